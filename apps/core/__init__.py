@@ -1,0 +1,1 @@
+"""Vocabulary and machinery that every other app stands on. Imports no app."""

@@ -1,0 +1,3 @@
+"""Records of the machinery: audit, idempotency, outbox, job runs."""
+
+from __future__ import annotations

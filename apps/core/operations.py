@@ -1,0 +1,60 @@
+"""The operation registry: what each operation needs. Pages, API, admin and tasks all ask it (spec 02).
+
+An operation names its least tenant role, its least platform role, the token scope and the lifecycle need. `None` means
+that nobody of that kind may. A route that names no operation fails the access-table test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apps.core.enums import LifecycleNeed, Role, Scope
+
+# Highest first. A role reaches every gate at or below its own place; roles of the two ladders never compare.
+TENANT_LADDER: tuple[Role, ...] = (Role.OWNER, Role.ADMIN, Role.MEMBER, Role.VIEWER)
+PLATFORM_LADDER: tuple[Role, ...] = (Role.PLATFORM_ADMIN, Role.BILLING_OPERATIONS, Role.SUPPORT)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that can be done, and who may."""
+
+    name: str
+    tenant_role: Role | None = None
+    platform_role: Role | None = None
+    scope: Scope | None = None
+    lifecycle: LifecycleNeed = LifecycleNeed.NOTHING
+
+
+_OPERATIONS: tuple[Operation, ...] = (
+    # Tenants
+    Operation("users.upsert", scope=Scope.TENANTS_WRITE),
+    Operation("organizations.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT),
+    Operation("organizations.upsert", scope=Scope.TENANTS_WRITE),
+    Operation("organizations.relate_product", platform_role=Role.PLATFORM_ADMIN, scope=Scope.TENANTS_MANAGE),
+    Operation("workspaces.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT),
+    Operation("workspaces.upsert", scope=Scope.TENANTS_WRITE),
+    Operation("members.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, scope=Scope.MEMBERS_READ),
+    Operation("members.upsert", scope=Scope.MEMBERS_WRITE),
+    Operation("members.remove", scope=Scope.MEMBERS_WRITE),
+    Operation("products.read", platform_role=Role.SUPPORT),
+    Operation("products.manage", platform_role=Role.PLATFORM_ADMIN),
+    Operation("tokens.read", platform_role=Role.PLATFORM_ADMIN),
+    Operation("tokens.manage", platform_role=Role.PLATFORM_ADMIN),
+    # Machinery
+    Operation("audit.read", platform_role=Role.SUPPORT),
+    Operation("outbox.read", platform_role=Role.SUPPORT),
+    Operation("outbox.retry", platform_role=Role.BILLING_OPERATIONS),
+    Operation("jobs.read", platform_role=Role.SUPPORT, scope=Scope.JOBS_RUN),
+    Operation("jobs.drain_outbox", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+)
+
+OPERATIONS: dict[str, Operation] = {operation.name: operation for operation in _OPERATIONS}
+
+
+def reaches(role: Role, gate: Role | None) -> bool:
+    """Whether `role` stands at or above `gate` on the gate's own ladder."""
+    for ladder in (TENANT_LADDER, PLATFORM_LADDER):
+        if gate in ladder:
+            return role in ladder and ladder.index(role) <= ladder.index(gate)
+    return False

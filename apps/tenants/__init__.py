@@ -1,0 +1,1 @@
+"""Organizations, workspaces, users, memberships, products, tokens, and the context resolver."""

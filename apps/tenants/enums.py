@@ -1,0 +1,43 @@
+"""Words of the tenants app, as text enumerations."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class OrganizationKind(TextChoices):
+    """`team`, or the account of a single person. Never changes."""
+
+    TEAM = "team", "Team"
+    INDIVIDUAL = "individual", "Individual"
+
+
+class BillingMode(TextChoices):
+    """Who decides on a product's credits (spec 02, Cutover)."""
+
+    LOCAL = "local", "Local: the product decides, we record"
+    SHADOW = "shadow", "Shadow: the product decides, we compare"
+    CENTRAL = "central", "Central: we decide"
+
+
+class MembershipOrigin(TextChoices):
+    """Who told us of a membership first."""
+
+    IDENTITY = "identity", "Identity service"
+    PRODUCT = "product", "Product"
+    CONSOLE = "console", "Console"
+
+
+class RelationSource(TextChoices):
+    """Why a product is related to an organization (spec 09, Provisioning)."""
+
+    CREATED = "created", "The product created it"
+    IDENTITY = "identity", "The identity service related it"
+    STAFF = "staff", "Staff related it"
+
+
+class TokenKind(TextChoices):
+    """A product's token, or one that only starts jobs."""
+
+    PRODUCT = "product", "Product token"
+    CRON = "cron", "Cron token"

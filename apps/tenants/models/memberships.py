@@ -1,0 +1,45 @@
+"""Memberships: this system is the authority, products report to it (spec 02, Membership authority)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from apps.core.constraints import one_of
+from apps.core.enums import MembershipRole
+from apps.tenants.enums import MembershipOrigin
+from apps.tenants.models.organizations import Organization
+from apps.tenants.models.products import Product
+from apps.tenants.models.users import User
+
+
+class Membership(models.Model):
+    """One user in one organization, with one role. `role_changed_at` orders news: older news changes nothing."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=16, choices=MembershipRole.choices)
+    origin = models.CharField(max_length=16, choices=MembershipOrigin.choices)
+    origin_product = models.ForeignKey(Product, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    role_changed_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["organization", "user"], name="membership_unique"),
+            one_of("role", MembershipRole, "membership_role_known"),
+            one_of("origin", MembershipOrigin, "membership_origin_known"),
+            models.CheckConstraint(
+                condition=Q(origin=MembershipOrigin.PRODUCT, origin_product__isnull=False)
+                | (~Q(origin=MembershipOrigin.PRODUCT) & Q(origin_product__isnull=True)),
+                name="membership_origin_product_iff_product",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["user"], name="membership_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.organization_id} as {self.role}"

@@ -1,0 +1,73 @@
+"""Organizations (the tenant and the billing account) and their workspaces."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+from zoneinfo import available_timezones
+
+import pgtrigger
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+
+from apps.core.constraints import one_of
+from apps.core.enums import LifecycleState
+from apps.tenants.enums import OrganizationKind
+
+
+def validate_time_zone(name: str) -> None:
+    """Refuse what the IANA database does not know."""
+    if name not in available_timezones():
+        raise ValidationError(f"{name!r} is not an IANA time zone; use a name such as Europe/Berlin.")
+
+
+class Organization(models.Model):
+    """The tenant. `is_demo` and `kind` are decided at creation and held by the database."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    slug = models.SlugField(max_length=80, unique=True)
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=16, choices=OrganizationKind.choices)
+    is_demo = models.BooleanField(default=False)
+    is_synthetic = models.BooleanField(default=False, help_text="Made by a cutover check, which removes it again.")
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
+    closed_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            one_of("kind", OrganizationKind, "organization_kind_known"),
+            models.CheckConstraint(condition=~Q(name=""), name="organization_has_name"),
+        ]
+        triggers: ClassVar = [pgtrigger.ReadOnly(name="organization_nature_is_fixed", fields=["is_demo", "kind"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Workspace(models.Model):
+    """Belongs to one organization for ever. The overlay (spec 03) counts only without a subscription record."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="workspaces")
+    slug = models.SlugField(max_length=80, unique=True)
+    name = models.CharField(max_length=200)
+    manual_lifecycle_state = models.CharField(max_length=32, choices=LifecycleState.choices, blank=True, default="")
+    manual_lifecycle_reason = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            one_of("manual_lifecycle_state", LifecycleState, "workspace_overlay_known", also=[""]),
+            models.CheckConstraint(
+                condition=Q(manual_lifecycle_state="", manual_lifecycle_reason="")
+                | (~Q(manual_lifecycle_state="") & ~Q(manual_lifecycle_reason="")),
+                name="workspace_overlay_has_reason",
+            ),
+            models.CheckConstraint(condition=~Q(name=""), name="workspace_has_name"),
+        ]
+        triggers: ClassVar = [pgtrigger.ReadOnly(name="workspace_organization_is_fixed", fields=["organization"])]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,48 @@
+"""Products: the SaaS products that call the internal API, and the organizations they may speak of."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+
+from apps.core.constraints import one_of
+from apps.tenants.enums import BillingMode, RelationSource
+from apps.tenants.models.organizations import Organization
+
+
+class Product(models.Model):
+    """A SaaS product, or the identity service (the product whose tokens have the scope `tenants:manage`)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    slug = models.SlugField(max_length=40, unique=True)
+    name = models.CharField(max_length=100)
+    billing_mode = models.CharField(max_length=16, choices=BillingMode.choices, default=BillingMode.LOCAL)
+    membership_export_url = models.URLField(blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [one_of("billing_mode", BillingMode, "product_billing_mode_known")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProductRelation(models.Model):
+    """A product may speak of this organization; without a row every call answers 403 `product_not_related`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="relations")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="product_relations")
+    source = models.CharField(max_length=16, choices=RelationSource.choices)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["organization", "product"], name="product_relation_unique"),
+            one_of("source", RelationSource, "product_relation_source_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id} to {self.organization_id}"

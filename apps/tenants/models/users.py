@@ -1,0 +1,59 @@
+"""Users: people who sign in, or whom a product reported."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+
+class UserManager(BaseUserManager["User"]):
+    """What Django's own commands need. The product makes users through `apps.tenants.services`."""
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=(username or "").lower())
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """Refused: platform roles are given by `manage.py create_staff`, which audits them."""
+        raise NotImplementedError("There are no superusers here. Use: manage.py create_staff --role platform_admin")
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """Signs in by e-mail. Staff have a platform role (a group); tenant roles are memberships."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    email = models.EmailField(max_length=254, unique=True)
+    name = models.CharField(max_length=200, blank=True, default="")
+    external_id = models.CharField(max_length=200, blank=True, default="")
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False, help_text="May sign in to the staff plane.")
+    created_by_product = models.ForeignKey(
+        "tenants.Product",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The product that may change this user's e-mail and name, beside the identity service.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects = UserManager()
+
+    class Meta:
+        constraints: ClassVar = [
+            # Kept in lower case, so that one address is one user and a look-up uses the index.
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_is_lower_case"),
+            # Groups give platform roles; the flag that passes every check is not used.
+            models.CheckConstraint(condition=Q(is_superuser=False), name="user_is_no_superuser"),
+        ]
+
+    def __str__(self) -> str:
+        return self.email
