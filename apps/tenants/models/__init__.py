@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from apps.tenants.models.memberships import Membership
+from apps.tenants.models.memberships import Membership, MembershipRemoval
 from apps.tenants.models.organizations import Organization, Workspace
 from apps.tenants.models.products import Product, ProductRelation
 from apps.tenants.models.tokens import ServiceToken
 from apps.tenants.models.users import User
 
-__all__ = ["Membership", "Organization", "Product", "ProductRelation", "ServiceToken", "User", "Workspace"]
+__all__ = [
+    "Membership",
+    "MembershipRemoval",
+    "Organization",
+    "Product",
+    "ProductRelation",
+    "ServiceToken",
+    "User",
+    "Workspace",
+]

@@ -43,3 +43,19 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.organization_id} as {self.role}"
+
+
+class MembershipRemoval(models.Model):
+    """When a membership last ended, so that a delayed older report can't bring the member back."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    removed_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["organization", "user"], name="membership_removal_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} left {self.organization_id} at {self.removed_at}"

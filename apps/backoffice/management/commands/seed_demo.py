@@ -1,0 +1,38 @@
+"""Makes the sample organizations and people, and prints how to sign in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.backoffice.seeding.data import SEEDS
+from apps.backoffice.seeding.staff import seed_staff
+from apps.backoffice.seeding.tenants import seed_tenants
+from apps.tenants.access import console_context
+
+SAMPLE_PASSWORD = "countinghouse-sample"  # noqa: S105 - of sample people only; refused in production
+
+
+class Command(BaseCommand):
+    help = "Make sample organizations, people and products through the services. Can be repeated."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.IS_PRODUCTION:
+            raise CommandError(
+                "The sample people have a password that everybody knows: not with DJANGO_ENV=production."
+            )
+        context = console_context()
+        seed_tenants(context, password=SAMPLE_PASSWORD)
+        seed_staff(context, password=SAMPLE_PASSWORD)
+        self.stdout.write(self._sign_ins())
+
+    def _sign_ins(self) -> str:
+        staff = "\n".join(f"    {person.email:34} {person.role.label}" for person in SEEDS.staff)
+        people = "\n".join(f"    {person.email:34} {person.name}" for person in SEEDS.users if person.can_sign_in)
+        return (
+            f"Sample sign-ins, all with the password {SAMPLE_PASSWORD}\n"
+            f"  Staff, at /admin/ (second factor: manage.py staff_code EMAIL prints a code)\n{staff}\n"
+            f"  Tenants\n{people}"
+        )

@@ -1,0 +1,30 @@
+"""Prints the present one-time code of a sample staff member, for machines without an authenticator app at hand."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django_otp.oath import TOTP
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from apps.core import clock
+
+
+class Command(BaseCommand):
+    help = "Print the present one-time code of a staff member (development and test only)."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("email")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.IS_PRODUCTION:
+            raise CommandError("In production the code comes from the person's own authenticator.")
+        device = TOTPDevice.objects.filter(user__email=options["email"].lower(), confirmed=True).first()
+        if device is None:
+            raise CommandError(f"{options['email']} has no second factor yet; the first sign-in enrols one.")
+        totp = TOTP(device.bin_key, device.step, device.t0, device.digits, device.drift)
+        totp.time = clock.now().timestamp()
+        self.stdout.write(f"{totp.token():0{device.digits}d}")

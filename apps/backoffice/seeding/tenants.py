@@ -1,0 +1,63 @@
+"""Seeds products, users, organizations, workspaces and memberships."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from apps.backoffice.seeding.data import SEEDS, SeedOrganization, SeedUser, seed_id
+from apps.core.context import ExecutionContext
+from apps.core.ids import OrganizationId, UserId, WorkspaceId
+from apps.tenants.models import User
+from apps.tenants.services import (
+    member_upsert,
+    organization_upsert,
+    product_relation_upsert,
+    product_upsert,
+    user_upsert,
+    workspace_upsert,
+)
+from apps.tenants.services.organizations import OrganizationWish
+
+REASON = "sample data"
+
+
+def seed_tenants(context: ExecutionContext, *, password: str) -> None:
+    """Make the sample tenants; people who can sign in get `password`."""
+    for slug, name in SEEDS.products:
+        product_upsert(context, slug=slug, name=name, reason=REASON)
+    for user in SEEDS.users:
+        _seed_user(context, user, password)
+    for organization in SEEDS.organizations:
+        with transaction.atomic():
+            _seed_organization(context, organization)
+
+
+def _seed_user(context: ExecutionContext, seed: SeedUser, password: str) -> None:
+    user = user_upsert(context, user_id=UserId(seed_id(seed.email)), email=seed.email, name=seed.name).record
+    if seed.can_sign_in and not user.has_usable_password():
+        user.set_password(password)
+        User.objects.filter(pk=user.pk).update(password=user.password)
+
+
+def _seed_organization(context: ExecutionContext, seed: SeedOrganization) -> None:
+    organization_id = OrganizationId(seed_id(f"organization:{seed.slug}"))
+    wish = OrganizationWish(
+        name=seed.name,
+        kind=seed.kind,
+        slug=seed.slug,
+        time_zone=seed.time_zone,
+        owner_user_id=UserId(seed_id(seed.owner)),
+        is_demo=seed.is_demo,
+    )
+    is_new = organization_upsert(context, organization_id=organization_id, wish=wish).is_created
+    inside = context.within(organization_id, is_demo=seed.is_demo)
+    for product in seed.products:
+        product_relation_upsert(inside, organization_id=organization_id, product_slug=product, reason=REASON)
+    for slug, name in seed.workspaces:
+        workspace_id = WorkspaceId(seed_id(f"workspace:{slug}"))
+        workspace_upsert(inside, workspace_id=workspace_id, organization_id=organization_id, name=name, slug=slug)
+    if not is_new:
+        # Roles that somebody changed since stay as they are: seeding again must not undo a person's work.
+        return
+    for email, role in seed.members:
+        member_upsert(inside, organization_id=organization_id, user_id=UserId(seed_id(email)), role=role)

@@ -1,0 +1,24 @@
+"""Access: who acts, for which tenant, with which role (`resolver`), through which door (`doors`), may they (`gate`)."""
+
+from __future__ import annotations
+
+from apps.core.gate import permits, require
+from apps.tenants.access.doors import (
+    api_context,
+    console_context,
+    job_context,
+    page_context,
+    staff_context,
+    task_context,
+)
+
+__all__ = [
+    "api_context",
+    "console_context",
+    "job_context",
+    "page_context",
+    "permits",
+    "require",
+    "staff_context",
+    "task_context",
+]

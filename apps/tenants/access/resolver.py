@@ -1,0 +1,229 @@
+"""THE context resolver: facts in, an execution context or a denial with its explanation out (spec 02, table).
+
+Pure: no query, no request, no clock, so the whole table is tested cell by cell. The order of the rules is the order
+of the code. Denials become errors in `apps.tenants.access.doors`, and HTTP in `apps.core.wire.problems`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from apps.core.context import Actor, ExecutionContext
+from apps.core.enums import ActorKind, AuthorizationSource, Role
+from apps.core.errors import Reason
+from apps.tenants.contracts import (
+    AccessFacts,
+    ConsoleCaller,
+    CronCaller,
+    Door,
+    Person,
+    Principal,
+    ProductCaller,
+    ProviderCaller,
+    SchedulerCaller,
+    TenantFacts,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """Why no context can be given. `code` is one of the problem codes of spec 09 and 11."""
+
+    code: str
+    detail: str
+    explanation: tuple[Reason, ...]
+
+
+def resolve(facts: AccessFacts) -> ExecutionContext | Denial:
+    """Decide who acts, for which tenant and with which role; the first rule that matches decides."""
+    ambiguity = _ambiguity(facts)
+    if ambiguity is not None:
+        return ambiguity
+    if facts.names_a_tenant and facts.tenant is None:
+        return _absent_tenant(facts)
+    return _of_principal(facts, facts.principal)
+
+
+def _of_principal(facts: AccessFacts, principal: Principal) -> ExecutionContext | Denial:
+    match principal:
+        case Person():
+            return _person(facts, principal)
+        case ProductCaller():
+            return _product(facts, principal)
+        case CronCaller():
+            return _cron(facts, principal)
+        case ProviderCaller() | SchedulerCaller() | ConsoleCaller():
+            return _inside(facts, principal)
+    assert_never(principal)
+
+
+def _inside(facts: AccessFacts, principal: ProviderCaller | SchedulerCaller | ConsoleCaller) -> ExecutionContext:
+    """Callers that no outsider can pose as: a checked signature, our own scheduler, our own console."""
+    match principal:
+        case ProviderCaller(provider):
+            return _context(facts, Actor(ActorKind.PROVIDER, provider, provider), Role.PROVIDER)
+        case SchedulerCaller(job):
+            return _context(facts, Actor(ActorKind.SCHEDULER, job, f"scheduler:{job}"), Role.SYSTEM)
+        case ConsoleCaller(os_user):
+            return _context(facts, Actor(ActorKind.CONSOLE, os_user, f"console:{os_user}"), Role.SYSTEM)
+    assert_never(principal)
+
+
+def _ambiguity(facts: AccessFacts) -> Denial | None:
+    if len({named.organization_id for named in facts.named}) <= 1:
+        return None
+    sources = ", ".join(f"{named.source} names {named.organization_id}" for named in facts.named)
+    return Denial(
+        "tenant_ambiguous",
+        f"The request names more than one organization ({sources}). Send one request for each.",
+        (Reason("one_tenant", "deny", sources),),
+    )
+
+
+def _absent_tenant(facts: AccessFacts) -> Denial:
+    """For a person the very answer that an invisible tenant gets; a product is told which id is unknown."""
+    if isinstance(facts.principal, Person):
+        return _hidden()
+    named = facts.named[0]
+    return Denial(
+        "not_found",
+        f"There is no organization {named.organization_id} ({named.source}).",
+        (Reason("tenant_exists", "deny", "no such organization", f"organization:{named.organization_id}"),),
+    )
+
+
+def _hidden() -> Denial:
+    return Denial("not_found", "There is nothing here that you can see.", ())
+
+
+def _person(facts: AccessFacts, person: Person) -> ExecutionContext | Denial:
+    match facts.door:
+        case Door.STAFF:
+            return _person_as_staff(facts, person)
+        case Door.TENANT_PAGE:
+            return _person_in_tenant(facts, person)
+        case Door.JOBS:
+            return _person_at_jobs(facts, person)
+        case _:
+            return Denial(
+                "not_authenticated",
+                "This address takes a service token (Authorization: Bearer …), not a session.",
+                (Reason("credential", "deny", "a session was shown where a service token is due"),),
+            )
+
+
+def _person_as_staff(facts: AccessFacts, person: Person) -> ExecutionContext | Denial:
+    if person.platform_role is None:
+        return Denial(
+            "not_allowed",
+            f"{person.label} has no platform role. A platform admin can give one: support, billing_operations or "
+            "platform_admin.",
+            (Reason("platform_role", "deny", "no verified platform role", f"user:{person.user_id}"),),
+        )
+    return _context(facts, _user_actor(person), person.platform_role)
+
+
+def _person_in_tenant(facts: AccessFacts, person: Person) -> ExecutionContext | Denial:
+    """Membership, else the demo rule, else staff read-only, else the page of a tenant that does not exist."""
+    tenant = facts.tenant
+    role = tenant_role(tenant, person) if tenant is not None else None
+    return _context(facts, _user_actor(person), role) if role is not None else _hidden()
+
+
+def tenant_role(tenant: TenantFacts, person: Person) -> Role | None:
+    """The person's role in the tenant: an explicit membership wins, then the demo rule, then staff read-only."""
+    is_staff = person.platform_role is not None
+    if tenant.membership_role is not None:
+        return tenant.membership_role
+    if tenant.is_demo:
+        return Role.ADMIN if is_staff else Role.VIEWER
+    return Role.STAFF_READER if is_staff else None
+
+
+def _person_at_jobs(facts: AccessFacts, person: Person) -> ExecutionContext | Denial:
+    """A platform role may start jobs for any organization; a tenant role only for its own, which must be named."""
+    if person.platform_role is not None:
+        return _context(facts, _user_actor(person), person.platform_role)
+    if facts.tenant is None:
+        return Denial(
+            "not_allowed",
+            "Only staff may start a job for every organization. Name yours: organization_id.",
+            (Reason("platform_role", "deny", "no organization was named", f"user:{person.user_id}"),),
+        )
+    return _person_in_tenant(facts, person)
+
+
+def _product(facts: AccessFacts, product: ProductCaller) -> ExecutionContext | Denial:
+    tenant = facts.tenant
+    if tenant is not None and not (tenant.is_related_to_product or product.is_identity_service):
+        return _not_related(tenant, product)
+    if tenant is not None and facts.acting_user_id is not None and tenant.membership_role is None:
+        return Denial(
+            "not_a_member",
+            f"User {facts.acting_user_id} is not a member of organization {tenant.organization_id}.",
+            (
+                Reason(
+                    "membership",
+                    "deny",
+                    f"the membership authority has no row for user {facts.acting_user_id}",
+                    f"organization:{tenant.organization_id}",
+                ),
+            ),
+        )
+    return _context(facts, Actor(ActorKind.PRODUCT, str(product.product_id), product.product_slug), Role.SERVICE)
+
+
+def _not_related(tenant: TenantFacts, product: ProductCaller) -> Denial:
+    return Denial(
+        "product_not_related",
+        f"Product {product.product_slug} is not related to organization {tenant.organization_id}: it did not create "
+        "it, and neither the identity service nor staff related the two.",
+        (
+            Reason(
+                "product_relation",
+                "deny",
+                f"no relation of product {product.product_slug}",
+                f"organization:{tenant.organization_id}",
+            ),
+        ),
+    )
+
+
+def _cron(facts: AccessFacts, cron: CronCaller) -> ExecutionContext | Denial:
+    if facts.door is not Door.JOBS:
+        return Denial(
+            "not_allowed",
+            "A cron token only starts jobs: POST /api/v1/internal/jobs/{name}:run.",
+            (Reason("credential", "deny", "a cron token was shown", f"service_token:{cron.token_id}"),),
+        )
+    return _context(facts, Actor(ActorKind.SCHEDULER, str(cron.token_id), f"cron:{cron.name}"), Role.SYSTEM)
+
+
+def _user_actor(person: Person) -> Actor:
+    return Actor(ActorKind.USER, str(person.user_id), person.label)
+
+
+def _context(facts: AccessFacts, actor: Actor, role: Role) -> ExecutionContext:
+    tenant, principal = facts.tenant, facts.principal
+    return ExecutionContext(
+        actor=actor,
+        role=role,
+        authorization_source=_SOURCES[type(principal)],
+        request_id=facts.request_id,
+        organization_id=tenant.organization_id if tenant else None,
+        workspace_id=tenant.workspace_id if tenant else None,
+        product_id=principal.product_id if isinstance(principal, ProductCaller) else None,
+        scopes=principal.scopes if isinstance(principal, ProductCaller | CronCaller) else frozenset(),
+        is_demo=tenant.is_demo if tenant else False,
+    )
+
+
+_SOURCES: dict[type[Principal], AuthorizationSource] = {
+    Person: AuthorizationSource.SESSION,
+    ProductCaller: AuthorizationSource.SERVICE_TOKEN,
+    CronCaller: AuthorizationSource.CRON_TOKEN,
+    ProviderCaller: AuthorizationSource.WEBHOOK_SIGNATURE,
+    SchedulerCaller: AuthorizationSource.SCHEDULER,
+    ConsoleCaller: AuthorizationSource.CONSOLE,
+}

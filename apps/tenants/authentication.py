@@ -1,0 +1,64 @@
+"""Who calls the internal API: a bearer service token, or at the job endpoints a signed-in user instead (spec 02)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.request import Request
+
+from apps.core import clock
+from apps.core.errors import MalformedRequestError, TooManyRequestsError, UnauthenticatedError
+from apps.tenants.access.doors import person_of
+from apps.tenants.brute_force import BadTokenLimit
+from apps.tenants.contracts import Person
+from apps.tenants.models import User
+from apps.tenants.tokens import Caller, caller_of
+
+bad_tokens = BadTokenLimit()
+
+
+class ServiceTokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <token>`. `request.auth` is the caller; `request.user` stays anonymous."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, Caller] | None:
+        scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if not scheme:
+            return None
+        if scheme.lower() != "bearer" or not text:
+            raise UnauthenticatedError("The Authorization header must read: Bearer <service token>.")
+        address = request.META.get("REMOTE_ADDR", "")
+        wait = bad_tokens.seconds_to_wait(address, clock.now())
+        if wait:
+            raise TooManyRequestsError(
+                f"Too many bad service tokens came from this address. Try again in {wait} s.", retry_after_seconds=wait
+            )
+        try:
+            return AnonymousUser(), caller_of(text.strip())
+        except UnauthenticatedError:
+            bad_tokens.note_failure(address, clock.now())
+            raise
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="countinghouse"'
+
+
+class CronOrUserAuthentication(ServiceTokenAuthentication):
+    """A cron token or a signed-in user; both on one request leave it open who acts, and are refused."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Caller | Person] | None:
+        by_token = super().authenticate(request)
+        by_session = SessionAuthentication().authenticate(request)
+        if by_token is not None and by_session is not None:
+            raise MalformedRequestError(
+                "The request carries a service token and a session. Send one of them, so that it is clear who acts.",
+                code="ambiguous_principal",
+                title="The request names two callers",
+            )
+        if by_session is None:
+            return by_token
+        user = by_session[0]
+        if not isinstance(user, User):
+            raise UnauthenticatedError("Sign in, or send a cron token.")
+        return user, person_of(user)

@@ -1,0 +1,33 @@
+"""What else comes into being with an organization, in the same transaction (spec 02, Membership authority).
+
+Apps above register a step in their `AppConfig.ready`; tenants never calls upward by name.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from apps.core.context import ExecutionContext
+from apps.core.ids import OrganizationId
+
+
+class BootstrapStep(Protocol):
+    """Makes one record that every organization has. Called inside the creating transaction; an error undoes it all."""
+
+    def __call__(self, context: ExecutionContext, *, organization_id: OrganizationId) -> object: ...
+
+
+_steps: dict[str, BootstrapStep] = {}
+
+
+def register(name: str, step: BootstrapStep) -> None:
+    """Add a step under a unique name; steps run in the order of registration."""
+    if name in _steps:
+        raise RuntimeError(f"The organization bootstrap step {name!r} is registered twice.")
+    _steps[name] = step
+
+
+def run_all(context: ExecutionContext, *, organization_id: OrganizationId) -> None:
+    """Run every registered step for a new organization."""
+    for step in _steps.values():
+        step(context, organization_id=organization_id)

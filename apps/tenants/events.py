@@ -1,0 +1,21 @@
+"""Audit events of tenants."""
+
+from __future__ import annotations
+
+from apps.core.audit import audit_event
+
+ORGANIZATION_CREATED = audit_event("organization.created", "Organization created")
+ORGANIZATION_CHANGED = audit_event("organization.changed", "Organization changed")
+WORKSPACE_CREATED = audit_event("workspace.created", "Workspace created")
+WORKSPACE_CHANGED = audit_event("workspace.changed", "Workspace changed")
+USER_CREATED = audit_event("user.created", "User created")
+USER_CHANGED = audit_event("user.changed", "User changed")
+STAFF_ROLE_SET = audit_event("user.staff_role_set", "Platform role given")
+MEMBERSHIP_CREATED = audit_event("membership.created", "Membership created")
+MEMBERSHIP_ROLE_CHANGED = audit_event("membership.role_changed", "Role changed")
+MEMBERSHIP_REMOVED = audit_event("membership.removed", "Membership removed")
+PRODUCT_CREATED = audit_event("product.created", "Product created")
+PRODUCT_CHANGED = audit_event("product.changed", "Product changed")
+PRODUCT_RELATED = audit_event("organization.product_related", "Product related to the organization")
+SERVICE_TOKEN_CREATED = audit_event("service_token.created", "Service token created")
+SERVICE_TOKEN_REVOKED = audit_event("service_token.revoked", "Service token revoked")

@@ -1,0 +1,30 @@
+"""Memberships to read, and the function that locks one."""
+
+from __future__ import annotations
+
+from apps.core.enums import MembershipRole
+from apps.core.ids import OrganizationId, UserId
+from apps.tenants.models import Membership, MembershipRemoval
+
+
+def membership_for_update(organization_id: OrganizationId, user_id: UserId) -> Membership | None:
+    """Lock the membership until the transaction ends; the caller has locked the organization before."""
+    return Membership.objects.select_for_update(no_key=True).filter(organization=organization_id, user=user_id).first()
+
+
+def membership_of(organization_id: OrganizationId, user_id: UserId) -> Membership | None:
+    """The membership, to read."""
+    return Membership.objects.filter(organization=organization_id, user=user_id).first()
+
+
+def removal_of(organization_id: OrganizationId, user_id: UserId) -> MembershipRemoval | None:
+    """When the user's membership last ended, if it ever did."""
+    return MembershipRemoval.objects.filter(organization=organization_id, user=user_id).first()
+
+
+def is_last_owner(membership: Membership) -> bool:
+    """Whether the organization would have no owner without this membership."""
+    if membership.role != MembershipRole.OWNER:
+        return False
+    owners = Membership.objects.filter(organization=membership.organization_id, role=MembershipRole.OWNER)
+    return not owners.exclude(pk=membership.pk).exists()

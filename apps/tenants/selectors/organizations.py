@@ -1,0 +1,22 @@
+"""Organizations and workspaces to read, and the functions that lock them."""
+
+from __future__ import annotations
+
+from apps.core.ids import OrganizationId, WorkspaceId
+from apps.tenants.models import Organization, Workspace
+
+
+def organization_for_update(organization_id: OrganizationId) -> Organization | None:
+    """Lock the organization's row until the transaction ends; None when there is no such organization."""
+    return Organization.objects.select_for_update(no_key=True).filter(pk=organization_id).first()
+
+
+def workspace_for_update(workspace_id: WorkspaceId) -> Workspace | None:
+    """Lock the workspace's row until the transaction ends; None when there is no such workspace."""
+    return Workspace.objects.select_for_update(no_key=True).filter(pk=workspace_id).first()
+
+
+def organization_of_workspace(workspace_id: WorkspaceId) -> OrganizationId | None:
+    """The organization that the workspace belongs to; None when there is no such workspace."""
+    organization_id = Workspace.objects.filter(pk=workspace_id).values_list("organization", flat=True).first()
+    return OrganizationId(organization_id) if organization_id is not None else None

@@ -1,0 +1,24 @@
+"""The only code that changes tenants' records: guard, lock, change named fields, audit, in one transaction."""
+
+from __future__ import annotations
+
+from apps.tenants.services.members import member_remove, member_upsert
+from apps.tenants.services.organizations import organization_upsert
+from apps.tenants.services.products import product_relation_upsert, product_upsert
+from apps.tenants.services.staff import staff_create
+from apps.tenants.services.tokens import service_token_create, service_token_revoke
+from apps.tenants.services.users import user_upsert
+from apps.tenants.services.workspaces import workspace_upsert
+
+__all__ = [
+    "member_remove",
+    "member_upsert",
+    "organization_upsert",
+    "product_relation_upsert",
+    "product_upsert",
+    "service_token_create",
+    "service_token_revoke",
+    "staff_create",
+    "user_upsert",
+    "workspace_upsert",
+]

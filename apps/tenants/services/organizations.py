@@ -1,0 +1,149 @@
+"""Organizations as products and the identity service provision them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from apps.core.audit import audit_append
+from apps.core.context import ExecutionContext
+from apps.core.enums import MembershipRole, Scope
+from apps.core.errors import ConflictError
+from apps.core.ids import OrganizationId, UserId
+from apps.core.locks import lock_name
+from apps.core.outbox import outbox_enqueue
+from apps.tenants import bootstrap, events
+from apps.tenants.enums import OrganizationKind, RelationSource
+from apps.tenants.models import Organization, ProductRelation, User
+from apps.tenants.selectors.organizations import organization_for_update
+from apps.tenants.services.members import membership_create
+from apps.tenants.services.refusals import unknown_user
+from apps.tenants.services.results import Upserted, change, values_of
+from apps.tenants.slugs import slug_for
+
+_KEPT = ("slug", "name", "kind", "time_zone", "is_demo")
+PROVIDER_CUSTOMERS = ("stripe", "orb")
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationWish:
+    """What a caller wants an organization to be. None leaves a value as it is, or takes its default."""
+
+    name: str
+    kind: OrganizationKind
+    slug: str | None = None
+    time_zone: str | None = None
+    owner_user_id: UserId | None = None
+    is_demo: bool = False
+    is_synthetic: bool = False
+
+
+@transaction.atomic
+def organization_upsert(
+    context: ExecutionContext, *, organization_id: OrganizationId, wish: OrganizationWish
+) -> Upserted[Organization]:
+    """Make the organization with everything that each one has, or bring its name, slug and time zone up to date.
+
+    A new one gets its relation to the product that makes it, its owner, every bootstrap record and the outbox entries
+    that create its provider customers, in this transaction. Raises `ConflictError` (`kind_is_fixed`, `slug_taken`)
+    and `UnprocessableError` (`unknown_user`).
+    """
+    lock_name(f"organization:{organization_id}")
+    organization = organization_for_update(organization_id)
+    if wish.slug is not None:
+        _guard_slug(wish.slug, organization_id)
+    if organization is None:
+        return Upserted(_create(context, organization_id, wish), is_created=True)
+    if organization.kind != wish.kind:
+        raise ConflictError(
+            f"The organization is of kind {organization.kind}; the kind never changes. Send kind: {organization.kind}, "
+            "or make another organization.",
+            code="kind_is_fixed",
+            title="The kind of an organization never changes",
+        )
+    return Upserted(_update(context, organization, wish), is_created=False)
+
+
+def _guard_slug(slug: str, organization_id: OrganizationId) -> None:
+    lock_name(f"organization-slug:{slug}")
+    if Organization.objects.filter(slug=slug).exclude(pk=organization_id).exists():
+        raise ConflictError(
+            f"The slug {slug} belongs to another organization. Choose another, or leave it out to have one made.",
+            code="slug_taken",
+            title="The slug is taken",
+        )
+
+
+def _create(context: ExecutionContext, organization_id: OrganizationId, wish: OrganizationWish) -> Organization:
+    owner = _owner(wish.owner_user_id)
+    context = context.within(organization_id, is_demo=wish.is_demo)
+    organization = Organization.objects.create(
+        id=organization_id,
+        slug=wish.slug or slug_for(wish.name, organization_id),
+        name=wish.name,
+        kind=wish.kind,
+        time_zone=wish.time_zone or "UTC",
+        is_demo=wish.is_demo,
+        is_synthetic=wish.is_synthetic,
+    )
+    audit_append(
+        context,
+        event=events.ORGANIZATION_CREATED,
+        target_type="organization",
+        target_id=organization.pk,
+        before={},
+        after=values_of(organization, *_KEPT),
+        organization_id=organization_id,
+    )
+    if context.product_id is not None and Scope.TENANTS_MANAGE not in context.scopes:
+        ProductRelation.objects.create(
+            product_id=context.product_id, organization=organization, source=RelationSource.CREATED
+        )
+    if owner is not None:
+        membership_create(context, organization=organization, user=owner, role=MembershipRole.OWNER)
+    bootstrap.run_all(context, organization_id=organization_id)
+    _enqueue_customers(context, organization)
+    return organization
+
+
+def _enqueue_customers(context: ExecutionContext, organization: Organization) -> None:
+    """A new organization always gets its provider customers (spec 04); a demo one has them recorded as suppressed."""
+    for provider in PROVIDER_CUSTOMERS:
+        outbox_enqueue(
+            context,
+            kind=f"{provider}.create_customer",
+            key=f"{provider}-customer-{organization.pk}",
+            payload={"organization_id": str(organization.pk), "name": organization.name},
+            organization_id=OrganizationId(organization.pk),
+        )
+
+
+def _owner(user_id: UserId | None) -> User | None:
+    if user_id is None:
+        return None
+    user = User.objects.filter(pk=user_id).first()
+    if user is None:
+        raise unknown_user("owner_user_id", user_id)
+    return user
+
+
+def _update(context: ExecutionContext, organization: Organization, wish: OrganizationWish) -> Organization:
+    before = values_of(organization, *_KEPT)
+    changed = change(
+        organization,
+        name=wish.name,
+        slug=wish.slug or organization.slug,
+        time_zone=wish.time_zone or organization.time_zone,
+    )
+    if changed:
+        audit_append(
+            context,
+            event=events.ORGANIZATION_CHANGED,
+            target_type="organization",
+            target_id=organization.pk,
+            before={field: before[field] for field in changed},
+            after=values_of(organization, *changed),
+            organization_id=OrganizationId(organization.pk),
+        )
+    return organization

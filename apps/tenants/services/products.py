@@ -1,0 +1,79 @@
+"""Products, and which organizations they may speak of."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from apps.core.audit import audit_append
+from apps.core.context import ExecutionContext
+from apps.core.enums import Scope
+from apps.core.errors import FieldError, UnprocessableError
+from apps.core.ids import OrganizationId
+from apps.core.locks import lock_name
+from apps.tenants import events
+from apps.tenants.enums import RelationSource
+from apps.tenants.models import Product, ProductRelation
+from apps.tenants.selectors.organizations import organization_for_update
+from apps.tenants.selectors.products import product_by_slug
+from apps.tenants.services.refusals import unknown_organization
+from apps.tenants.services.results import Upserted, values_of
+
+
+@transaction.atomic
+def product_upsert(
+    context: ExecutionContext, *, slug: str, name: str | None = None, reason: str = ""
+) -> Upserted[Product]:
+    """Make the product, or give it another name. Without a name an existing product stays as it is."""
+    lock_name(f"product:{slug}")
+    product = product_by_slug(slug)
+    if product is not None and (name is None or product.name == name):
+        return Upserted(product, is_created=False)
+    before = values_of(product, "name") if product else {}
+    is_created = product is None
+    if product is None:
+        product = Product.objects.create(slug=slug, name=name or slug.replace("-", " ").title())
+    else:
+        product.name = name or product.name
+        product.save(update_fields=["name"])
+    audit_append(
+        context,
+        event=events.PRODUCT_CREATED if is_created else events.PRODUCT_CHANGED,
+        target_type="product",
+        target_id=product.pk,
+        before=before,
+        after=values_of(product, "slug", "name", "billing_mode"),
+        reason=reason,
+    )
+    return Upserted(product, is_created=is_created)
+
+
+@transaction.atomic
+def product_relation_upsert(
+    context: ExecutionContext, *, organization_id: OrganizationId, product_slug: str, reason: str = ""
+) -> Upserted[ProductRelation]:
+    """Let the product speak of the organization. Said by the identity service or by staff; again changes nothing."""
+    organization = organization_for_update(organization_id)
+    if organization is None:
+        raise unknown_organization(organization_id)
+    product = product_by_slug(product_slug)
+    if product is None:
+        sentence = f"There is no product {product_slug!r}. Its slug is on the product's admin page."
+        raise UnprocessableError(
+            sentence, code="unknown_product", errors=[FieldError("product", "unknown_product", sentence)]
+        )
+    relation = ProductRelation.objects.filter(organization=organization, product=product).first()
+    if relation is not None:
+        return Upserted(relation, is_created=False)
+    source = RelationSource.IDENTITY if Scope.TENANTS_MANAGE in context.scopes else RelationSource.STAFF
+    relation = ProductRelation.objects.create(organization=organization, product=product, source=source)
+    audit_append(
+        context,
+        event=events.PRODUCT_RELATED,
+        target_type="organization",
+        target_id=organization.pk,
+        before={},
+        after={"product": product.slug, "source": relation.source},
+        reason=reason,
+        organization_id=organization_id,
+    )
+    return Upserted(relation, is_created=True)

@@ -1,0 +1,26 @@
+"""Refusals that more than one service of tenants gives, in the same words."""
+
+from __future__ import annotations
+
+from apps.core.errors import FieldError, NotFoundError, UnprocessableError
+from apps.core.ids import OrganizationId, UserId
+
+
+def unknown_organization(organization_id: OrganizationId) -> NotFoundError:
+    """No such organization; the call that makes one is named."""
+    return NotFoundError(
+        f"There is no organization {organization_id}. Make it first: POST organizations:upsert.",
+        code="unknown_organization",
+        title="Unknown organization",
+    )
+
+
+def unknown_user(field: str, user_id: UserId) -> UnprocessableError:
+    """A user id in the body that was never upserted; it names the field and the call that mends it."""
+    sentence = f"There is no user {user_id}. Send it first: POST users:upsert."
+    return UnprocessableError(
+        sentence,
+        code="unknown_user",
+        title="Unknown user",
+        errors=[FieldError(field=field, code="unknown_user", message=sentence)],
+    )

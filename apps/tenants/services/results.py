@@ -1,0 +1,34 @@
+"""What an upsert answers, and the values of a record that its audit entry keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from django.db.models import Model
+
+RecordT = TypeVar("RecordT", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Upserted(Generic[RecordT]):
+    """The record as it is now; whether this call made it; whether it now says what the call said."""
+
+    record: RecordT
+    is_created: bool
+    is_applied: bool = True
+
+
+def values_of(record: Model, *fields: str) -> dict[str, Any]:
+    """The named attributes, for the before and after of an audit entry."""
+    return {field: getattr(record, field) for field in fields}
+
+
+def change(record: Model, **wanted: object) -> list[str]:
+    """Set the wanted values and save those that differ. Returns the names of the changed fields."""
+    changed = [field for field, value in wanted.items() if getattr(record, field) != value]
+    for field in changed:
+        setattr(record, field, wanted[field])
+    if changed:
+        record.save(update_fields=changed)
+    return changed

@@ -1,0 +1,16 @@
+"""Slugs: made from a name when the caller gives none. Pure."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.utils.text import slugify
+
+LONGEST = 80
+
+
+def slug_for(name: str, record_id: UUID) -> str:
+    """A slug that reads like the name and is unique through the first digits of the record's id."""
+    tail = record_id.hex[:8]
+    head = slugify(name)[: LONGEST - len(tail) - 1].strip("-")
+    return f"{head}-{tail}" if head else tail

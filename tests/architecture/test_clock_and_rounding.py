@@ -1,0 +1,59 @@
+"""Only `apps.core.clock` reads the time, and only `apps.core.amounts` rounds (spec 10, principle 16; spec 05)."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.architecture.sources import Source, sources
+
+CLOCK_CALLS = {"now", "utcnow", "today", "time", "time_ns", "localdate", "localtime"}
+CLOCK_OWNERS = {"datetime", "date", "time", "timezone"}
+# The launcher supervises processes before Django exists; nothing of the domain lives there.
+CLOCK_READERS = ("apps/core/clock.py", "billing_site/launcher/")
+ROUNDERS = ("apps/core/amounts.py",)
+
+
+def clock_reads(source: Source) -> list[str]:
+    return [
+        f"{source.path}:{node.lineno}"
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in CLOCK_CALLS
+        and isinstance(node.func.value, ast.Name | ast.Attribute)
+        and (node.func.value.id if isinstance(node.func.value, ast.Name) else node.func.value.attr) in CLOCK_OWNERS
+    ]
+
+
+def roundings(source: Source) -> list[str]:
+    found = []
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"round", "float"}:
+            found.append(f"{source.path}:{node.lineno}")
+        if isinstance(node, ast.Attribute) and node.attr in {"quantize", "FloatField"}:
+            found.append(f"{source.path}:{node.lineno}")
+    return found
+
+
+def test_nothing_but_the_clock_reads_the_time() -> None:
+    found = [where for source in sources("apps", "billing_site") for where in clock_reads(source)]
+    assert [where for where in found if not where.startswith(CLOCK_READERS)] == []
+
+
+def test_nothing_but_amounts_rounds_or_makes_floats() -> None:
+    found = [where for source in sources("apps") for where in roundings(source)]
+    assert [where for where in found if not where.startswith(ROUNDERS)] == []
+
+
+@pytest.mark.parametrize(
+    "line", ["datetime.now(UTC)", "timezone.now()", "time.time()", "date.today()", "datetime.datetime.utcnow()"]
+)
+def test_the_check_finds_a_clock(line: str) -> None:
+    assert clock_reads(Source("made_up.py", line, ast.parse(line))) == ["made_up.py:1"]
+
+
+@pytest.mark.parametrize("line", ["round(x, 2)", "float('1')", "x.quantize(y)", "models.FloatField()"])
+def test_the_check_finds_a_rounding(line: str) -> None:
+    assert roundings(Source("made_up.py", line, ast.parse(line))) == ["made_up.py:1"]

@@ -1,0 +1,42 @@
+"""Fixtures that every test has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.core.management.commands import flush
+from django.db import connections
+
+from apps.core.enums import Role
+from apps.core.operations import PLATFORM_LADDER
+from apps.tenants.authentication import bad_tokens
+from apps.tenants.tokens import forget_all
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_remembered() -> None:
+    """Processes remember tokens and failures for a while; tests do not lend each other either."""
+    forget_all()
+    bad_tokens.clear()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _emptying_the_tables_is_allowed() -> Iterator[None]:
+    """Tests that commit end by truncating every table, which append-only tables refuse in earnest."""
+    handle = flush.Command.handle
+
+    def empty(self: flush.Command, **options: object) -> str | None:
+        with connections[str(options.get("database", "default"))].cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")
+            try:
+                answer = handle(self, **options)
+                for role in PLATFORM_LADDER:
+                    cursor.execute("INSERT INTO auth_group (name) VALUES (%s)", [Role(role).value])
+            finally:
+                cursor.execute("SET session_replication_role = DEFAULT")
+        return answer
+
+    flush.Command.handle = empty  # type: ignore[method-assign]
+    yield
+    flush.Command.handle = handle  # type: ignore[method-assign]

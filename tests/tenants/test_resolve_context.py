@@ -1,0 +1,179 @@
+"""The context resolver's whole table, cell by cell, without HTTP (spec 02, ExecutionContext)."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from apps.core.context import ExecutionContext
+from apps.core.enums import AuthorizationSource, Role, Scope
+from apps.core.ids import OrganizationId, ProductId, RequestId, ServiceTokenId, UserId
+from apps.tenants.access.resolver import Denial, resolve
+from apps.tenants.contracts import (
+    AccessFacts,
+    ConsoleCaller,
+    CronCaller,
+    Door,
+    NamedTenant,
+    Person,
+    ProductCaller,
+    ProviderCaller,
+    SchedulerCaller,
+    TenantFacts,
+)
+
+ORGANIZATION = OrganizationId(UUID(int=1))
+OTHER = OrganizationId(UUID(int=2))
+USER = UserId(UUID(int=3))
+PRODUCT = ProductCaller(
+    ServiceTokenId(UUID(int=4)), ProductId(UUID(int=5)), "red", frozenset({Scope.MEMBERS_READ, Scope.MEMBERS_WRITE})
+)
+IDENTITY = replace(PRODUCT, product_slug="identity", scopes=frozenset({Scope.TENANTS_MANAGE}))
+CRON = CronCaller(ServiceTokenId(UUID(int=6)), "nightly", frozenset({Scope.JOBS_RUN}))
+PLAIN = Person(USER, "ann@example.com")
+STAFF = Person(USER, "sam@example.com", platform_role=Role.SUPPORT)
+NAMED = (NamedTenant("URL", ORGANIZATION),)
+
+MEMBERSHIPS = (None, Role.OWNER, Role.ADMIN, Role.MEMBER, Role.VIEWER)
+
+
+def facts(door: Door, principal: object, tenant: TenantFacts | None = None, **more: object) -> AccessFacts:
+    named = more.pop("named", NAMED if tenant is not None else ())
+    return AccessFacts(door, principal, RequestId("request-1"), named=named, tenant=tenant, **more)  # type: ignore[arg-type]
+
+
+def expected_page_role(*, is_staff: bool, is_demo: bool, membership: Role | None) -> Role | None:
+    """The tenant-page row of the table, written a second time: membership; demo; staff; nothing."""
+    table: dict[tuple[bool, bool], Role | None] = {
+        (False, False): None,
+        (False, True): Role.VIEWER,
+        (True, False): Role.STAFF_READER,
+        (True, True): Role.ADMIN,
+    }
+    return membership or table[(is_staff, is_demo)]
+
+
+PAGE_CELLS = list(itertools.product((False, True), (False, True), MEMBERSHIPS))
+
+
+@pytest.mark.parametrize(("is_staff", "is_demo", "membership"), PAGE_CELLS)
+def test_a_tenant_page_takes_membership_then_demo_rule_then_staff(
+    is_staff: bool, is_demo: bool, membership: Role | None
+) -> None:
+    person = STAFF if is_staff else PLAIN
+    tenant = TenantFacts(ORGANIZATION, is_demo=is_demo, membership_role=membership)
+    outcome = resolve(facts(Door.TENANT_PAGE, person, tenant))
+    role = expected_page_role(is_staff=is_staff, is_demo=is_demo, membership=membership)
+    if role is None:
+        assert isinstance(outcome, Denial)
+        assert outcome.code == "not_found"
+    else:
+        assert isinstance(outcome, ExecutionContext)
+        assert (outcome.role, outcome.organization_id, outcome.is_demo) == (role, ORGANIZATION, is_demo)
+        assert outcome.authorization_source == AuthorizationSource.SESSION
+
+
+def test_an_invisible_tenant_and_an_absent_one_get_the_very_same_denial() -> None:
+    invisible = resolve(facts(Door.TENANT_PAGE, PLAIN, TenantFacts(ORGANIZATION)))
+    absent = resolve(facts(Door.TENANT_PAGE, PLAIN, None, named=NAMED))
+    assert isinstance(invisible, Denial)
+    assert invisible == absent
+
+
+@pytest.mark.parametrize("is_related", [False, True])
+@pytest.mark.parametrize("caller", [PRODUCT, IDENTITY], ids=["product", "identity"])
+@pytest.mark.parametrize("acting", [None, USER], ids=["no-user", "acting-user"])
+@pytest.mark.parametrize("membership", [None, Role.VIEWER])
+def test_a_product_needs_a_relation_and_its_acting_user_a_membership(
+    is_related: bool, caller: ProductCaller, acting: UserId | None, membership: Role | None
+) -> None:
+    tenant = TenantFacts(ORGANIZATION, membership_role=membership, is_related_to_product=is_related)
+    outcome = resolve(facts(Door.API, caller, tenant, acting_user_id=acting))
+    if not is_related and caller is PRODUCT:
+        assert isinstance(outcome, Denial)
+        assert outcome.code == "product_not_related"
+    elif acting is not None and membership is None:
+        assert isinstance(outcome, Denial)
+        assert outcome.code == "not_a_member"
+        assert str(USER) in outcome.explanation[0].fact
+    else:
+        assert isinstance(outcome, ExecutionContext)
+        assert (outcome.role, outcome.scopes, outcome.product_id) == (Role.SERVICE, caller.scopes, caller.product_id)
+
+
+@pytest.mark.parametrize("door", list(Door))
+def test_a_cron_token_opens_the_job_endpoint_alone(door: Door) -> None:
+    outcome = resolve(facts(door, CRON))
+    assert isinstance(outcome, ExecutionContext) == (door is Door.JOBS)
+    if isinstance(outcome, ExecutionContext):
+        assert (outcome.role, outcome.authorization_source) == (Role.SYSTEM, AuthorizationSource.CRON_TOKEN)
+
+
+@pytest.mark.parametrize("membership", MEMBERSHIPS)
+@pytest.mark.parametrize("person", [PLAIN, STAFF], ids=["user", "staff"])
+def test_a_person_starts_jobs_as_staff_or_in_a_named_organization(person: Person, membership: Role | None) -> None:
+    named = resolve(facts(Door.JOBS, person, TenantFacts(ORGANIZATION, membership_role=membership)))
+    everywhere = resolve(facts(Door.JOBS, person))
+    if person is STAFF:
+        assert isinstance(named, ExecutionContext)
+        assert isinstance(everywhere, ExecutionContext)
+        assert named.role == everywhere.role == Role.SUPPORT
+    else:
+        assert isinstance(everywhere, Denial)
+        assert (named.role if isinstance(named, ExecutionContext) else None) == membership
+
+
+@pytest.mark.parametrize(
+    ("principal", "door", "role", "source"),
+    [
+        (ProviderCaller("stripe"), Door.WEBHOOK, Role.PROVIDER, AuthorizationSource.WEBHOOK_SIGNATURE),
+        (SchedulerCaller("drain-outbox"), Door.TASK, Role.SYSTEM, AuthorizationSource.SCHEDULER),
+        (ConsoleCaller("root"), Door.COMMAND, Role.SYSTEM, AuthorizationSource.CONSOLE),
+    ],
+)
+@pytest.mark.parametrize("has_tenant", [False, True])
+def test_machines_have_a_role_of_their_own(
+    principal: object, door: Door, role: Role, source: AuthorizationSource, has_tenant: bool
+) -> None:
+    outcome = resolve(facts(door, principal, TenantFacts(ORGANIZATION) if has_tenant else None))
+    assert isinstance(outcome, ExecutionContext)
+    assert (outcome.role, outcome.authorization_source) == (role, source)
+    assert outcome.organization_id == (ORGANIZATION if has_tenant else None)
+
+
+@pytest.mark.parametrize("platform_role", [None, Role.SUPPORT, Role.BILLING_OPERATIONS, Role.PLATFORM_ADMIN])
+def test_the_admin_takes_the_platform_role_whatever_the_membership(platform_role: Role | None) -> None:
+    person = Person(USER, "sam@example.com", platform_role=platform_role)
+    outcome = resolve(facts(Door.STAFF, person, TenantFacts(ORGANIZATION, membership_role=Role.OWNER)))
+    if platform_role is None:
+        assert isinstance(outcome, Denial)
+        assert "platform role" in outcome.detail
+    else:
+        assert isinstance(outcome, ExecutionContext)
+        assert outcome.role == platform_role
+
+
+@pytest.mark.parametrize("principal", [PLAIN, STAFF, PRODUCT, IDENTITY, CRON])
+def test_two_sources_that_disagree_about_the_tenant_are_refused_for_everybody(principal: object) -> None:
+    named = (NamedTenant("URL", ORGANIZATION), NamedTenant("body: organization_id", OTHER))
+    outcome = resolve(facts(Door.API, principal, TenantFacts(ORGANIZATION), named=named))
+    assert isinstance(outcome, Denial)
+    assert outcome.code == "tenant_ambiguous"
+    assert "URL" in outcome.detail
+    assert "body: organization_id" in outcome.detail
+
+
+def test_a_product_is_told_which_organization_is_absent() -> None:
+    outcome = resolve(facts(Door.API, PRODUCT, None, named=NAMED))
+    assert isinstance(outcome, Denial)
+    assert outcome.code == "not_found"
+    assert str(ORGANIZATION) in outcome.detail
+
+
+def test_a_session_at_the_product_api_is_no_credential() -> None:
+    outcome = resolve(facts(Door.API, STAFF, TenantFacts(ORGANIZATION)))
+    assert isinstance(outcome, Denial)
+    assert outcome.code == "not_authenticated"
