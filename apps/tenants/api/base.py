@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from apps.core.context import ExecutionContext
 from apps.core.errors import UnauthenticatedError
 from apps.core.ids import OrganizationId, UserId, WorkspaceId
-from apps.core.observability import current_request_id
+from apps.core.observability.requests import current_request_id
 from apps.core.wire.views import InternalView
 from apps.tenants.access import api_context, require
 from apps.tenants.authentication import ServiceTokenAuthentication

@@ -20,3 +20,8 @@ def organization_of_workspace(workspace_id: WorkspaceId) -> OrganizationId | Non
     """The organization that the workspace belongs to; None when there is no such workspace."""
     organization_id = Workspace.objects.filter(pk=workspace_id).values_list("organization", flat=True).first()
     return OrganizationId(organization_id) if organization_id is not None else None
+
+
+def organization_exists(organization_id: OrganizationId) -> bool:
+    """Whether there is such an organization."""
+    return Organization.objects.filter(pk=organization_id).exists()

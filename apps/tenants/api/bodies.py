@@ -1,0 +1,135 @@
+"""The bodies of the tenants' API: requests, which refuse what they do not know, and answers (spec 09, Provisioning)."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+
+from apps.core.enums import MembershipRole
+from apps.core.states import JobRunStatus
+from apps.core.wire.fields import (
+    StrictBooleanField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictEmailField,
+    StrictSlugField,
+    StrictUUIDField,
+)
+from apps.core.wire.serializers import AnswerSerializer, StrictSerializer
+from apps.core.wire.values import StrictObjectField, StrictTimeField
+from apps.tenants.enums import OrganizationKind
+from apps.tenants.models.organizations import validate_time_zone
+
+
+class TimeZoneField(StrictCharField):
+    """A name of the IANA time-zone database; any other text is an impossible value."""
+
+    impossible_codes = StrictCharField.impossible_codes | {"unknown_time_zone"}
+    default_error_messages = {  # noqa: RUF012 - DRF's own form
+        "unknown_time_zone": "`{given}` is not an IANA time zone; use a name such as Europe/Berlin.",
+    }
+
+    def to_internal_value(self, data: object) -> str:
+        name = super().to_internal_value(data)
+        try:
+            validate_time_zone(name)
+        except DjangoValidationError:
+            self.fail("unknown_time_zone", given=name)
+        return name
+
+
+class UserBody(StrictSerializer):
+    id = StrictUUIDField()
+    email = StrictEmailField()
+    name = StrictCharField(most=200, allow_blank=True)
+
+
+class OrganizationBody(StrictSerializer):
+    id = StrictUUIDField()
+    name = StrictCharField(most=200)
+    slug = StrictSlugField(most=80, required=False)
+    kind = StrictChoiceField(OrganizationKind)
+    time_zone = TimeZoneField(most=64, required=False)
+    owner_user_id = StrictUUIDField(required=False)
+
+
+class WorkspaceBody(StrictSerializer):
+    id = StrictUUIDField()
+    organization_id = StrictUUIDField()
+    name = StrictCharField(most=200)
+    slug = StrictSlugField(most=80, required=False)
+
+
+class MemberBody(StrictSerializer):
+    user_id = StrictUUIDField()
+    role = StrictChoiceField(MembershipRole)
+    changed_at = StrictTimeField(required=False)
+
+
+class RelationBody(StrictSerializer):
+    product = StrictSlugField(most=40)
+
+
+class JobBody(StrictSerializer):
+    organization_id = StrictUUIDField(required=False)
+    include_demo = StrictBooleanField(required=False)
+
+
+class UserAnswer(AnswerSerializer):
+    id = StrictUUIDField()
+    email = StrictEmailField()
+    name = StrictCharField(allow_blank=True)
+    created = StrictBooleanField()
+    applied = StrictBooleanField(help_text="Whether the user now is as this call said.")
+
+
+class OrganizationAnswer(AnswerSerializer):
+    id = StrictUUIDField()
+    name = StrictCharField()
+    slug = StrictSlugField()
+    kind = StrictChoiceField(OrganizationKind)
+    time_zone = StrictCharField()
+    is_demo = StrictBooleanField()
+    created = StrictBooleanField()
+
+
+class WorkspaceAnswer(AnswerSerializer):
+    id = StrictUUIDField()
+    organization_id = StrictUUIDField()
+    name = StrictCharField()
+    slug = StrictSlugField()
+    created = StrictBooleanField()
+
+
+class MemberAnswer(AnswerSerializer):
+    organization_id = StrictUUIDField()
+    user_id = StrictUUIDField()
+    role = StrictChoiceField(MembershipRole)
+    changed_at = StrictTimeField(
+        help_text="Since when the membership has this role; for a removed member, since when not."
+    )
+
+
+class MemberUpsertAnswer(MemberAnswer):
+    created = StrictBooleanField()
+    applied = StrictBooleanField(help_text="False when newer news is stored already: nothing was changed.")
+
+
+class RelationAnswer(AnswerSerializer):
+    organization_id = StrictUUIDField()
+    product = StrictSlugField()
+    created = StrictBooleanField()
+
+
+class JobRunAnswer(AnswerSerializer):
+    job_run_id = StrictUUIDField()
+    name = StrictSlugField()
+    status = StrictChoiceField(JobRunStatus)
+
+
+class JobRunDetailAnswer(JobRunAnswer):
+    slot = StrictCharField(help_text="The scheduled moment in UTC, or `manual:` and a UUID.")
+    organization_id = StrictUUIDField(allow_null=True)
+    counts = StrictObjectField()
+    error = StrictCharField(allow_blank=True)
+    started_at = StrictTimeField(allow_null=True)
+    finished_at = StrictTimeField(allow_null=True)

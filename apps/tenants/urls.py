@@ -1,0 +1,24 @@
+"""The internal API of tenants, below /api/v1/internal/."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from apps.tenants.api.jobs import JobRunDetailView, JobRunView
+from apps.tenants.api.members import MembersUpsertView, MemberView, RelationsUpsertView
+from apps.tenants.api.provisioning import OrganizationsUpsertView, UsersUpsertView, WorkspacesUpsertView
+
+urlpatterns = [
+    path("users:upsert", UsersUpsertView.as_view(), name="users-upsert"),
+    path("organizations:upsert", OrganizationsUpsertView.as_view(), name="organizations-upsert"),
+    path("workspaces:upsert", WorkspacesUpsertView.as_view(), name="workspaces-upsert"),
+    path("organizations/<uuid:organization_id>/members:upsert", MembersUpsertView.as_view(), name="members-upsert"),
+    path("organizations/<uuid:organization_id>/members/<uuid:user_id>", MemberView.as_view(), name="member"),
+    path(
+        "organizations/<uuid:organization_id>/products:upsert",
+        RelationsUpsertView.as_view(),
+        name="organization-products-upsert",
+    ),
+    path("jobs/<slug:name>:run", JobRunView.as_view(), name="job-run"),
+    path("job-runs/<uuid:job_run_id>", JobRunDetailView.as_view(), name="job-run-detail"),
+]

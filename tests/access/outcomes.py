@@ -1,0 +1,69 @@
+"""What each cell of the access table must answer: the rules of spec 02 and 11, written a second time."""
+
+from __future__ import annotations
+
+from tests.access.routes import DECLARED
+from tests.access.world import MEMBERS, STAFF
+
+JOB_ROUTES = {"job-run", "job-run-detail"}
+# What a product's token answers where it may act; a created record is told from an existing one.
+SUCCESS = {
+    ("users-upsert", "POST"): {201},
+    ("organizations-upsert", "POST"): {200},
+    ("workspaces-upsert", "POST"): {200},
+    ("members-upsert", "POST"): {201},
+    ("member", "GET"): {200},
+    ("member", "DELETE"): {204},
+    ("organization-products-upsert", "POST"): {200, 201},
+}
+NAMES_NO_TENANT = {"users-upsert"}
+SIGNED_OUT = {"anonymous"}
+
+
+def expected(route: str, method: str, principal: str, relation: str) -> set[int]:
+    """The statuses that the cell may answer; one, except where creating and finding are both right."""
+    if principal == "revoked token":
+        return {401}
+    if method not in DECLARED[route]:
+        return {405}
+    if route in JOB_ROUTES:
+        return _job(route, principal, relation)
+    return _product(route, method, principal, relation)
+
+
+def _product(route: str, method: str, principal: str, relation: str) -> set[int]:
+    if "token" not in principal:
+        return {401}
+    needs_identity = route == "organization-products-upsert"
+    if principal in {"cron token", "product token without scopes"} or (needs_identity and principal == "product token"):
+        return {403}
+    if route in NAMES_NO_TENANT:
+        return SUCCESS[route, method]
+    if relation == "absent":
+        return {201} if route == "organizations-upsert" else {404}
+    if relation == "foreign" and principal == "product token":
+        return {403}
+    return SUCCESS[route, method]
+
+
+def _job(route: str, principal: str, relation: str) -> set[int]:
+    if principal in SIGNED_OUT:
+        return {401}
+    if principal in {"product token", "product token without scopes", "identity token"}:
+        return {403}
+    done = {202} if route == "job-run" else {200}
+    if principal == "cron token" or principal in STAFF:
+        if relation == "absent":
+            return {404}
+        may = principal != "staff support" or route == "job-run-detail"
+        return done if may else {403}
+    return _member(route, principal, relation, done)
+
+
+def _member(route: str, principal: str, relation: str, done: set[int]) -> set[int]:
+    """People without a platform role; staff who have not shown the second factor are such people."""
+    if relation == "own" and principal in MEMBERS:
+        may = route == "job-run-detail" and principal in {"tenant owner", "tenant admin"}
+        return done if may else {403}
+    # In the demo tenant anybody is a viewer; every other tenant is invisible.
+    return {403} if relation == "demo" else {404}

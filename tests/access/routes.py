@@ -1,0 +1,65 @@
+"""Every route of the URL configuration, and what the product declares about those of the internal API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+API = "api/v1/internal/"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One URL pattern: its text, its name with namespaces, and the view behind it."""
+
+    pattern: str
+    name: str
+    callback: Any
+
+    @property
+    def operations(self) -> dict[str, str]:
+        view = getattr(self.callback, "view_class", None) or getattr(self.callback, "cls", None)
+        return dict(getattr(view, "operations", {}))
+
+
+def all_routes() -> list[Route]:
+    """Every leaf of the URL configuration."""
+    return list(_walk(get_resolver().url_patterns, "", ""))
+
+
+def api_routes() -> list[Route]:
+    """The leaves below the internal API."""
+    return [route for route in all_routes() if route.pattern.startswith(API)]
+
+
+def _walk(patterns: list[URLPattern | URLResolver], prefix: str, namespace: str) -> Iterator[Route]:
+    for pattern in patterns:
+        text = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
+            yield from _walk(pattern.url_patterns, text, inner)
+        else:
+            yield Route(text, f"{namespace}{pattern.name or ''}", pattern.callback)
+
+
+# The declared outcome of each API route: route name -> method -> operation. A route that is missing here fails the
+# build, and so does one whose view says something else (spec 11, P4).
+DECLARED: dict[str, dict[str, str]] = {
+    "users-upsert": {"POST": "users.upsert"},
+    "organizations-upsert": {"POST": "organizations.upsert"},
+    "workspaces-upsert": {"POST": "workspaces.upsert"},
+    "members-upsert": {"POST": "members.upsert"},
+    "member": {"GET": "members.read", "DELETE": "members.remove"},
+    "organization-products-upsert": {"POST": "organizations.relate_product"},
+    "job-run": {"POST": "jobs.start"},
+    "job-run-detail": {"GET": "jobs.read"},
+}
+
+
+def undeclared(routes: list[Route]) -> list[str]:
+    """The routes whose methods are not declared exactly as their views serve them."""
+    return [route.name or route.pattern for route in routes if DECLARED.get(route.name) != route.operations]

@@ -1,0 +1,104 @@
+"""Every role x tenant relation x route x method of the internal API answers as declared (spec 11, P4)."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+
+from apps.tenants.access import resolver
+from apps.tenants.access.resolver import Denial
+from apps.tenants.contracts import AccessFacts, Person
+from tests.access.outcomes import expected
+from tests.access.routes import METHODS, Route, api_routes, undeclared
+from tests.access.world import PRINCIPALS, RELATIONS, World, make_world, request_of
+
+ROUTES = api_routes()
+CELLS = list(itertools.product(PRINCIPALS, RELATIONS))
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    return make_world()
+
+
+def ask(world: World, route: Route, method: str, principal: str, relation: str) -> HttpResponse:
+    """The cell's answer; whatever it changed is undone."""
+    client, headers = world.client(principal)
+    arguments, body = request_of(route.name, world.tenants[relation], world)
+    with transaction.atomic():
+        answer = _send(client, method, reverse(route.name, kwargs=arguments), body, headers)
+        transaction.set_rollback(True)
+    return answer
+
+
+def _send(client: Client, method: str, path: str, body: dict[str, Any], headers: dict[str, str]) -> HttpResponse:
+    has_body = method in {"POST", "PUT", "PATCH"}
+    answer: Any = client.generic(
+        method,
+        path,
+        json.dumps(body) if has_body else "",
+        content_type="application/json" if has_body else "",
+        headers=headers,
+    )
+    return answer  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_every_cell_answers_as_declared(world: World, route: Route, method: str) -> None:
+    wrong = []
+    for principal, relation in CELLS:
+        answer = ask(world, route, method, principal, relation)
+        allowed = expected(route.name, method, principal, relation)
+        if answer.status_code not in allowed:
+            wrong.append(f"{principal} / {relation}: {answer.status_code}, not {allowed}: {answer.content[:300]!r}")
+    assert wrong == []
+
+
+def test_every_route_of_the_api_is_declared() -> None:
+    assert undeclared(ROUTES) == []
+    assert len(ROUTES) >= 8
+
+
+def test_a_route_added_without_a_declaration_is_found() -> None:
+    added = Route("api/v1/internal/secrets", "secrets", ROUTES[0].callback)
+    assert undeclared([*ROUTES, added]) == ["secrets"]
+
+
+def differences(world: World) -> list[str]:
+    """The routes that tell a person a foreign object from an absent one."""
+    found = []
+    for route in ROUTES:
+        for method, principal in itertools.product(route.operations, ("signed-in stranger", "tenant owner")):
+            foreign, absent = (
+                _comparable(ask(world, route, method, principal, relation)) for relation in ("foreign", "absent")
+            )
+            if foreign != absent:
+                found.append(f"{route.name} {method} {principal}")
+    return found
+
+
+def _comparable(answer: HttpResponse) -> tuple[int, dict[str, Any]]:
+    document = json.loads(answer.content) if answer.content else {}
+    document.pop("request_id", None)
+    return answer.status_code, document
+
+
+def test_a_foreign_object_answers_a_person_exactly_as_an_absent_one(world: World) -> None:
+    assert differences(world) == []
+
+
+def test_an_answer_that_names_the_foreign_object_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def leaky(facts: AccessFacts, person: Person) -> Denial:
+        name = facts.tenant.organization_id if facts.tenant else ""
+        return Denial("not_found", f"{name} is not yours", ())
+
+    monkeypatch.setattr(resolver, "_person_in_tenant", leaky)
+    assert differences(world) != []

@@ -1,0 +1,141 @@
+"""The cast and the stage of the access table: every kind of caller, and a tenant in every relation to them."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.test import Client
+from django_otp import DEVICE_ID_SESSION_KEY
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from apps.core.enums import DEFAULT_PRODUCT_SCOPES, MembershipRole, Role, Scope
+from apps.core.ids import OrganizationId, ServiceTokenId
+from apps.core.jobs import job_run_request
+from apps.tenants.models import Organization, ServiceToken, User
+from apps.tenants.services import service_token_revoke
+from tests.contexts import console_context
+from tests.factories.tenants import (
+    make_cron_token,
+    make_membership,
+    make_organization,
+    make_product,
+    make_signing_in_user,
+    make_staff,
+    make_token,
+    make_user,
+    make_workspace,
+)
+
+MEMBERS = tuple(f"tenant {role.value}" for role in MembershipRole)
+STAFF = tuple(f"staff {role.value}" for role in (Role.SUPPORT, Role.BILLING_OPERATIONS, Role.PLATFORM_ADMIN))
+TOKENS = ("product token", "product token without scopes", "identity token", "cron token", "revoked token")
+PRINCIPALS = ("anonymous", "signed-in stranger", "staff without second factor", *MEMBERS, *STAFF, *TOKENS)
+RELATIONS = ("own", "foreign", "demo", "absent")
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """What a request can name of one organization."""
+
+    organization_id: uuid.UUID
+    workspace_id: uuid.UUID
+    member_id: uuid.UUID
+    job_run_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Callers by name, tenants by their relation to the callers."""
+
+    users: dict[str, User]
+    tokens: dict[str, str]
+    tenants: dict[str, Tenant]
+    new_user_id: uuid.UUID
+
+    def client(self, principal: str) -> tuple[Client, dict[str, str]]:
+        """A client that acts as the principal, and the headers that it sends."""
+        client = Client(raise_request_exception=False)
+        if principal in self.users:
+            user = self.users[principal]
+            client.force_login(user)
+            if principal in STAFF:
+                _verify(client, user)
+        token = self.tokens.get(principal)
+        return client, {"authorization": f"Bearer {token}"} if token else {}
+
+
+def _verify(client: Client, user: User) -> None:
+    """Put the session behind the second factor, as the sign-in does."""
+    device = TOTPDevice.objects.get_or_create(user=user, name="test", confirmed=True)[0]
+    session = client.session
+    session[DEVICE_ID_SESSION_KEY] = device.persistent_id
+    session.save()
+
+
+def make_world() -> World:
+    """Everybody, with an organization of their own, a foreign one, a demo one, and ids of nothing."""
+    own, foreign, demo = make_organization("Own"), make_organization("Foreign"), make_organization("Demo", is_demo=True)
+    users = {
+        "signed-in stranger": make_signing_in_user(),
+        "staff without second factor": make_staff(Role.PLATFORM_ADMIN),
+    }
+    for name, role in zip(MEMBERS, MembershipRole, strict=True):
+        users[name] = make_signing_in_user()
+        make_membership(own, users[name], role)
+    for name in STAFF:
+        users[name] = make_staff(Role(name.removeprefix("staff ")))
+    return World(
+        users=users,
+        tokens=_tokens(own, demo),
+        tenants={
+            "own": _tenant(own),
+            "foreign": _tenant(foreign),
+            "demo": _tenant(demo),
+            "absent": Tenant(*(uuid.uuid4() for _ in range(4))),
+        },
+        new_user_id=make_user().pk,
+    )
+
+
+def _tokens(*related: Organization) -> dict[str, str]:
+    red = make_product("red", *related)
+    tokens = {
+        "product token": make_token(red),
+        "product token without scopes": make_token(red, Scope.USAGE_READ),
+        "identity token": make_token(make_product("identity"), *DEFAULT_PRODUCT_SCOPES, Scope.TENANTS_MANAGE),
+        "cron token": make_cron_token(),
+        "revoked token": make_token(red),
+    }
+    revoked = ServiceToken.objects.get(prefix=tokens["revoked token"][:12])
+    service_token_revoke(console_context(), token_id=ServiceTokenId(revoked.pk), reason="for the table")
+    return tokens
+
+
+def _tenant(organization: Organization) -> Tenant:
+    member = make_user()
+    make_membership(organization, member)
+    context = console_context(OrganizationId(organization.pk))
+    run = job_run_request(context, name="drain-outbox", organization_id=OrganizationId(organization.pk))
+    return Tenant(organization.pk, make_workspace(organization).pk, member.pk, run.pk)
+
+
+def request_of(route: str, tenant: Tenant, world: World) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The URL's arguments and a well-formed body that names the tenant."""
+    organization = str(tenant.organization_id)
+    in_url = {"organization_id": tenant.organization_id}
+    requests: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "users-upsert": ({}, {"id": str(uuid.uuid4()), "email": f"{uuid.uuid4().hex}@example.com", "name": "New"}),
+        "organizations-upsert": ({}, {"id": organization, "name": "Renamed", "kind": "team"}),
+        "workspaces-upsert": (
+            {},
+            {"id": str(tenant.workspace_id), "organization_id": organization, "name": "Renamed"},
+        ),
+        "members-upsert": (in_url, {"user_id": str(world.new_user_id), "role": "member"}),
+        "member": ({**in_url, "user_id": tenant.member_id}, {}),
+        "organization-products-upsert": (in_url, {"product": "red"}),
+        "job-run": ({"name": "drain-outbox"}, {"organization_id": organization}),
+        "job-run-detail": ({"job_run_id": tenant.job_run_id}, {}),
+    }
+    return requests[route]
