@@ -1,7 +1,24 @@
-"""What runs when, in UTC (spec 08, Celery). The slots and catch-up rules of each job are in `apps.core.jobs`."""
+"""What runs when, in UTC (spec 08, Celery). The slots and catch-up rules of each job are declared with the job.
+
+An entry is a job's name and its moments; a test holds both to the declaration. Beat only wakes: which slots are due is
+computed from the database, and the sweep fires whatever an entry missed.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-SCHEDULE: dict[str, dict[str, Any]] = {}
+from celery.schedules import crontab
+
+_EVERY_MINUTE = crontab()
+
+
+def _fire(name: str, schedule: crontab) -> dict[str, Any]:
+    # A message that waited longer than a minute tells nothing that the sweep does not know by then.
+    return {"task": "core.fire_job", "schedule": schedule, "args": [name], "options": {"expires": 60}}
+
+
+SCHEDULE: dict[str, dict[str, Any]] = {
+    "sweep-jobs": {"task": "core.sweep_jobs", "schedule": _EVERY_MINUTE, "options": {"expires": 60}},
+    "drain-outbox": _fire("drain-outbox", _EVERY_MINUTE),
+}

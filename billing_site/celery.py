@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import setup_logging
+from django_structlog.celery.steps import DjangoStructLogInitStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
 
 app = Celery("countinghouse")
+# Celery's current application is a thread's own. Without a default, the web server's threads would send their messages
+# to an application that nobody configured.
+app.set_default()
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+# Tasks log with the id of the request that caused them.
+app.steps["worker"].add(DjangoStructLogInitStep)
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def _keep_the_logging_of_settings(**kwargs: Any) -> None:
+    """A worker logs as the settings say: with a receiver here, Celery sets up no handlers of its own."""

@@ -1,12 +1,14 @@
 """The execution context: who acts, for which tenant, with which role, authorized by what.
 
 Every service function that changes state takes it as its first argument, and the audit entry records it. Contexts are
-made by `apps.tenants.access` alone (spec 02, ExecutionContext).
+made by `apps.tenants.access` alone (spec 02, ExecutionContext); it makes those of the machinery with `system_context`,
+which the core's own tasks and commands, standing below it, call themselves.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from apps.core.enums import ActorKind, AuthorizationSource, Role, Scope
 from apps.core.ids import OrganizationId, ProductId, RequestId, WorkspaceId
@@ -34,3 +36,27 @@ class ExecutionContext:
     product_id: ProductId | None = None
     scopes: frozenset[Scope] = field(default_factory=frozenset)
     is_demo: bool = False
+
+    def within(self, organization_id: OrganizationId, *, is_demo: bool) -> ExecutionContext:
+        """The same caller in one organization: one that this call has just made, or one of those that a job visits."""
+        return replace(self, organization_id=organization_id, workspace_id=None, is_demo=is_demo)
+
+
+def system_context(
+    source: Literal[AuthorizationSource.SCHEDULER, AuthorizationSource.CONSOLE],
+    *,
+    label: str,
+    request_id: RequestId,
+    organization_id: OrganizationId | None = None,
+    is_demo: bool = False,
+) -> ExecutionContext:
+    """The context of a task or a command: role `system`, whoever enqueued or typed it (spec 02)."""
+    kind = ActorKind.CONSOLE if source is AuthorizationSource.CONSOLE else ActorKind.SCHEDULER
+    return ExecutionContext(
+        actor=Actor(kind, "", label),
+        role=Role.SYSTEM,
+        authorization_source=source,
+        request_id=request_id,
+        organization_id=organization_id,
+        is_demo=is_demo,
+    )

@@ -131,3 +131,11 @@ class UnavailableError(CountinghouseError):
     kind = ErrorKind.UNAVAILABLE
     code = "unavailable"
     title = "Temporarily unavailable"
+
+
+class TooManyRequestsError(CountinghouseError):
+    """The caller must wait `retry_after_seconds`."""
+
+    kind = ErrorKind.TOO_MANY_REQUESTS
+    code = "too_many_requests"
+    title = "Too many requests"

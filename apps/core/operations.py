@@ -28,6 +28,8 @@ class Operation:
 
 _OPERATIONS: tuple[Operation, ...] = (
     # Tenants
+    Operation("users.read", platform_role=Role.SUPPORT),
+    Operation("users.remove_second_factor", platform_role=Role.PLATFORM_ADMIN),
     Operation("users.upsert", scope=Scope.TENANTS_WRITE),
     Operation("organizations.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT),
     Operation("organizations.upsert", scope=Scope.TENANTS_WRITE),
@@ -41,11 +43,34 @@ _OPERATIONS: tuple[Operation, ...] = (
     Operation("products.manage", platform_role=Role.PLATFORM_ADMIN),
     Operation("tokens.read", platform_role=Role.PLATFORM_ADMIN),
     Operation("tokens.manage", platform_role=Role.PLATFORM_ADMIN),
+    # Subscriptions
+    Operation("plans.read", platform_role=Role.SUPPORT),
+    Operation("plans.manage", platform_role=Role.PLATFORM_ADMIN),
+    Operation(
+        "lifecycle.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, scope=Scope.SUBSCRIPTIONS_READ
+    ),
+    Operation("subscriptions.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT),
+    Operation("subscriptions.change", platform_role=Role.BILLING_OPERATIONS),
+    Operation("overlays.change", platform_role=Role.BILLING_OPERATIONS),
+    Operation(
+        "payment_configs.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, scope=Scope.SUBSCRIPTIONS_READ
+    ),
+    Operation("payment_configs.change", platform_role=Role.BILLING_OPERATIONS),
+    Operation(
+        "payment_configs.end_grace", platform_role=Role.BILLING_OPERATIONS, scope=Scope.PAYMENTS_WRITE
+    ),
+    Operation("notes.read", platform_role=Role.SUPPORT),
+    Operation("notes.add", platform_role=Role.SUPPORT),
+    Operation("decisions.read", platform_role=Role.SUPPORT),
     # Machinery
+    # The staff plane itself: its first page, its search, one's own password.
+    Operation("backoffice.read", platform_role=Role.SUPPORT),
     Operation("audit.read", platform_role=Role.SUPPORT),
     Operation("outbox.read", platform_role=Role.SUPPORT),
     Operation("outbox.retry", platform_role=Role.BILLING_OPERATIONS),
-    Operation("jobs.read", platform_role=Role.SUPPORT, scope=Scope.JOBS_RUN),
+    Operation("jobs.read", tenant_role=Role.ADMIN, platform_role=Role.SUPPORT, scope=Scope.JOBS_RUN),
+    # The job endpoint's own gate; each job has a narrower one of its own.
+    Operation("jobs.start", tenant_role=Role.ADMIN, platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.drain_outbox", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
 )
 

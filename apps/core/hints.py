@@ -1,0 +1,66 @@
+"""Hints to the workers: messages that save waiting and may be lost, because every fact is in the database."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from functools import partial
+
+from celery import current_app
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from apps.core import clock
+
+logger = logging.getLogger(__name__)
+
+
+def hint_after_commit(task: str, *arguments: str) -> None:
+    """Send the task once the transaction is committed, or at once outside one. Several alike become one."""
+    hook = partial(send_hint, task, *arguments)
+    waiting = transaction.get_connection().run_on_commit
+    if not any(isinstance(other, partial) and other.args == hook.args for _, other, *_ in waiting):
+        transaction.on_commit(hook, robust=True)
+
+
+def send_hint(task: str, *arguments: str) -> bool:
+    """Send the task now. False when the broker does not take it: then a sweep will find the work.
+
+    A broker that is away makes the sender wait for the connection, so that after a loss this process sends nothing for
+    a while: requests must not become slow because of a message that saves waiting.
+    """
+    if _silence.lasts():
+        return False
+    try:
+        current_app.send_task(task, args=list(arguments), retry=False)
+    except OperationalError:
+        _silence.begin()
+        logger.warning("hint_lost", extra={"task": task})
+        return False
+    return True
+
+
+class _Silence:
+    """How long this process sends no hints. Threads may race for it: one message more or less is no matter."""
+
+    LASTS = timedelta(seconds=15)
+
+    def __init__(self) -> None:
+        self._until: datetime | None = None
+
+    def begin(self) -> None:
+        self._until = clock.now() + self.LASTS
+
+    def end(self) -> None:
+        self._until = None
+
+    def lasts(self) -> bool:
+        return self._until is not None and clock.now() < self._until
+
+
+_silence = _Silence()
+
+
+def speak_again() -> None:
+    """Send hints again at once, as after the silence: for a process that knows the broker to be back."""
+    _silence.end()

@@ -1,0 +1,248 @@
+"""The idempotency store: one key, one effect, one answer, for ever (spec 05, No double charge).
+
+Key, hash of the canonical body and answer are committed together with the effect. The key is locked by an advisory
+lock of that transaction, so that the lock of a killed holder is gone with its connection.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+
+from apps.core import clock
+from apps.core.canonical import Plain, canonical_bytes, canonical_hash
+from apps.core.errors import (
+    ConflictError,
+    CountinghouseError,
+    ErrorKind,
+    FieldError,
+    MalformedRequestError,
+    Reason,
+    UnprocessableError,
+)
+from apps.core.failpoints import failpoint
+from apps.core.locks import lock_number
+from apps.core.models import IdempotencyRecord
+from apps.core.states import IdempotencyOutcome
+
+LONGEST_KEY = 255
+RETRY_AFTER_SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request is answered. `body` is JSON; `replayed` says that the effect had happened before."""
+
+    status: int
+    body: Mapping[str, Plain]
+    replayed: bool = False
+
+
+class IdempotencyKeyInFlightError(ConflictError):
+    """Another request with the same key is being carried out at this moment."""
+
+    code = "idempotency_key_in_flight"
+    title = "The same request is still in progress"
+
+
+class IdempotencyKeyReusedError(UnprocessableError):
+    """The key stands for another request."""
+
+    code = "idempotency_key_reused"
+    title = "The idempotency key was used for another request"
+
+
+class RepeatedRefusalError(CountinghouseError):
+    """The refusal that the first request with the key got, again. Equal to it in all that the caller sees."""
+
+
+class _RepeatedNotAffordableError(RepeatedRefusalError):
+    kind = ErrorKind.NOT_AFFORDABLE
+    code = "not_affordable"
+    title = "Not affordable"
+
+
+class _RepeatedForbiddenError(RepeatedRefusalError):
+    kind = ErrorKind.FORBIDDEN
+    code = "not_allowed"
+    title = "Not allowed"
+
+
+class _RepeatedConflictError(RepeatedRefusalError):
+    kind = ErrorKind.CONFLICT
+    code = "state_conflict"
+    title = "The record's state does not allow this"
+
+
+class _RepeatedUnprocessableError(RepeatedRefusalError):
+    kind = ErrorKind.UNPROCESSABLE
+    code = "impossible_value"
+    title = "A value can't be accepted"
+
+
+# These are decisions, and stay. Everything else (a malformed request, an outage) may go differently next time.
+_DECISIONS: dict[ErrorKind, type[RepeatedRefusalError]] = {
+    error.kind: error
+    for error in (
+        _RepeatedNotAffordableError,
+        _RepeatedForbiddenError,
+        _RepeatedConflictError,
+        _RepeatedUnprocessableError,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    scope: str
+    key: str
+    operation: str
+    body_hash: str
+
+
+def idempotent(
+    *, scope: str, key: str, operation: str, body: Mapping[str, object], perform: Callable[[], Answer]
+) -> Answer:
+    """Carry out `perform` once for this key of this scope, and answer every repetition alike.
+
+    `perform` runs inside a transaction that is committed with its answer. A refusal that it raises (not affordable,
+    forbidden, conflict, unprocessable) undoes its effect, is stored, and is raised again at every repetition; any
+    other error leaves nothing behind.
+
+    Must not run inside a transaction: a refusal has to be committed and raised. Raises `IdempotencyKeyReusedError`,
+    `IdempotencyKeyInFlightError`, and `MalformedRequestError` for a key that is empty, too long or not storable.
+    """
+    _check_key(key)
+    request = _Request(scope, key, operation, canonical_hash(body))
+    record = _find(request)
+    if record is not None:
+        return _replay(record, request)
+    try:
+        outcome = _first_time(request, perform)
+    except IntegrityError:
+        # A statement that claims its key by inserting it was quicker; its answer counts. Else the error was another.
+        record = _find(request)
+        if record is None:
+            raise
+        return _replay(record, request)
+    failpoint("idempotency.after_commit")
+    if isinstance(outcome, CountinghouseError):
+        raise outcome
+    return outcome
+
+
+def _first_time(request: _Request, perform: Callable[[], Answer]) -> Answer | CountinghouseError:
+    with transaction.atomic(durable=True):
+        _lock(request)
+        # Whoever held the lock before us may have committed since we looked.
+        record = _find(request)
+        if record is not None:
+            return _replay(record, request)
+        outcome = _perform(perform)
+        _store(request, outcome)
+        failpoint("idempotency.before_commit")
+    return outcome
+
+
+def _perform(perform: Callable[[], Answer]) -> Answer | CountinghouseError:
+    try:
+        with transaction.atomic():
+            answer = perform()
+            return Answer(answer.status, _object(answer.body))
+    except CountinghouseError as refusal:
+        if refusal.kind not in _DECISIONS:
+            raise
+        return refusal
+
+
+def _lock(request: _Request) -> None:
+    with connection.cursor() as cursor:
+        name = f"idempotency\x1f{request.scope}\x1f{request.key}"
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock_number(name)])
+        if cursor.fetchone() != (True,):
+            raise IdempotencyKeyInFlightError(
+                f"A request with the idempotency key {request.key!r} is still in progress; repeat it in a moment.",
+                retry_after_seconds=RETRY_AFTER_SECONDS,
+            )
+
+
+def _find(request: _Request) -> IdempotencyRecord | None:
+    return IdempotencyRecord.objects.filter(scope=request.scope, key=request.key).first()
+
+
+def _store(request: _Request, outcome: Answer | CountinghouseError) -> None:
+    is_answer = isinstance(outcome, Answer)
+    IdempotencyRecord.objects.create(
+        scope=request.scope,
+        key=request.key,
+        operation=request.operation,
+        body_hash=request.body_hash,
+        outcome=IdempotencyOutcome.ANSWERED if is_answer else IdempotencyOutcome.REFUSED,
+        status=outcome.status if isinstance(outcome, Answer) else None,
+        answer=outcome.body if isinstance(outcome, Answer) else refusal_as_json(outcome),
+        created_at=clock.now(),
+    )
+
+
+def _replay(record: IdempotencyRecord, request: _Request) -> Answer:
+    if (record.operation, record.body_hash) != (request.operation, request.body_hash):
+        raise IdempotencyKeyReusedError(
+            f"The idempotency key {request.key!r} was used on {record.created_at:%Y-%m-%d} for {record.operation} "
+            "with another body. Use a new key for a new request."
+        )
+    if record.outcome == IdempotencyOutcome.REFUSED:
+        raise refusal_from_json(record.answer)
+    return Answer(record.status or 200, _object(record.answer), replayed=True)
+
+
+def refusal_as_json(refusal: CountinghouseError) -> dict[str, Plain]:
+    """All that a caller sees of a refusal, as plain JSON."""
+    return _object(
+        {
+            "kind": refusal.kind.value,
+            "code": refusal.problem_code,
+            "title": refusal.problem_title,
+            "detail": refusal.detail,
+            "errors": [_values(error) for error in refusal.errors],
+            "explanation": [_values(reason) for reason in refusal.explanation],
+            "retry_after_seconds": refusal.retry_after_seconds,
+            "decision_id": refusal.decision_id,
+        }
+    )
+
+
+def refusal_from_json(stored: Mapping[str, Any]) -> RepeatedRefusalError:
+    """The refusal that `refusal_as_json` wrote down."""
+    decision_id = stored["decision_id"]
+    return _DECISIONS[ErrorKind(stored["kind"])](
+        stored["detail"],
+        errors=[FieldError(**error) for error in stored["errors"]],
+        explanation=[Reason(**reason) for reason in stored["explanation"]],
+        retry_after_seconds=stored["retry_after_seconds"],
+        decision_id=UUID(decision_id) if decision_id else None,
+        code=stored["code"],
+        title=stored["title"],
+    )
+
+
+def _values(part: FieldError | Reason) -> dict[str, object]:
+    return {name: getattr(part, name) for name in part.__dataclass_fields__}
+
+
+def _object(body: Mapping[str, object]) -> dict[str, Plain]:
+    """The body in its canonical order of keys: JSONB forgets the order, and a repetition is answered byte for byte."""
+    ordered: dict[str, Plain] = json.loads(canonical_bytes(body))
+    return ordered
+
+
+def _check_key(key: str) -> None:
+    if not key or len(key) > LONGEST_KEY or not key.isprintable():
+        raise MalformedRequestError(
+            f"The idempotency key must be 1 to {LONGEST_KEY} printable characters.",
+            errors=[FieldError("idempotency_key", "invalid_key", f"Send 1 to {LONGEST_KEY} printable characters.")],
+        )

@@ -1,0 +1,100 @@
+"""Errors outside of DRF: problem documents for programs, plain friendly pages for people.
+
+`refusal_response` is what a page's middleware and Django's own handlers answer with. It never says more than the
+problem document would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse
+from django.template import TemplateDoesNotExist
+from django.template.loader import render_to_string
+
+from apps.core.errors import CountinghouseError
+from apps.core.observability.requests import current_request_id
+from apps.core.unavailability import is_unavailable
+from apps.core.wire import problems
+
+_PROGRAM_PATHS = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
+_OWN_PAGES = frozenset({400, 403, 404, 500, 503})
+
+
+class RefusalPagesMiddleware:
+    """Turns our own errors, raised in a page's view, into the page that says so. Stands last, next to the views."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """None for what Django's own handlers answer."""
+        if isinstance(error, CountinghouseError) or is_unavailable(error):
+            return refusal_response(request, error)
+        return None
+
+
+def refusal_response(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The answer to an error, in the form that this path's callers read."""
+    answer = problems.problem_response(error)
+    return answer if request.path.startswith(_PROGRAM_PATHS) else page_of(answer.problem)
+
+
+def page_of(problem: problems.Problem) -> HttpResponse:
+    """The page that tells a person what the problem document tells a program."""
+    template = f"{problem.status}.html" if problem.status in _OWN_PAGES else "refusal.html"
+    facts = {"problem": problem, "request_id": current_request_id()}
+    try:
+        text = render_to_string(template, facts)
+    except (TemplateDoesNotExist, ValueError):
+        # A missing template or static file must not hide the error behind another one.
+        return _plain(problem)
+    return HttpResponse(text, status=problem.status, headers=dict(problem.headers))
+
+
+def _plain(problem: problems.Problem) -> HttpResponse:
+    text = f"{problem.title}\n{problem.detail}\n"
+    return HttpResponse(text, status=problem.status, content_type="text/plain; charset=utf-8")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's `handler400`."""
+    return _answer(request, problems.BAD_REQUEST)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's `handler403`."""
+    return _answer(request, problems.FORBIDDEN)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's `handler404`: the same answer for what is absent and for what is not visible."""
+    return _answer(request, problems.NOT_FOUND)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's `handler500`; Django has logged the error with its traceback."""
+    return _answer(request, problems.INTERNAL)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's `CSRF_FAILURE_VIEW`."""
+    return _answer(
+        request,
+        problems.Problem(
+            HTTPStatus.FORBIDDEN,
+            "csrf_failed",
+            "This page is out of date",
+            "The form could not be matched with your session. Go back, reload the page and send it again.",
+        ),
+    )
+
+
+def _answer(request: HttpRequest, problem: problems.Problem) -> HttpResponse:
+    if request.path.startswith(_PROGRAM_PATHS):
+        return problems.ProblemResponse(problem)
+    return page_of(problem)

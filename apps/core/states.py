@@ -1,0 +1,41 @@
+"""States of the machinery's records, as text enumerations."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class IdempotencyOutcome(TextChoices):
+    """What the first request with a key came to; every repetition gets the same."""
+
+    ANSWERED = "answered", "Answered"
+    REFUSED = "refused", "Refused"
+
+
+class OutboxStatus(TextChoices):
+    """Where a call to the outside stands."""
+
+    PENDING = "pending", "Pending"
+    IN_PROGRESS = "in_progress", "In progress"
+    DONE = "done", "Done"
+    PARKED = "parked", "Parked"
+    SUPPRESSED = "suppressed", "Suppressed: a demo tenant's"
+
+
+class JobRunStatus(TextChoices):
+    """Where one firing of a job stands."""
+
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    SKIPPED = "skipped", "Skipped"
+
+
+class JobTrigger(TextChoices):
+    """What started a job."""
+
+    SCHEDULE = "schedule", "Schedule"
+    CRON = "cron", "Cron token"
+    USER = "user", "User"
+    CONSOLE = "console", "Console"

@@ -1,0 +1,17 @@
+"""Probes, metrics, and the OpenAPI document with its page."""
+
+from __future__ import annotations
+
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView
+
+from apps.core import health
+from apps.core.wire.docs import ApiDocsView
+
+urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+    path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/v1/docs/", ApiDocsView.as_view(), name="api-docs"),
+]

@@ -1,0 +1,129 @@
+"""Strict fields of the business's own values: amounts and quantities as decimal strings, times with an offset, JSON.
+
+Floats never pass: a JSON number, whatever its value, is refused where a decimal string is meant (spec 05, Calls).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from apps.core import amounts
+from apps.core.wire.fields import StrictField
+
+# RFC 3339, section 5.6, with at most microseconds; a leap second can't be stored and is refused.
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
+)
+_NAIVE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2})?(\.[0-9]+)?", re.ASCII)
+
+
+class DecimalStringField(StrictField):
+    """A decimal string, read to integer millionths. Use `AmountField` or `QuantityField`."""
+
+    expected = 'a decimal number as text, such as "12.5"'
+    impossible_codes = frozenset({"out_of_range"})
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "not_a_decimal": "{reason}",
+        "out_of_range": "{reason}",
+    }
+    pattern: ClassVar[str] = amounts.UNSIGNED_PATTERN
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, str):
+            self.fail_type(data)
+        try:
+            return self.parsed(data)
+        except amounts.MalformedNumberError as error:
+            self.fail("not_a_decimal", reason=str(error))
+        except amounts.NumberOutOfRangeError as error:
+            self.fail("out_of_range", reason=str(error))
+
+    def parsed(self, text: str) -> int:
+        """The integer millionths, or one of the two errors of `apps.core.amounts`."""
+        raise NotImplementedError
+
+    def to_representation(self, value: Any) -> str:
+        return amounts.format_micro(int(value))
+
+    def wire_schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^{self.pattern}$", "maxLength": 40}
+
+    def answer_schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^{amounts.AMOUNT_PATTERN}$"}
+
+
+class AmountField(DecimalStringField):
+    """Credits: micro-credits inside, 0 to 10^9; below 0 only with `allow_negative`."""
+
+    def __init__(self, *, allow_negative: bool = False, allow_zero: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.allow_negative = allow_negative
+        self.allow_zero = allow_zero
+
+    def parsed(self, text: str) -> int:
+        value = amounts.parse_amount(text, allow_negative=self.allow_negative)
+        if value == 0 and not self.allow_zero:
+            raise amounts.NumberOutOfRangeError("The amount may not be 0.")
+        return value
+
+    def wire_schema(self) -> dict[str, Any]:
+        pattern = amounts.AMOUNT_PATTERN if self.allow_negative else amounts.UNSIGNED_PATTERN
+        return {**super().wire_schema(), "pattern": f"^{pattern}$"}
+
+
+class QuantityField(DecimalStringField):
+    """A quantity: micro-units inside, more than 0 and at most 10^9."""
+
+    def parsed(self, text: str) -> int:
+        return amounts.parse_quantity(text)
+
+
+class StrictTimeField(StrictField):
+    """A moment in RFC 3339 with its offset, read to UTC; a time without an offset could be any of 38 moments."""
+
+    expected = 'a time as text, such as "2026-04-03T10:00:00Z"'
+    impossible_codes = frozenset({"no_such_time"})
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "not_a_time": 'must be an RFC 3339 time with an offset, such as "2026-04-03T10:00:00Z".',
+        "no_offset": 'has no offset: append "Z" for UTC, or one such as "+02:00".',
+        "no_such_time": "there is no such time in the calendar that we keep.",
+    }
+
+    def to_internal_value(self, data: Any) -> datetime:
+        if not isinstance(data, str):
+            self.fail_type(data)
+        if not _TIME.fullmatch(data):
+            self.fail("no_offset" if _NAIVE.fullmatch(data) else "not_a_time")
+        try:
+            return datetime.fromisoformat(data.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail("no_such_time")
+
+    def to_representation(self, value: Any) -> str:
+        return format_time(value)
+
+    def wire_schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "date-time"}
+
+
+class StrictObjectField(StrictField):
+    """A free JSON object, such as a connector's settings, which its own provider checks."""
+
+    expected = "an object"
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            self.fail_type(data)
+        return data
+
+    def wire_schema(self) -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": True}
+
+
+def format_time(moment: datetime) -> str:
+    """The moment on our wire: RFC 3339 in UTC with `Z`, microseconds only where there are any."""
+    if moment.tzinfo is None:
+        raise ValueError("A naive time is not a moment.")
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,3 @@
+"""Tests of apps.core.observability."""
+
+from __future__ import annotations

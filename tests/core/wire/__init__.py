@@ -1,0 +1,3 @@
+"""Tests of apps.core.wire."""
+
+from __future__ import annotations
