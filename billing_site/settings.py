@@ -8,6 +8,9 @@ import django_stubs_ext
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.urls import reverse_lazy
 
+from apps.backoffice.theme import UNFOLD as UNFOLD  # noqa: PLC0414 - it is a setting
+from apps.core.observability.log_setup import set_up_logs
+from apps.core.wire.openapi import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS  # noqa: PLC0414 - it is a setting
 from billing_site import beat, environment
 from billing_site.environment import ENVIRONMENT, IS_PRODUCTION, env
 from billing_site.launcher import places
@@ -30,6 +33,7 @@ CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "apps.core.pages.csrf_failure"
 if IS_PRODUCTION:
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
@@ -62,8 +66,9 @@ ADMIN_CONTENT_SECURITY_POLICY: dict[str, Any] = {
 
 # --- Applications -------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    # Unfold's own configuration would install its site over ours.
+    "unfold.apps.BasicAppConfig",
+    "apps.backoffice.admin_config.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -85,10 +90,12 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "apps.core",
     "apps.tenants",
+    "apps.subscriptions",
     "apps.backoffice",
 ]
 
 MIDDLEWARE = [
+    "apps.core.observability.requests.RequestIdMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -100,7 +107,9 @@ MIDDLEWARE = [
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "apps.backoffice.middleware.StaffPlaneMiddleware",
     "axes.middleware.AxesMiddleware",
+    "apps.core.pages.RefusalPagesMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
@@ -134,6 +143,32 @@ DATABASES: dict[str, dict[str, Any]] = {
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# A row version is a copy of a row whose values were checked; the choices stay with the record.
+PGHISTORY_EXCLUDE_FIELD_KWARGS = {"django.db.models.CharField": ["choices"]}
+
+# --- Internal API -------------------------------------------------------------------------------------------------
+REST_FRAMEWORK: dict[str, Any] = {
+    "EXCEPTION_HANDLER": "apps.core.wire.problems.handle",
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.tenants.authentication.ServiceTokenAuthentication"],
+    # Each view names its own; a view that forgets to lets nobody in, since a token signs in no user.
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["apps.core.wire.parser.StrictJSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["apps.core.wire.throttles.CallerThrottle"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+# For each token and web process; 0 switches it off.
+API_RATE_LIMIT_PER_MINUTE = env.int("API_RATE_LIMIT_PER_MINUTE", default=120_000)
+
+# --- Observability ------------------------------------------------------------------------------------------------
+LOGGING = set_up_logs(
+    level=env.str("LOG_LEVEL", default="INFO"),
+    readable=ENVIRONMENT == "development",
+    secrets=(SECRET_KEY, *CREDENTIAL_KEYS),
+)
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+# Who may read /metrics, as CIDRs. Requests that a proxy forwarded may not, from wherever.
+METRICS_ALLOWED_NETWORKS = env.list("METRICS_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"])
 
 # --- Celery -------------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = environment.required_in_production(
@@ -148,7 +183,14 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SOFT_TIME_LIMIT = 240
 CELERY_TASK_TIME_LIMIT = 300
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
+# A killed worker's messages come back after the time-out and a look for them; by default that look is rare (spec 11).
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 600,
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+}
+# A request that only leaves a hint must not wait for a broker that is away.
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
@@ -167,11 +209,17 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+if IS_TEST:
+    # Deliberately slow hashing is for real passwords; a test suite signs in a thousand times.
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_URL = reverse_lazy("admin:login")
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+# The wait has an end that was told; trying on does not put it off.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_LOCKOUT_CALLABLE = "apps.backoffice.sign_in.views.locked_out"
 OTP_TOTP_ISSUER = "Countinghouse"
 
 # --- Texts, time, files -------------------------------------------------------------------------------------------

@@ -57,6 +57,9 @@ DECLARED: dict[str, dict[str, str]] = {
     "organization-products-upsert": {"POST": "organizations.relate_product"},
     "job-run": {"POST": "jobs.start"},
     "job-run-detail": {"GET": "jobs.read"},
+    "workspace-lifecycle": {"GET": "lifecycle.read"},
+    "payment-config": {"GET": "payment_configs.read"},
+    "end-grace-period": {"POST": "payment_configs.end_grace"},
 }
 
 

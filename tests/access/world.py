@@ -137,5 +137,8 @@ def request_of(route: str, tenant: Tenant, world: World) -> tuple[dict[str, Any]
         "organization-products-upsert": (in_url, {"product": "red"}),
         "job-run": ({"name": "drain-outbox"}, {"organization_id": organization}),
         "job-run-detail": ({"job_run_id": tenant.job_run_id}, {}),
+        "workspace-lifecycle": ({"workspace_id": tenant.workspace_id}, {}),
+        "payment-config": (in_url, {}),
+        "end-grace-period": (in_url, {}),
     }
     return requests[route]

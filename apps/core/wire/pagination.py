@@ -90,7 +90,7 @@ def _sealed(row: Model, key: Sequence[str], list_name: str) -> str:
 
 
 def _column(model: type[Model], name: str) -> Any:
-    return model._meta.get_field(name)  # noqa: SLF001 - Django's documented way to a field
+    return model._meta.get_field(name)
 
 
 def _opened(cursor: str, list_name: str) -> tuple[str, ...]:

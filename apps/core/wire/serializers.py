@@ -49,7 +49,7 @@ class StrictList:
 
 
 class StrictListSerializer(ListSerializer[Any], StrictList):
-    """`many=True` of a strict serializer; `max_length` bounds it (1,000 unless told otherwise)."""
+    """A list of bodies, `StrictListSerializer(child=…, max_length=…)`; at most 1,000 unless told otherwise."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.least = kwargs.get("min_length") or 0

@@ -13,7 +13,7 @@ from rest_framework.test import APIRequestFactory
 from apps.core.enums import MembershipRole
 from apps.core.wire import fields, values
 from apps.core.wire.schema import documented
-from apps.core.wire.serializers import AnswerSerializer, StrictListField, StrictSerializer
+from apps.core.wire.serializers import AnswerSerializer, StrictListField, StrictListSerializer, StrictSerializer
 from apps.core.wire.views import InternalView
 
 
@@ -26,7 +26,7 @@ class GrantRequest(StrictSerializer):
     grant_type = fields.StrictSlugField()
     amount = values.AmountField(required=False)
     note = fields.StrictCharField(required=False, allow_null=True)
-    members = MemberRequest(many=True, required=False, max_length=3)
+    members = StrictListSerializer(child=MemberRequest(), required=False, max_length=3)
     first_member = MemberRequest(required=False)
     tags = StrictListField(fields.StrictSlugField(), most=2, required=False)
 
@@ -38,8 +38,8 @@ class GrantAnswer(AnswerSerializer):
 class GrantView(InternalView):
     """Reads a grant and says what it understood."""
 
-    authentication_classes: ClassVar[list[Any]] = []
-    permission_classes: ClassVar[list[Any]] = []
+    authentication_classes = ()
+    permission_classes = ()
     operations: ClassVar[dict[str, str]] = {"POST": "users.upsert", "GET": "users.upsert"}
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {"GET": frozenset({"cursor", "limit"})}
     failure: ClassVar[Exception | None] = None
@@ -64,7 +64,7 @@ class NaiveGrant(serializers.Serializer[Any]):  # noqa: TID251 - the control
 
 def post(body: Any, *, view: type[GrantView] = GrantView, **extra: Any) -> Any:
     """The answer to a body: bytes or text as they are, anything else as JSON."""
-    data = body if isinstance(body, str | bytes) else json.dumps(body)
+    data: Any = body if isinstance(body, str | bytes) else json.dumps(body)
     extra = {"content_type": "application/json", **extra}
     response = view.as_view()(APIRequestFactory().generic("POST", "/grants", data, **extra))
     response.render() if hasattr(response, "render") else None

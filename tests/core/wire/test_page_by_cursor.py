@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.core import signing
 from hypothesis import given
@@ -16,7 +18,7 @@ from apps.core.wire.pagination import LARGEST_LIMIT, page_of, page_request
 from apps.tenants.models import User
 
 
-def request(**query: object) -> Request:
+def request(**query: Any) -> Request:
     return Request(APIRequestFactory().get("/entries", query))
 
 

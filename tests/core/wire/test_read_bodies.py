@@ -101,7 +101,7 @@ def test_a_query_parameter_of_another_method_is_refused() -> None:
 
 
 def test_a_body_where_none_is_meant_is_refused() -> None:
-    request = APIRequestFactory().generic("GET", "/grants", b"{}", content_type="application/json")
+    request = APIRequestFactory().generic("GET", "/grants", "{}", content_type="application/json")
     assert GrantView.as_view()(request).status_code == 400
 
 

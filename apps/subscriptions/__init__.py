@@ -1,0 +1,1 @@
+"""Commercial truth: plans, the workspace subscription, the payment config, the overlay, and THE lifecycle resolver."""

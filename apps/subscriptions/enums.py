@@ -1,0 +1,110 @@
+"""Words of the subscriptions app, as text enumerations (spec 03, spec 04)."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class SubscriptionState(TextChoices):
+    """State of a workspace subscription. Nothing but `apps.subscriptions.rules` may compare it to decide."""
+
+    TRIALING = "trialing", "Trialing"
+    ACTIVE = "active", "Active"
+    PAST_DUE = "past_due", "Past due"
+    SUSPENDED = "suspended", "Suspended"
+    ENDED = "ended", "Ended"
+
+
+class PaymentStatus(TextChoices):
+    """Payment status of an organization. Nothing but `apps.subscriptions.rules` may compare it to decide."""
+
+    UNINITIALIZED = "uninitialized", "Uninitialized"
+    OKAY = "okay", "Okay"
+    GRACE_PERIOD = "grace_period", "Grace period"
+    DISABLED = "disabled", "Disabled"
+    LOCKED = "locked", "Locked"
+    MANUAL = "manual", "Manual"
+
+
+class SubscriptionStatus(TextChoices):
+    """Whether an organization has subscribed at all; counts where a workspace has neither record nor overlay."""
+
+    PRE_SUBSCRIPTION = "pre_subscription", "Pre-subscription"
+    SUBSCRIBED = "subscribed", "Subscribed"
+    UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
+
+
+class UsageCategoryOverride(TextChoices):
+    """Bills all usage of an organization under one category; it never widens what is allowed (spec 03)."""
+
+    FREE = "free", "Free"
+    INTERNAL = "internal", "Internal"
+
+
+class Provider(TextChoices):
+    """Outside systems that sell subscriptions for us."""
+
+    STRIPE = "stripe", "Stripe"
+    ORB = "orb", "Orb"
+
+
+class ManagedBy(TextChoices):
+    """Whose news change a workspace subscription (spec 03, Mutation)."""
+
+    STAFF = "staff", "Staff"
+    STRIPE = "stripe", "Stripe"
+    ORB = "orb", "Orb"
+
+
+class PlanInterval(TextChoices):
+    """How often a plan's price is due."""
+
+    MONTH = "month", "Month"
+    YEAR = "year", "Year"
+
+
+class PendingChangeKind(TextChoices):
+    """What a scheduled change will do once somebody confirms it (spec 03, Scheduled change)."""
+
+    END = "end", "End the subscription"
+    CHANGE_PLAN = "change_plan", "Change the plan"
+
+
+class PendingChangeStatus(TextChoices):
+    """Where a scheduled change stands."""
+
+    OPEN = "open", "Open"
+    APPLIED = "applied", "Applied"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class LifecycleSource(TextChoices):
+    """Which kind of fact decided a lifecycle state (spec 09, Gate)."""
+
+    ORGANIZATION = "organization", "Organization"
+    PAYMENT_STATUS = "payment_status", "Payment status"
+    SUBSCRIPTION = "subscription", "Subscription"
+    MANUAL_OVERLAY = "manual_overlay", "Manual overlay"
+    SUBSCRIPTION_STATUS = "subscription_status", "Subscription status"
+
+
+class EvidenceSubject(TextChoices):
+    """Which of our records a provider's news spoke of."""
+
+    WORKSPACE_SUBSCRIPTION = "workspace_subscription", "Workspace subscription"
+    PAYMENT_CONFIG = "payment_config", "Payment config"
+
+
+class ReceiptKind(TextChoices):
+    """Which gate gave a stored decision (spec 05, Decision receipts)."""
+
+    LIFECYCLE = "lifecycle", "Lifecycle"
+    CREDITS = "credits", "Credits"
+    ACCESS = "access", "Access"
+
+
+class Verdict(TextChoices):
+    """What a gate answered."""
+
+    ALLOW = "allow", "Allow"
+    DENY = "deny", "Deny"

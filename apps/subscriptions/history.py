@@ -1,0 +1,155 @@
+"""History: the audit log read back into records, facts and decisions as of any moment (spec 03, History).
+
+As-of now equals the resolver's answer, because each audit entry of this app holds every value of its record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from apps.core.audit import event_label
+from apps.core.enums import LifecycleState
+from apps.core.errors import Reason
+from apps.core.ids import OrganizationId, WorkspaceId
+from apps.core.models import AuditEntry
+from apps.subscriptions.enums import ManagedBy, PaymentStatus, SubscriptionState, SubscriptionStatus
+from apps.subscriptions.events import OVERLAY_CLEARED, OVERLAY_SET
+from apps.subscriptions.ids import PlanId, WorkspaceSubscriptionId
+from apps.subscriptions.rules.lifecycle import LifecycleDecision, LifecycleFacts, SubscriptionFacts, resolve
+from apps.subscriptions.selectors.lifecycle import unknown_workspace
+from apps.subscriptions.snapshots import OVERLAY_TARGET, PAYMENT_CONFIG_TARGET, SUBSCRIPTION_TARGET, moment_in
+from apps.tenants.selectors.organizations import organization_of_workspace
+
+_ORGANIZATION_TARGET = "organization"
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionAsOf:
+    """The record as it was. Who changed it last, when and why stands beside it."""
+
+    facts: SubscriptionFacts
+    plan_id: PlanId
+    started_at: datetime | None
+    current_period_start: datetime | None
+    ended_at: datetime | None
+    cancel_at_period_end: bool
+    provider_subscription_id: str
+    changed_at: datetime
+    changed_by: str
+    reason: str
+
+
+def subscription_as_of(workspace_id: WorkspaceId, moment: datetime) -> SubscriptionAsOf | None:
+    """The workspace's subscription record as of `moment`; None where there was none yet."""
+    entry = _last_subscription_entry(_entries_of(_organization(workspace_id), moment), workspace_id)
+    return _subscription(entry) if entry else None
+
+
+def facts_as_of(workspace_id: WorkspaceId, moment: datetime) -> LifecycleFacts:
+    """Everything that the resolver rests on, as of `moment`; raises `NotFoundError` `unknown_workspace`."""
+    organization_id = _organization(workspace_id)
+    entries = _entries_of(organization_id, moment)
+    subscription = _last_subscription_entry(entries, workspace_id)
+    config = _after(entries.filter(target_type=PAYMENT_CONFIG_TARGET).first())
+    overlay = _after(
+        entries.filter(
+            workspace_id=workspace_id,
+            target_type=OVERLAY_TARGET,
+            event__in=[OVERLAY_SET.name, OVERLAY_CLEARED.name],
+        ).first()
+    )
+    closing = _after(entries.filter(target_type=_ORGANIZATION_TARGET, after__has_key="closed_at").first())
+    overlay_state = overlay.get("manual_lifecycle_state")
+    return LifecycleFacts(
+        workspace_id=workspace_id,
+        organization_id=organization_id,
+        at=moment,
+        organization_closed_at=moment_in(closing, "closed_at"),
+        payment_status=PaymentStatus(config.get("payment_status", PaymentStatus.UNINITIALIZED)),
+        grace_period_end_at=moment_in(config, "grace_period_end_at"),
+        subscription_status=SubscriptionStatus(config.get("subscription_status", SubscriptionStatus.PRE_SUBSCRIPTION)),
+        payment_config_version=config.get("version", 0),
+        subscription=_subscription(subscription).facts if subscription else None,
+        overlay=LifecycleState(overlay_state) if overlay_state else None,
+        overlay_reason=overlay.get("manual_lifecycle_reason", ""),
+    )
+
+
+def lifecycle_as_of(workspace_id: WorkspaceId, moment: datetime) -> LifecycleDecision:
+    """What the gate would have said at `moment`, and why."""
+    return resolve(facts_as_of(workspace_id, moment))
+
+
+def subscription_changes_since(workspace_id: WorkspaceId, version: int) -> tuple[Reason, ...]:
+    """What happened to the record after the version that somebody saw, oldest first, in words."""
+    entries = AuditEntry.objects.filter(
+        workspace_id=workspace_id, target_type=SUBSCRIPTION_TARGET, after__version__gt=version
+    ).order_by("sequence")
+    return tuple(_told(entry) for entry in entries)
+
+
+def changes_between(workspace_id: WorkspaceId, since: datetime) -> tuple[Reason, ...]:
+    """Every audited change that bears on the workspace's lifecycle and is newer than `since`, in words."""
+    targets = [SUBSCRIPTION_TARGET, PAYMENT_CONFIG_TARGET, OVERLAY_TARGET, _ORGANIZATION_TARGET]
+    entries = AuditEntry.objects.filter(
+        organization_id=_organization(workspace_id), target_type__in=targets, recorded_at__gt=since
+    ).order_by("sequence")
+    return tuple(_told(entry) for entry in entries if entry.workspace_id in {None, workspace_id})
+
+
+def _told(entry: AuditEntry) -> Reason:
+    changed = sorted(name for name, value in entry.after.items() if entry.before.get(name) != value)
+    values = ", ".join(
+        f"{name} {entry.before.get(name)} → {entry.after[name]}" for name in changed if name not in {"id", "version"}
+    )
+    fact = f"{event_label(entry.event)} by {entry.actor_label} on {entry.recorded_at:%Y-%m-%d %H:%M:%S} ({values})"
+    return Reason("changed_since", "deny", fact, f"audit_entry:{entry.pk}")
+
+
+def _organization(workspace_id: WorkspaceId) -> OrganizationId:
+    organization_id = organization_of_workspace(workspace_id)
+    if organization_id is None:
+        raise unknown_workspace(workspace_id)
+    return organization_id
+
+
+def _entries_of(organization_id: OrganizationId, moment: datetime) -> QuerySet[AuditEntry]:
+    """The organization's entries up to the moment, newest first. The chain's order decides among equal times."""
+    return AuditEntry.objects.filter(organization_id=organization_id, recorded_at__lte=moment).order_by("-sequence")
+
+
+def _last_subscription_entry(entries: QuerySet[AuditEntry], workspace_id: WorkspaceId) -> AuditEntry | None:
+    return entries.filter(workspace_id=workspace_id, target_type=SUBSCRIPTION_TARGET).first()
+
+
+def _after(entry: AuditEntry | None) -> Mapping[str, Any]:
+    return entry.after if entry else {}
+
+
+def _subscription(entry: AuditEntry) -> SubscriptionAsOf:
+    values = entry.after
+    return SubscriptionAsOf(
+        facts=SubscriptionFacts(
+            id=WorkspaceSubscriptionId(UUID(values["id"])),
+            state=SubscriptionState(values["state"]),
+            managed_by=ManagedBy(values["managed_by"]),
+            version=values["version"],
+            trial_ends_at=moment_in(values, "trial_ends_at"),
+            current_period_end=moment_in(values, "current_period_end"),
+        ),
+        plan_id=PlanId(UUID(values["plan_id"])),
+        started_at=moment_in(values, "started_at"),
+        current_period_start=moment_in(values, "current_period_start"),
+        ended_at=moment_in(values, "ended_at"),
+        cancel_at_period_end=values["cancel_at_period_end"],
+        provider_subscription_id=values["provider_subscription_id"],
+        changed_at=entry.recorded_at,
+        changed_by=entry.actor_label,
+        reason=entry.reason,
+    )

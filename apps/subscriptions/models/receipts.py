@@ -1,0 +1,52 @@
+"""Decision receipts: what a gate answered, and everything that the answer rested on (spec 05)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+import pgtrigger
+from django.db import models
+
+from apps.core.constraints import one_of
+from apps.core.models.protection import refuse_truncate
+from apps.subscriptions.enums import ReceiptKind, Verdict
+
+
+class DecisionReceipt(models.Model):
+    """One answer, never changed, kept 90 days. It names what it speaks of by plain ids, so that it outlives them.
+
+    `chain` holds the rules tried, in order; `records` each record read with its version; `question` what was asked, so
+    that it can be asked again ("replay now").
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=16, choices=ReceiptKind.choices)
+    decision = models.CharField(max_length=8, choices=Verdict.choices)
+    code = models.CharField(max_length=64)
+    organization_id = models.UUIDField(null=True, blank=True)
+    workspace_id = models.UUIDField(null=True, blank=True)
+    actor_label = models.CharField(max_length=254)
+    question = models.JSONField()
+    chain = models.JSONField()
+    records = models.JSONField()
+    policy_version = models.PositiveIntegerField(null=True, blank=True)
+    request_id = models.CharField(max_length=200)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            one_of("kind", ReceiptKind, "decision_receipt_kind_known"),
+            one_of("decision", Verdict, "decision_receipt_decision_known"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["created_at"], name="decision_receipt_age"),
+            models.Index(fields=["organization_id", "-created_at"], name="decision_receipt_tenant"),
+        ]
+        triggers: ClassVar = [
+            pgtrigger.Protect(name="decision_receipt_is_not_updated", operation=pgtrigger.Update),
+            refuse_truncate("decision_receipt_is_not_truncated"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.decision} ({self.code}) of {self.created_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,213 @@
+"""Previews: the very change, made by the same code and rolled back (spec 03, Preview).
+
+`preview` runs the change in a transaction that it rolls back, and says what it would do. Its signed token binds the
+workspace, the verb, the inputs, the state that was seen, the actor and an expiry. `apply_previewed` refuses when any of
+them differs, and tells what changed in between.
+
+Apps above add what they know with `register_consequence` (lines for the page) and `register_state` (values that the
+preview rests on); both are called inside the transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from django.core import signing
+from django.db import transaction
+
+from apps.core import clock
+from apps.core.canonical import canonical_hash, moment_text, plain
+from apps.core.context import ExecutionContext
+from apps.core.enums import LifecycleNeed, LifecycleState, Role
+from apps.core.errors import ConflictError
+from apps.core.ids import OrganizationId, WorkspaceId
+from apps.subscriptions.history import changes_between
+from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision
+from apps.subscriptions.selectors.lifecycle import unknown_workspace, workspace_lifecycle
+from apps.subscriptions.selectors.records import (
+    open_pending_change,
+    payment_config_for_update,
+    workspace_subscription_for_update,
+)
+from apps.subscriptions.snapshots import overlay_values, payment_config_values, subscription_values
+from apps.tenants.models import Organization
+from apps.tenants.selectors.organizations import workspace_for_update
+
+VALID_FOR = timedelta(minutes=30)
+_SALT = "apps.subscriptions.preview"
+ResultT = TypeVar("ResultT")
+
+ConsequenceHook = Callable[[LifecycleDecision, LifecycleDecision], Sequence[str]]
+StateHook = Callable[[WorkspaceId], Mapping[str, object]]
+_consequences: dict[str, ConsequenceHook] = {}
+_states: dict[str, StateHook] = {}
+
+# What a tenant reads above every page.
+TENANT_SEES: Mapping[LifecycleState, str] = {
+    LifecycleState.PRE_SUBSCRIPTION: "Everything can be set up; usage is paid from granted credits alone.",
+    LifecycleState.TRIAL: "A trial is running; everything works.",
+    LifecycleState.ACTIVE: "Everything works.",
+    LifecycleState.GRACE: "A payment is late. Everything works on, but connectors can't be created or edited.",
+    LifecycleState.SUSPENDED_READ_ONLY: "Read-only: pages and exports work, nothing can be used or changed.",
+    LifecycleState.CLOSED: "The organization is closed; only its owners can still read and export.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AllowanceChange:
+    """One class of operations whose allowance changes."""
+
+    need: LifecycleNeed
+    before: Allowance
+    after: Allowance
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a change would do, and the token with which exactly this change can be applied."""
+
+    before: LifecycleDecision
+    after: LifecycleDecision
+    allowance_changes: tuple[AllowanceChange, ...]
+    operations_allowed: tuple[str, ...]
+    operations_denied: tuple[str, ...]
+    consequences: tuple[str, ...]
+    tenant_sees: str
+    token: str
+
+
+def register_consequence(name: str, hook: ConsequenceHook) -> None:
+    """Add lines to every preview, such as the connectors that will be switched off. Called with before and after."""
+    if name in _consequences:
+        raise RuntimeError(f"The consequence {name!r} is registered twice.")
+    _consequences[name] = hook
+
+
+def register_state(name: str, hook: StateHook) -> None:
+    """Add values that previews rest on, such as a balance: a preview is refused when they have changed."""
+    if name in _states:
+        raise RuntimeError(f"The preview state {name!r} is registered twice.")
+    _states[name] = hook
+
+
+@transaction.atomic
+def preview(
+    context: ExecutionContext,
+    *,
+    workspace_id: WorkspaceId,
+    verb: str,
+    inputs: Mapping[str, object],
+    run: Callable[[], object],
+) -> Preview:
+    """What `run` would do to the workspace; nothing of it stays. Whatever `run` refuses is raised here already."""
+    digest = _state_digest(workspace_id)
+    issued_at = clock.now()
+    before = workspace_lifecycle(workspace_id)
+    with transaction.atomic():
+        run()
+        after = workspace_lifecycle(workspace_id)
+        lines = tuple(line for hook in _consequences.values() for line in hook(before, after))
+        transaction.set_rollback(True)
+    could, can = before.operations(role=Role.OWNER), after.operations(role=Role.OWNER)
+    return Preview(
+        before=before,
+        after=after,
+        allowance_changes=_allowance_changes(before, after),
+        operations_allowed=tuple(name for name in can if can[name] and not could[name]),
+        operations_denied=tuple(name for name in can if could[name] and not can[name]),
+        consequences=lines,
+        tenant_sees=TENANT_SEES[after.state],
+        token=_sign(_binding(context, workspace_id, verb, inputs), digest, issued_at),
+    )
+
+
+@transaction.atomic
+def apply_previewed(
+    context: ExecutionContext,
+    *,
+    token: str,
+    workspace_id: WorkspaceId,
+    verb: str,
+    inputs: Mapping[str, object],
+    run: Callable[[], ResultT],
+) -> ResultT:
+    """Do what was previewed, if nothing has moved since; the state stays locked from the check to the change.
+
+    Raises `ConflictError`: `preview_mismatch` for another actor, workspace, verb or input, or a forged token,
+    `preview_expired`, `preview_stale` with what changed in between.
+    """
+    claims = _read(token)
+    if claims["binding"] != _binding(context, workspace_id, verb, inputs):
+        raise _mismatch()
+    issued_at = datetime.fromisoformat(claims["issued_at"])
+    if clock.now() > issued_at + VALID_FOR:
+        raise ConflictError(
+            "The preview is too old. Look at a new one; what you typed is kept.",
+            code="preview_expired",
+            title="The preview has expired",
+        )
+    if claims["digest"] != _state_digest(workspace_id):
+        changes = changes_between(workspace_id, issued_at)
+        told = "; ".join(change.fact for change in changes) or "a change that left no audit entry"
+        raise ConflictError(
+            f"The workspace changed since the preview: {told}. Look at a new preview; what you typed is kept.",
+            code="preview_stale",
+            title="The state moved on since the preview",
+            explanation=changes,
+        )
+    return run()
+
+
+def _allowance_changes(before: LifecycleDecision, after: LifecycleDecision) -> tuple[AllowanceChange, ...]:
+    changes = (AllowanceChange(need, before.allowance(need), after.allowance(need)) for need in LifecycleNeed)
+    return tuple(change for change in changes if change.before is not change.after)
+
+
+def _state_digest(workspace_id: WorkspaceId) -> str:
+    """The hash of everything that a preview rests on, under the locks that every change takes."""
+    workspace = workspace_for_update(workspace_id)
+    if workspace is None:
+        raise unknown_workspace(workspace_id)
+    record = workspace_subscription_for_update(workspace_id)
+    config = payment_config_for_update(OrganizationId(workspace.organization_id))
+    pending = open_pending_change(workspace_id)
+    closed_at = Organization.objects.values_list("closed_at", flat=True).get(pk=workspace.organization_id)
+    return canonical_hash(
+        {
+            "subscription": subscription_values(record),
+            "payment_config": payment_config_values(config) if config else {},
+            "overlay": overlay_values(workspace),
+            "closed_at": closed_at,
+            "pending_change": pending.pk if pending else None,
+            **{name: plain(hook(workspace_id)) for name, hook in _states.items()},
+        }
+    )
+
+
+def _binding(context: ExecutionContext, workspace_id: WorkspaceId, verb: str, inputs: Mapping[str, object]) -> str:
+    actor = (context.actor.kind.value, context.actor.id, context.actor.label)
+    return canonical_hash({"actor": actor, "workspace": workspace_id, "verb": verb, "inputs": dict(inputs)})
+
+
+def _sign(binding: str, digest: str, issued_at: datetime) -> str:
+    claims = {"binding": binding, "digest": digest, "issued_at": moment_text(issued_at)}
+    return signing.Signer(salt=_SALT).sign_object(claims)
+
+
+def _read(token: str) -> dict[str, str]:
+    try:
+        claims: dict[str, str] = signing.Signer(salt=_SALT).unsign_object(token)
+    except signing.BadSignature as error:
+        raise _mismatch() from error
+    return claims
+
+
+def _mismatch() -> ConflictError:
+    return ConflictError(
+        "This is not what was previewed. Look at a preview of it first; what you typed is kept.",
+        code="preview_mismatch",
+        title="Not what was previewed",
+    )

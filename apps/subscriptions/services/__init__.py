@@ -1,0 +1,36 @@
+"""The only code that changes commercial truth: guard, lock, change named fields, audit, in one transaction."""
+
+from __future__ import annotations
+
+from apps.subscriptions.services.notes import note_add
+from apps.subscriptions.services.overlays import overlay_clear, overlay_set
+from apps.subscriptions.services.payment_config_change import (
+    PaymentConfigOutcome,
+    end_grace_period,
+    payment_config_change,
+)
+from apps.subscriptions.services.payment_config_create import payment_config_create
+from apps.subscriptions.services.pending_changes import (
+    pending_change_cancel,
+    pending_change_confirm,
+    pending_change_record,
+)
+from apps.subscriptions.services.plans import PlanWish, plan_upsert
+from apps.subscriptions.services.subscription_change import SubscriptionOutcome, subscription_change
+
+__all__ = [
+    "PaymentConfigOutcome",
+    "PlanWish",
+    "SubscriptionOutcome",
+    "end_grace_period",
+    "note_add",
+    "overlay_clear",
+    "overlay_set",
+    "payment_config_change",
+    "payment_config_create",
+    "pending_change_cancel",
+    "pending_change_confirm",
+    "pending_change_record",
+    "plan_upsert",
+    "subscription_change",
+]

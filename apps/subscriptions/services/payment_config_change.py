@@ -1,0 +1,168 @@
+"""THE function that changes a payment config, whoever calls (spec 04, OrganizationPaymentConfig)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from apps.core.audit import audit_append
+from apps.core.context import ExecutionContext
+from apps.core.errors import ConflictError, Reason
+from apps.core.gate import require
+from apps.core.ids import OrganizationId
+from apps.core.row_versions import row_versions_attribute
+from apps.subscriptions.contracts import EndGrace, PaymentConfigChange, ProviderNews, SetSubscriptionStatus
+from apps.subscriptions.enums import EvidenceSubject, PaymentStatus, SubscriptionStatus
+from apps.subscriptions.models import OrganizationPaymentConfig, ProviderEvidence
+from apps.subscriptions.rules.payment_transitions import (
+    PAYMENT_TRANSITIONS,
+    SUBSCRIPTION_STATUS_MAY_BECOME,
+    PaymentTransition,
+    ignores_provider,
+    is_legal,
+    legal_verbs,
+)
+from apps.subscriptions.selectors.records import payment_config_for_update
+from apps.subscriptions.services.guards import (
+    is_person,
+    nothing_to_change,
+    provider_of,
+    require_actor,
+    require_reason,
+)
+from apps.subscriptions.services.payment_effects import carry_out
+from apps.subscriptions.services.recording import differing, evidence_keep
+from apps.subscriptions.snapshots import PAYMENT_CONFIG_TARGET, payment_config_values
+from apps.tenants.services.refusals import unknown_organization
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentConfigOutcome:
+    """The config as it is now. Not applied: it said so already, or a provider's news was kept as evidence."""
+
+    record: OrganizationPaymentConfig
+    is_applied: bool
+    evidence: ProviderEvidence | None = None
+
+
+@transaction.atomic
+def payment_config_change(
+    context: ExecutionContext,
+    *,
+    organization_id: OrganizationId,
+    change: PaymentConfigChange,
+    reason: str = "",
+    expected_version: int | None = None,
+    news: ProviderNews | None = None,
+) -> PaymentConfigOutcome:
+    """Carry out one typed change, with one audit entry, or refuse it and change nothing.
+
+    While the payment status is manual, a provider's news about payments are kept as evidence and change nothing. A
+    subscription status that is so already, or can't become so, changes nothing when a provider tells it (spec 04).
+
+    Raises `NotFoundError` `unknown_organization`; `ConflictError` `state_conflict` with the current status and the
+    expected ones, `version_conflict`, `nothing_to_change`; `UnprocessableError`; `ForbiddenError`.
+    """
+    transition = PAYMENT_TRANSITIONS[change.verb]
+    require(context, transition.operation)
+    require_actor(context, transition.who, transition.label)
+    require_reason(context, reason)
+    config = payment_config_for_update(organization_id)
+    if config is None:
+        raise unknown_organization(organization_id)
+    status = PaymentStatus(config.payment_status)
+    if provider_of(context) and ignores_provider(status) and transition.changes_status:
+        evidence = evidence_keep(
+            context,
+            subject=EvidenceSubject.PAYMENT_CONFIG,
+            organization_id=organization_id,
+            place=None,
+            verb=change.verb,
+            news=news,
+            why_kept="the payment status is manual: staff decide",
+        )
+        return PaymentConfigOutcome(config, is_applied=False, evidence=evidence)
+    _require_version(config, expected_version)
+    _require_transition(config, transition)
+    if isinstance(change, SetSubscriptionStatus) and not _may_subscribe(context, config, change):
+        return PaymentConfigOutcome(config, is_applied=False)
+    is_changed = _apply(context, config, change, reason)
+    return PaymentConfigOutcome(config, is_applied=is_changed)
+
+
+def end_grace_period(
+    context: ExecutionContext, *, organization_id: OrganizationId, reason: str = ""
+) -> OrganizationPaymentConfig:
+    """End the running grace period now, which disables payments (spec 04, Grace period).
+
+    Raises `NotFoundError` `unknown_organization`, `ConflictError` `state_conflict` when no grace period runs.
+    """
+    return payment_config_change(context, organization_id=organization_id, change=EndGrace(), reason=reason).record
+
+
+def _apply(
+    context: ExecutionContext, config: OrganizationPaymentConfig, change: PaymentConfigChange, reason: str
+) -> bool:
+    transition, before = PAYMENT_TRANSITIONS[change.verb], payment_config_values(config)
+    carry_out(config, change, transition)
+    if not differing(before, payment_config_values(config)):
+        if is_person(context):
+            raise nothing_to_change("The payment config is already as asked for.")
+        return False
+    config.version += 1
+    row_versions_attribute(context, reason=reason)
+    config.save(force_update=True)
+    audit_append(
+        context,
+        event=transition.event,
+        target_type=PAYMENT_CONFIG_TARGET,
+        target_id=config.pk,
+        before=before,
+        after=payment_config_values(config),
+        reason=reason,
+        organization_id=OrganizationId(config.organization_id),
+    )
+    return True
+
+
+def _may_subscribe(context: ExecutionContext, config: OrganizationPaymentConfig, change: SetSubscriptionStatus) -> bool:
+    """Whether the subscription status may become so; a person is told why not, news are only passed over."""
+    now = SubscriptionStatus(config.subscription_status)
+    if change.status in SUBSCRIPTION_STATUS_MAY_BECOME[now]:
+        return True
+    if not is_person(context):
+        return False
+    if change.status is now:
+        raise nothing_to_change(f"The subscription status is already {now.value}.")
+    legal = ", ".join(status.value for status in sorted(SUBSCRIPTION_STATUS_MAY_BECOME[now]))
+    raise ConflictError(f"The subscription status is {now.value}; it may become {legal}, not {change.status.value}.")
+
+
+def _require_version(config: OrganizationPaymentConfig, expected_version: int | None) -> None:
+    if expected_version is not None and expected_version != config.version:
+        raise ConflictError(
+            f"The payment config changed since you saw it (version {expected_version}, now {config.version}). Look at "
+            "it again, then repeat what you wanted.",
+            code="version_conflict",
+            title="The payment config changed in between",
+        )
+
+
+def _require_transition(config: OrganizationPaymentConfig, transition: PaymentTransition) -> None:
+    status = PaymentStatus(config.payment_status)
+    if is_legal(transition.verb, status):
+        return
+    expected = " or ".join(sorted(source.value for source in transition.sources))
+    legal = ", ".join(row.label for row in legal_verbs(status))
+    raise ConflictError(
+        f"The payment status is {status.value}; {transition.label} expects {expected}. Possible: {legal}.",
+        explanation=[
+            Reason(
+                "payment_status",
+                "deny",
+                f"the payment status is {status.value}, expected {expected}",
+                f"payment_config:{config.organization_id}",
+            )
+        ],
+    )

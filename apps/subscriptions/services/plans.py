@@ -1,0 +1,67 @@
+"""Plans: made and changed by platform admins, the console and the sample data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from apps.core.audit import audit_append
+from apps.core.context import ExecutionContext
+from apps.core.gate import require
+from apps.core.locks import lock_name
+from apps.core.row_versions import row_versions_attribute
+from apps.subscriptions import events
+from apps.subscriptions.enums import PlanInterval
+from apps.subscriptions.models import Plan
+from apps.subscriptions.selectors.records import plan_for_update
+from apps.subscriptions.services.guards import impossible, require_reason
+from apps.subscriptions.services.recording import differing
+from apps.subscriptions.snapshots import PLAN_TARGET, plan_values
+
+PLAN_OPERATION = "plans.manage"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWish:
+    """What a plan is to say. The price is in the currency's minor unit, an interval."""
+
+    name: str
+    price_minor: int
+    currency: str = "EUR"
+    interval: PlanInterval = PlanInterval.MONTH
+    is_active: bool = True
+
+
+@transaction.atomic
+def plan_upsert(context: ExecutionContext, *, slug: str, wish: PlanWish, reason: str = "") -> Plan:
+    """Make the plan with this slug or bring it up to date; saying the same again changes nothing.
+
+    Raises `UnprocessableError` for a negative price or a currency that is no ISO 4217 code.
+    """
+    require(context, PLAN_OPERATION)
+    require_reason(context, reason)
+    if wish.price_minor < 0:
+        raise impossible("price_minor", "A price can't be negative.")
+    if not (len(wish.currency) == 3 and wish.currency.isascii() and wish.currency.isupper()):  # noqa: PLR2004 - ISO 4217
+        raise impossible("currency", "A currency has three capital letters, such as EUR.")
+    lock_name(f"plan:{slug}")
+    plan = plan_for_update(slug)
+    before = plan_values(plan) if plan else {}
+    plan = plan or Plan(slug=slug)
+    for name in PlanWish.__dataclass_fields__:
+        setattr(plan, name, getattr(wish, name))
+    if not differing(before, plan_values(plan)):
+        return plan
+    row_versions_attribute(context, reason=reason)
+    plan.save()
+    audit_append(
+        context,
+        event=events.PLAN_CHANGED if before else events.PLAN_CREATED,
+        target_type=PLAN_TARGET,
+        target_id=plan.pk,
+        before=before,
+        after=plan_values(plan),
+        reason=reason,
+    )
+    return plan

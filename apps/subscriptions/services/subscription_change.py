@@ -1,0 +1,203 @@
+"""THE function that changes a workspace subscription, whoever calls (spec 03, Mutation)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from apps.core.audit import audit_append
+from apps.core.context import ExecutionContext
+from apps.core.errors import ConflictError, Reason
+from apps.core.gate import require
+from apps.core.ids import WorkspaceId
+from apps.core.row_versions import row_versions_attribute
+from apps.subscriptions.contracts import HandToProvider, ProviderNews, SubscriptionChange, WorkspacePlace
+from apps.subscriptions.enums import EvidenceSubject, ManagedBy, Provider, SubscriptionState
+from apps.subscriptions.history import subscription_changes_since
+from apps.subscriptions.models import ProviderEvidence, WorkspaceSubscription
+from apps.subscriptions.rules.transitions import (
+    SUBSCRIPTION_TRANSITIONS,
+    SubscriptionTransition,
+    is_legal,
+    is_new_start,
+    legal_verbs,
+)
+from apps.subscriptions.selectors.records import workspace_subscription_for_update
+from apps.subscriptions.services.guards import (
+    impossible,
+    locked_workspace,
+    nothing_to_change,
+    place_of,
+    provider_of,
+    require_actor,
+    require_reason,
+)
+from apps.subscriptions.services.recording import differing, evidence_keep, moment_of
+from apps.subscriptions.services.subscription_effects import carry_out, require_free_at_provider
+from apps.subscriptions.snapshots import SUBSCRIPTION_TARGET, subscription_values
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionOutcome:
+    """The record as it is now. Not applied means that a provider spoke while others manage it: see `evidence`."""
+
+    record: WorkspaceSubscription | None
+    is_applied: bool
+    evidence: ProviderEvidence | None = None
+
+
+@transaction.atomic
+def subscription_change(
+    context: ExecutionContext,
+    *,
+    workspace_id: WorkspaceId,
+    change: SubscriptionChange,
+    reason: str = "",
+    expected_version: int | None = None,
+    news: ProviderNews | None = None,
+) -> SubscriptionOutcome:
+    """Carry out one typed change, with one audit entry, or refuse it and change nothing.
+
+    `expected_version` is the version that the caller has seen, 0 where there was no record; everybody but a provider
+    owes it. A provider brings `news` instead, and changes the record only while it manages it: otherwise the news is
+    kept as evidence. A change by anybody else takes the management over, because the provider's next event would undo
+    it; `HandToProvider` gives it back.
+
+    Raises `UnprocessableError` (`reason_required`, impossible dates), `ConflictError` `version_conflict` with what
+    changed in between, `illegal_transition` with the legal verbs, `nothing_to_change`, `provider_subscription_taken`;
+    `NotFoundError` `unknown_workspace`; `ForbiddenError`.
+    """
+    transition = SUBSCRIPTION_TRANSITIONS[change.verb]
+    require(context, transition.operation)
+    require_actor(context, transition.who, transition.label)
+    require_reason(context, reason)
+    _require_expectation(context, expected_version)
+    place = place_of(locked_workspace(workspace_id))
+    record = workspace_subscription_for_update(workspace_id)
+    why_kept = _why_kept(provider_of(context), record, news)
+    if why_kept:
+        evidence = evidence_keep(
+            context,
+            subject=EvidenceSubject.WORKSPACE_SUBSCRIPTION,
+            organization_id=place.organization_id,
+            place=place,
+            verb=change.verb,
+            news=news,
+            why_kept=why_kept,
+        )
+        return SubscriptionOutcome(record, is_applied=False, evidence=evidence)
+    require_version(workspace_id, record, expected_version)
+    _require_transition(place, record, transition)
+    return SubscriptionOutcome(_apply(context, place, record, change, reason, news), is_applied=True)
+
+
+def _apply(
+    context: ExecutionContext,
+    place: WorkspacePlace,
+    record: WorkspaceSubscription | None,
+    change: SubscriptionChange,
+    reason: str,
+    news: ProviderNews | None,
+) -> WorkspaceSubscription:
+    transition, before = SUBSCRIPTION_TRANSITIONS[change.verb], subscription_values(record)
+    changed = record or WorkspaceSubscription(workspace_id=place.workspace_id, version=0)
+    carry_out(changed, change, is_new=is_new_start(_state(record)), moment=moment_of(news))
+    if transition.target is not None:
+        changed.state = transition.target
+    _settle_management(changed, change, provider_of(context), news)
+    if not differing(before, subscription_values(changed)):
+        raise nothing_to_change("The subscription is already as asked for.")
+    require_free_at_provider(changed)
+    changed.version += 1
+    row_versions_attribute(context, reason=reason)
+    changed.save(force_insert=record is None)
+    audit_append(
+        context,
+        event=transition.event,
+        target_type=SUBSCRIPTION_TARGET,
+        target_id=changed.pk,
+        before=before,
+        after=subscription_values(changed),
+        reason=reason,
+        organization_id=place.organization_id,
+        workspace_id=place.workspace_id,
+    )
+    return changed
+
+
+def _settle_management(
+    record: WorkspaceSubscription, change: SubscriptionChange, provider: Provider | None, news: ProviderNews | None
+) -> None:
+    if isinstance(change, HandToProvider):
+        record.provider = change.provider
+        record.provider_subscription_id = change.provider_subscription_id or record.provider_subscription_id
+        record.managed_by = ManagedBy(change.provider.value)
+    elif provider is not None and news is not None:
+        record.provider, record.provider_subscription_id = provider, news.object_id
+        record.managed_by = ManagedBy(provider.value)
+    else:
+        record.managed_by = ManagedBy.STAFF
+
+
+def _why_kept(provider: Provider | None, record: WorkspaceSubscription | None, news: ProviderNews | None) -> str:
+    """Why a provider's news changes nothing; empty where it may."""
+    if provider is None or record is None:
+        return ""
+    if record.managed_by != provider.value:
+        return f"the record is managed by {record.managed_by}"
+    is_other = news is not None and news.object_id != record.provider_subscription_id
+    if is_other and not is_new_start(SubscriptionState(record.state)):
+        return f"the record follows {record.provider_subscription_id}, which has not ended"
+    return ""
+
+
+def _require_expectation(context: ExecutionContext, expected_version: int | None) -> None:
+    if expected_version is None and provider_of(context) is None:
+        raise impossible("expected_version", "Say which version of the subscription you have seen; 0 for none.")
+
+
+def require_version(
+    workspace_id: WorkspaceId, record: WorkspaceSubscription | None, expected_version: int | None
+) -> None:
+    """Raise `ConflictError` `version_conflict`, telling what changed, unless the record is as the caller saw it."""
+    version = record.version if record else 0
+    if expected_version is None or expected_version == version:
+        return
+    changes = subscription_changes_since(workspace_id, expected_version)
+    told = "; ".join(change.fact for change in changes) or "a change that left no audit entry"
+    raise ConflictError(
+        f"The subscription changed since you saw it (version {expected_version}, now {version}): {told}. "
+        "Look at it again, then repeat what you wanted.",
+        code="version_conflict",
+        title="The subscription changed in between",
+        explanation=changes,
+    )
+
+
+def _require_transition(
+    place: WorkspacePlace, record: WorkspaceSubscription | None, transition: SubscriptionTransition
+) -> None:
+    state = _state(record)
+    if is_legal(transition.verb, state):
+        return
+    now = f"The subscription is {state.value}" if state else "The workspace has no subscription record"
+    legal = ", ".join(row.label for row in legal_verbs(state))
+    raise ConflictError(
+        f"{now}; {transition.label} is not possible from there. Possible: {legal}.",
+        code="illegal_transition",
+        title="Not possible from this state",
+        explanation=[
+            Reason(
+                "transition",
+                "deny",
+                f"{transition.verb} from {state.value if state else 'no record'}",
+                f"workspace:{place.workspace_id}",
+            ),
+            *(Reason("legal_verb", "allow", row.verb) for row in legal_verbs(state)),
+        ],
+    )
+
+
+def _state(record: WorkspaceSubscription | None) -> SubscriptionState | None:
+    return SubscriptionState(record.state) if record else None

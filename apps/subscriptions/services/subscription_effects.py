@@ -1,0 +1,112 @@
+"""What each change does to the fields of a subscription. Legality is checked before, saving happens after."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from apps.core.errors import ConflictError
+from apps.core.locks import lock_name
+from apps.subscriptions.contracts import (
+    Activate,
+    ChangePlan,
+    End,
+    HandToProvider,
+    Period,
+    SetCancelAtPeriodEnd,
+    StartTrial,
+    SubscriptionChange,
+    UpdatePeriod,
+)
+from apps.subscriptions.models import WorkspaceSubscription
+from apps.subscriptions.services.guards import active_plan, impossible
+
+
+def carry_out(record: WorkspaceSubscription, change: SubscriptionChange, *, is_new: bool, moment: datetime) -> None:
+    """Set the fields that the change speaks of, all but state and management. Raises `UnprocessableError`."""
+    if is_new and isinstance(change, StartTrial | Activate):
+        _begin(record, moment)
+    match change:
+        case StartTrial():
+            _start_trial(record, change)
+        case Activate():
+            _activate(record, change)
+        case ChangePlan():
+            record.plan = active_plan(change.plan_id)
+        case SetCancelAtPeriodEnd():
+            record.cancel_at_period_end = change.value
+        case _:
+            _carry_out_dates(record, change, moment)
+
+
+def _carry_out_dates(record: WorkspaceSubscription, change: SubscriptionChange, moment: datetime) -> None:
+    match change:
+        case UpdatePeriod():
+            _set_period(record, change.period)
+            record.trial_ends_at = change.trial_ends_at or record.trial_ends_at
+        case End():
+            # A provider may date the end before our record of the start; the record stays coherent.
+            record.ended_at = max(moment, record.started_at)
+        case HandToProvider():
+            _require_provider_id(record, change)
+        case _:
+            pass  # the other verbs change the state or the management alone
+
+
+def _begin(record: WorkspaceSubscription, moment: datetime) -> None:
+    """A new start has dates of its own; those of the subscription before are in the audit log."""
+    record.started_at = moment
+    record.ended_at = None
+    record.trial_ends_at = None
+    record.current_period_start = record.current_period_end = None
+    record.cancel_at_period_end = False
+
+
+def _start_trial(record: WorkspaceSubscription, change: StartTrial) -> None:
+    if change.trial_ends_at <= record.started_at:
+        raise impossible("trial_ends_at", "The trial must end after it starts. Choose a later end.")
+    record.plan = active_plan(change.plan_id)
+    record.trial_ends_at = change.trial_ends_at
+    _set_period(record, change.period)
+
+
+def _activate(record: WorkspaceSubscription, change: Activate) -> None:
+    if change.plan_id is not None:
+        record.plan = active_plan(change.plan_id)
+    elif record.plan_id is None:
+        raise impossible("plan", "Choose a plan: there is no earlier subscription to take it from.")
+    _set_period(record, change.period)
+
+
+def _set_period(record: WorkspaceSubscription, period: Period | None) -> None:
+    if period is None:
+        return
+    if period.end <= period.start:
+        raise impossible("period", "The period must end after it starts.")
+    record.current_period_start, record.current_period_end = period.start, period.end
+
+
+def _require_provider_id(record: WorkspaceSubscription, change: HandToProvider) -> None:
+    if change.provider_subscription_id:
+        return
+    if record.provider != change.provider.value:
+        raise impossible(
+            "provider_subscription_id",
+            f"Name the subscription at {change.provider.label} that this record is to follow; none is stored.",
+        )
+
+
+def require_free_at_provider(record: WorkspaceSubscription) -> None:
+    """Raise `ConflictError` `provider_subscription_taken` when another workspace follows the same subscription."""
+    if not record.provider:
+        return
+    lock_name(f"provider-subscription:{record.provider}:{record.provider_subscription_id}")
+    taken = WorkspaceSubscription.objects.filter(
+        provider=record.provider, provider_subscription_id=record.provider_subscription_id
+    ).exclude(pk=record.pk)
+    other = taken.values_list("workspace", flat=True).first()
+    if other is not None:
+        raise ConflictError(
+            f"The {record.provider} subscription {record.provider_subscription_id} belongs to workspace {other}.",
+            code="provider_subscription_taken",
+            title="Another workspace follows this subscription",
+        )
