@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.core.management.commands import flush
@@ -26,16 +27,15 @@ def _emptying_the_tables_is_allowed() -> Iterator[None]:
     """Tests that commit end by truncating every table, which append-only tables refuse in earnest."""
     handle = flush.Command.handle
 
-    def empty(self: flush.Command, **options: object) -> str | None:
+    def empty(self: flush.Command, **options: Any) -> None:
         with connections[str(options.get("database", "default"))].cursor() as cursor:
             cursor.execute("SET session_replication_role = replica")
             try:
-                answer = handle(self, **options)
+                handle(self, **options)
                 for role in PLATFORM_LADDER:
                     cursor.execute("INSERT INTO auth_group (name) VALUES (%s)", [Role(role).value])
             finally:
                 cursor.execute("SET session_replication_role = DEFAULT")
-        return answer
 
     flush.Command.handle = empty  # type: ignore[method-assign]
     yield

@@ -17,6 +17,7 @@ from apps.tenants.models import User
 from apps.tenants.tokens import Caller, caller_of
 
 bad_tokens = BadTokenLimit()
+CHALLENGE = 'Bearer realm="countinghouse"'
 
 
 class ServiceTokenAuthentication(BaseAuthentication):
@@ -41,14 +42,14 @@ class ServiceTokenAuthentication(BaseAuthentication):
             raise
 
     def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="countinghouse"'
+        return CHALLENGE
 
 
-class CronOrUserAuthentication(ServiceTokenAuthentication):
+class CronOrUserAuthentication(BaseAuthentication):
     """A cron token or a signed-in user; both on one request leave it open who acts, and are refused."""
 
     def authenticate(self, request: Request) -> tuple[Any, Caller | Person] | None:
-        by_token = super().authenticate(request)
+        by_token = ServiceTokenAuthentication().authenticate(request)
         by_session = SessionAuthentication().authenticate(request)
         if by_token is not None and by_session is not None:
             raise MalformedRequestError(
@@ -62,3 +63,6 @@ class CronOrUserAuthentication(ServiceTokenAuthentication):
         if not isinstance(user, User):
             raise UnauthenticatedError("Sign in, or send a cron token.")
         return user, person_of(user)
+
+    def authenticate_header(self, request: Request) -> str:
+        return CHALLENGE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -22,7 +23,8 @@ def allowed_values(model: type[models.Model], field: str) -> set[str] | None:
     for constraint in model._meta.constraints:
         condition = getattr(constraint, "condition", None)
         if isinstance(constraint, CheckConstraint) and isinstance(condition, Q):
-            values = dict(child for child in condition.children if isinstance(child, tuple)).get(f"{field}__in")
+            children: dict[str, Any] = dict(child for child in condition.children if isinstance(child, tuple))
+            values = children.get(f"{field}__in")
             if values is not None:
                 return set(values)
     return None

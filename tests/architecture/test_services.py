@@ -16,7 +16,7 @@ APPS = sorted(path.parts[-3] for path in (PROJECT / "apps").glob("*/services/__i
 
 
 def exported_services() -> list[tuple[str, Callable[..., Any]]]:
-    found = []
+    found: list[tuple[str, Callable[..., Any]]] = []
     for app in APPS:
         module = importlib.import_module(f"apps.{app}.services")
         for name in module.__all__:

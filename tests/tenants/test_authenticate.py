@@ -105,7 +105,7 @@ def test_last_use_is_written_at_most_once_a_minute(client: Client) -> None:
             post(client, USERS, person(), text)
             written.append(ServiceToken.objects.get().last_used_at)
     assert written[0] == written[1]
-    assert written[2] > written[1]
+    assert written[2] != written[1]
 
 
 def test_a_missing_scope_is_named(client: Client) -> None:

@@ -28,7 +28,7 @@ def ids(organization: Organization, user: User) -> tuple[OrganizationId, UserId]
 
 
 def snapshot(organization: Organization) -> tuple[list[object], int]:
-    rows = list(Membership.objects.filter(organization=organization).order_by("user").values())
+    rows: list[object] = list(Membership.objects.filter(organization=organization).order_by("user").values())
     return rows, AuditEntry.objects.filter(organization_id=organization.pk).count()
 
 

@@ -97,7 +97,9 @@ def _django_logging(level: str, shared: list[Processor], processors: list[Proces
             # Both write each SQL statement or signature with its parameters at lower levels.
             "django.db.backends": {"level": "INFO"},
             "urllib3": {"level": "INFO"},
-            # Says at every start what the settings say.
-            "axes.apps": {"level": "WARNING"},
+            # Says what the settings say, and that a successful sign-in deleted no failures; lock-outs are warnings.
+            "axes": {"level": "WARNING"},
+            # A line for each hint to a worker, beside the worker's own.
+            "django_structlog.celery.receivers": {"level": "WARNING"},
         },
     }

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
 from uuid import UUID
 
-from rest_framework.authentication import BaseAuthentication
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from apps.core.context import ExecutionContext
@@ -23,8 +20,8 @@ from apps.tenants.permissions import HoldsScope
 class ProductView(InternalView):
     """A view that takes a service token. `context_for` is the one way to a context."""
 
-    authentication_classes: ClassVar[list[type[BaseAuthentication]]] = [ServiceTokenAuthentication]
-    permission_classes: ClassVar[list[type[BasePermission]]] = [HoldsScope]
+    authentication_classes = (ServiceTokenAuthentication,)
+    permission_classes = (HoldsScope,)
 
     def context_for(
         self,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 from uuid import UUID
 
-from rest_framework.authentication import BaseAuthentication
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -30,8 +28,8 @@ from apps.tenants.permissions import CronOrAuthenticated
 class JobEndpoint(InternalView):
     """Base of the endpoints that a cron token or a signed-in user may call; one permission class for all of them."""
 
-    authentication_classes: ClassVar[list[type[BaseAuthentication]]] = [CronOrUserAuthentication]
-    permission_classes: ClassVar[list[type[BasePermission]]] = [CronOrAuthenticated]
+    authentication_classes = (CronOrUserAuthentication,)
+    permission_classes = (CronOrAuthenticated,)
 
     def context_for(self, request: Request, organization_id: OrganizationId | None) -> ExecutionContext:
         """The caller's context; whether it reaches the job's gate is asked where the job is known."""

@@ -9,10 +9,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.backoffice.seeding.data import SEEDS
 from apps.backoffice.seeding.staff import seed_staff
+from apps.backoffice.seeding.subscriptions import seed_subscriptions
 from apps.backoffice.seeding.tenants import seed_tenants
 from apps.tenants.access import console_context
 
-SAMPLE_PASSWORD = "countinghouse-sample"  # noqa: S105 - of sample people only; refused in production
+SAMPLE_PASSWORD = "correct-horse-sample"  # noqa: S105 - of sample people only; refused in production
 
 
 class Command(BaseCommand):
@@ -25,6 +26,7 @@ class Command(BaseCommand):
             )
         context = console_context()
         seed_tenants(context, password=SAMPLE_PASSWORD)
+        seed_subscriptions(context)
         seed_staff(context, password=SAMPLE_PASSWORD)
         self.stdout.write(self._sign_ins())
 
