@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Django's command line."""
+"""Django's command line. It finds the embedded engines running, or runs them for as long as the command takes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from billing_site.launcher.errors import LauncherError
+    from billing_site.launcher.sessions import engines_for_command
+
+    try:
+        with engines_for_command(sys.argv):
+            execute_from_command_line(sys.argv)
+    except LauncherError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

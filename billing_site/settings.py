@@ -108,6 +108,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "apps.backoffice.middleware.StaffPlaneMiddleware",
+    "apps.tenants.middleware.BillingPagesMiddleware",
     "axes.middleware.AxesMiddleware",
     "apps.core.pages.RefusalPagesMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
@@ -212,14 +213,17 @@ AUTH_PASSWORD_VALIDATORS = [
 if IS_TEST:
     # Deliberately slow hashing is for real passwords; a test suite signs in a thousand times.
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-LOGIN_URL = reverse_lazy("admin:login")
+# Of the tenant plane; the staff plane sends people to its own sign-in.
+LOGIN_URL = reverse_lazy("sign-in")
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+# What `authenticate` calls the address; by the model's name for it, failures would be counted for nobody.
+AXES_USERNAME_FORM_FIELD = "username"
 # The wait has an end that was told; trying on does not put it off.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_LOCKOUT_CALLABLE = "apps.backoffice.sign_in.views.locked_out"
+AXES_LOCKOUT_CALLABLE = "billing_site.sign_in_limits.locked_out"
 OTP_TOTP_ISSUER = "Countinghouse"
 
 # --- Texts, time, files -------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from django.urls import URLPattern, URLResolver, include, path
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.core.urls")),
     path("admin/", admin.site.urls),
+    path("", include("apps.tenants.urls")),
+    path("", include("apps.subscriptions.urls")),
     path("api/v1/internal/", include("apps.tenants.api.urls")),
     path("api/v1/internal/", include("apps.subscriptions.api.urls")),
 ]

@@ -39,6 +39,9 @@ _OPERATIONS: tuple[Operation, ...] = (
     Operation("members.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, scope=Scope.MEMBERS_READ),
     Operation("members.upsert", scope=Scope.MEMBERS_WRITE),
     Operation("members.remove", scope=Scope.MEMBERS_WRITE),
+    # The Settings page. A time zone is no commercial truth: whoever may read may, as an admin, set it.
+    Operation("settings.read", tenant_role=Role.VIEWER, lifecycle=LifecycleNeed.READ),
+    Operation("settings.change", tenant_role=Role.ADMIN, lifecycle=LifecycleNeed.READ),
     Operation("products.read", platform_role=Role.SUPPORT),
     Operation("products.manage", platform_role=Role.PLATFORM_ADMIN),
     Operation("tokens.read", platform_role=Role.PLATFORM_ADMIN),

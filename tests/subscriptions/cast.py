@@ -11,7 +11,7 @@ from django.db import connection
 
 from apps.core import clock
 from apps.core.context import Actor, ExecutionContext
-from apps.core.enums import ActorKind, AuthorizationSource, LifecycleState, Role
+from apps.core.enums import ActorKind, AuthorizationSource, Role
 from apps.core.ids import OrganizationId, RequestId, WorkspaceId
 from apps.subscriptions.contracts import (
     Activate,
@@ -124,9 +124,9 @@ def lead_to(place: WorkspacePlace, state: SubscriptionState | None, plan_id: Pla
         staff_change(place, changes[verb])
 
 
-def random_overlay(chance: random.Random) -> LifecycleState:
-    """Any state that staff may set by hand."""
-    return chance.choice(list(LifecycleState))
+def chance_of(seed: int) -> random.Random:
+    """Chance that can be repeated."""
+    return random.Random(seed)  # noqa: S311 - it need not be secret, it must repeat
 
 
 def close_connection() -> None:

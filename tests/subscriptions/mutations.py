@@ -101,9 +101,7 @@ def _payment(chance: random.Random, place: WorkspacePlace, staff: ExecutionConte
     context = provider_context() if isinstance(change, MarkOkay) else staff
 
     def run() -> object:
-        return payment_config_change(
-            context, organization_id=place.organization_id, change=change, reason=REASON
-        )
+        return payment_config_change(context, organization_id=place.organization_id, change=change, reason=REASON)
 
     return Mutation(change.verb, asdict(change), run)
 

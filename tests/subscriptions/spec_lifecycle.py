@@ -31,11 +31,14 @@ def lifecycle(
     payment: str, organization_status: str, record: str | None, overlay: str | None, is_closed: bool
 ) -> tuple[str, str]:
     """(state, source), read off the numbered list of spec 03 from its end to its beginning."""
-    state, source = {
-        "subscribed": "active",
-        "unsubscribed": "suspended_read_only",
-        "pre_subscription": "pre_subscription",
-    }[organization_status], "subscription_status"
+    state, source = (
+        {
+            "subscribed": "active",
+            "unsubscribed": "suspended_read_only",
+            "pre_subscription": "pre_subscription",
+        }[organization_status],
+        "subscription_status",
+    )
     if overlay:
         state, source = overlay, "manual_overlay"
     if record:

@@ -1,9 +1,10 @@
-"""payment_config_change: the whole status × verb × actor matrix of spec 04 on real PostgreSQL."""
+"""payment_config_change: the whole matrix of statuses, verbs and actors of spec 04 on real PostgreSQL."""
 
 from __future__ import annotations
 
 import itertools
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -61,7 +62,7 @@ VERB_TO: dict[str, list[PaymentConfigChange]] = {
     "locked": [Lock(), LeaveManual(PaymentStatus.LOCKED)],
     "manual": [SetManual()],
 }
-ACTORS = {"provider": provider_context, "staff": staff_context}
+ACTORS: dict[str, Callable[[], ExecutionContext]] = {"provider": provider_context, "staff": staff_context}
 
 
 def make_config(status: PaymentStatus = PaymentStatus.UNINITIALIZED) -> OrganizationId:

@@ -1,4 +1,4 @@
-"""subscription_change: the whole state × verb matrix on real PostgreSQL, and everything that it refuses."""
+"""subscription_change: the whole matrix of states and verbs on real PostgreSQL, and everything that it refuses."""
 
 from __future__ import annotations
 
@@ -228,6 +228,11 @@ def test_a_providers_subscription_belongs_to_one_workspace(plan: Plan) -> None:
     activate = Activate(PlanId(plan.pk))
     subscription_change(provider_context(), workspace_id=place.workspace_id, change=activate, news=news())
     assert refuse(other, activate, provider_context(), news=news()) == "provider_subscription_taken"
+
+
+def test_a_provider_owes_its_news(plan: Plan) -> None:
+    place = make_place()
+    assert refuse(place, Activate(PlanId(plan.pk)), provider_context()) == "impossible_value"
 
 
 def test_a_provider_may_not_settle_who_manages(plan: Plan) -> None:

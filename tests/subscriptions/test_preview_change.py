@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ import pytest
 
 from apps.core import clock
 from apps.core.context import Actor, ExecutionContext
-from apps.core.enums import ActorKind
+from apps.core.enums import ActorKind, LifecycleState
 from apps.core.errors import ConflictError, CountinghouseError
 from apps.core.models import AuditEntry
 from apps.subscriptions import preview as previews
@@ -24,8 +24,8 @@ from apps.subscriptions.services import overlay_set, payment_config_change
 from apps.tenants.models import Organization, Workspace
 from tests.contexts import console_context, staff_context
 from tests.sizes import size
-from tests.subscriptions.cast import REASON, make_place, make_plan, random_overlay, staff_change
-from tests.subscriptions.mutations import Calendar, Mutation, random_mutation, use_calendar
+from tests.subscriptions.cast import REASON, chance_of, make_place, make_plan, staff_change
+from tests.subscriptions.mutations import Calendar, Mutation, organization_closing, random_mutation, use_calendar
 
 pytestmark = pytest.mark.django_db
 SEED = 20260403
@@ -74,7 +74,7 @@ def apply(context: ExecutionContext, place: WorkspacePlace, mutation: Mutation, 
 
 
 def try_mutations(count: int) -> Tried:
-    chance, context, tried = random.Random(SEED), staff_context(), Tried()
+    chance, context, tried = chance_of(SEED), staff_context(), Tried()
     plan_id, place = PlanId(make_plan().pk), make_place()
     for _ in range(count):
         mutation = random_mutation(chance, place, plan_id, context)
@@ -153,29 +153,27 @@ def test_lines_of_the_apps_above_are_asked_inside_the_transaction(
     assert lines == ("2 connectors: active → suspended_read_only",)
 
 
-def test_a_state_that_moved_on_refuses_the_token_and_tells_what_changed(place: WorkspacePlace) -> None:
-    context, chance = staff_context(), random.Random(SEED)
+MOVERS: dict[str, Callable[[WorkspacePlace], object]] = {
+    "subscription": lambda place: staff_change(place, End()),
+    "payment config": lambda place: payment_config_change(
+        console_context(), organization_id=place.organization_id, change=Lock()
+    ),
+    "overlay": lambda place: overlay_set(
+        console_context(), workspace_id=place.workspace_id, state=LifecycleState.TRIAL, reason=REASON
+    ),
+    "organization": lambda place: organization_closing(console_context(), place, is_closed=True),
+}
+
+
+@pytest.mark.parametrize("moved", MOVERS)
+def test_a_state_that_moved_on_refuses_the_token_and_tells_what_changed(place: WorkspacePlace, moved: str) -> None:
+    context = staff_context()
     mutation = suspension(place, context)
-    movers = [
-        lambda: staff_change(place, End()),
-        lambda: payment_config_change(console_context(), organization_id=place.organization_id, change=Lock()),
-        lambda: overlay_set(
-            console_context(), workspace_id=place.workspace_id, state=random_overlay(chance), reason=REASON
-        ),
-    ]
-    for move in movers:
-        token = see(context, place, mutation).token if move is not movers[1] else see_end(context, place)
-        move()
-        verb = mutation if move is not movers[1] else Mutation("end", {}, lambda: None)
-        refusal = refusal_of(context, place, verb, token)
-        assert refusal.problem_code == "preview_stale"
-        assert len(refusal.explanation) == 1
-        if move is movers[0]:
-            staff_change(place, Activate())
-
-
-def see_end(context: ExecutionContext, place: WorkspacePlace) -> str:
-    return see(context, place, Mutation("end", {}, lambda: staff_change(place, End(), context))).token
+    token = see(context, place, mutation).token
+    MOVERS[moved](place)
+    refusal = refusal_of(context, place, mutation, token)
+    assert refusal.problem_code == "preview_stale"
+    assert [step.rule for step in refusal.explanation] == ["changed_since"]
 
 
 def test_a_raw_change_too_refuses_the_token(place: WorkspacePlace) -> None:

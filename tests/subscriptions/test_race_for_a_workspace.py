@@ -6,10 +6,11 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -26,11 +27,19 @@ from apps.subscriptions.services import guards, payment_config_change, subscript
 from apps.tenants.models import Workspace
 from tests.contexts import staff_context
 from tests.sizes import size
-from tests.subscriptions.cast import REASON, close_connection, every_change, make_place, make_plan, version_of
+from tests.subscriptions.cast import (
+    REASON,
+    chance_of,
+    close_connection,
+    every_change,
+    make_place,
+    make_plan,
+    version_of,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WRITERS, SEED = 16, 16
-SERVICE = "apps.subscriptions.services.subscription_change"
+SERVICE = "apps.subscriptions.services.subscriptions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ def writers() -> Iterator[ThreadPoolExecutor]:
     pool.shutdown()
 
 
-def run_together(writers: ThreadPoolExecutor, attempts: list[Callable[[], object]]) -> Counter[str]:
+def run_together(writers: ThreadPoolExecutor, attempts: Sequence[Callable[[], object]]) -> Counter[str]:
     """Start every attempt at the same moment; count what they came to."""
     barrier = threading.Barrier(len(attempts))
 
@@ -98,7 +107,7 @@ def race(writers: ThreadPoolExecutor, place: WorkspacePlace, chance: random.Rand
 
 
 def test_of_sixteen_writers_one_wins_and_the_others_are_told(writers: ThreadPoolExecutor) -> None:
-    chance, plan_id, place = random.Random(SEED), PlanId(make_plan().pk), make_place()
+    chance, plan_id, place = chance_of(SEED), PlanId(make_plan().pk), make_place()
     for number in range(size(small=50, full=2_000)):
         if number % 10 == 0:
             place = make_place()  # the race for the first record is a race of its own
@@ -108,14 +117,14 @@ def test_of_sixteen_writers_one_wins_and_the_others_are_told(writers: ThreadPool
 
 
 def test_writers_without_locks_are_caught(writers: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unlocked(workspace_id: object) -> WorkspaceSubscription | None:
+    def unlocked(workspace_id: UUID) -> WorkspaceSubscription | None:
         record = WorkspaceSubscription.objects.filter(workspace=workspace_id).first()
         time.sleep(0.02)
         return record
 
     monkeypatch.setattr(f"{SERVICE}.workspace_subscription_for_update", unlocked)
     monkeypatch.setattr(guards, "workspace_for_update", lambda workspace_id: Workspace.objects.get(pk=workspace_id))
-    chance, plan_id, place = random.Random(SEED), PlanId(make_plan().pk), make_place()
+    chance, plan_id, place = chance_of(SEED), PlanId(make_plan().pk), make_place()
     right = Race(Counter({"won": 1, "told": WRITERS - 1}), new_entries=1, rows=1, version=1)
     assert any(race(writers, place, chance, plan_id) != right for _ in range(5))
 
@@ -143,11 +152,11 @@ def test_of_sixteen_writers_at_a_payment_config_one_wins(writers: ThreadPoolExec
 def test_payment_writers_without_a_lock_are_caught(
     writers: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unlocked(organization_id: object) -> OrganizationPaymentConfig | None:
+    def unlocked(organization_id: UUID) -> OrganizationPaymentConfig | None:
         config = OrganizationPaymentConfig.objects.filter(organization=organization_id).first()
         time.sleep(0.02)
         return config
 
-    monkeypatch.setattr("apps.subscriptions.services.payment_config_change.payment_config_for_update", unlocked)
+    monkeypatch.setattr("apps.subscriptions.services.payment_configs.payment_config_for_update", unlocked)
     found = [payment_race(writers, make_place()) for _ in range(3)]
     assert any((outcomes["won"], entries) != (1, 1) for outcomes, entries in found)

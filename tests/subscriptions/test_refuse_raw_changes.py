@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -25,7 +26,7 @@ SUBSCRIPTION = "UPDATE subscriptions_workspacesubscription SET {} WHERE workspac
 CONFIG = "UPDATE subscriptions_organizationpaymentconfig SET {} WHERE organization_id = %s"
 
 
-def raw(statement: str, *parameters: object) -> bool:
+def raw(statement: str, *parameters: UUID | str) -> bool:
     """Whether the database takes the statement."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:

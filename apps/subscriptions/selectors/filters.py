@@ -7,8 +7,10 @@ combination of facts. A list filters by this and still shows what the resolver s
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypedDict
 
 from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
+from django_stubs_ext import WithAnnotations
 
 from apps.core.enums import LifecycleState
 from apps.subscriptions.enums import PaymentStatus, PendingChangeStatus, SubscriptionState, SubscriptionStatus
@@ -24,7 +26,14 @@ _PAYMENT = "organization__payment_config__payment_status"
 _STATUS = "organization__payment_config__subscription_status"
 
 
-def with_lifecycle(workspaces: QuerySet[Workspace]) -> QuerySet[Workspace]:
+class Lifecycle(TypedDict):
+    """What `with_lifecycle` adds to a workspace."""
+
+    lifecycle_before_grace: str
+    lifecycle: str
+
+
+def with_lifecycle(workspaces: QuerySet[Workspace]) -> QuerySet[WithAnnotations[Workspace, Lifecycle]]:
     """Annotate each workspace with `lifecycle`, its lifecycle state as text."""
     return workspaces.annotate(lifecycle_before_grace=_before_grace()).annotate(
         lifecycle=Case(

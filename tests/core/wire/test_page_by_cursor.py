@@ -89,7 +89,10 @@ FORGED = ["", "x", "a:b:c", SEALED[:-1], f"{SEALED}x", signing.dumps(["users", "
 WRONG_SHAPE = [[], "users", 5, {"users": 1}, ["entries", "a"], [None]]
 
 
-@pytest.mark.parametrize("cursor", [*FORGED, *(signing.dumps(v, salt=pagination._SALT) for v in WRONG_SHAPE)])
+NOT_OURS = [*FORGED, *(signing.dumps(shape, salt=pagination._SALT) for shape in WRONG_SHAPE)]
+
+
+@pytest.mark.parametrize("cursor", NOT_OURS, ids=range(len(NOT_OURS)))
 def test_a_cursor_that_we_did_not_make_for_this_list_is_400(cursor: str) -> None:
     with pytest.raises(MalformedRequestError) as caught:
         page_request(request(cursor=cursor), "users")

@@ -71,24 +71,35 @@ def payment_config_change(
     config = payment_config_for_update(organization_id)
     if config is None:
         raise unknown_organization(organization_id)
-    status = PaymentStatus(config.payment_status)
-    if provider_of(context) and ignores_provider(status) and transition.changes_status:
-        evidence = evidence_keep(
-            context,
-            subject=EvidenceSubject.PAYMENT_CONFIG,
-            organization_id=organization_id,
-            place=None,
-            verb=change.verb,
-            news=news,
-            why_kept="the payment status is manual: staff decide",
-        )
-        return PaymentConfigOutcome(config, is_applied=False, evidence=evidence)
+    if _is_evidence_only(context, config, transition):
+        return PaymentConfigOutcome(config, is_applied=False, evidence=_kept(context, organization_id, change, news))
     _require_version(config, expected_version)
     _require_transition(config, transition)
     if isinstance(change, SetSubscriptionStatus) and not _may_subscribe(context, config, change):
         return PaymentConfigOutcome(config, is_applied=False)
     is_changed = _apply(context, config, change, reason)
     return PaymentConfigOutcome(config, is_applied=is_changed)
+
+
+def _is_evidence_only(
+    context: ExecutionContext, config: OrganizationPaymentConfig, transition: PaymentTransition
+) -> bool:
+    is_news = provider_of(context) is not None and transition.changes_status
+    return is_news and ignores_provider(PaymentStatus(config.payment_status))
+
+
+def _kept(
+    context: ExecutionContext, organization_id: OrganizationId, change: PaymentConfigChange, news: ProviderNews | None
+) -> ProviderEvidence:
+    return evidence_keep(
+        context,
+        subject=EvidenceSubject.PAYMENT_CONFIG,
+        organization_id=organization_id,
+        place=None,
+        verb=change.verb,
+        news=news,
+        why_kept="the payment status is manual: staff decide",
+    )
 
 
 def end_grace_period(

@@ -72,24 +72,29 @@ def subscription_change(
     require(context, transition.operation)
     require_actor(context, transition.who, transition.label)
     require_reason(context, reason)
-    _require_expectation(context, expected_version)
+    _require_expectation(context, expected_version, news)
     place = place_of(locked_workspace(workspace_id))
     record = workspace_subscription_for_update(workspace_id)
     why_kept = _why_kept(provider_of(context), record, news)
     if why_kept:
-        evidence = evidence_keep(
-            context,
-            subject=EvidenceSubject.WORKSPACE_SUBSCRIPTION,
-            organization_id=place.organization_id,
-            place=place,
-            verb=change.verb,
-            news=news,
-            why_kept=why_kept,
-        )
-        return SubscriptionOutcome(record, is_applied=False, evidence=evidence)
+        return SubscriptionOutcome(record, is_applied=False, evidence=_kept(context, place, change, news, why_kept))
     require_version(workspace_id, record, expected_version)
     _require_transition(place, record, transition)
     return SubscriptionOutcome(_apply(context, place, record, change, reason, news), is_applied=True)
+
+
+def _kept(
+    context: ExecutionContext, place: WorkspacePlace, change: SubscriptionChange, news: ProviderNews | None, why: str
+) -> ProviderEvidence:
+    return evidence_keep(
+        context,
+        subject=EvidenceSubject.WORKSPACE_SUBSCRIPTION,
+        organization_id=place.organization_id,
+        place=place,
+        verb=change.verb,
+        news=news,
+        why_kept=why,
+    )
 
 
 def _apply(
@@ -152,8 +157,11 @@ def _why_kept(provider: Provider | None, record: WorkspaceSubscription | None, n
     return ""
 
 
-def _require_expectation(context: ExecutionContext, expected_version: int | None) -> None:
-    if expected_version is None and provider_of(context) is None:
+def _require_expectation(context: ExecutionContext, expected_version: int | None, news: ProviderNews | None) -> None:
+    if provider_of(context) is not None:
+        if news is None:
+            raise impossible("news", "A provider's change names its subscription, the state and the moment.")
+    elif expected_version is None:
         raise impossible("expected_version", "Say which version of the subscription you have seen; 0 for none.")
 
 

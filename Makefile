@@ -1,0 +1,41 @@
+# The two commands are `make run` and `make test`. Both make the environment in .venv first.
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format prove bench audit lock runtime development
+
+VENV_PYTHON := .venv/bin/python
+UV_COMPILE := $(VENV_PYTHON) -m uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-annotate \
+	--no-header
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1 |/p' Makefile | awk -F '|' '{ printf "%-16s%s\n", $$1, $$2 }'
+
+run: runtime ## set up and run everything on this machine: database, broker, web, worker, beat (PORT, default 8000)
+	@$(VENV_PYTHON) -m billing_site.launcher run --end-with-parent
+
+test: development ## set up and run all checks and tests
+	@$(VENV_PYTHON) -m tests.gate
+
+lint: development ## the checks without the tests
+	@$(VENV_PYTHON) -m tests.gate --lint
+
+prove: development ## the promises in full size (long)
+	@COUNTINGHOUSE_PROVE=1 $(VENV_PYTHON) -m pytest -m prove -n 0 -s --refuse-skips
+
+bench: development ## the speed ratios
+	@$(VENV_PYTHON) -m tests.benchmarks
+
+format: development ## format the sources
+	@$(VENV_PYTHON) -m ruff check --fix --quiet .
+	@$(VENV_PYTHON) -m ruff format .
+	@git ls-files -z --cached --others --exclude-standard '*.html' | xargs -0 .venv/bin/djade --target-version 5.2
+
+audit: development ## look for published weaknesses of the locked dependencies
+	@.venv/bin/python -m pip_audit --progress-spinner=off --disable-pip --require-hashes -r .requirements/runtime.txt
+
+lock: development ## resolve the dependencies again and lock them with hashes
+	$(UV_COMPILE) pyproject.toml -o .requirements/runtime.txt
+	$(UV_COMPILE) --group engines -c .requirements/runtime.txt -o .requirements/engines.txt
+	$(UV_COMPILE) pyproject.toml --extra development -c .requirements/runtime.txt -o .requirements/development.txt
+
+runtime development:
+	@sh .ci/environment $@

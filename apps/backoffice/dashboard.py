@@ -1,0 +1,95 @@
+"""The first page: what needs a person now. Every figure is bounded, so that the page stays quick at any size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from apps.backoffice.display import link as to_page
+from apps.backoffice.display import list_url, moment, page_url, short
+from apps.backoffice.pages.job_runs import run_badge
+from apps.backoffice.pages.jobs import job_cards
+from apps.backoffice.pages.outbox import why_not_done
+from apps.backoffice.paginator import COUNT_LIMIT
+from apps.backoffice.panels import Panel, panel_of
+from apps.backoffice.staff import may
+from apps.core import clock
+from apps.core.models import JobRun, OutboxItem
+from apps.core.states import JobRunStatus, OutboxStatus
+from apps.tenants.models import Organization, User, Workspace
+
+LOOKED_BACK = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A count; `needs_attention` when it should be zero and is not."""
+
+    label: str
+    value: str
+    link: str
+    icon: str
+    needs_attention: bool = False
+
+
+def dashboard(request: HttpRequest) -> dict[str, Any]:
+    """What the template shows, as far as whoever asks may read it."""
+    parked = OutboxItem.objects.filter(status=OutboxStatus.PARKED)
+    failed = JobRun.objects.filter(status=JobRunStatus.FAILED, created_at__gte=clock.now() - LOOKED_BACK)
+    return {
+        "figures": [
+            _figure("Parked calls", parked, list_url(OutboxItem, status=OutboxStatus.PARKED), "outbox", alarming=True),
+            _figure("Failed runs, 24 h", failed, list_url(JobRun, status="failed"), "event_busy", alarming=True),
+            _figure("Organizations", Organization.objects.filter(is_synthetic=False), list_url(Organization), "domain"),
+            _figure("Workspaces", Workspace.objects.all(), list_url(Workspace), "workspaces"),
+            _figure("Users", User.objects.all(), list_url(User), "person"),
+        ],
+        "queues": [*_parked_panel(request, parked), *_failed_panel(request, failed)],
+        "cards": job_cards(request) if may(request, "jobs.read") else [],
+    }
+
+
+def _figure(label: str, records: QuerySet[Any, Any], link: str, icon: str, *, alarming: bool = False) -> Figure:
+    counted = records.order_by().values("pk")[: COUNT_LIMIT + 1].count()
+    value = f"{COUNT_LIMIT:,}+" if counted > COUNT_LIMIT else f"{counted:,}"
+    return Figure(label, value, link, icon, needs_attention=alarming and counted > 0)
+
+
+def _parked_panel(request: HttpRequest, parked: QuerySet[OutboxItem]) -> list[Panel]:
+    if not may(request, "outbox.read"):
+        return []
+    return [
+        panel_of(
+            "Parked calls to the outside",
+            ("Call", "Why", "Since"),
+            parked.order_by("-created_at"),
+            lambda item: (_linked(item, item.kind), short(why_not_done(item), 90), moment(item.finished_at)),
+            empty="Nothing is parked: every call to the outside went through, or is on its way.",
+            link=list_url(OutboxItem, status=OutboxStatus.PARKED),
+            icon="outbox",
+        )
+    ]
+
+
+def _failed_panel(request: HttpRequest, failed: QuerySet[JobRun]) -> list[Panel]:
+    if not may(request, "jobs.read"):
+        return []
+    return [
+        panel_of(
+            "Failed runs in the last 24 hours",
+            ("Job", "Status", "Error", "Finished"),
+            failed.order_by("-created_at"),
+            lambda run: (_linked(run, run.name), run_badge(run), short(run.error, 80), moment(run.finished_at)),
+            empty="No run has failed since this time yesterday.",
+            link=list_url(JobRun, status="failed"),
+            icon="event_busy",
+        )
+    ]
+
+
+def _linked(record: Model, text: str) -> Any:
+    return to_page(page_url(record), text)

@@ -1,0 +1,107 @@
+"""Small pieces of HTML for cells and facts. Everything that comes from a record is escaped here, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Literal
+from urllib.parse import urlencode
+
+from django.db.models import Model
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.timesince import timesince
+
+from apps.core import clock
+
+Tone = Literal["neutral", "info", "good", "warn", "bad"]
+
+NOTHING = mark_safe('<span class="ch-nothing" aria-label="none">&ndash;</span>')
+
+
+def badge(text: str, tone: Tone = "neutral") -> SafeString:
+    """A short word with a colour that repeats, and never carries, its meaning."""
+    return format_html('<span class="ch-badge ch-badge-{}">{}</span>', tone, text)
+
+
+def badges(texts: Iterable[str], tone: Tone = "neutral") -> SafeString:
+    """Several badges in a row."""
+    return format_html_join(" ", "{}", ((badge(text, tone),) for text in texts)) or NOTHING
+
+
+def code(text: object) -> SafeString:
+    """An id, slug or key, in a face in which characters can be told apart."""
+    return format_html('<code class="ch-code">{}</code>', str(text)) if text not in {None, ""} else NOTHING
+
+
+def moment(value: datetime | None) -> SafeString:
+    """A moment in UTC, to the minute; the title holds the second."""
+    if value is None:
+        return NOTHING
+    value = value.astimezone(UTC)
+    return format_html(
+        '<time class="ch-time" datetime="{}" title="{} UTC">{}</time>',
+        value.isoformat(),
+        value.strftime("%Y-%m-%d %H:%M:%S"),
+        value.strftime("%-d %b %Y, %H:%M"),
+    )
+
+
+def ago(value: datetime | None) -> SafeString:
+    """How long ago a moment was, in its largest unit."""
+    if value is None:
+        return NOTHING
+    since = timesince(value, now=clock.now(), depth=1)
+    return format_html('<time datetime="{}" title="{} UTC">{} ago</time>', value.isoformat(), value, since)
+
+
+def number(value: int) -> str:
+    """A count with separated thousands."""
+    return f"{value:,}"
+
+
+def page_url(record: Model) -> str:
+    """The address of the record's page."""
+    return page_url_of(type(record), record.pk)
+
+
+def page_url_of(model: type[Model], key: object) -> str:
+    """The address of the page of a record that is known by its key alone."""
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=(key,))
+
+
+def list_url(model: type[Model], **filters: object) -> str:
+    """The address of a list, filtered."""
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{url}?{urlencode(filters)}" if filters else url
+
+
+def link(url: str, text: object) -> SafeString:
+    """A link."""
+    return format_html('<a class="ch-link" href="{}">{}</a>', url, text)
+
+
+def record_link(record: Model | None, text: str = "") -> SafeString:
+    """A link to the record's page; a dash where there is none."""
+    return link(page_url(record), text or str(record)) if record is not None else NOTHING
+
+
+def title_and_slug(title: str, slug: str) -> SafeString:
+    """Two lines: the name for people, the slug for machines."""
+    return format_html('<span class="ch-two"><b>{}</b><small>{}</small></span>', title, slug)
+
+
+def short(text: str, length: int = 80) -> SafeString:
+    """The beginning of a long text; the whole of it in the title."""
+    if not text:
+        return NOTHING
+    shown = text if len(text) <= length else f"{text[: length - 1]}…"
+    return format_html('<span title="{}">{}</span>', text, shown)
+
+
+def counts(values: Mapping[str, object]) -> SafeString:
+    """What a job counted, as `name value` pairs."""
+    if not values:
+        return NOTHING
+    return format_html_join(", ", "{} <b>{}</b>", ((name.replace("_", " "), value) for name, value in values.items()))

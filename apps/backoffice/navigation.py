@@ -1,0 +1,81 @@
+"""The sidebar, and the other things of the theme that are known only when a page is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+
+from apps.backoffice.staff import may
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the sidebar; shown to those whose role reaches the operation."""
+
+    title: str
+    icon: str
+    route: str
+    operation: str
+
+
+GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
+    ("", (Entry("Overview", "dashboard", "index", "backoffice.read"),)),
+    (
+        "Customers",
+        (
+            Entry("Organizations", "domain", "tenants_organization_changelist", "organizations.read"),
+            Entry("Workspaces", "workspaces", "tenants_workspace_changelist", "workspaces.read"),
+            Entry("Users", "person", "tenants_user_changelist", "users.read"),
+            Entry("Memberships", "group", "tenants_membership_changelist", "members.read"),
+        ),
+    ),
+    (
+        "Products",
+        (
+            Entry("Products", "deployed_code", "tenants_product_changelist", "products.read"),
+            Entry("Tokens", "key", "tenants_servicetoken_changelist", "tokens.read"),
+        ),
+    ),
+    (
+        "Operations",
+        (
+            Entry("Outbox", "outbox", "core_outboxitem_changelist", "outbox.read"),
+            Entry("Jobs", "schedule", "jobs", "jobs.read"),
+            Entry("Job runs", "event_repeat", "core_jobrun_changelist", "jobs.read"),
+        ),
+    ),
+    ("Evidence", (Entry("Audit log", "history_edu", "core_auditentry_changelist", "audit.read"),)),
+)
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """The groups with what whoever asks may open; a group of which nothing is left is left out."""
+    groups = [
+        (title, [_item(entry) for entry in entries if may(request, entry.operation)]) for title, entries in GROUPS
+    ]
+    return [{"title": title, "separator": bool(title), "items": items} for title, items in groups if items]
+
+
+def _item(entry: Entry) -> dict[str, Any]:
+    return {"title": entry.title, "icon": entry.icon, "link": reverse(f"admin:{entry.route}")}
+
+
+def stylesheet(request: HttpRequest) -> str:
+    """Our own rules beside Unfold's."""
+    return static("backoffice/staff.css")
+
+
+def favicon(request: HttpRequest) -> str:
+    """The mark of the product."""
+    return static("backoffice/mark.svg")
+
+
+def environment_label(request: HttpRequest) -> list[str]:
+    """Which installation this is, so that nobody takes one for the other."""
+    name = str(settings.ENVIRONMENT)
+    return [name.capitalize(), "danger" if settings.IS_PRODUCTION else "info"]

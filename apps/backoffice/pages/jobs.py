@@ -1,0 +1,143 @@
+"""The page of all jobs: how often each runs, how it went last, and a way to run it now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_http_methods, require_safe
+from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
+
+from apps.backoffice.actions import Dialog, Outcome, ReasonForm, run_dialog
+from apps.backoffice.display import ago, badge, list_url
+from apps.backoffice.pages.job_runs import run_badge
+from apps.backoffice.pages.naming import organization_named
+from apps.backoffice.staff import acting_context, may
+from apps.core import clock
+from apps.core.ids import OrganizationId
+from apps.core.jobs import JobDefinition, job_of, job_run_request, jobs
+from apps.core.models import JobRun
+from apps.core.states import JobRunStatus
+from apps.tenants.models import Organization
+
+# How far back the page looks, so that a job that never succeeds does not make it read every run.
+HORIZON = timedelta(days=8)
+
+
+class RunJobForm(ReasonForm):
+    """For whom the job runs."""
+
+    organization = forms.CharField(
+        required=False,
+        max_length=80,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Id or slug"}),
+        help_text="Leave empty for every organization.",
+    )
+    include_demo = forms.BooleanField(label="Demo organizations too", required=False, widget=UnfoldBooleanWidget)
+
+    def found(self) -> Organization | None:
+        """The organization that was named, if one was; raises `UnprocessableError` when it does not exist."""
+        named = str(self.cleaned_data["organization"])
+        return organization_named(named) if named.strip() else None
+
+
+@dataclass(frozen=True, slots=True)
+class JobCard:
+    """One job as its page shows it. `run_url` is empty for who may not start it."""
+
+    name: str
+    cadence: str
+    last_run: JobRun | None
+    last_badge: SafeString
+    last_ago: SafeString
+    succeeded_ago: SafeString
+    runs_url: str
+    run_url: str
+
+
+def job_cards(request: HttpRequest) -> list[JobCard]:
+    """Every job with its last run and last success: two statements, whatever their number."""
+    last, succeeded = _latest_runs(), _latest_runs(status=JobRunStatus.SUCCEEDED)
+    return [_card(request, definition, last, succeeded) for definition in jobs()]
+
+
+def _latest_runs(**conditions: object) -> dict[str, JobRun]:
+    recent = JobRun.objects.filter(created_at__gte=clock.now() - HORIZON, **conditions).order_by("-created_at")
+    first, *others = [recent.filter(name=definition.name)[:1] for definition in jobs()]
+    return {run.name: run for run in first.union(*others, all=True)}
+
+
+def _card(
+    request: HttpRequest, definition: JobDefinition, last: dict[str, JobRun], succeeded: dict[str, JobRun]
+) -> JobCard:
+    run, success = last.get(definition.name), succeeded.get(definition.name)
+    may_start = may(request, definition.operation)
+    return JobCard(
+        name=definition.name,
+        cadence=_cadence_text(definition),
+        last_run=run,
+        last_badge=run_badge(run) if run else badge("Not run lately", "warn"),
+        last_ago=ago(run.created_at if run else None),
+        succeeded_ago=ago(success.finished_at if success else None),
+        runs_url=list_url(JobRun, name=definition.name),
+        run_url=reverse("admin:run_job", args=(definition.name,)) if may_start else "",
+    )
+
+
+def _cadence_text(definition: JobDefinition) -> str:
+    minutes = int(definition.cadence.every.total_seconds()) // 60
+    days, hours = divmod(minutes, 24 * 60), divmod(minutes, 60)
+    for (count, rest), unit in ((days, "day"), (hours, "hour"), ((minutes, 0), "minute")):
+        if count and not rest:
+            return f"every {unit}" if count == 1 else f"every {count} {unit}s"
+    return f"every {minutes} minutes"
+
+
+def job_routes(guarded: Callable[..., Any]) -> list[URLPattern]:
+    """The page of all jobs, and the dialog that runs one."""
+    return [
+        path("jobs/", guarded(require_safe(jobs_page)), name="jobs"),
+        path("jobs/<slug:name>/run/", guarded(require_http_methods(["GET", "POST"])(run_job)), name="run_job"),
+    ]
+
+
+def jobs_page(request: HttpRequest) -> HttpResponse:
+    """Every job: how often it runs, how it went last, and a button to run it now."""
+    from apps.backoffice.site import staff_site  # noqa: PLC0415 - the site asks this module for its routes
+
+    if not may(request, "jobs.read"):
+        raise PermissionDenied("Your role may not do jobs.read.")
+    context = {**staff_site().each_context(request), "title": "Jobs", "cards": job_cards(request)}
+    return TemplateResponse(request, "backoffice/jobs.html", context)
+
+
+def run_job(request: HttpRequest, name: str) -> HttpResponse:
+    """The dialog that queues one run of a job. The job's own operation gates it."""
+    definition = job_of(name)
+    if definition is None:
+        raise Http404(f"There is no job {name}.")
+    if not (may(request, "jobs.start") and may(request, definition.operation)):
+        raise PermissionDenied(f"Your role may not do {definition.operation}.")
+    about = "Queues one run beside the schedule. Whatever it does twice has its effect once."
+    dialog = Dialog(f"Run {name} now", about, "Run now")
+
+    def perform(form: RunJobForm) -> Outcome:
+        organization = form.found()
+        run = job_run_request(
+            acting_context(request, definition.operation, organization),
+            name=name,
+            organization_id=OrganizationId(organization.pk) if organization else None,
+            include_demo=form.cleaned_data["include_demo"],
+            reason=form.cleaned_data["reason"],
+        )
+        return f"{run.name} is queued."
+
+    return run_dialog(request, dialog, RunJobForm, perform, done_url=list_url(JobRun, name=name))

@@ -1,0 +1,135 @@
+"""Organizations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin import display
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from apps.backoffice.display import (
+    badge,
+    code,
+    list_url,
+    moment,
+    number,
+    record_link,
+    title_and_slug,
+)
+from apps.backoffice.filters import choice_filter, flag_filter
+from apps.backoffice.pages.evidence import changes_of_organization
+from apps.backoffice.pages.subqueries import count_of
+from apps.backoffice.panels import Fact, Panel, panel_of
+from apps.backoffice.staff_admin import StaffAdmin
+from apps.tenants.enums import OrganizationKind
+from apps.tenants.models import Membership, Organization, ProductRelation, Workspace
+
+
+class OrganizationAdmin(StaffAdmin[Organization]):
+    """The tenant and billing account: who belongs to it, what it has, which products may speak of it."""
+
+    operation = "organizations.read"
+    icon = "domain"
+    heading = "Organizations"
+    about = "Tenants and billing accounts. Provisioned by the identity service and by products, never by hand."
+    ordering = ("slug",)
+    list_display = ("named", "nature", "member_count", "workspace_count", "time_zone", "created")
+    list_filter = (
+        choice_filter("kind", "kind", lambda: OrganizationKind.choices),
+        flag_filter("demo", "demo organization", Q(is_demo=True)),
+        flag_filter("closed", "closed", Q(closed_at__isnull=False)),
+    )
+    search_prefixes = ("slug",)
+    search_names = ("name",)
+    search_help_text = "Id, slug or beginning of the name"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(members=count_of(Membership, "organization_id"), spaces=count_of(Workspace, "organization_id"))
+        )
+
+    @display(description="Organization")
+    def named(self, record: Organization) -> SafeString:
+        return title_and_slug(record.name, record.slug)
+
+    @display(description="Kind")
+    def nature(self, record: Organization) -> SafeString:
+        return SafeString(" ".join(self.badges(record)))
+
+    @display(description="Members")
+    def member_count(self, record: Any) -> str:
+        return number(record.members)
+
+    @display(description="Workspaces")
+    def workspace_count(self, record: Any) -> str:
+        return number(record.spaces)
+
+    @display(description="Created")
+    def created(self, record: Organization) -> SafeString:
+        return moment(record.created_at)
+
+    def badges(self, record: Organization) -> list[Any]:
+        shown = [badge(OrganizationKind(record.kind).label)]
+        if record.is_demo:
+            shown.append(badge("Demo", "info"))
+        if record.is_synthetic:
+            shown.append(badge("Cutover check", "info"))
+        if record.closed_at is not None:
+            shown.append(badge("Closed", "bad"))
+        return shown
+
+    def facts(self, record: Any) -> list[Fact]:
+        return [
+            Fact("Id", code(record.pk)),
+            Fact("Slug", code(record.slug)),
+            Fact("Time zone", record.time_zone, "Its days and months begin and end here."),
+            Fact("Members", number(record.members)),
+            Fact("Workspaces", number(record.spaces)),
+            Fact("Created", moment(record.created_at)),
+            Fact("Closed", moment(record.closed_at)),
+        ]
+
+    def panels(self, request: HttpRequest, record: Organization) -> list[Panel]:
+        workspaces = Workspace.objects.filter(organization=record).order_by("slug")
+        members = Membership.objects.filter(organization=record).select_related("user").order_by("user_id")
+        relations = (
+            ProductRelation.objects.filter(organization=record).select_related("product").order_by("product__slug")
+        )
+        return [
+            panel_of(
+                "Workspaces",
+                ("Workspace", "Slug", "Created"),
+                workspaces,
+                lambda row: (record_link(row), code(row.slug), moment(row.created_at)),
+                empty="No workspace yet. A product makes the first one through the internal API.",
+                link=list_url(Workspace, organization=record.pk),
+                icon="workspaces",
+            ),
+            panel_of(
+                "Members",
+                ("Person", "Role", "Told by", "Role since"),
+                members,
+                lambda row: (
+                    record_link(row.user),
+                    badge(row.get_role_display()),
+                    row.get_origin_display(),
+                    moment(row.role_changed_at),
+                ),
+                empty="Nobody belongs to this organization.",
+                link=list_url(Membership, organization=record.pk),
+                icon="group",
+            ),
+            panel_of(
+                "Products that may speak of it",
+                ("Product", "Why", "Since"),
+                relations,
+                lambda row: (record_link(row.product), row.get_source_display(), moment(row.created_at)),
+                empty="None. Every product's call about this organization answers 403 product_not_related.",
+                icon="deployed_code",
+            ),
+            *changes_of_organization(request, record.pk),
+        ]

@@ -1,0 +1,157 @@
+"""The outbox: calls to the outside, what waits and why, what is parked and needs a person."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from django.contrib.admin import display
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from apps.backoffice.actions import Dialog, Outcome, ReasonForm, staff_action
+from apps.backoffice.display import NOTHING, badge, code, link, moment, number, page_url_of, short, title_and_slug
+from apps.backoffice.filters import choice_filter, organization_filter, text_filter
+from apps.backoffice.pages.evidence import changes_of_target
+from apps.backoffice.pages.subqueries import organization_name
+from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.staff import acting_context
+from apps.backoffice.staff_admin import StaffAdmin
+from apps.core.ids import OutboxItemId
+from apps.core.models import OutboxItem
+from apps.core.outbox import outbox_retry, waiting_reason
+from apps.core.states import OutboxStatus
+from apps.tenants.models import Organization
+
+_TONES: dict[str, Any] = {
+    OutboxStatus.PENDING: "info",
+    OutboxStatus.IN_PROGRESS: "info",
+    OutboxStatus.DONE: "good",
+    OutboxStatus.PARKED: "bad",
+    OutboxStatus.SUPPRESSED: "neutral",
+}
+_WORDS = {OutboxStatus.SUPPRESSED.value: "Suppressed"}
+
+
+def outbox_badge(item: OutboxItem) -> SafeString:
+    """Where the call stands."""
+    return badge(_WORDS.get(item.status, item.get_status_display()), _TONES[item.status])
+
+
+def why_not_done(item: OutboxItem) -> str:
+    """Why the call is not made yet, in words; empty when it is, or when it is about to be."""
+    if item.status == OutboxStatus.PARKED:
+        return item.last_error
+    if item.status == OutboxStatus.PENDING:
+        return waiting_reason(item.kind) or item.last_error
+    return ""
+
+
+class OutboxItemAdmin(StaffAdmin[OutboxItem]):
+    """One row a call to the outside, stored in the transaction of its cause."""
+
+    operation = "outbox.read"
+    icon = "outbox"
+    heading = "Outbox"
+    about = "Calls to the outside, stored with their cause. A parked one was refused for good, or too often."
+    ordering = ("-created_at",)
+    list_display = ("named", "status_badge", "tenant", "tries", "next_try", "why", "created")
+    list_filter = (
+        choice_filter("status", "status", lambda: OutboxStatus.choices),
+        text_filter("kind", "kind", hint="email.send"),
+        organization_filter("organization_id"),
+    )
+    search_ids = ("pk", "organization_id")
+    search_prefixes = ("kind",)
+    search_help_text = "Id, organization's id or beginning of the kind"
+    actions_detail: ClassVar[tuple[str, ...]] = ("try_again",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OutboxItem]:
+        return super().get_queryset(request).annotate(organization_name=organization_name())
+
+    @display(description="Call")
+    def named(self, record: OutboxItem) -> SafeString:
+        return title_and_slug(record.kind, record.key)
+
+    @display(description="Status")
+    def status_badge(self, record: OutboxItem) -> SafeString:
+        return outbox_badge(record)
+
+    @display(description="Organization")
+    def tenant(self, record: Any) -> SafeString:
+        if record.organization_id is None:
+            return NOTHING
+        return link(
+            page_url_of(Organization, record.organization_id), record.organization_name or record.organization_id
+        )
+
+    @display(description="Tries")
+    def tries(self, record: OutboxItem) -> str:
+        return number(record.attempts)
+
+    @display(description="Next try")
+    def next_try(self, record: OutboxItem) -> SafeString:
+        return moment(record.next_attempt_at) if record.status == OutboxStatus.PENDING else NOTHING
+
+    @display(description="Why it waits")
+    def why(self, record: OutboxItem) -> SafeString:
+        return short(why_not_done(record), 70)
+
+    @display(description="Created")
+    def created(self, record: OutboxItem) -> SafeString:
+        return moment(record.created_at)
+
+    def badges(self, record: OutboxItem) -> list[Any]:
+        return [outbox_badge(record)]
+
+    def title_of(self, record: OutboxItem) -> str:
+        return record.kind
+
+    def facts(self, record: OutboxItem) -> list[Fact]:
+        return [
+            Fact("Organization", self.tenant(record)),
+            Fact("Why it waits", why_not_done(record) or NOTHING),
+            Fact("Tries", number(record.attempts)),
+            Fact("Next try", self.next_try(record)),
+            Fact("Finished", moment(record.finished_at)),
+            Fact("Last error", record.last_error or NOTHING),
+            Fact("Key", code(record.key), "Reaches the provider as our idempotency key, the same at every try."),
+            Fact("Caused by", record.actor_label),
+            Fact("Request", code(record.request_id)),
+            Fact("Created", moment(record.created_at)),
+            Fact("Id", code(record.pk)),
+        ]
+
+    def panels(self, request: HttpRequest, record: OutboxItem) -> list[Panel]:
+        payload = [
+            (code(name), format_html('<span class="ch-value">{}</span>', _text(value)))
+            for name, value in record.payload.items()
+        ]
+        return [
+            Panel("What is sent", ("Field", "Value"), payload, empty="Nothing but the key.", icon="data_object"),
+            *changes_of_target(request, "outbox_item", record.pk),
+        ]
+
+    @staff_action(
+        operation="outbox.retry",
+        dialog=Dialog(
+            "Try again",
+            "Puts the call back into the queue, with its key and all its tries. Do this once the cause is gone.",
+            "Try again",
+        ),
+        form_class=ReasonForm,
+        icon="replay",
+        applies_to=lambda record: record.status == OutboxStatus.PARKED,
+    )
+    def try_again(self, request: HttpRequest, record: OutboxItem, form: ReasonForm) -> Outcome:
+        """Put a parked call back into the queue."""
+        tenants = Organization.objects.filter(pk__in=[record.organization_id] if record.organization_id else [])
+        context = acting_context(request, "outbox.retry", tenants.first())
+        outbox_retry(context, item_id=OutboxItemId(record.pk), reason=form.cleaned_data["reason"])
+        return "The call is back in the queue."
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

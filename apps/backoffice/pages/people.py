@@ -1,0 +1,186 @@
+"""Users and memberships."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.admin import display
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, Q, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from apps.backoffice.actions import Dialog, Outcome, ReasonForm, staff_action
+from apps.backoffice.display import NOTHING, badge, badges, code, list_url, moment, number, record_link, title_and_slug
+from apps.backoffice.filters import choice_filter, flag_filter, organization_filter, person_filter
+from apps.backoffice.pages.evidence import changes_of_target
+from apps.backoffice.pages.subqueries import count_of
+from apps.backoffice.panels import Fact, Panel, panel_of
+from apps.backoffice.sign_in.second_factor import second_factor_remove
+from apps.backoffice.staff import acting_context
+from apps.backoffice.staff_admin import StaffAdmin
+from apps.core.enums import MembershipRole, Role
+from apps.core.ids import UserId
+from apps.tenants.enums import MembershipOrigin
+from apps.tenants.models import Membership, User
+
+
+class UserAdmin(StaffAdmin[User]):
+    """People who sign in, or whom a product reported."""
+
+    operation = "users.read"
+    icon = "person"
+    heading = "Users"
+    about = "People. Reported by the identity service and by products; staff are made on the console."
+    ordering = ("email",)
+    list_display = ("named", "platform_roles", "membership_count", "state", "last_seen")
+    list_filter = (
+        flag_filter("staff", "staff", Q(is_staff=True)),
+        flag_filter("active", "active", Q(is_active=True)),
+    )
+    search_prefixes = ("email",)
+    search_names = ("name",)
+    search_help_text = "Id, e-mail address or beginning of the name"
+    actions_detail: ClassVar[tuple[str, ...]] = ("remove_second_factor",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        groups = User.groups.through.objects.filter(user=OuterRef("pk")).values("group__name")
+        people = super().get_queryset(request).select_related("created_by_product").defer("password")
+        return people.annotate(role_names=ArraySubquery(groups), member_of=count_of(Membership, "user_id"))
+
+    @display(description="Person")
+    def named(self, record: User) -> SafeString:
+        return title_and_slug(record.name or record.email, record.email if record.name else "")
+
+    @display(description="Platform role")
+    def platform_roles(self, record: Any) -> SafeString:
+        return badges([Role(name).label for name in record.role_names if name in Role.values], "info")
+
+    @display(description="Memberships")
+    def membership_count(self, record: Any) -> str:
+        return number(record.member_of)
+
+    @display(description="State")
+    def state(self, record: User) -> SafeString:
+        return badge("Active", "good") if record.is_active else badge("Deactivated", "bad")
+
+    @display(description="Last sign-in")
+    def last_seen(self, record: User) -> SafeString:
+        return moment(record.last_login)
+
+    def badges(self, record: User) -> list[Any]:
+        shown = [] if record.is_active else [self.state(record)]
+        return [*shown, *([badge("Staff", "info")] if record.is_staff else [])]
+
+    def facts(self, record: User) -> list[Fact]:
+        return [
+            Fact("E-mail address", record.email),
+            Fact("Name", record.name or NOTHING),
+            Fact("Id", code(record.pk)),
+            Fact("External id", code(record.external_id)),
+            Fact("Platform role", self.platform_roles(record)),
+            Fact("Kept up to date by", record_link(record.created_by_product), "Beside the identity service."),
+            Fact("Last sign-in", moment(record.last_login)),
+            Fact("Created", moment(record.created_at)),
+        ]
+
+    def panels(self, request: HttpRequest, record: User) -> list[Panel]:
+        memberships = Membership.objects.filter(user=record).select_related("organization")
+        return [
+            panel_of(
+                "Memberships",
+                ("Organization", "Role", "Told by", "Role since"),
+                memberships.order_by("organization_id"),
+                lambda row: (
+                    record_link(row.organization),
+                    badge(row.get_role_display()),
+                    row.get_origin_display(),
+                    moment(row.role_changed_at),
+                ),
+                empty="Belongs to no organization.",
+                link=list_url(Membership, user=record.pk),
+                icon="group",
+            ),
+            *changes_of_target(request, "user", record.pk),
+        ]
+
+    @staff_action(
+        operation="users.remove_second_factor",
+        dialog=Dialog(
+            "Remove second factor",
+            "For a lost device. The next sign-in of this person enrols a new one, with the password alone until then.",
+            "Remove",
+            is_dangerous=True,
+        ),
+        form_class=ReasonForm,
+        icon="phonelink_erase",
+        applies_to=lambda record: record.is_staff,
+    )
+    def remove_second_factor(self, request: HttpRequest, record: User, form: ReasonForm) -> Outcome:
+        """Take a lost device off the person's account."""
+        context = acting_context(request, "users.remove_second_factor")
+        second_factor_remove(context, user_id=UserId(record.pk), reason=form.cleaned_data["reason"])
+        return f"{record.email} enrols a new second factor at the next sign-in."
+
+
+class MembershipAdmin(StaffAdmin[Membership]):
+    """Who belongs to which organization, with which role. This system is the authority; products report to it."""
+
+    operation = "members.read"
+    icon = "group"
+    heading = "Memberships"
+    about = "Who belongs where, with which role. This is the authority that every product asks."
+    # The unique index on both serves this order; by name it would read the whole table.
+    ordering = ("organization_id", "user_id")
+    list_select_related = ("organization", "user", "origin_product")
+    list_display = ("person", "tenant", "role_badge", "told_by", "since")
+    list_filter = (
+        organization_filter("organization_id"),
+        person_filter("user"),
+        choice_filter("role", "role", lambda: MembershipRole.choices),
+        choice_filter("origin", "told by", lambda: MembershipOrigin.choices),
+    )
+    search_ids = ("pk", "user_id", "organization_id")
+    search_prefixes = ("user__email", "organization__slug")
+    search_help_text = "Id, e-mail address or slug of the organization"
+
+    @display(description="Person")
+    def person(self, record: Membership) -> SafeString:
+        return title_and_slug(record.user.name or record.user.email, record.user.email if record.user.name else "")
+
+    @display(description="Organization")
+    def tenant(self, record: Membership) -> SafeString:
+        return record_link(record.organization)
+
+    @display(description="Role")
+    def role_badge(self, record: Membership) -> SafeString:
+        return badge(record.get_role_display(), "info" if record.role == MembershipRole.OWNER else "neutral")
+
+    @display(description="Told by")
+    def told_by(self, record: Membership) -> str:
+        product = record.origin_product
+        return f"{record.get_origin_display()} {product.name}" if product else record.get_origin_display()
+
+    @display(description="Role since")
+    def since(self, record: Membership) -> SafeString:
+        return moment(record.role_changed_at)
+
+    def title_of(self, record: Membership) -> str:
+        return f"{record.user.name or record.user.email} in {record.organization.name}"
+
+    def badges(self, record: Membership) -> list[Any]:
+        return [self.role_badge(record)]
+
+    def facts(self, record: Membership) -> list[Fact]:
+        return [
+            Fact("Person", record_link(record.user)),
+            Fact("Organization", record_link(record.organization)),
+            Fact("Role", record.get_role_display()),
+            Fact("Told by", self.told_by(record), "Who reported this membership first."),
+            Fact("Role since", moment(record.role_changed_at), "News older than this changes nothing."),
+            Fact("Created", moment(record.created_at)),
+            Fact("Id", code(record.pk)),
+        ]
+
+    def panels(self, request: HttpRequest, record: Membership) -> list[Panel]:
+        return changes_of_target(request, "membership", record.pk)

@@ -1,0 +1,200 @@
+"""Products: who may speak to us, about whom."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib.admin import display
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
+
+from apps.backoffice.actions import Dialog, Outcome, ReasonForm, show_dialog, staff_action
+from apps.backoffice.display import badge, code, list_url, moment, number, page_url, record_link, title_and_slug
+from apps.backoffice.filters import choice_filter
+from apps.backoffice.pages.evidence import changes_of_target
+from apps.backoffice.pages.naming import organization_named
+from apps.backoffice.pages.subqueries import count_of
+from apps.backoffice.pages.tokens import token_state
+from apps.backoffice.panels import Fact, Panel, panel_of
+from apps.backoffice.staff import acting_context, may
+from apps.backoffice.staff_admin import StaffAdmin
+from apps.core.enums import DEFAULT_PRODUCT_SCOPES, Scope
+from apps.core.ids import OrganizationId, ProductId
+from apps.tenants.enums import BillingMode, TokenKind
+from apps.tenants.models import Product, ProductRelation, ServiceToken
+from apps.tenants.services import product_relation_upsert, service_token_create
+
+_MODE_TONES: dict[str, Any] = {BillingMode.SHADOW: "warn", BillingMode.CENTRAL: "good"}
+
+
+class CreateTokenForm(ReasonForm):
+    """What a token may be used for, and for how long."""
+
+    name = forms.CharField(
+        max_length=100,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "production, EU cluster"}),
+        help_text="Where the token lives, so that the right one can be revoked.",
+    )
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope.value, f"{scope.value}: {scope.label}") for scope in Scope if scope is not Scope.JOBS_RUN],
+        initial=[scope.value for scope in DEFAULT_PRODUCT_SCOPES],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
+    expires_on = forms.DateField(
+        label="Last day",
+        required=False,
+        help_text="In UTC. Leave empty for a token that does not expire.",
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
+    )
+
+    def expires_at(self) -> datetime | None:
+        """The end of the last day, in UTC."""
+        day = self.cleaned_data["expires_on"]
+        return datetime.combine(day, time.min, tzinfo=UTC) + timedelta(days=1) if day else None
+
+
+class RelateForm(ReasonForm):
+    """Which organization."""
+
+    organization = forms.CharField(
+        max_length=80,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Id or slug"}),
+        help_text="The product may read and report everything about it from then on.",
+    )
+
+
+class ProductAdmin(StaffAdmin[Product]):
+    """A SaaS product that calls the internal API, or the identity service."""
+
+    operation = "products.read"
+    icon = "deployed_code"
+    heading = "Products"
+    about = "What calls the internal API, and which organizations each may speak of."
+    ordering = ("slug",)
+    list_display = ("named", "mode", "related_count", "created")
+    list_filter = (choice_filter("billing_mode", "billing mode", lambda: BillingMode.choices),)
+    search_prefixes = ("slug",)
+    search_names = ("name",)
+    search_help_text = "Id, slug or beginning of the name"
+    actions_detail: ClassVar[tuple[str, ...]] = ("create_token", "relate_organization")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
+        return super().get_queryset(request).annotate(related=count_of(ProductRelation, "product_id"))
+
+    @display(description="Product")
+    def named(self, record: Product) -> SafeString:
+        return title_and_slug(record.name, record.slug)
+
+    @display(description="Billing mode")
+    def mode(self, record: Product) -> SafeString:
+        return badge(record.billing_mode.capitalize(), _MODE_TONES.get(record.billing_mode, "neutral"))
+
+    @display(description="Organizations")
+    def related_count(self, record: Any) -> str:
+        return number(record.related)
+
+    @display(description="Created")
+    def created(self, record: Product) -> SafeString:
+        return moment(record.created_at)
+
+    def badges(self, record: Product) -> list[Any]:
+        return [self.mode(record)]
+
+    def facts(self, record: Any) -> list[Fact]:
+        return [
+            Fact("Slug", code(record.slug)),
+            Fact("Id", code(record.pk)),
+            Fact("Billing mode", record.get_billing_mode_display()),
+            Fact("Organizations", number(record.related)),
+            Fact("Membership export", code(record.membership_export_url), "Read nightly by the reconciliation."),
+            Fact("Created", moment(record.created_at)),
+        ]
+
+    def panels(self, request: HttpRequest, record: Product) -> list[Panel]:
+        relations = ProductRelation.objects.filter(product=record).select_related("organization")
+        related = panel_of(
+            "Organizations it may speak of",
+            ("Organization", "Why", "Since"),
+            relations.order_by("pk"),
+            lambda row: (record_link(row.organization), row.get_source_display(), moment(row.created_at)),
+            empty="None yet: every call about an organization answers 403 product_not_related.",
+            icon="domain",
+        )
+        return [*self._tokens(request, record), related, *changes_of_target(request, "product", record.pk)]
+
+    def _tokens(self, request: HttpRequest, record: Product) -> list[Panel]:
+        if not may(request, "tokens.read"):
+            return []
+        return [
+            panel_of(
+                "Tokens",
+                ("Token", "Prefix", "State", "Last used", "Created"),
+                ServiceToken.objects.filter(product=record).order_by("-created_at"),
+                lambda row: (
+                    record_link(row, row.name),
+                    code(row.prefix),
+                    token_state(row),
+                    moment(row.last_used_at),
+                    moment(row.created_at),
+                ),
+                empty="No token: this product can't call the internal API.",
+                link=list_url(ServiceToken, product=record.slug),
+                icon="key",
+            )
+        ]
+
+    @staff_action(
+        operation="tokens.manage",
+        dialog=Dialog(
+            "Create token",
+            "The token is shown once, right after this. Only its hash is kept, so nobody can show it again.",
+            "Create token",
+        ),
+        form_class=CreateTokenForm,
+        icon="key",
+    )
+    def create_token(self, request: HttpRequest, record: Product, form: CreateTokenForm) -> Outcome:
+        """Make a token of the product, and show it this once."""
+        token, text = service_token_create(
+            acting_context(request, "tokens.manage"),
+            kind=TokenKind.PRODUCT,
+            name=form.cleaned_data["name"],
+            product_id=ProductId(record.pk),
+            scopes=[Scope(scope) for scope in form.cleaned_data["scopes"]],
+            expires_at=form.expires_at(),
+            reason=form.cleaned_data["reason"],
+        )
+        return show_fresh_token(request, token, text)
+
+    @staff_action(
+        operation="organizations.relate_product",
+        dialog=Dialog(
+            "Relate to organization",
+            "Lets the product speak of an organization that it did not create itself.",
+            "Relate",
+        ),
+        form_class=RelateForm,
+        icon="add_link",
+    )
+    def relate_organization(self, request: HttpRequest, record: Product, form: RelateForm) -> Outcome:
+        """Let the product speak of an organization."""
+        organization = organization_named(form.cleaned_data["organization"])
+        related = product_relation_upsert(
+            acting_context(request, "organizations.relate_product", organization),
+            organization_id=OrganizationId(organization.pk),
+            product_slug=record.slug,
+            reason=form.cleaned_data["reason"],
+        )
+        if not related.is_created:
+            return f"{record.name} was related to {organization.name} before; nothing was changed."
+        return f"{record.name} may now speak of {organization.name}."
+
+
+def show_fresh_token(request: HttpRequest, token: ServiceToken, text: str) -> HttpResponse:
+    """The one answer that holds a token's text. It is in no session, no message and no log."""
+    shown = {"token": token, "text": text, "token_url": page_url(token)}
+    return show_dialog(request, "fresh_token", shown)

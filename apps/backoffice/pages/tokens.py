@@ -1,0 +1,118 @@
+"""Service tokens. What is here of a token is its prefix and its history; its text is nowhere."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.admin import display
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from apps.backoffice.actions import Dialog, Outcome, ReasonForm, staff_action
+from apps.backoffice.display import badge, badges, code, moment, record_link, title_and_slug
+from apps.backoffice.filters import choice_filter, flag_filter, text_filter
+from apps.backoffice.pages.evidence import changes_of_target
+from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.staff import acting_context
+from apps.backoffice.staff_admin import StaffAdmin
+from apps.core import clock
+from apps.core.ids import ServiceTokenId
+from apps.tenants.enums import TokenKind
+from apps.tenants.models import ServiceToken
+from apps.tenants.services import service_token_revoke
+
+
+def token_state(record: ServiceToken) -> SafeString:
+    """Whether the token is taken now."""
+    if record.revoked_at is not None:
+        return badge("Revoked", "bad")
+    if record.expires_at is not None and record.expires_at <= clock.now():
+        return badge("Expired", "warn")
+    return badge("Live", "good")
+
+
+class ServiceTokenAdmin(StaffAdmin[ServiceToken]):
+    """Bearer credentials of products and of outside schedulers."""
+
+    operation = "tokens.read"
+    icon = "key"
+    heading = "Tokens"
+    about = "Bearer credentials. Made on a product's page or on the console; their text is kept nowhere."
+    # The readable prefix is unique, so that its index serves the order.
+    ordering = ("prefix",)
+    list_select_related = ("product",)
+    list_display = ("named", "owner", "state", "last_used", "expires", "created")
+    list_filter = (
+        text_filter("product", "product", field="product__slug", hint="Slug"),
+        choice_filter("kind", "kind", lambda: TokenKind.choices),
+        flag_filter("revoked", "revoked", Q(revoked_at__isnull=False)),
+    )
+    search_prefixes = ("prefix",)
+    search_names = ("name",)
+    search_help_text = "Id, prefix or beginning of the name"
+    actions_detail: ClassVar[tuple[str, ...]] = ("revoke",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ServiceToken]:
+        return super().get_queryset(request).defer("token_hash")
+
+    @display(description="Token")
+    def named(self, record: ServiceToken) -> SafeString:
+        return title_and_slug(record.name, record.prefix)
+
+    @display(description="Owner")
+    def owner(self, record: ServiceToken) -> SafeString | str:
+        return record_link(record.product) if record.product else record.get_kind_display()
+
+    @display(description="State")
+    def state(self, record: ServiceToken) -> SafeString:
+        return token_state(record)
+
+    @display(description="Last used")
+    def last_used(self, record: ServiceToken) -> SafeString:
+        return moment(record.last_used_at)
+
+    @display(description="Expires")
+    def expires(self, record: ServiceToken) -> SafeString:
+        return moment(record.expires_at)
+
+    @display(description="Created")
+    def created(self, record: ServiceToken) -> SafeString:
+        return moment(record.created_at)
+
+    def badges(self, record: ServiceToken) -> list[Any]:
+        return [token_state(record)]
+
+    def facts(self, record: ServiceToken) -> list[Fact]:
+        return [
+            Fact("Prefix", code(record.prefix), "What its text begins with."),
+            Fact("Kind", record.get_kind_display()),
+            Fact("Product", record_link(record.product)),
+            Fact("Scopes", badges(sorted(record.scopes))),
+            Fact("Last used", moment(record.last_used_at), "Written at most once a minute."),
+            Fact("Expires", moment(record.expires_at)),
+            Fact("Revoked", moment(record.revoked_at)),
+            Fact("Created", moment(record.created_at)),
+            Fact("Id", code(record.pk)),
+        ]
+
+    def panels(self, request: HttpRequest, record: ServiceToken) -> list[Panel]:
+        return changes_of_target(request, "service_token", record.pk)
+
+    @staff_action(
+        operation="tokens.manage",
+        dialog=Dialog(
+            "Revoke token",
+            "Every call with this token is refused from now on, everywhere within 5 seconds. There is no way back.",
+            "Revoke for good",
+            is_dangerous=True,
+        ),
+        form_class=ReasonForm,
+        icon="block",
+        applies_to=lambda record: record.revoked_at is None,
+    )
+    def revoke(self, request: HttpRequest, record: ServiceToken, form: ReasonForm) -> Outcome:
+        """End the token for good."""
+        context = acting_context(request, "tokens.manage")
+        service_token_revoke(context, token_id=ServiceTokenId(record.pk), reason=form.cleaned_data["reason"])
+        return f"The token {record.name} is revoked."

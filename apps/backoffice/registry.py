@@ -1,0 +1,59 @@
+"""Which records have pages on the staff plane; nothing registers itself."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib import admin
+from django.db.models import Model
+
+from apps.backoffice.pages.audit import AuditEntryAdmin
+from apps.backoffice.pages.job_runs import JobRunAdmin
+from apps.backoffice.pages.organizations import OrganizationAdmin
+from apps.backoffice.pages.outbox import OutboxItemAdmin
+from apps.backoffice.pages.people import MembershipAdmin, UserAdmin
+from apps.backoffice.pages.products import ProductAdmin
+from apps.backoffice.pages.tokens import ServiceTokenAdmin
+from apps.backoffice.pages.workspaces import WorkspaceAdmin
+from apps.backoffice.site import SITE_ROUTES
+from apps.backoffice.staff_admin import StaffAdmin
+from apps.core.models import AuditEntry, JobRun, OutboxItem
+from apps.tenants.models import Membership, Organization, Product, ServiceToken, User, Workspace
+
+PAGES: dict[type[Model], type[StaffAdmin[Any]]] = {
+    Organization: OrganizationAdmin,
+    Workspace: WorkspaceAdmin,
+    User: UserAdmin,
+    Membership: MembershipAdmin,
+    Product: ProductAdmin,
+    ServiceToken: ServiceTokenAdmin,
+    OutboxItem: OutboxItemAdmin,
+    JobRun: JobRunAdmin,
+    AuditEntry: AuditEntryAdmin,
+}
+
+
+def register_pages() -> None:
+    """Put every page on the site, once."""
+    for model, page in PAGES.items():
+        if not admin.site.is_registered(model):
+            admin.site.register(model, page)
+
+
+def registered_pages() -> list[StaffAdmin[Any]]:
+    """The pages as the site serves them."""
+    return [cast("StaffAdmin[Any]", admin.site.get_model_admin(model)) for model in PAGES]
+
+
+def declared_routes() -> dict[str, str | None]:
+    """Every route name of the staff plane with the operation that gates it; None where nobody need be signed in.
+
+    The access-table test walks the URL configuration against this (spec 02).
+    """
+    declared = dict(SITE_ROUTES)
+    for page in registered_pages():
+        declared[f"{page.route_prefix}_changelist"] = page.operation
+        declared[f"{page.route_prefix}_change"] = page.operation
+        for name, action in page.declared_actions().items():
+            declared[f"{page.route_prefix}_{name}"] = action.operation
+    return declared

@@ -1,0 +1,43 @@
+"""Changing one's own password: ends every other session of the person (Django's session hash), and is audited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+
+from apps.backoffice.events import PASSWORD_CHANGED
+from apps.backoffice.staff import context_of
+from apps.core.audit import audit_append
+
+if TYPE_CHECKING:
+    from django.contrib.auth.forms import PasswordChangeForm
+else:
+    from unfold.forms import AdminOwnPasswordChangeForm as PasswordChangeForm
+
+
+def change_password(request: HttpRequest, page_context: dict[str, Any]) -> HttpResponse:
+    """Ask for the old password and the new one twice; the new one must pass the validators."""
+    form = PasswordChangeForm(user=request.user, data=request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        with transaction.atomic():
+            user = form.save()
+            audit_append(
+                context_of(request),
+                event=PASSWORD_CHANGED,
+                target_type="user",
+                target_id=user.pk,
+                before={},
+                after={},
+            )
+        update_session_auth_hash(request, user)
+        messages.success(request, "Your password is changed. Your other sessions have ended.")
+        return HttpResponseRedirect(reverse("admin:index"))
+    return render(
+        request, "registration/password_change_form.html", {**page_context, "title": "Change password", "form": form}
+    )

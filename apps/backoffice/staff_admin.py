@@ -1,0 +1,206 @@
+"""The base of every page of records: a list and a read-only page with verbs (spec 10, principle 10).
+
+There are no add, change or delete forms: their addresses do not exist. Reading needs the page's `operation`; each verb
+names its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from uuid import UUID
+
+from django.contrib.admin import ShowFacets
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import Model, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_http_methods, require_safe
+
+from apps.backoffice.actions import StaffAction
+from apps.backoffice.display import page_url
+from apps.backoffice.filters import StaffFilter
+from apps.backoffice.paginator import BoundedPaginator
+from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.staff import may
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin as ThemedModelAdmin
+else:
+    from unfold.admin import ModelAdmin as ThemedModelAdmin
+
+RecordT = TypeVar("RecordT", bound=Model)
+
+
+class StaffChangeList(ChangeList):
+    """A list in the one order that its page declares, which an index serves; the address can't ask for another."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        # The key comes last, so that rows that are equal otherwise keep their places from page to page.
+        return [*self.model_admin.get_ordering(request), "pk"]
+
+
+class StaffAdmin(ThemedModelAdmin[RecordT]):
+    """Subclass with `operation`, `facts` and `panels`; list columns and filters as in Django.
+
+    Search is by exact id (`search_ids`), by the beginning of a text that has an index (`search_prefixes`), or by the
+    beginning of a name whatever its case (`search_names`); never by a part in the middle, which reads a whole table.
+    """
+
+    operation: ClassVar[str]
+    icon: ClassVar[str]
+    about: ClassVar[str] = ""
+    heading: ClassVar[str]
+    search_ids: ClassVar[tuple[str, ...]] = ("pk",)
+    search_prefixes: ClassVar[tuple[str, ...]] = ()
+    search_names: ClassVar[tuple[str, ...]] = ()
+
+    actions = None
+    actions_detail: ClassVar[Sequence[str]] = ()
+    paginator = cast("type[Paginator[Any]]", BoundedPaginator)
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    list_per_page = 50
+    list_max_show_all = 0
+    list_filter_submit = True
+    sortable_by = ()
+    list_before_template = "backoffice/list_intro.html"
+
+    def title_of(self, record: RecordT) -> str:
+        """What the record's page is headed with."""
+        return str(record)
+
+    def facts(self, record: RecordT) -> list[Fact]:
+        """What the record says of itself."""
+        raise NotImplementedError
+
+    def panels(self, request: HttpRequest, record: RecordT) -> list[Panel]:
+        """What belongs to the record."""
+        return []
+
+    def badges(self, record: RecordT) -> list[Any]:
+        """What to know of the record before anything else."""
+        return []
+
+    # --- Who may ---------------------------------------------------------------------------------------------------
+    def has_view_permission(self, request: HttpRequest, obj: RecordT | None = None) -> bool:
+        return may(request, self.operation)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: RecordT | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: RecordT | None = None) -> bool:
+        return False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may(request, self.operation)
+
+    # --- Addresses -------------------------------------------------------------------------------------------------
+    @property
+    def route_prefix(self) -> str:
+        """What the names of this page's routes begin with."""
+        return f"{self.opts.app_label}_{self.opts.model_name}"
+
+    def declared_actions(self) -> dict[str, StaffAction]:
+        """The verbs of this page by name."""
+        return {name: cast("StaffAction", getattr(type(self), name)) for name in self.actions_detail}
+
+    def get_urls(self) -> list[URLPattern]:
+        guarded = self.admin_site.admin_view
+        verbs = [
+            path(
+                f"<uuid:object_id>/{action.url_path}/",
+                guarded(require_http_methods(["GET", "POST"])(getattr(self, name))),
+                name=f"{self.route_prefix}_{name}",
+            )
+            for name, action in self.declared_actions().items()
+        ]
+        return [
+            path("", guarded(require_safe(self.changelist_view)), name=f"{self.route_prefix}_changelist"),
+            *verbs,
+            path("<uuid:object_id>/", guarded(require_safe(self.page)), name=f"{self.route_prefix}_change"),
+        ]
+
+    def url_of(self, record: Model) -> str:
+        """The address of the record's page."""
+        return page_url(record)
+
+    # --- The list --------------------------------------------------------------------------------------------------
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return StaffChangeList
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Only the declared filters filter: Django would take any field, a password's hash included."""
+        return any(lookup in declared.parameters for declared in self.declared_filters())
+
+    def declared_filters(self) -> list[type[StaffFilter]]:
+        """The filters of the list, which are all of our own kind."""
+        return [cast("type[StaffFilter]", declared) for declared in self.list_filter]
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        # Only whether there are any counts: `get_search_results` decides how they are searched.
+        return (*self.search_ids, *self.search_prefixes, *self.search_names)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[RecordT], search_term: str
+    ) -> tuple[QuerySet[RecordT], bool]:
+        term = search_term.strip()
+        return (queryset.filter(self.search_condition(term)) if term else queryset), False
+
+    def search_condition(self, term: str) -> Q:
+        """What a record must hold to be found by the term."""
+        key = _uuid_of(term)
+        if key is not None:
+            return Q(*[Q(**{field: key}) for field in self.search_ids], _connector=Q.OR)
+        beginnings = [Q(**{f"{field}__startswith": term.lower()}) for field in self.search_prefixes]
+        names = [Q(**{f"{field}__istartswith": term}) for field in self.search_names]
+        return Q(*beginnings, *names, _connector=Q.OR) if beginnings or names else Q(pk__in=())
+
+    # --- The page of one record ------------------------------------------------------------------------------------
+    def record_or_404(self, request: HttpRequest, object_id: object) -> RecordT:
+        """The record, as the list would load it."""
+        record = self.get_queryset(request).filter(pk=object_id).first()
+        if record is None:
+            raise Http404(f"There is no {self.opts.verbose_name} {object_id}.")
+        return record
+
+    def page(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        """The read-only page of one record, with the verbs that whoever asks may use."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied(f"Your role may not do {self.operation}.")
+        record = self.record_or_404(request, object_id)
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "title": self.title_of(record),
+            "opts": self.opts,
+            "original": record,
+            "page": self,
+            "badges": self.badges(record),
+            "facts": self.facts(record),
+            "panels": self.panels(request, record),
+            "actions_detail": self._offered_actions(request, record),
+        }
+        return TemplateResponse(request, "backoffice/record.html", context)
+
+    def _offered_actions(self, request: HttpRequest, record: RecordT) -> list[dict[str, Any]]:
+        offered = [
+            name
+            for name, action in self.declared_actions().items()
+            if may(request, action.operation) and action.applies_to(record)
+        ]
+        build: Callable[..., list[dict[str, Any]]] = self._get_actions_navigation  # type: ignore[attr-defined]
+        return build(offered, [self.get_unfold_action(name) for name in offered], record.pk)  # type: ignore[attr-defined]
+
+
+def _uuid_of(term: str) -> UUID | None:
+    try:
+        return UUID(term)
+    except ValueError:
+        return None

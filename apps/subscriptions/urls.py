@@ -1,0 +1,11 @@
+"""Addresses of the billing pages that subscriptions serves."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from apps.subscriptions.views import SettingsPage
+
+urlpatterns = [
+    path("billing/<slug:workspace_slug>/settings/", SettingsPage.as_view(), name="billing-settings"),
+]

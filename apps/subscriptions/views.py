@@ -1,0 +1,61 @@
+"""The Settings page of a workspace: commercial facts to read, and the time zone for admins to set (spec 08)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from apps.core.ids import WorkspaceId
+from apps.subscriptions.commercial_facts import Calendar, allowance_lines, payment_facts, subscription_facts
+from apps.subscriptions.rules.lifecycle import resolve
+from apps.subscriptions.selectors.lifecycle import workspace_facts
+from apps.subscriptions.selectors.records import payment_config_of, workspace_subscription_of
+from apps.subscriptions.wording import words_of, zone_of
+from apps.tenants.forms import TimeZoneForm
+from apps.tenants.pages import BillingPage
+from apps.tenants.services import organization_settings_change
+
+
+class SettingsPage(BillingPage):
+    """Changes no commercial truth: what a workspace has bought is changed by staff and by providers alone."""
+
+    operations: ClassVar[dict[str, str]] = {"GET": "settings.read", "POST": "settings.change"}
+    page = "settings"
+
+    def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
+        """The facts, with the form for those who may use it."""
+        form = TimeZoneForm(current=self.workspace.organization.time_zone) if self.may("settings.change") else None
+        return self._show(form)
+
+    def post(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
+        """Set the time zone; a value that can't be comes back with the form and a sentence."""
+        form = TimeZoneForm(request.POST, current=self.workspace.organization.time_zone)
+        if not form.is_valid():
+            return self._show(form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        organization = organization_settings_change(
+            self.execution_context, organization_id=self.organization_id, time_zone=form.cleaned_data["time_zone"]
+        )
+        messages.success(request, f"Saved. The time zone is {organization.time_zone.replace('_', ' ')}.")
+        return HttpResponseRedirect(reverse("billing-settings", args=[workspace_slug]))
+
+    def _show(self, form: TimeZoneForm | None, status: int = HTTPStatus.OK) -> HttpResponse:
+        facts = {**self._commercial_facts(), "form": form}
+        return self.render("subscriptions/settings.html", facts, title="Settings", status=status)
+
+    def _commercial_facts(self) -> dict[str, Any]:
+        workspace_id, zone = WorkspaceId(self.workspace.pk), zone_of(self.workspace.organization.time_zone)
+        facts = workspace_facts(workspace_id)
+        decision, calendar = resolve(facts), Calendar(facts.at, zone)
+        record = workspace_subscription_of(workspace_id)
+        config = payment_config_of(self.organization_id)
+        return {
+            "words": words_of(facts, decision, zone=zone),
+            "state": decision.state.value,
+            "allowances": allowance_lines(decision),
+            "subscription": subscription_facts(record, calendar) if record else [],
+            "payment": payment_facts(config, calendar) if config else [],
+        }

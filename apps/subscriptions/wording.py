@@ -1,0 +1,192 @@
+"""The lifecycle decision in a tenant's words: what holds, why, and what helps (spec 08, Billing pages).
+
+Decides nothing. The words follow the rules that the decision itself says it rests on. Free text that staff wrote as
+their own reason is never shown here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+from apps.core.enums import LifecycleNeed, LifecycleState
+from apps.subscriptions.enums import PaymentStatus, SubscriptionState, SubscriptionStatus
+from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision, LifecycleFacts
+
+
+@dataclass(frozen=True, slots=True)
+class StateWords:
+    """What a lifecycle state is called, what one says of a workspace that is in it, and what it means."""
+
+    label: str
+    title: str
+    meaning: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a state holds, and what helps; without an own remedy the state's counts."""
+
+    why: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionWords:
+    """A decision in words. `why` has one sentence for each rule that it rests on."""
+
+    state: StateWords
+    why: tuple[str, ...]
+    remedy: str
+
+
+_PAY = "Pay what is open, or update the payment method: full service comes back as soon as the payment arrives."
+_ASK = "Ask our billing team: they set it, and can lift it."
+_START = "Choose a plan to start again; our billing team sets it up with you. Nothing of yours was removed."
+
+STATE_WORDS: Mapping[LifecycleState, StateWords] = {
+    LifecycleState.PRE_SUBSCRIPTION: StateWords(
+        "Not subscribed yet",
+        "This workspace has no subscription yet",
+        "You can look around, invite people and set up connectors. Credits come from grants alone, and syncs wait.",
+        "Choose a plan to switch everything on; our billing team sets it up with you.",
+    ),
+    LifecycleState.TRIAL: StateWords(
+        "Trial",
+        "This workspace is on trial",
+        "Everything works.",
+        "Nothing needs to be done now. Choose a plan before the trial ends, and everything stays as it is.",
+    ),
+    LifecycleState.ACTIVE: StateWords(
+        "Active", "This workspace is active", "Everything works.", "Nothing needs to be done."
+    ),
+    LifecycleState.GRACE: StateWords(
+        "Grace period",
+        "A payment is overdue",
+        "Everything goes on for now, except that connectors can't be added or edited.",
+        _PAY,
+    ),
+    LifecycleState.SUSPENDED_READ_ONLY: StateWords(
+        "Read-only",
+        "This workspace is read-only",
+        "Everything can be read and exported. Credits, connectors, syncs and invitations are switched off.",
+        _ASK,
+    ),
+    LifecycleState.CLOSED: StateWords(
+        "Closed",
+        "This organization is closed",
+        "Its owners can still read and export everything. Nothing else works.",
+        "If it should be opened again, an owner asks our billing team.",
+    ),
+}
+
+_PAYMENT_BLOCKS: Mapping[str, Cause] = {
+    PaymentStatus.DISABLED: Cause("A payment was not made in time.", _PAY),
+    PaymentStatus.LOCKED: Cause(
+        "An invoice stayed unpaid and the account is locked.",
+        "Ask our billing team: once the invoice is settled, they unlock the account.",
+    ),
+}
+_SUBSCRIPTIONS: Mapping[str, Cause] = {
+    SubscriptionState.TRIALING: Cause("The subscription is a trial."),
+    SubscriptionState.ACTIVE: Cause("The subscription is active."),
+    SubscriptionState.PAST_DUE: Cause("The subscription's last payment is past due.", _PAY),
+    SubscriptionState.SUSPENDED: Cause(
+        "The subscription is suspended.", "Ask our billing team what is missing: they resume it."
+    ),
+    SubscriptionState.ENDED: Cause("The subscription has ended.", _START),
+}
+_SUBSCRIPTION_STATUSES: Mapping[str, Cause] = {
+    SubscriptionStatus.PRE_SUBSCRIPTION: Cause("Your organization has not subscribed yet."),
+    SubscriptionStatus.SUBSCRIBED: Cause("Your organization is subscribed."),
+    SubscriptionStatus.UNSUBSCRIBED: Cause("Your organization's subscription has ended.", _START),
+}
+NEED_WORDS: Mapping[LifecycleNeed, str] = {
+    LifecycleNeed.READ: "Read and export",
+    LifecycleNeed.CONSUME: "Use credits",
+    LifecycleNeed.EDIT_CONNECTORS: "Add and edit connectors",
+    LifecycleNeed.SYNC: "Sync",
+    LifecycleNeed.INVITE: "Invite members",
+}
+ALLOWANCE_WORDS: Mapping[Allowance, str] = {
+    Allowance.YES: "yes",
+    Allowance.WITH_WARNING: "yes, with a warning",
+    Allowance.FROM_GRANTS_ONLY: "from grants only",
+    Allowance.OWNER_ONLY: "owners only",
+    Allowance.NO: "not now",
+}
+
+
+def words_of(facts: LifecycleFacts, decision: LifecycleDecision, *, zone: tzinfo) -> DecisionWords:
+    """The decision in words; days are those of `zone`."""
+    state = STATE_WORDS[decision.state]
+    causes = [_CAUSES[step.rule](facts, zone) for step in decision.reasons]
+    remedies = [cause.remedy for cause in causes if cause.remedy]
+    # The last reason is the one that brought the workspace to where it is.
+    return DecisionWords(state, tuple(cause.why for cause in causes), remedies[-1] if remedies else state.remedy)
+
+
+def day(moment: datetime, zone: tzinfo) -> str:
+    """The day of the moment in the zone: "3 April 2026"."""
+    local = moment.astimezone(zone)
+    return f"{local.day} {local:%B %Y}"
+
+
+def days_from(now: datetime, moment: datetime, zone: tzinfo) -> str:
+    """How many days of the calendar lie between: "today", "tomorrow", "in 3 days", "yesterday", "3 days ago"."""
+    days = (moment.astimezone(zone).date() - now.astimezone(zone).date()).days
+    near = {0: "today", 1: "tomorrow", -1: "yesterday"}
+    return near.get(days) or (f"in {days} days" if days > 0 else f"{-days} days ago")
+
+
+def zone_of(time_zone: str) -> tzinfo:
+    """The zone of an organization, whose name was checked when it was set."""
+    return ZoneInfo(time_zone)
+
+
+def _closed(facts: LifecycleFacts, zone: tzinfo) -> Cause:
+    when = f" on {day(facts.organization_closed_at, zone)}" if facts.organization_closed_at else ""
+    return Cause(f"Your organization was closed{when}.")
+
+
+def _payment_blocks(facts: LifecycleFacts, zone: tzinfo) -> Cause:
+    return _of(_PAYMENT_BLOCKS, facts.payment_status)
+
+
+def _subscription(facts: LifecycleFacts, zone: tzinfo) -> Cause:
+    record = facts.subscription
+    return _of(_SUBSCRIPTIONS, record.state if record else None)
+
+
+def _overlay(facts: LifecycleFacts, zone: tzinfo) -> Cause:
+    return Cause("Our billing team has set this by hand.")
+
+
+def _subscription_status(facts: LifecycleFacts, zone: tzinfo) -> Cause:
+    return _of(_SUBSCRIPTION_STATUSES, facts.subscription_status)
+
+
+def _grace(facts: LifecycleFacts, zone: tzinfo) -> Cause:
+    end = facts.grace_period_end_at
+    until = f" It ends on {day(end, zone)}, {days_from(facts.at, end, zone)}." if end else ""
+    if end and end < facts.at:
+        until = f" It ended on {day(end, zone)}; service may stop at any moment."
+    return Cause(f"A payment failed, and a grace period began.{until}", _PAY)
+
+
+def _of(causes: Mapping[str, Cause], value: str | None) -> Cause:
+    # A status that is new here still gets the words of the state.
+    return causes.get(value or "", Cause("Our records say so."))
+
+
+_CAUSES: Mapping[str, Callable[[LifecycleFacts, tzinfo], Cause]] = {
+    "organization_closed": _closed,
+    "payment_blocks": _payment_blocks,
+    "subscription": _subscription,
+    "manual_overlay": _overlay,
+    "subscription_status": _subscription_status,
+    "grace_period": _grace,
+}

@@ -1,0 +1,75 @@
+"""Rows of every kind that has a page, made as the product makes them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+from django.db import transaction
+from django.db.models import Model
+
+from apps.core import clock
+from apps.core.ids import OrganizationId
+from apps.core.jobs import job_run_request
+from apps.core.models import AuditEntry, JobRun, OutboxItem
+from apps.core.outbox import outbox_enqueue
+from apps.core.states import OutboxStatus
+from apps.tenants.models import Membership, Organization, Product, ServiceToken, User, Workspace
+from tests.contexts import console_context
+from tests.factories.tenants import (
+    make_membership,
+    make_organization,
+    make_product,
+    make_token,
+    make_user,
+    make_workspace,
+)
+
+
+def make_outbox_item(organization: Organization, *, status: OutboxStatus = OutboxStatus.PENDING) -> OutboxItem:
+    """One e-mail to be sent for the organization."""
+    with transaction.atomic():
+        item = outbox_enqueue(
+            console_context(OrganizationId(organization.pk)),
+            kind="email.send",
+            key=uuid.uuid4().hex,
+            payload={"to": ["somebody@example.com"], "subject": "Hello"},
+        )
+    if status == OutboxStatus.PARKED:
+        OutboxItem.objects.filter(pk=item.pk).update(
+            status=status, attempts=5, finished_at=clock.now(), last_error="550 no such mailbox"
+        )
+        item.refresh_from_db()
+    return item
+
+
+def make_job_run() -> JobRun:
+    """One run by hand, which nobody carries out."""
+    return job_run_request(console_context(), name="drain-outbox")
+
+
+def _member() -> Membership:
+    return make_membership(make_organization(), make_user())
+
+
+def _token() -> ServiceToken:
+    make_token(make_product(f"product-{uuid.uuid4().hex[:8]}"))
+    return ServiceToken.objects.latest("created_at")
+
+
+def _entry() -> AuditEntry:
+    organization = make_organization()
+    return AuditEntry.objects.filter(organization_id=organization.pk).latest("sequence")
+
+
+MAKERS: dict[type[Model], Callable[[], Model]] = {
+    Organization: make_organization,
+    Workspace: lambda: make_workspace(make_organization()),
+    User: make_user,
+    Membership: _member,
+    Product: lambda: make_product(f"product-{uuid.uuid4().hex[:8]}", make_organization()),
+    ServiceToken: _token,
+    OutboxItem: lambda: make_outbox_item(make_organization()),
+    JobRun: make_job_run,
+    AuditEntry: _entry,
+}

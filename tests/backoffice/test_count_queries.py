@@ -1,0 +1,104 @@
+"""Lists and pages ask as many questions for many rows as for few, and count to a bound (spec 11, Speed)."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.db.models import Model
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from apps.backoffice import paginator as pages
+from apps.backoffice.registry import PAGES, registered_pages
+from apps.core.enums import Role
+from apps.core.ids import OrganizationId
+from apps.tenants.models import Organization
+from tests.backoffice.people import client_of
+from tests.backoffice.records import MAKERS
+from tests.factories.tenants import make_membership, make_organization, make_product, make_user, make_workspace
+
+pytestmark = pytest.mark.django_db
+
+
+def statements(client: Client, url: str) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(url).status_code == 200
+    return [query["sql"] for query in captured]
+
+
+@pytest.mark.parametrize("model", PAGES, ids=lambda model: model.__name__)
+def test_a_list_asks_as_much_for_30_rows_as_for_5(model: type[Model]) -> None:
+    client = client_of(Role.PLATFORM_ADMIN)
+    url = reverse(f"admin:{next(page for page in registered_pages() if page.model is model).route_prefix}_changelist")
+    for _ in range(5):
+        MAKERS[model]()
+    statements(client, url)
+    few = statements(client, url)
+    for _ in range(25):
+        MAKERS[model]()
+    many = statements(client, url)
+    assert len(many) == len(few), "\n".join(many)
+    counts = [sql for sql in many if "COUNT(" in sql and "SELECT COUNT(*)" in sql]
+    assert all("LIMIT" in sql for sql in counts), counts
+
+
+def test_an_organizations_page_asks_as_much_for_many_members_as_for_few() -> None:
+    client = client_of(Role.PLATFORM_ADMIN)
+    organization = make_organization()
+
+    def grow(times: int) -> None:
+        for _ in range(times):
+            make_membership(organization, make_user())
+            make_workspace(organization)
+        make_product(f"p{times}", organization)
+
+    url = reverse("admin:tenants_organization_change", args=(organization.pk,))
+    grow(2)
+    statements(client, url)
+    few = statements(client, url)
+    grow(20)
+    assert len(statements(client, url)) == len(few)
+
+
+def test_a_list_counts_to_its_bound_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "COUNT_LIMIT", 3)
+    for _ in range(5):
+        make_organization()
+    body = client_of(Role.SUPPORT).get(reverse("admin:tenants_organization_changelist")).content.decode()
+    assert "More than 3 organizations" in body
+
+
+def test_the_address_can_not_ask_for_another_order() -> None:
+    client = client_of(Role.SUPPORT)
+    make_organization()
+    url = reverse("admin:tenants_organization_changelist")
+    page = [sql for sql in statements(client, f"{url}?o=-6.3") if sql.startswith('SELECT "tenants_organization"')]
+    assert len(page) == 1
+    assert 'ORDER BY "tenants_organization"."slug" ASC' in page[0]
+
+
+@pytest.mark.parametrize("model", PAGES, ids=lambda model: model.__name__)
+def test_no_search_looks_for_a_part_in_the_middle(model: type[Model]) -> None:
+    client = client_of(Role.PLATFORM_ADMIN)
+    record = MAKERS[model]()
+    url = reverse(f"admin:{next(page for page in registered_pages() if page.model is model).route_prefix}_changelist")
+    for term in ("north", str(record.pk), "x' OR 1=1 --", "%", "\x00", "ß" * 300):
+        found = statements(client, f"{url}?q={term}") if "\x00" not in term and "%" not in term else []
+        assert not [sql for sql in found if "LIKE '%" in sql or "LIKE UPPER('%" in sql]
+    assert str(record.pk) in client.get(url, {"q": str(record.pk)}).content.decode()
+    assert client.get(url, {"q": "%"}).status_code == 200
+
+
+def test_a_percent_sign_is_searched_as_itself() -> None:
+    make_organization(name="Plain")
+    body = client_of(Role.SUPPORT).get(reverse("admin:tenants_organization_changelist"), {"q": "%"}).content.decode()
+    assert "Plain" not in body
+
+
+def test_a_name_is_found_by_its_beginning_whatever_its_case() -> None:
+    organization: Organization = make_organization(name="Zebra Works")
+    client = client_of(Role.SUPPORT)
+    url = reverse("admin:tenants_organization_changelist")
+    for term, is_found in (("zebra", True), ("ZEBRA W", True), ("works", False), (str(organization.pk), True)):
+        assert (str(OrganizationId(organization.pk)) in client.get(url, {"q": term}).content.decode()) is is_found

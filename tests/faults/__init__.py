@@ -1,0 +1,3 @@
+"""Tests that kill real processes."""
+
+from __future__ import annotations

@@ -1,0 +1,129 @@
+"""A real launcher in a state folder of its own, with eyes and hands on its processes."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from billing_site.launcher import processes
+from billing_site.launcher.children import MARK
+from billing_site.launcher.places import PROJECT
+
+_PATIENCE_SECONDS = 120
+
+
+class Stack:
+    """`python -m billing_site.launcher run` for one state folder."""
+
+    def __init__(self, state: Path, **environment: str) -> None:
+        self.state = state
+        self.port = free_port()
+        self.output = state.with_name(f"{state.name}.out")
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "CELERY_BROKER_URL"}},
+            "DJANGO_ENV": "test",  # engines that need not survive a power cut
+            "COUNTINGHOUSE_STATE_DIR": str(state),
+            "PORT": str(self.port),
+            **environment,
+        }
+        self.launcher: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and come back when it says that it is ready."""
+        with self.output.open("wb") as output:
+            self.launcher = subprocess.Popen(
+                [sys.executable, "-m", "billing_site.launcher", "run", "--without-demo"],
+                cwd=PROJECT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        launcher = self.launcher
+        wait_until(lambda: "Ready." in self.said() or launcher.poll() is not None, self.said)
+        assert launcher.poll() is None, self.said()
+
+    def said(self) -> str:
+        return self.output.read_text(encoding="utf-8")
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Send the launcher the signal and wait for its end."""
+        assert self.launcher is not None
+        self.launcher.send_signal(number)
+        return self.launcher.wait(_PATIENCE_SECONDS)
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run manage.py beside it."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=PROJECT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def program(self, words: str) -> int:
+        """The main process of web, worker or beat: the leader of its own session."""
+        for pid in processes.processes_marked(MARK, str(self.state)):
+            if os.getsid(pid) == pid and processes.is_running_with(pid, words):
+                return pid
+        raise AssertionError(f"Nothing runs with {words!r}.")
+
+    def processes(self) -> list[str]:
+        """Every living process of this stack, engines and keepers included."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (entry / "environ").read_bytes()
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            except OSError:
+                continue
+            if int(entry.name) != os.getpid() and (
+                f"COUNTINGHOUSE_STATE_DIR={self.state}\0".encode() in environment or str(self.state) in line
+            ):
+                found.append(f"{entry.name} {line}")
+        return found
+
+    def answers(self) -> bool:
+        """Whether the web server answers that it is alive."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/healthz", headers={"Host": "localhost"})
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def clear(self) -> None:
+        """Leave nothing behind, whatever the test did."""
+        if self.launcher is not None and self.launcher.poll() is None:
+            self.stop(signal.SIGTERM)
+        processes.kill_marked(MARK, str(self.state))
+        wait_until(lambda: not self.processes(), lambda: str(self.processes()))
+        shutil.rmtree(self.state, ignore_errors=True)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(holds: Callable[[], bool], explain: Callable[[], str] = str) -> None:
+    """Come back when it holds; fail after a patience that no machine needs."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, explain()
+        time.sleep(0.05)
