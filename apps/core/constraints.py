@@ -1,10 +1,12 @@
-"""Database constraints that several apps need in the same form."""
+"""Database constraints and indexes that several apps need in the same form."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db.models import CheckConstraint, Q, TextChoices
+from django.contrib.postgres.indexes import OpClass
+from django.db.models import CheckConstraint, Index, Q, TextChoices
+from django.db.models.functions import Upper
 
 
 def one_of(field: str, choices: type[TextChoices], name: str, *, also: Iterable[str] = ()) -> CheckConstraint:
@@ -13,3 +15,8 @@ def one_of(field: str, choices: type[TextChoices], name: str, *, also: Iterable[
     An architecture test asks for one of these for every `TextChoices` field (spec 10, Style).
     """
     return CheckConstraint(condition=Q(**{f"{field}__in": [*choices.values, *also]}), name=name)
+
+
+def name_prefix_index(name: str, field: str = "name") -> Index:
+    """Finds names by their beginning whatever the case, in any collation: what the search of the staff plane asks."""
+    return Index(OpClass(Upper(field), name="varchar_pattern_ops"), name=name)

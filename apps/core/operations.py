@@ -49,9 +49,7 @@ _OPERATIONS: tuple[Operation, ...] = (
     # Subscriptions
     Operation("plans.read", platform_role=Role.SUPPORT),
     Operation("plans.manage", platform_role=Role.PLATFORM_ADMIN),
-    Operation(
-        "lifecycle.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, scope=Scope.SUBSCRIPTIONS_READ
-    ),
+    Operation("lifecycle.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, scope=Scope.SUBSCRIPTIONS_READ),
     Operation("subscriptions.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT),
     Operation("subscriptions.change", platform_role=Role.BILLING_OPERATIONS),
     Operation("overlays.change", platform_role=Role.BILLING_OPERATIONS),
@@ -59,12 +57,27 @@ _OPERATIONS: tuple[Operation, ...] = (
         "payment_configs.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, scope=Scope.SUBSCRIPTIONS_READ
     ),
     Operation("payment_configs.change", platform_role=Role.BILLING_OPERATIONS),
-    Operation(
-        "payment_configs.end_grace", platform_role=Role.BILLING_OPERATIONS, scope=Scope.PAYMENTS_WRITE
-    ),
+    Operation("payment_configs.end_grace", platform_role=Role.BILLING_OPERATIONS, scope=Scope.PAYMENTS_WRITE),
     Operation("notes.read", platform_role=Role.SUPPORT),
     Operation("notes.add", platform_role=Role.SUPPORT),
     Operation("decisions.read", platform_role=Role.SUPPORT),
+    # Asked of the gate by products: what a workspace may do with its connectors and reports (spec 03, spec 09).
+    Operation(
+        "connector.sync",
+        tenant_role=Role.ADMIN,
+        platform_role=Role.BILLING_OPERATIONS,
+        scope=Scope.CONNECTORS_WRITE,
+        lifecycle=LifecycleNeed.SYNC,
+    ),
+    Operation(
+        "connector.edit",
+        tenant_role=Role.ADMIN,
+        platform_role=Role.BILLING_OPERATIONS,
+        scope=Scope.CONNECTORS_WRITE,
+        lifecycle=LifecycleNeed.EDIT_CONNECTORS,
+    ),
+    Operation("member.invite", tenant_role=Role.ADMIN, lifecycle=LifecycleNeed.INVITE),
+    Operation("report.export", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, lifecycle=LifecycleNeed.READ),
     # Machinery
     # The staff plane itself: its first page, its search, one's own password.
     Operation("backoffice.read", platform_role=Role.SUPPORT),

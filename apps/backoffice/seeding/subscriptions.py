@@ -11,7 +11,16 @@ from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.enums import LifecycleState
 from apps.core.ids import OrganizationId, WorkspaceId
-from apps.subscriptions.contracts import Activate, MarkOkay, Period, StartGrace, StartTrial, SubscriptionChange, Suspend
+from apps.subscriptions.contracts import (
+    Activate,
+    MarkOkay,
+    PaymentConfigChange,
+    Period,
+    StartGrace,
+    StartTrial,
+    SubscriptionChange,
+    Suspend,
+)
 from apps.subscriptions.ids import PlanId
 from apps.subscriptions.models import Plan
 from apps.subscriptions.selectors.records import payment_config_of, workspace_subscription_of
@@ -75,7 +84,9 @@ def _payments(context: ExecutionContext, slug: str, *, is_failing: bool) -> None
     config = payment_config_of(organization_id)
     if config is None or config.version > 1:  # seeded before, or changed by somebody since
         return
-    changes = [MarkOkay(), *([StartGrace(started_at=clock.now() - timedelta(days=3))] if is_failing else [])]
+    changes: list[PaymentConfigChange] = [MarkOkay()]
+    if is_failing:
+        changes.append(StartGrace(started_at=clock.now() - timedelta(days=3)))
     with transaction.atomic():
         for change in changes:
             payment_config_change(context, organization_id=organization_id, change=change, reason=REASON)

@@ -655,4 +655,8 @@ class Migration(migrations.Migration):
                 name="outbox_item_finished_iff_over",
             ),
         ),
+        migrations.AddIndex(
+            model_name="outboxitem",
+            index=models.Index(fields=["-created_at"], name="outbox_item_created"),
+        ),
     ]

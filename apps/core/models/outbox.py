@@ -53,6 +53,7 @@ class OutboxItem(models.Model):
             ),
         ]
         indexes: ClassVar = [
+            models.Index(fields=["-created_at"], name="outbox_item_created"),
             models.Index(
                 fields=["next_attempt_at"], condition=Q(status=OutboxStatus.PENDING), name="outbox_item_pending"
             ),

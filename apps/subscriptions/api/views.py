@@ -89,7 +89,13 @@ class EndGracePeriodView(ProductView):
 
     operations: ClassVar[dict[str, str]] = {"POST": "payment_configs.end_grace"}
 
-    @documented(operation="payment_configs.end_grace", request=EmptyRequest, responses={204: None}, statuses=(404, 409))
+    @documented(
+        operation="payment_configs.end_grace",
+        request=EmptyRequest,
+        responses={204: None},
+        statuses=(404, 409),
+        examples=(Example("nothing to say", request={}),),
+    )
     def post(self, request: Request, organization_id: UUID) -> Response:
         self.read(EmptyRequest, request)
         context = self.context_for(request, in_url(organization_id))

@@ -2,6 +2,7 @@
 
 import apps.tenants.models.organizations
 import django.contrib.postgres.fields
+import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.db.models.functions.text
 import pgtrigger.compiler
@@ -480,5 +481,17 @@ class Migration(migrations.Migration):
                     when="BEFORE",
                 ),
             ),
+        ),
+        migrations.AddIndex(
+            model_name='organization',
+            index=models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('name'), name='varchar_pattern_ops'), name='organization_name_prefix'),
+        ),
+        migrations.AddIndex(
+            model_name='user',
+            index=models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('name'), name='varchar_pattern_ops'), name='user_name_prefix'),
+        ),
+        migrations.AddIndex(
+            model_name='workspace',
+            index=models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('name'), name='varchar_pattern_ops'), name='workspace_name_prefix'),
         ),
     ]

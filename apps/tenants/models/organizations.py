@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
-from apps.core.constraints import one_of
+from apps.core.constraints import name_prefix_index, one_of
 from apps.core.enums import LifecycleState
 from apps.tenants.enums import OrganizationKind
 
@@ -40,6 +40,7 @@ class Organization(models.Model):
             one_of("kind", OrganizationKind, "organization_kind_known"),
             models.CheckConstraint(condition=~Q(name=""), name="organization_has_name"),
         ]
+        indexes: ClassVar = [name_prefix_index("organization_name_prefix")]
         triggers: ClassVar = [pgtrigger.ReadOnly(name="organization_nature_is_fixed", fields=["is_demo", "kind"])]
 
     def __str__(self) -> str:
@@ -67,6 +68,7 @@ class Workspace(models.Model):
             ),
             models.CheckConstraint(condition=~Q(name=""), name="workspace_has_name"),
         ]
+        indexes: ClassVar = [name_prefix_index("workspace_name_prefix")]
         triggers: ClassVar = [pgtrigger.ReadOnly(name="workspace_organization_is_fixed", fields=["organization"])]
 
     def __str__(self) -> str:

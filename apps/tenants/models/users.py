@@ -10,6 +10,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
+from apps.core.constraints import name_prefix_index
+
 
 class UserManager(BaseUserManager["User"]):
     """What Django's own commands need. The product makes users through `apps.tenants.services`."""
@@ -54,6 +56,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             # Groups give platform roles; the flag that passes every check is not used.
             models.CheckConstraint(condition=Q(is_superuser=False), name="user_is_no_superuser"),
         ]
+        indexes: ClassVar = [name_prefix_index("user_name_prefix")]
 
     def __str__(self) -> str:
         return self.email
