@@ -40,3 +40,11 @@ def _emptying_the_tables_is_allowed() -> Iterator[None]:
     flush.Command.handle = empty  # type: ignore[method-assign]
     yield
     flush.Command.handle = handle  # type: ignore[method-assign]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how large the access table is: a promise whose size matters (spec 11, P4)."""
+    from tests.access.cells import cell_counts  # noqa: PLC0415 - needs the loaded apps
+
+    figures = ", ".join(f"{count:,} {plane}" for plane, count in cell_counts().items())
+    terminalreporter.write_line(f"access table: {figures} cells")

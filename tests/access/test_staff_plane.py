@@ -1,0 +1,87 @@
+"""Every route of the staff plane x method x caller: the role's operation decides, and nothing changes by asking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.http import HttpResponse
+from django.urls import reverse
+
+from apps.backoffice.registry import declared_routes, registered_pages
+from apps.core.enums import Role
+from apps.core.models import AuditEntry
+from apps.core.operations import OPERATIONS, reaches
+from tests.access.routes import DECLARED, METHODS, all_routes
+from tests.access.world import PRINCIPALS, STAFF, World, make_world
+from tests.backoffice.records import MAKERS
+
+GUARDED = {name: operation for name, operation in declared_routes().items() if operation is not None}
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    return make_world()
+
+
+def arguments_of(name: str, records: dict[str, Any]) -> dict[str, Any]:
+    """The URL's arguments: a record that exists for the pages of records."""
+    if name == "run_job":
+        return {"name": "drain-outbox"}
+    for prefix, key in records.items():
+        if name.startswith(f"{prefix}_") and not name.endswith("_changelist"):
+            return {"object_id": key}
+    return {}
+
+
+def is_declared(name: str, method: str, principal: str, status: int) -> bool:
+    """Whether the answer is the one that the tables of spec 02 and 08 ask for."""
+    if principal not in STAFF:
+        return status == 302
+    if not reaches(Role(principal.removeprefix("staff ")), OPERATIONS[GUARDED[name]].platform_role):
+        return status == 403 or (method != "GET" and status == 405)
+    if method == "GET":
+        return status == 200
+    # A form that is sent empty is shown again; whatever takes no form refuses the method.
+    return status in {200, 405}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_cell_of_the_staff_plane_answers_as_declared(world: World, method: str) -> None:
+    records = {page.route_prefix: MAKERS[page.model]().pk for page in registered_pages()}
+    entries = AuditEntry.objects.count()
+    wrong = []
+    for principal in PRINCIPALS:
+        client, headers = world.client(principal)
+        for name in GUARDED:
+            path = reverse(f"admin:{name}", kwargs=arguments_of(name, records))
+            with transaction.atomic():
+                answer: HttpResponse = client.generic(method, path, headers=headers)
+                assert AuditEntry.objects.count() == entries, (name, principal)
+                transaction.set_rollback(True)
+            if not is_declared(name, method, principal, answer.status_code):
+                wrong.append(f"{principal} {method} {name}: {answer.status_code}")
+    assert wrong == []
+
+
+OPEN = {
+    "healthz", "readyz", "metrics", "schema", "api-docs", "sign-in", "sign-out",
+    # The admin's own answer for addresses that are not there.
+    "admin:",
+}  # fmt: skip
+PAGES = {"billing-home", "billing-workspace", "billing-settings"}
+
+
+def undeclared_names(names: set[str]) -> set[str]:
+    """Route names that no table of this folder speaks of."""
+    staff = {f"admin:{name}" for name in declared_routes()}
+    return names - staff - set(DECLARED) - OPEN - PAGES
+
+
+def test_every_route_of_the_product_stands_in_a_table() -> None:
+    assert undeclared_names({route.name for route in all_routes()}) == set()
+
+
+def test_a_route_that_stands_in_no_table_is_found() -> None:
+    assert undeclared_names({"healthz", "secrets"}) == {"secrets"}
