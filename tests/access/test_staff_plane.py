@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from django.http import HttpResponse
 from django.urls import reverse
 
 from apps.backoffice.registry import declared_routes, registered_pages
