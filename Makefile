@@ -3,8 +3,8 @@
 .PHONY: help run test lint format prove bench audit lock runtime development
 
 VENV_PYTHON := .venv/bin/python
-UV_COMPILE := $(VENV_PYTHON) -m uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-annotate \
-	--no-header
+UV_COMPILE := $(VENV_PYTHON) -m uv pip compile --universal --python-version 3.11 --quiet --upgrade --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1 |/p' Makefile | awk -F '|' '{ printf "%-16s%s\n", $$1, $$2 }'

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from django.conf import settings
 
+from billing_site.launcher import places
 from tests.faults.stacks import Stack, free_port, wait_until
 
 pytestmark = pytest.mark.faults
@@ -193,3 +194,22 @@ def test_an_outside_database_takes_the_place_of_the_embedded_one(stack: Stack) -
             assert stack.stop() == 0
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.parametrize("kind", ["private", "long", "named oddly"])
+def test_any_place_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """A folder that only its owner can enter, one too deep for a socket's path, one with odd characters."""
+    state = tmp_path / {"private": "state", "long": "deep" * 30, "named oddly": "50% of #1? ü"}[kind] / "state"
+    tmp_path.chmod(0o700)
+    monkeypatch.setenv("COUNTINGHOUSE_STATE_DIR", str(state))
+    stack, outer = Stack(state), places.outer_folder()
+    try:
+        assert stack.manage("migrate", "--verbosity=0").returncode == 0
+        _write_row(stack, "kept")
+        assert "kept" in _names(stack)
+        assert stack.processes() == []
+        assert (outer / "postgres" / "data").exists() == (os.geteuid() == 0)
+        assert tmp_path.stat().st_mode & 0o777 == 0o700
+    finally:
+        stack.clear()
+        shutil.rmtree(outer, ignore_errors=True)

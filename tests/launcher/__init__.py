@@ -1,0 +1,3 @@
+"""Tests of the launcher's parts."""
+
+from __future__ import annotations
