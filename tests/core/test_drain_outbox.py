@@ -94,7 +94,7 @@ def test_the_wish_of_the_provider_is_granted(provider: FakeProvider) -> None:
     assert OutboxItem.objects.get().next_attempt_at >= before + timedelta(seconds=1_800)
 
 
-@pytest.mark.prove
+@pytest.mark.prove("one poisoned call in ten does not stop the others")
 def test_poison_does_not_stop_the_others(provider: FakeProvider) -> None:
     """J6: one item in a hundred that can never be carried out."""
     total = size(small=100, full=1_000)
@@ -134,7 +134,7 @@ def test_when_writing_down_fails_the_item_is_tried_again(
     assert effects() == [item.key]
 
 
-@pytest.mark.prove
+@pytest.mark.prove("workers at the same moment share the outbox, each row once")
 def test_workers_at_the_same_moment_share_the_work(provider: FakeProvider) -> None:
     keys = sorted(enqueue().key for _ in range(size(small=60, full=2_000)))
     at_once(8, lambda _: drain(limit=len(keys)))

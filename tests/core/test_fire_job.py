@@ -69,7 +69,7 @@ def test_a_slot_is_fired_once(runs: Runs, hints: Hints, at_noon: Any) -> None:
     assert (run.started_at, run.finished_at, run.lease_expires_at) == (NOON, NOON, None)
 
 
-@pytest.mark.prove
+@pytest.mark.prove("P3 two beats fire each slot once", size=FIRINGS, control="look, then insert: a slot runs twice")
 def test_two_beats_with_many_threads_fire_and_run_each_slot_once(runs: Runs, hints: Hints, effect_table: None) -> None:
     """J3: 2 beats with 4 threads each, every message delivered three times over to 8 workers."""
     runs.act = lambda: leave_effect("ran") or {}  # type: ignore[func-returns-value]

@@ -45,7 +45,11 @@ def logging_provider(provider: FakeProvider, tmp_path: Path) -> FakeProvider:
     return provider
 
 
-@pytest.mark.prove
+@pytest.mark.prove(
+    "P3 kill -9 at random points: nothing lost, nothing doubled",
+    size=KILLS,
+    control="an effect apart from its row is doubled",
+)
 def test_killed_at_random_points_nothing_is_lost_or_doubled(logging_provider: FakeProvider) -> None:
     chance = random.Random(SEED)  # noqa: S311 - it need not be secret, it must repeat
     keys = sorted(enqueue().key for _ in range(ITEMS))

@@ -49,7 +49,9 @@ def test_a_request_in_flight_answers_so_and_the_others_go_on(effects: Callable[[
     assert effects() == 2
 
 
-@pytest.mark.prove
+@pytest.mark.prove(
+    "P11 sixteen requests with one key at once have one effect", control="look, then act: the effect is doubled"
+)
 def test_sixteen_at_once_have_one_effect(effects: Callable[[], int]) -> None:
     for number in range(size(small=10, full=500)):
         key = f"race-{number}"

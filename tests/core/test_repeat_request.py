@@ -144,7 +144,7 @@ def test_what_is_no_decision_leaves_nothing(effects: Callable[[], int], error: E
     assert not request(charge).replayed
 
 
-@pytest.mark.prove
+@pytest.mark.prove("P11 a refused request stays refused", size=REFUSALS)
 def test_refusals_stay_though_the_reason_is_gone(effects: Callable[[], int]) -> None:
     """P11: every refused request, repeated with its key after the account was filled, stays refused."""
     chance = random.Random(11)  # noqa: S311 - it need not be secret, it must repeat

@@ -40,7 +40,7 @@ def wrong_roundings(divide: Callable[[int, int], int], cases: int) -> int:
     return wrong
 
 
-@pytest.mark.prove
+@pytest.mark.prove("P10 roundings are exact", size=CASES, control="the usual mistakes are found")
 def test_a_million_roundings_are_exact() -> None:
     assert wrong_roundings(amounts.divide_half_away, CASES) == 0
 
@@ -58,7 +58,7 @@ def test_control_the_usual_mistakes_are_found(naive: Callable[[int, int], int]) 
     assert wrong_roundings(naive, 1000) > 100
 
 
-@pytest.mark.prove
+@pytest.mark.prove("P10 splits lose nothing", size=CASES, control="shares rounded one by one lose credits")
 def test_a_million_splits_lose_nothing() -> None:
     random_source = random.Random(SEED)  # noqa: S311 - repeatable, not secret
     lost = 0

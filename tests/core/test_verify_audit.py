@@ -195,7 +195,9 @@ def test_control_own_hashes_do_not_show_a_deletion(chain: OrganizationId) -> Non
 BYTE_COLUMNS = ["reason", "actor_label", "target_id", "request_id", "hash", "previous_hash", "event"]
 
 
-@pytest.mark.prove
+@pytest.mark.prove(
+    "P10 tampered audit rows found and located", size=TAMPERED, control="own hashes alone do not show a deletion"
+)
 @pytest.mark.django_db
 def test_every_tampered_byte_is_found_and_located() -> None:
     """One byte each in many random rows of several chains: all found, and nothing else reported."""

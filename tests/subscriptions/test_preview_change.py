@@ -30,6 +30,8 @@ from tests.subscriptions.mutations import Calendar, Mutation, organization_closi
 pytestmark = pytest.mark.django_db
 SEED = 20260403
 
+MUTATIONS = size(small=60, full=1_000)
+
 
 def everything(place: WorkspacePlace) -> list[object]:
     """What a preview must leave as it was."""
@@ -96,8 +98,11 @@ def try_mutations(count: int) -> Tried:
     return tried
 
 
+@pytest.mark.prove(
+    "P12 the preview equals the outcome", size=MUTATIONS, control="a preview that does not run the change is caught"
+)
 def test_the_preview_equals_the_outcome() -> None:
-    count = size(small=60, full=1_000)
+    count = MUTATIONS
     tried = try_mutations(count)
     assert (tried.applied + tried.refused, tried.wrong) == (count, 0)
     assert tried.applied > count // 4

@@ -41,6 +41,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 WRITERS, SEED = 16, 16
 SERVICE = "apps.subscriptions.services.subscriptions"
 
+RACES = size(small=50, full=2_000)
+
 
 @dataclass(frozen=True, slots=True)
 class Race:
@@ -106,9 +108,14 @@ def race(writers: ThreadPoolExecutor, place: WorkspacePlace, chance: random.Rand
     return Race(outcomes, entries.count() - count, rows, version_of(place.workspace_id) - seen)
 
 
+@pytest.mark.prove(
+    "races of 16 writers on one workspace: one wins, the others are told",
+    size=RACES,
+    control="writers without locks are caught",
+)
 def test_of_sixteen_writers_one_wins_and_the_others_are_told(writers: ThreadPoolExecutor) -> None:
     chance, plan_id, place = chance_of(SEED), PlanId(make_plan().pk), make_place()
-    for number in range(size(small=50, full=2_000)):
+    for number in range(RACES):
         if number % 10 == 0:
             place = make_place()  # the race for the first record is a race of its own
         outcome = race(writers, place, chance, plan_id)

@@ -26,6 +26,8 @@ from tests.subscriptions.test_preview_change import everything
 pytestmark = pytest.mark.django_db
 SEED, CHANGES = 7, 200
 
+HISTORIES = size(small=1, full=20)
+
 
 def live(place: WorkspacePlace, calendar: Calendar, seed: int) -> list[tuple[datetime, LifecycleFacts]]:
     """A random history of 200 changes; after each, what the gate saw at that moment."""
@@ -49,8 +51,13 @@ def calendar(monkeypatch: pytest.MonkeyPatch) -> Calendar:
     return use_calendar(monkeypatch, clock.now())
 
 
+@pytest.mark.prove(
+    "as-of equals the receipts over histories of 200 changes",
+    size=HISTORIES,
+    control="a history that forgets the overlay is caught",
+)
 def test_as_of_equals_what_was_recorded_over_random_histories(calendar: Calendar) -> None:
-    for seed in range(SEED, SEED + size(small=1, full=20)):
+    for seed in range(SEED, SEED + HISTORIES):
         place = make_place()
         recorded = live(place, calendar, seed)
         assert len({facts.subscription for _, facts in recorded}) > 20

@@ -1,0 +1,34 @@
+"""The pytest plugin that prints one line a promise: figure, size, seed, seconds, what the control showed (spec 11).
+
+A test says its figure with its marker: `@pytest.mark.prove("no double spend", size=5_000, control="...")`. `control`
+says what the negative control beside it shows; the control is a test of its own, and fails when it shows nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    marker = item.get_closest_marker("prove")
+    if report.when == "call" and marker is not None and marker.args:
+        size = f"size {marker.kwargs['size']:,}" if "size" in marker.kwargs else ""
+        seed = f"seed {item.config.getoption('randomly_seed', '')}"
+        control = f"control: {marker.kwargs['control']}" if "control" in marker.kwargs else ""
+        parts = [part for part in (marker.args[0], size, seed, control) if part]
+        report.user_properties.append(("figure", " | ".join(parts)))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures of the promises that were kept, in the order of their tests."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, figure in report.user_properties:
+            if name == "figure":
+                terminalreporter.write_line(f"kept in {report.duration:6.1f} s  {figure}")
