@@ -103,15 +103,15 @@ def allowance_lines(decision: LifecycleDecision) -> list[AllowanceLine]:
 
 
 def _period(start: datetime, end: datetime, calendar: Calendar) -> Fact:
-    text = f"{day(start, calendar.zone)} – {day(end, calendar.zone)}"
+    text = f"{day(start, calendar.zone)} to {day(end, calendar.zone)}"
     over = "ended" if end < calendar.now else "ends"
     return Fact("Current period", text, f"{over} {days_from(calendar.now, end, calendar.zone)}")
 
 
 def _renewal(record: WorkspaceSubscription) -> Fact:
     if record.cancel_at_period_end:
-        return Fact("At the end of the period", "It is cancelled", "It does not renew.")
-    return Fact("At the end of the period", "It goes on")
+        return Fact("After this period", "Cancelled", "It does not renew.")
+    return Fact("After this period", "Continues")
 
 
 def _worded(words: Mapping[str, Fact], value: str, term: str) -> Fact:

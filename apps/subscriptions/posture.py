@@ -41,4 +41,5 @@ def banner_of(facts: LifecycleFacts, decision: LifecycleDecision, *, zone: tzinf
     if tone is None:
         return None
     words = words_of(facts, decision, zone=zone)
-    return Banner(tone=tone, title=words.state.title, why=" ".join(words.why), remedy=words.remedy)
+    # The last reason is the one that restricts; the Settings page tells them all.
+    return Banner(tone=tone, title=words.state.title, why=words.why[-1], remedy=words.remedy)

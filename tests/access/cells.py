@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apps.backoffice.registry import declared_routes
+from tests.access.pages import page_routes
 from tests.access.routes import METHODS, api_routes
 from tests.access.world import PRINCIPALS, RELATIONS
 
@@ -13,4 +14,5 @@ def cell_counts() -> dict[str, int]:
     return {
         "internal API": len(api_routes()) * len(METHODS) * len(PRINCIPALS) * len(RELATIONS),
         "staff plane": len(guarded) * len(METHODS) * len(PRINCIPALS),
+        "billing pages": len(page_routes()) * len(METHODS) * len(PRINCIPALS) * len(RELATIONS),
     }

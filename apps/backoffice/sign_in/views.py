@@ -15,9 +15,10 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.backoffice.sign_in.forms import CodeForm, SignInForm
+from apps.backoffice.sign_in.forms import CodeForm
 from apps.backoffice.sign_in.second_factor import code_check, device_to_enrol, has_second_factor, qr_code, secret_text
 from apps.backoffice.staff import viewer_of
+from apps.tenants.forms import SignInForm
 from apps.tenants.models import User
 from apps.tenants.selectors.access import platform_role
 

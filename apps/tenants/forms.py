@@ -1,0 +1,72 @@
+"""The forms of the tenants app's pages."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import groupby
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+from django.http import HttpRequest
+
+# The regions of the IANA database that are places; the rest are old names and technical zones.
+_REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+# As long as the column that holds it, and as an address can be.
+LONGEST_ADDRESS = 254
+
+
+class SignInForm(AuthenticationForm):
+    """E-mail address and password. An unknown address and a wrong password are refused with the same sentence."""
+
+    error_messages = {  # noqa: RUF012 - Django's own declaration is a plain class attribute
+        "invalid_login": "That e-mail address and password do not belong together.",
+        "inactive": "That e-mail address and password do not belong together.",
+    }
+
+    def __init__(self, request: HttpRequest | None = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
+        address = self.fields["username"]
+        address.label = "E-mail address"
+        address.widget = forms.EmailInput(
+            attrs={"autocomplete": "username", "autofocus": True, "maxlength": LONGEST_ADDRESS, "spellcheck": "false"}
+        )
+
+    def clean_username(self) -> str:
+        """In the form in which it is stored, so that no variant of an address is counted on its own (django-axes)."""
+        address = str(self.cleaned_data["username"]).strip().lower()
+        # Django gives the field no length, and a longer address could not even be counted as a failure.
+        if len(address) > LONGEST_ADDRESS:
+            raise forms.ValidationError(self.error_messages["invalid_login"], code="invalid_login")
+        return address
+
+
+class TimeZoneForm(forms.Form):
+    """The organization's time zone, chosen from the IANA names that are places, and UTC."""
+
+    time_zone = forms.ChoiceField(
+        label="Time zone",
+        help_text="Days, reports and the dates on these pages follow it.",
+        error_messages={"invalid_choice": "Choose one of the time zones in the list."},
+    )
+
+    def __init__(self, *args: Any, current: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial = {"time_zone": current}
+        field = self.fields["time_zone"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above; for the type checker
+        choices = list(_zones())
+        if current not in {name for _, group in choices for name, _ in group}:
+            choices.insert(0, ("Now", ((current, current),)))
+        field.choices = choices
+
+
+@cache
+def _zones() -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    names = sorted(name for name in available_timezones() if name.partition("/")[0] in _REGIONS)
+    regions = groupby(names, key=lambda name: name.partition("/")[0])
+    return (
+        ("Universal", (("UTC", "UTC"),)),
+        *((region, tuple((name, name.replace("_", " ")) for name in group)) for region, group in regions),
+    )

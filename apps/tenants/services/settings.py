@@ -1,0 +1,58 @@
+"""What an organization's own admins may change about it on its Settings page."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from apps.core.audit import audit_append
+from apps.core.context import ExecutionContext
+from apps.core.errors import FieldError, UnprocessableError
+from apps.core.gate import require
+from apps.core.ids import OrganizationId
+from apps.tenants import events
+from apps.tenants.models import Organization
+from apps.tenants.models.organizations import validate_time_zone
+from apps.tenants.selectors.organizations import organization_for_update
+from apps.tenants.services.refusals import unknown_organization
+from apps.tenants.services.results import change, values_of
+
+SETTINGS_OPERATION = "settings.change"
+
+
+@transaction.atomic
+def organization_settings_change(
+    context: ExecutionContext, *, organization_id: OrganizationId, time_zone: str
+) -> Organization:
+    """Set the organization's time zone; no change writes no audit entry.
+
+    Raises `ForbiddenError` below the role admin, `UnprocessableError` for a zone that the IANA database does not know,
+    `NotFoundError` `unknown_organization`, also for an organization other than the context's.
+    """
+    require(context, SETTINGS_OPERATION)
+    _guard_time_zone(time_zone)
+    if context.organization_id != organization_id:
+        raise unknown_organization(organization_id)
+    organization = organization_for_update(organization_id)
+    if organization is None:
+        raise unknown_organization(organization_id)
+    before = values_of(organization, "time_zone")
+    if change(organization, time_zone=time_zone):
+        audit_append(
+            context,
+            event=events.ORGANIZATION_CHANGED,
+            target_type="organization",
+            target_id=organization.pk,
+            before=before,
+            after=values_of(organization, "time_zone"),
+            organization_id=organization_id,
+        )
+    return organization
+
+
+def _guard_time_zone(time_zone: str) -> None:
+    try:
+        validate_time_zone(time_zone)
+    except ValidationError as error:
+        sentence = " ".join(error.messages)
+        raise UnprocessableError(sentence, errors=[FieldError("time_zone", "unknown_time_zone", sentence)]) from None

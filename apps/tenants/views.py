@@ -1,0 +1,102 @@
+"""Signing in and out of the tenant plane, and the way from there to a workspace."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from axes.helpers import get_cool_off
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.views import LoginView, redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_POST, require_safe
+
+from apps.core.errors import ForbiddenError
+from apps.core.ids import UserId
+from apps.tenants.forms import SignInForm
+from apps.tenants.models import User
+from apps.tenants.navigation import links_for
+from apps.tenants.pages import BillingPage
+from apps.tenants.selectors.workspaces import demo_workspaces, workspaces_of
+
+LISTED_AT_MOST = 100
+DEMOS_AT_MOST = 5
+# Fewer can be looked over; more deserve a search.
+SEARCH_FROM = 10
+
+
+class SignIn(LoginView):
+    """E-mail address and password. Says the same of an unknown address and of a wrong password."""
+
+    http_method_names: ClassVar[list[str]] = ["get", "head", "post"]  # type: ignore[misc]
+    authentication_form = SignInForm
+    template_name = "billing/sign_in.html"
+    redirect_authenticated_user = True
+    extra_context: ClassVar[dict[str, Any]] = {"title": "Sign in"}  # type: ignore[misc]
+
+    def get_default_redirect_url(self) -> str:
+        """Where a sign-in without `next` leads."""
+        return reverse("billing-home")
+
+    def get_redirect_url(self) -> str:
+        """An address of ours among the billing pages, or nothing: no other `next` is followed."""
+        wanted = super().get_redirect_url()
+        return wanted if wanted.isprintable() and wanted.startswith(reverse("billing-home")) else ""
+
+
+@csrf_protect
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """End the session. POST only: a link on somebody else's page must not sign anybody out."""
+    logout(request)
+    messages.success(request, "You are signed out.")
+    return HttpResponseRedirect(reverse("sign-in"))
+
+
+def locked_out(request: HttpRequest, response: HttpResponse | None, credentials: dict[str, Any] | None) -> HttpResponse:
+    """The answer to too many wrong passwords, which django-axes puts in the place of ours. Says nothing of who."""
+    cool_off = get_cool_off(request)
+    seconds = int(cool_off.total_seconds()) if cool_off is not None else 0
+    facts = {"minutes": -(-seconds // 60), "title": "Too many tries"}
+    page = render(request, "billing/locked_out.html", facts, status=429)
+    page.headers["Retry-After"] = str(seconds)
+    return page
+
+
+@require_safe
+def billing_home(request: HttpRequest) -> HttpResponseBase:
+    """The workspaces of the signed-in person; with exactly one, straight to it unless `all` is asked for."""
+    user = request.user
+    if not isinstance(user, User):
+        return redirect_to_login(request.get_full_path())
+    # A text column of PostgreSQL holds no NUL, so nothing can match one.
+    wanted = request.GET.get("q", "").replace("\0", "").strip()[:200]
+    found = list(workspaces_of(UserId(user.pk), matching=wanted)[: LISTED_AT_MOST + 1])
+    if len(found) == 1 and not wanted and "all" not in request.GET:
+        return HttpResponseRedirect(reverse("billing-workspace", args=[found[0].slug]))
+    facts = {
+        "title": "Workspaces",
+        "workspaces": found[:LISTED_AT_MOST],
+        "has_more": len(found) > LISTED_AT_MOST,
+        "listed_at_most": LISTED_AT_MOST,
+        "wanted": wanted,
+        "has_search": bool(wanted) or len(found) >= SEARCH_FROM,
+        "demos": demo_workspaces(at_most=DEMOS_AT_MOST),
+    }
+    return render(request, "billing/home.html", facts)
+
+
+class WorkspaceHome(BillingPage):
+    """The address of a workspace: leads to the first page that the person may open."""
+
+    operations: ClassVar[dict[str, str]] = {"GET": "workspaces.read"}
+
+    def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
+        """To the first page of the navigation."""
+        links = links_for(self.execution_context, workspace_slug=workspace_slug)
+        if not links:
+            raise ForbiddenError("Your role opens none of this workspace's pages. Ask an admin of your organization.")
+        return HttpResponseRedirect(links[0].url)
