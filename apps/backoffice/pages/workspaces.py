@@ -1,20 +1,52 @@
-"""Workspaces."""
+"""Workspaces: the list, and the page where subscription truth is changed (spec 08)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
+from uuid import UUID
 
 from django.contrib.admin import display
-from django.db.models import Q
-from django.http import HttpRequest
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_safe
 
-from apps.backoffice.display import NOTHING, badge, code, moment, record_link, title_and_slug
-from apps.backoffice.filters import flag_filter, organization_filter
-from apps.backoffice.pages.evidence import changes_of_target
-from apps.backoffice.panels import Fact, Panel
-from apps.backoffice.staff_admin import StaffAdmin
+from apps.backoffice.display import NOTHING, badge, moment, page_url, record_link, title_and_slug
+from apps.backoffice.filters import choice_filter, flag_filter, organization_filter
+from apps.backoffice.pages.workspace_filters import LifecycleFilter, moment_filter
+from apps.backoffice.panels import Fact
+from apps.backoffice.staff import may
+from apps.backoffice.staff_admin import StaffAdmin, StaffChangeList
+from apps.backoffice.workspace.catalogue import VERBS
+from apps.backoffice.workspace.dialogs import verb_actions
+from apps.backoffice.workspace.page import page_context
+from apps.backoffice.workspace.why_page import why_page
+from apps.backoffice.workspace.words import lifecycle_badge
+from apps.core import clock
+from apps.core.ids import WorkspaceId
+from apps.subscriptions.enums import ManagedBy, PendingChangeStatus
+from apps.subscriptions.models import PendingChange
+from apps.subscriptions.selectors.filters import has_due_change, in_grace_period, needs_review
+from apps.subscriptions.selectors.lifecycle import workspace_lifecycles
 from apps.tenants.models import Workspace
+
+WHY_OPERATION = "decisions.read"
+
+
+class WorkspaceChangeList(StaffChangeList):
+    """The list, which asks the resolver once for all the rows of a page."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows: list[Any] = list(self.result_list)
+        decisions = workspace_lifecycles(WorkspaceId(row.pk) for row in rows)
+        for row in rows:
+            row.decision = decisions.get(WorkspaceId(row.pk))
+        self.result_list = rows  # type: ignore[assignment]  # Django's own page takes any sequence
 
 
 class WorkspaceAdmin(StaffAdmin[Workspace]):
@@ -23,11 +55,16 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
     operation = "workspaces.read"
     icon = "workspaces"
     heading = "Workspaces"
-    about = "Where organizations work. Subscriptions and connectors belong to a workspace."
+    about = "Where organizations work, what they bought, and what they may therefore do."
     ordering = ("slug",)
-    list_select_related = ("organization",)
-    list_display = ("named", "owner", "overlay", "created")
+    list_select_related = ("organization", "subscription__plan")
+    list_display = ("named", "owner", "lifecycle", "plan", "attention", "created")
     list_filter = (
+        LifecycleFilter,
+        moment_filter("review", "needs review", needs_review),
+        flag_filter("grace", "in a grace period", in_grace_period()),
+        moment_filter("due", "scheduled change is due", has_due_change),
+        choice_filter("managed_by", "managed by", lambda: ManagedBy.choices, field="subscription__managed_by"),
         organization_filter("organization_id"),
         flag_filter("overlay", "manual overlay", ~Q(manual_lifecycle_state="")),
         flag_filter("demo", "of a demo organization", Q(organization__is_demo=True)),
@@ -36,7 +73,21 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
     search_prefixes = ("slug",)
     search_names = ("name",)
     search_help_text = "Id, slug or beginning of the name"
+    actions_detail: ClassVar[tuple[str, ...]] = tuple(VERBS)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
+        due = PendingChange.objects.filter(
+            workspace=OuterRef("pk"), status=PendingChangeStatus.OPEN, due_at__lte=clock.now()
+        )
+        return super().get_queryset(request).select_related("organization").annotate(has_due_change=Exists(due))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return WorkspaceChangeList
+
+    def title_of(self, record: Workspace) -> str:
+        return f"{record.organization.name} · {record.name}"
+
+    # --- The list --------------------------------------------------------------------------------------------------
     @display(description="Workspace")
     def named(self, record: Workspace) -> SafeString:
         return title_and_slug(record.name, record.slug)
@@ -45,28 +96,72 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
     def owner(self, record: Workspace) -> SafeString:
         return record_link(record.organization)
 
-    @display(description="Manual overlay")
-    def overlay(self, record: Workspace) -> SafeString:
-        return badge(record.get_manual_lifecycle_state_display(), "warn") if record.manual_lifecycle_state else NOTHING
+    @display(description="Lifecycle")
+    def lifecycle(self, record: Any) -> SafeString:
+        return lifecycle_badge(record.decision.state) if record.decision else NOTHING
+
+    @display(description="Plan")
+    def plan(self, record: Workspace) -> SafeString:
+        held = getattr(record, "subscription", None)
+        if held is None:
+            return NOTHING
+        return title_and_slug(held.plan.name, f"{held.get_state_display()}, by {held.get_managed_by_display()}")
+
+    @display(description="Attention")
+    def attention(self, record: Any) -> SafeString:
+        shown = [badge("Needs review", "warn")] if record.decision and record.decision.needs_review else []
+        if record.has_due_change:
+            shown.append(badge("Change is due", "warn"))
+        if record.manual_lifecycle_state:
+            shown.append(badge("Overlay", "info"))
+        if record.organization.is_demo:
+            shown.append(badge("Demo", "info"))
+        return SafeString(" ".join(shown)) if shown else NOTHING
 
     @display(description="Created")
     def created(self, record: Workspace) -> SafeString:
         return moment(record.created_at)
 
+    # --- The page --------------------------------------------------------------------------------------------------
     def badges(self, record: Workspace) -> list[Any]:
-        shown = [badge("Demo", "info")] if record.organization.is_demo else []
-        return [*shown, self.overlay(record)] if record.manual_lifecycle_state else shown
+        return [badge("Demo", "info")] if record.organization.is_demo else []
 
     def facts(self, record: Workspace) -> list[Fact]:
-        overlay = record.get_manual_lifecycle_state_display() or "None"
-        return [
-            Fact("Organization", record_link(record.organization)),
-            Fact("Id", code(record.pk)),
-            Fact("Slug", code(record.slug)),
-            Fact("Manual lifecycle overlay", overlay, "Counts only where there is no subscription record."),
-            Fact("Reason of the overlay", record.manual_lifecycle_reason or NOTHING),
-            Fact("Created", moment(record.created_at)),
-        ]
+        return []
 
-    def panels(self, request: HttpRequest, record: Workspace) -> list[Panel]:
-        return changes_of_target(request, "workspace", record.pk)
+    def further_routes(self) -> dict[str, str]:
+        return {f"{self.route_prefix}_why": WHY_OPERATION}
+
+    def get_urls(self) -> list[URLPattern]:
+        why = self.admin_site.admin_view(require_safe(self.why))
+        return [path("<uuid:object_id>/why/", why, name=f"{self.route_prefix}_why"), *super().get_urls()]
+
+    def page(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        """The workspace page: posture, records, people, history, and the verbs that are possible now."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied(f"Your role may not do {self.operation}.")
+        record = self.record_or_404(request, object_id)
+        context = {
+            **self._base(request),
+            "title": self.title_of(record),
+            "original": record,
+            "original_url": page_url(record),
+            "organization_url": page_url(record.organization),
+            "badges": self.badges(record),
+            **page_context(request, record),
+        }
+        return TemplateResponse(request, "backoffice/workspace/page.html", context)
+
+    def why(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        """Why a person may do something here, or not."""
+        if not may(request, WHY_OPERATION):
+            raise PermissionDenied(f"Your role may not do {WHY_OPERATION}.")
+        return why_page(request, self.record_or_404(request, object_id), self._base(request))
+
+    def _base(self, request: HttpRequest) -> dict[str, Any]:
+        request.current_app = self.admin_site.name
+        return {**self.admin_site.each_context(request), "opts": self.opts, "page": self}
+
+
+for _name, _action in verb_actions().items():
+    setattr(WorkspaceAdmin, _name, _action)

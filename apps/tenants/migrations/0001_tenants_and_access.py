@@ -483,15 +483,30 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddIndex(
-            model_name='organization',
-            index=models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('name'), name='varchar_pattern_ops'), name='organization_name_prefix'),
+            model_name="organization",
+            index=models.Index(
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Upper("name"), name="varchar_pattern_ops"
+                ),
+                name="organization_name_prefix",
+            ),
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('name'), name='varchar_pattern_ops'), name='user_name_prefix'),
+            model_name="user",
+            index=models.Index(
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Upper("name"), name="varchar_pattern_ops"
+                ),
+                name="user_name_prefix",
+            ),
         ),
         migrations.AddIndex(
-            model_name='workspace',
-            index=models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('name'), name='varchar_pattern_ops'), name='workspace_name_prefix'),
+            model_name="workspace",
+            index=models.Index(
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Upper("name"), name="varchar_pattern_ops"
+                ),
+                name="workspace_name_prefix",
+            ),
         ),
     ]
