@@ -6,7 +6,7 @@ to declare one (spec 12).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -67,9 +67,10 @@ def run_dialog(
     perform: Callable[[FormT], Outcome],
     *,
     done_url: str,
+    initial: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
     """Show the dialog on GET; on POST perform it. A refusal of the service is shown in the dialog."""
-    form = form_class(request.POST if request.method == "POST" else None)
+    form = form_class(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_valid():
         try:
             outcome = perform(form)
@@ -116,6 +117,7 @@ class StaffAction:
         form_class: type[ReasonForm],
         icon: str,
         applies_to: Callable[[Any], bool],
+        initial: Callable[[Any], Mapping[str, Any]],
     ) -> None:
         self.perform = perform
         self.operation = operation
@@ -123,6 +125,7 @@ class StaffAction:
         self.form_class = form_class
         self.icon = icon
         self.applies_to = applies_to
+        self.initial = initial
         # What Unfold reads to draw the button.
         self.short_description = dialog.title
         self.url_path = perform.__name__.replace("_", "-")
@@ -154,7 +157,10 @@ class BoundStaffAction:
         def perform(form: ReasonForm) -> Outcome:
             return action.perform(page, request, record, form)
 
-        return run_dialog(request, action.dialog, action.form_class, perform, done_url=page.url_of(record))
+        first = action.initial(record)
+        return run_dialog(
+            request, action.dialog, action.form_class, perform, done_url=page.url_of(record), initial=first
+        )
 
 
 def staff_action(
@@ -164,16 +170,24 @@ def staff_action(
     form_class: type[FormT],
     icon: str,
     applies_to: Callable[[Any], bool] = lambda record: True,
+    initial: Callable[[Any], Mapping[str, Any]] = lambda record: {},
 ) -> Callable[[Callable[Concatenate[SelfT, HttpRequest, RecordT, FormT, Parameters], Outcome]], StaffAction]:
     """Declare a method `(self, request, record, form)` as a verb. It is offered to those whose role reaches the
-    operation, on records that it applies to; the service has the last word on both.
+    operation, on records that it applies to; the service has the last word on both. `initial` is what stands in the
+    form at first.
     """
 
     def declare(
         perform: Callable[Concatenate[SelfT, HttpRequest, RecordT, FormT, Parameters], Outcome],
     ) -> StaffAction:
         return StaffAction(
-            perform, operation=operation, dialog=dialog, form_class=form_class, icon=icon, applies_to=applies_to
+            perform,
+            operation=operation,
+            dialog=dialog,
+            form_class=form_class,
+            icon=icon,
+            applies_to=applies_to,
+            initial=initial,
         )
 
     return declare

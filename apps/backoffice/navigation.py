@@ -30,8 +30,10 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (
             Entry("Organizations", "domain", "tenants_organization_changelist", "organizations.read"),
             Entry("Workspaces", "workspaces", "tenants_workspace_changelist", "workspaces.read"),
+            Entry("Plans", "sell", "subscriptions_plan_changelist", "plans.read"),
             Entry("Users", "person", "tenants_user_changelist", "users.read"),
             Entry("Memberships", "group", "tenants_membership_changelist", "members.read"),
+            Entry("Notes", "sticky_note_2", "subscriptions_workspacenote_changelist", "notes.read"),
         ),
     ),
     (
@@ -49,7 +51,13 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("Job runs", "event_repeat", "core_jobrun_changelist", "jobs.read"),
         ),
     ),
-    ("Evidence", (Entry("Audit log", "history_edu", "core_auditentry_changelist", "audit.read"),)),
+    (
+        "Evidence",
+        (
+            Entry("Audit log", "history_edu", "core_auditentry_changelist", "audit.read"),
+            Entry("Decisions", "gavel", "subscriptions_decisionreceipt_changelist", "decisions.read"),
+        ),
+    ),
 )
 
 

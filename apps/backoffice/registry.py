@@ -8,16 +8,20 @@ from django.contrib import admin
 from django.db.models import Model
 
 from apps.backoffice.pages.audit import AuditEntryAdmin
+from apps.backoffice.pages.decisions import DecisionReceiptAdmin
 from apps.backoffice.pages.job_runs import JobRunAdmin
+from apps.backoffice.pages.notes import WorkspaceNoteAdmin
 from apps.backoffice.pages.organizations import OrganizationAdmin
 from apps.backoffice.pages.outbox import OutboxItemAdmin
 from apps.backoffice.pages.people import MembershipAdmin, UserAdmin
+from apps.backoffice.pages.plans import PlanAdmin
 from apps.backoffice.pages.products import ProductAdmin
 from apps.backoffice.pages.tokens import ServiceTokenAdmin
 from apps.backoffice.pages.workspaces import WorkspaceAdmin
 from apps.backoffice.site import SITE_ROUTES
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core.models import AuditEntry, JobRun, OutboxItem
+from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.tenants.models import Membership, Organization, Product, ServiceToken, User, Workspace
 
 PAGES: dict[type[Model], type[StaffAdmin[Any]]] = {
@@ -25,11 +29,14 @@ PAGES: dict[type[Model], type[StaffAdmin[Any]]] = {
     Workspace: WorkspaceAdmin,
     User: UserAdmin,
     Membership: MembershipAdmin,
+    Plan: PlanAdmin,
+    WorkspaceNote: WorkspaceNoteAdmin,
     Product: ProductAdmin,
     ServiceToken: ServiceTokenAdmin,
     OutboxItem: OutboxItemAdmin,
     JobRun: JobRunAdmin,
     AuditEntry: AuditEntryAdmin,
+    DecisionReceipt: DecisionReceiptAdmin,
 }
 
 
@@ -56,4 +63,5 @@ def declared_routes() -> dict[str, str | None]:
         declared[f"{page.route_prefix}_change"] = page.operation
         for name, action in page.declared_actions().items():
             declared[f"{page.route_prefix}_{name}"] = action.operation
+        declared |= page.further_routes()
     return declared

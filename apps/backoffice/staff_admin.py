@@ -111,6 +111,10 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
         """The verbs of this page by name."""
         return {name: cast("StaffAction", getattr(type(self), name)) for name in self.actions_detail}
 
+    def further_routes(self) -> dict[str, str]:
+        """Routes that the page adds in `get_urls`, by name, with the operation that gates each."""
+        return {}
+
     def get_urls(self) -> list[URLPattern]:
         guarded = self.admin_site.admin_view
         verbs = [

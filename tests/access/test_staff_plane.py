@@ -29,6 +29,8 @@ def arguments_of(name: str, records: dict[str, Any]) -> dict[str, Any]:
     """The URL's arguments: a record that exists for the pages of records."""
     if name == "run_job":
         return {"name": "drain-outbox"}
+    if name == "subscriptions_plan_new":
+        return {}
     for prefix, key in records.items():
         if name.startswith(f"{prefix}_") and not name.endswith("_changelist"):
             return {"object_id": key}

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 
 from django.db import transaction
 from django.db.models import Model
 
 from apps.core import clock
-from apps.core.ids import OrganizationId
+from apps.core.errors import ForbiddenError
+from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.jobs import job_run_request
 from apps.core.models import AuditEntry, JobRun, OutboxItem
 from apps.core.outbox import outbox_enqueue
 from apps.core.states import OutboxStatus
+from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
+from apps.subscriptions.services import lifecycle_require, note_add
 from apps.tenants.models import Membership, Organization, Product, ServiceToken, User, Workspace
-from tests.contexts import console_context
+from tests.contexts import console_context, staff_context
 from tests.factories.tenants import (
     make_membership,
     make_organization,
@@ -24,6 +28,7 @@ from tests.factories.tenants import (
     make_user,
     make_workspace,
 )
+from tests.subscriptions.cast import make_plan
 
 
 def make_outbox_item(organization: Organization, *, status: OutboxStatus = OutboxStatus.PENDING) -> OutboxItem:
@@ -62,11 +67,26 @@ def _entry() -> AuditEntry:
     return AuditEntry.objects.filter(organization_id=organization.pk).latest("sequence")
 
 
+def _note() -> Model:
+    workspace = make_workspace(make_organization())
+    return note_add(console_context(), workspace_id=WorkspaceId(workspace.pk), text="Calls on Fridays.")
+
+
+def _decision() -> Model:
+    workspace = make_workspace(make_organization())
+    with suppress(ForbiddenError):
+        lifecycle_require(staff_context(), workspace_id=WorkspaceId(workspace.pk), operation="connector.sync")
+    return DecisionReceipt.objects.latest("created_at")
+
+
 MAKERS: dict[type[Model], Callable[[], Model]] = {
     Organization: make_organization,
     Workspace: lambda: make_workspace(make_organization()),
     User: make_user,
     Membership: _member,
+    Plan: lambda: make_plan(f"plan-{uuid.uuid4().hex[:8]}"),
+    WorkspaceNote: _note,
+    DecisionReceipt: _decision,
     Product: lambda: make_product(f"product-{uuid.uuid4().hex[:8]}", make_organization()),
     ServiceToken: _token,
     OutboxItem: lambda: make_outbox_item(make_organization()),

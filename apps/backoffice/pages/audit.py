@@ -32,6 +32,7 @@ _PAGES = {
     "service_token": "tenants.ServiceToken",
     "outbox_item": "core.OutboxItem",
     "job_run": "core.JobRun",
+    "plan": "subscriptions.Plan",
 }
 
 

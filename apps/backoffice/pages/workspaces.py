@@ -46,7 +46,7 @@ class WorkspaceChangeList(StaffChangeList):
         decisions = workspace_lifecycles(WorkspaceId(row.pk) for row in rows)
         for row in rows:
             row.decision = decisions.get(WorkspaceId(row.pk))
-        self.result_list = rows  # type: ignore[assignment]  # Django's own page takes any sequence
+        self.result_list = rows
 
 
 class WorkspaceAdmin(StaffAdmin[Workspace]):
@@ -57,7 +57,6 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
     heading = "Workspaces"
     about = "Where organizations work, what they bought, and what they may therefore do."
     ordering = ("slug",)
-    list_select_related = ("organization", "subscription__plan")
     list_display = ("named", "owner", "lifecycle", "plan", "attention", "created")
     list_filter = (
         LifecycleFilter,
@@ -79,7 +78,12 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
         due = PendingChange.objects.filter(
             workspace=OuterRef("pk"), status=PendingChangeStatus.OPEN, due_at__lte=clock.now()
         )
-        return super().get_queryset(request).select_related("organization").annotate(has_due_change=Exists(due))
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("organization", "subscription__plan")
+            .annotate(has_due_change=Exists(due))
+        )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return WorkspaceChangeList

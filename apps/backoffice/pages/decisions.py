@@ -1,0 +1,121 @@
+"""Decision receipts: what a gate answered, on what, and what it would answer now (spec 05, Decision receipts)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.admin import display
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from apps.backoffice.display import NOTHING, badge, code, moment, page_url_of, short, title_and_slug
+from apps.backoffice.display import link as to_page
+from apps.backoffice.filters import choice_filter, days_filter, organization_filter
+from apps.backoffice.panels import Fact, Panel, Row
+from apps.backoffice.staff_admin import StaffAdmin
+from apps.backoffice.workspace.references import reference_link
+from apps.core.errors import CountinghouseError
+from apps.core.ids import WorkspaceId
+from apps.subscriptions.enums import ReceiptKind, Verdict
+from apps.subscriptions.models import DecisionReceipt
+from apps.subscriptions.receipts import Replay, chain_values, replay_now
+from apps.tenants.models import Organization, Workspace
+
+_OUTCOMES: dict[str, Any] = {"allow": "good", "deny": "bad", "pass": "neutral"}
+
+
+class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
+    """Kept 90 days. Each page asks the question again and says what has changed since."""
+
+    operation = "decisions.read"
+    icon = "gavel"
+    heading = "Decisions"
+    about = "What the gates answered, kept for 90 days. Open one to see on what it rested, and what it would be now."
+    ordering = ("-created_at",)
+    list_display = ("when", "verdict", "asked", "who", "reason_code")
+    list_filter = (
+        organization_filter("organization_id"),
+        choice_filter("decision", "answer", lambda: Verdict.choices),
+        choice_filter("kind", "gate", lambda: ReceiptKind.choices),
+        days_filter("created_at", "given"),
+    )
+    search_help_text = "Id of a decision (decision_id of a denial)"
+
+    @display(description="When")
+    def when(self, record: DecisionReceipt) -> SafeString:
+        return moment(record.created_at)
+
+    @display(description="Answer")
+    def verdict(self, record: DecisionReceipt) -> SafeString:
+        return badge(record.get_decision_display(), _OUTCOMES.get(record.decision, "neutral"))
+
+    @display(description="Question")
+    def asked(self, record: DecisionReceipt) -> SafeString:
+        return title_and_slug(str(record.question.get("operation", "")), record.get_kind_display())
+
+    @display(description="Asked by")
+    def who(self, record: DecisionReceipt) -> str:
+        return record.actor_label
+
+    @display(description="Code")
+    def reason_code(self, record: DecisionReceipt) -> SafeString:
+        return code(record.code)
+
+    def title_of(self, record: DecisionReceipt) -> str:
+        return f"{record.get_decision_display()}: {record.question.get('operation', record.code)}"
+
+    def facts(self, record: DecisionReceipt) -> list[Fact]:
+        workspace, organization = record.workspace_id, record.organization_id
+        return [
+            Fact("Answer", self.verdict(record), record.code),
+            Fact("Given", moment(record.created_at)),
+            Fact("Asked by", record.actor_label),
+            Fact("Workspace", to_page(page_url_of(Workspace, workspace), "Open") if workspace else NOTHING),
+            Fact("Organization", to_page(page_url_of(Organization, organization), "Open") if organization else NOTHING),
+            Fact("Decision id", code(record.pk)),
+            Fact("Request", code(record.request_id)),
+        ]
+
+    def panels(self, request: HttpRequest, record: DecisionReceipt) -> list[Panel]:
+        question = [(code(name), short(str(value))) for name, value in record.question.items()]
+        return [
+            *_replay_panels(record),
+            _chain_panel("What it rested on then", record.chain, record, icon="history"),
+            Panel("The question", ("Name", "Value"), question, icon="help"),
+        ]
+
+
+def _replay_panels(record: DecisionReceipt) -> list[Panel]:
+    """The same question asked now; a question that can't be asked any more says why."""
+    try:
+        replay = replay_now(record)
+    except CountinghouseError as error:
+        return [Panel("The answer now", ("", ""), empty=error.detail, icon="replay")]
+    now = _chain_panel(
+        f"Replayed now: {replay.now.verdict.label} ({replay.now.code})",
+        chain_values(replay.now.chain),
+        record,
+        icon="replay",
+    )
+    return [_changes_panel(replay), now]
+
+
+def _changes_panel(replay: Replay) -> Panel:
+    rows = [(change[:1].upper() + change[1:],) for change in replay.changes]
+    empty = "Nothing has changed since: the answer and every record that it rests on are the same."
+    return Panel("What has changed since", ("Change",), rows, empty=empty, icon="difference")
+
+
+def _chain_panel(title: str, chain: Sequence[dict[str, Any]], record: DecisionReceipt, *, icon: str) -> Panel:
+    workspace_id = WorkspaceId(record.workspace_id) if record.workspace_id else None
+    rows: list[Row] = [
+        (
+            str(step.get("rule", "")).replace("_", " "),
+            badge(str(step.get("outcome", "")), _OUTCOMES.get(str(step.get("outcome")), "neutral")),
+            str(step.get("fact", "")),
+            reference_link(step["record"], workspace_id) if step.get("record") else NOTHING,
+        )
+        for step in chain
+    ]
+    return Panel(title, ("Rule", "Outcome", "Fact", "Record"), rows, icon=icon)

@@ -1,0 +1,71 @@
+"""Notes on workspaces, to read; they are written on the workspace page and changed by nobody."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib.admin import display
+from django.db.models import Q
+from django.utils.safestring import SafeString
+
+from apps.backoffice.display import moment, record_link, short
+from apps.backoffice.filters import StaffFilter
+from apps.backoffice.panels import Fact
+from apps.backoffice.staff_admin import StaffAdmin
+from apps.subscriptions.models import WorkspaceNote
+
+
+class WorkspaceFilter(StaffFilter):
+    """By workspace, given by id or slug."""
+
+    title = "workspace"
+    parameters = ("workspace",)
+    placeholder = "Id or slug"
+
+    def condition(self) -> Q | None:
+        try:
+            return Q(workspace_id=UUID(self.value()))
+        except ValueError:
+            return Q(workspace__slug=self.value().lower())
+
+
+class WorkspaceNoteAdmin(StaffAdmin[WorkspaceNote]):
+    """What colleagues wrote down."""
+
+    operation = "notes.read"
+    icon = "sticky_note_2"
+    heading = "Notes"
+    about = (
+        "What colleagues should know of a customer. Written on the workspace page; dated, signed, never overwritten."
+    )
+    # The index on both serves this order, and all notes of one workspace above all.
+    ordering = ("workspace_id", "-written_at")
+    list_select_related = ("workspace__organization",)
+    list_display = ("beginning", "where", "author_label", "when")
+    list_filter = (WorkspaceFilter,)
+    search_ids = ("pk", "workspace_id")
+    search_help_text = "Id of a note or workspace"
+
+    @display(description="Note")
+    def beginning(self, record: WorkspaceNote) -> SafeString:
+        return short(record.text, 90)
+
+    @display(description="Workspace")
+    def where(self, record: WorkspaceNote) -> SafeString:
+        workspace = record.workspace
+        return record_link(workspace, f"{workspace.organization.name} · {workspace.name}")
+
+    @display(description="Written")
+    def when(self, record: WorkspaceNote) -> SafeString:
+        return moment(record.written_at)
+
+    def title_of(self, record: WorkspaceNote) -> str:
+        return f"Note of {record.author_label}"
+
+    def facts(self, record: WorkspaceNote) -> list[Fact]:
+        return [
+            Fact("Note", record.text),
+            Fact("Workspace", self.where(record)),
+            Fact("Author", record.author_label),
+            Fact("Written", moment(record.written_at)),
+        ]

@@ -1,0 +1,205 @@
+"""Plans: what a workspace can buy. Platform admins make and change them, with a reason."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib.admin import display
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_http_methods
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
+
+from apps.backoffice.actions import Dialog, Outcome, ReasonForm, run_dialog, staff_action
+from apps.backoffice.display import badge, code, list_url, moment, number, title_and_slug
+from apps.backoffice.filters import choice_filter, flag_filter
+from apps.backoffice.pages.evidence import changes_of_target
+from apps.backoffice.pages.subqueries import count_of
+from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.staff import acting_context, may
+from apps.backoffice.staff_admin import StaffAdmin
+from apps.core.amounts import (
+    PLACES,
+    MalformedNumberError,
+    NumberOutOfRangeError,
+    format_minor,
+    minor_digits,
+    parse_amount,
+)
+from apps.core.errors import ConflictError, UnprocessableError
+from apps.subscriptions.enums import PlanInterval
+from apps.subscriptions.models import Plan, WorkspaceSubscription
+from apps.subscriptions.services import PlanWish, plan_upsert
+from apps.subscriptions.services.plans import PLAN_OPERATION
+
+
+class PlanForm(ReasonForm):
+    """What a plan says. The price is typed in whole units of the currency, such as 49.00."""
+
+    name = forms.CharField(max_length=100, widget=UnfoldAdminTextInputWidget())
+    price = forms.CharField(
+        max_length=20,
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "placeholder": "49.00"}),
+        help_text="An interval, before tax. Those who have the plan pay the new price from their next period on.",
+    )
+    currency = forms.CharField(
+        max_length=3, initial="EUR", widget=UnfoldAdminTextInputWidget(), help_text="ISO 4217, such as EUR."
+    )
+    interval = forms.ChoiceField(choices=PlanInterval.choices, widget=UnfoldAdminSelectWidget())
+    is_active = forms.BooleanField(
+        label="Can be chosen",
+        required=False,
+        initial=True,
+        widget=UnfoldBooleanWidget(),
+        help_text="A plan that can't be chosen stays with those who have it.",
+    )
+
+    def wish(self) -> PlanWish:
+        """What was typed; raises `UnprocessableError` for a price that is none."""
+        typed = self.cleaned_data
+        currency = typed["currency"].upper()
+        return PlanWish(
+            name=typed["name"],
+            price_minor=minor_units(typed["price"], currency),
+            currency=currency,
+            interval=PlanInterval(typed["interval"]),
+            is_active=typed["is_active"],
+        )
+
+
+class NewPlanForm(PlanForm):
+    """And what it is called by programs."""
+
+    slug = forms.SlugField(
+        max_length=80, widget=UnfoldAdminTextInputWidget(), help_text="For programs; it never changes."
+    )
+    field_order = ("name", "slug", "price", "currency", "interval", "is_active", "reason")
+
+
+def minor_units(text: str, currency: str) -> int:
+    """The price in the currency's minor unit; raises `UnprocessableError` for what is no price of that currency."""
+    try:
+        digits = minor_digits(currency)
+        micro: int = parse_amount(text.strip())
+    except (MalformedNumberError, NumberOutOfRangeError) as error:
+        raise UnprocessableError(str(error)) from error
+    scale: int = 10 ** (PLACES - digits)
+    units, rest = divmod(micro, scale)
+    if rest:
+        raise UnprocessableError(f"{currency} has {digits} digits behind the dot.")
+    return units
+
+
+def _whole_units(plan: Plan) -> str:
+    return format_minor(plan.price_minor, plan.currency).removesuffix(f" {plan.currency}")
+
+
+_NEW = Dialog("New plan", "It can be chosen on every workspace page at once. Its slug never changes.", "Make the plan")
+
+
+class PlanAdmin(StaffAdmin[Plan]):
+    """A name with a price."""
+
+    operation = "plans.read"
+    icon = "sell"
+    heading = "Plans"
+    about = "What a workspace can buy."
+    ordering = ("slug",)
+    list_before_template = "backoffice/plans_intro.html"
+    list_display = ("named", "price", "availability", "held_by", "created")
+    list_filter = (
+        flag_filter("active", "can be chosen", Q(is_active=True)),
+        choice_filter("interval", "interval", lambda: PlanInterval.choices),
+    )
+    search_prefixes = ("slug",)
+    search_names = ("name",)
+    search_help_text = "Id, slug or beginning of the name"
+    actions_detail: ClassVar[tuple[str, ...]] = ("change_plan",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Plan]:
+        return super().get_queryset(request).annotate(holders=count_of(WorkspaceSubscription, "plan_id"))
+
+    @display(description="Plan")
+    def named(self, record: Plan) -> SafeString:
+        return title_and_slug(record.name, record.slug)
+
+    @display(description="Price")
+    def price(self, record: Plan) -> str:
+        return f"{format_minor(record.price_minor, record.currency)} a {record.get_interval_display().lower()}"
+
+    @display(description="Can be chosen")
+    def availability(self, record: Plan) -> SafeString:
+        return badge("Yes", "good") if record.is_active else badge("No")
+
+    @display(description="Subscriptions")
+    def held_by(self, record: Any) -> str:
+        return number(record.holders)
+
+    @display(description="Created")
+    def created(self, record: Plan) -> SafeString:
+        return moment(record.created_at)
+
+    def badges(self, record: Plan) -> list[Any]:
+        return [] if record.is_active else [badge("Can't be chosen")]
+
+    def facts(self, record: Any) -> list[Fact]:
+        return [
+            Fact("Price", self.price(record)),
+            Fact("Slug", code(record.slug)),
+            Fact("Id", code(record.pk)),
+            Fact("Can be chosen", self.availability(record), "Those who have it keep it in any case."),
+            Fact("Subscriptions", number(record.holders), "Records with this plan, ended ones included."),
+            Fact("Created", moment(record.created_at)),
+        ]
+
+    def panels(self, request: HttpRequest, record: Plan) -> list[Panel]:
+        return changes_of_target(request, "plan", record.pk)
+
+    # --- Verbs -----------------------------------------------------------------------------------------------------
+    @staff_action(
+        operation=PLAN_OPERATION,
+        dialog=Dialog("Change plan", "Holds for everybody who has the plan, and from now on.", "Change the plan"),
+        form_class=PlanForm,
+        icon="edit",
+        initial=lambda record: {
+            "name": record.name,
+            "price": _whole_units(record),
+            "currency": record.currency,
+            "interval": record.interval,
+            "is_active": record.is_active,
+        },
+    )
+    def change_plan(self, request: HttpRequest, record: Plan, form: PlanForm) -> Outcome:
+        """Another name or price, or not to be chosen any more."""
+        context = acting_context(request, PLAN_OPERATION)
+        plan = plan_upsert(context, slug=record.slug, wish=form.wish(), reason=form.cleaned_data["reason"])
+        return f"The plan {plan.name} says so now."
+
+    def further_routes(self) -> dict[str, str]:
+        return {f"{self.route_prefix}_new": PLAN_OPERATION}
+
+    def get_urls(self) -> list[URLPattern]:
+        new = self.admin_site.admin_view(require_http_methods(["GET", "POST"])(self.new))
+        return [path("new/", new, name=f"{self.route_prefix}_new"), *super().get_urls()]
+
+    def new(self, request: HttpRequest) -> HttpResponse:
+        """Make a plan."""
+        if not may(request, PLAN_OPERATION):
+            raise PermissionDenied(f"Your role may not do {PLAN_OPERATION}.")
+
+        def perform(form: NewPlanForm) -> Outcome:
+            slug, context = form.cleaned_data["slug"], acting_context(request, PLAN_OPERATION)
+            if Plan.objects.filter(slug=slug).exists():
+                raise ConflictError(f"There is a plan {slug} already. Change it on its own page.")
+            plan = plan_upsert(context, slug=slug, wish=form.wish(), reason=form.cleaned_data["reason"])
+            return f"The plan {plan.name} is there."
+
+        return run_dialog(request, _NEW, NewPlanForm, perform, done_url=list_url(Plan))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        new_url = reverse("admin:subscriptions_plan_new") if may(request, PLAN_OPERATION) else ""
+        return super().changelist_view(request, {**(extra_context or {}), "new_url": new_url})

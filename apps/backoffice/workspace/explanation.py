@@ -1,0 +1,118 @@
+""" "Why?": what one person may do in the workspace, with each rule tried on the way, in order (spec 08).
+
+Asks the same resolvers as a request of that person would: the access context, the operation's gate, the lifecycle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from apps.backoffice.workspace.subject import WorkspaceSubject
+from apps.core.context import ExecutionContext
+from apps.core.enums import LifecycleNeed, Role
+from apps.core.errors import ForbiddenError, Reason
+from apps.core.gate import require
+from apps.core.ids import OrganizationId, UserId
+from apps.core.observability import current_request_id
+from apps.core.operations import OPERATIONS
+from apps.subscriptions.enums import Verdict
+from apps.subscriptions.receipts import lifecycle_answer
+from apps.tenants.access.resolver import Denial, resolve
+from apps.tenants.contracts import AccessFacts, Door, NamedTenant, Person, TenantFacts
+from apps.tenants.models import User
+from apps.tenants.selectors.access import platform_role, tenant_facts
+
+ALLOW, DENY, PASS = Verdict.ALLOW.value, Verdict.DENY.value, "pass"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The verdict with the whole chain."""
+
+    person: User
+    operation: str
+    is_allowed: bool
+    chain: tuple[Reason, ...]
+
+
+def askable_operations() -> list[str]:
+    """The operations that a person can do at all."""
+    return sorted(name for name, row in OPERATIONS.items() if row.tenant_role or row.platform_role)
+
+
+def person_named(text: str) -> User | None:
+    """The person with this id or e-mail address."""
+    try:
+        return User.objects.filter(pk=UUID(text.strip())).first()
+    except ValueError:
+        return User.objects.filter(email=text.strip().lower()).first()
+
+
+def explain(person: User, operation: str, subject: WorkspaceSubject) -> Explanation:
+    """Whether the person may do the operation in the workspace now, rule by rule."""
+    chain = [_activity(person)]
+    context, access = _access(person, operation, subject.organization_id)
+    chain.extend(access)
+    if context is not None:
+        chain.append(_gate(context, operation))
+        chain.extend(_lifecycle(context.role, operation, subject))
+    is_allowed = all(step.outcome != DENY for step in chain)
+    return Explanation(person, operation, is_allowed, tuple(chain))
+
+
+def _activity(person: User) -> Reason:
+    fact = "the account is active" if person.is_active else "the account is deactivated and can't sign in"
+    return Reason("account", PASS if person.is_active else DENY, fact, f"user:{person.pk}")
+
+
+def _access(
+    person: User, operation: str, organization_id: OrganizationId
+) -> tuple[ExecutionContext | None, list[Reason]]:
+    """The person's context at the door that the operation stands behind, and how the role came about."""
+    tenant = tenant_facts(organization_id, user_id=UserId(person.pk))
+    role = platform_role(person)
+    where = f"organization:{organization_id}"
+    steps = [_membership(tenant, where), _platform(role, person)]
+    is_tenants = OPERATIONS[operation].tenant_role is not None
+    facts = AccessFacts(
+        door=Door.TENANT_PAGE if is_tenants else Door.STAFF,
+        principal=Person(UserId(person.pk), person.email, role),
+        request_id=current_request_id(),
+        named=(NamedTenant("the workspace", organization_id),),
+        tenant=tenant,
+    )
+    outcome = resolve(facts)
+    if isinstance(outcome, Denial):
+        return None, [*steps, Reason("access", DENY, outcome.detail, where)]
+    fact = f"acts here as {Role(outcome.role).label.lower()}"
+    return outcome, [*steps, Reason("access", PASS, fact, where)]
+
+
+def _membership(tenant: TenantFacts | None, where: str) -> Reason:
+    if tenant is None or tenant.membership_role is None:
+        demo = ", which is a demo that everybody may look at" if tenant and tenant.is_demo else ""
+        return Reason("membership", PASS, f"is no member of the organization{demo}", where)
+    return Reason("membership", PASS, f"is {tenant.membership_role.value} of the organization", where)
+
+
+def _platform(role: Role | None, person: User) -> Reason:
+    fact = f"has the platform role {role.value}, behind the second factor" if role else "has no platform role"
+    return Reason("platform_role", PASS, fact, f"user:{person.pk}")
+
+
+def _gate(context: ExecutionContext, operation: str) -> Reason:
+    try:
+        require(context, operation)
+    except ForbiddenError as error:
+        fact = error.explanation[0].fact if error.explanation else error.detail
+        return Reason("operation", DENY, fact)
+    row = OPERATIONS[operation]
+    needed = " or ".join(gate.value for gate in (row.tenant_role, row.platform_role) if gate)
+    return Reason("operation", ALLOW, f"{operation} needs {needed} or above, which {context.role.value} reaches")
+
+
+def _lifecycle(role: Role, operation: str, subject: WorkspaceSubject) -> list[Reason]:
+    if OPERATIONS[operation].lifecycle is LifecycleNeed.NOTHING:
+        return [Reason("lifecycle", PASS, f"{operation} does not depend on the lifecycle")]
+    return list(lifecycle_answer(subject.facts, operation, role).chain)

@@ -1,0 +1,39 @@
+"""What decisions call a record ("workspace:<uuid>"), as a link to the page that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.db.models import Model
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from apps.backoffice.display import code, link, page_url_of
+from apps.core.ids import WorkspaceId
+from apps.core.models import AuditEntry
+from apps.tenants.models import Membership, Organization, User, Workspace
+
+_PAGES: Mapping[str, tuple[str, type[Model]]] = {
+    "organization": ("organization", Organization),
+    "payment_config": ("payment config", Organization),
+    "workspace": ("workspace", Workspace),
+    "user": ("user", User),
+    "membership": ("membership", Membership),
+    "audit_entry": ("audit entry", AuditEntry),
+}
+
+
+def reference_link(record: str, workspace_id: WorkspaceId | None = None) -> SafeString:
+    """The link; the plain text where nothing shows such a record."""
+    kind, _, key = record.partition(":")
+    if kind == "workspace_subscription" and workspace_id is not None:
+        return link(page_url_of(Workspace, workspace_id), "subscription record")
+    known = _PAGES.get(kind)
+    if known is None or not key:
+        return code(record)
+    return link(page_url_of(known[1], key), known[0])
+
+
+def why_url(workspace_id: object) -> str:
+    """Where "Why?" is asked of the workspace."""
+    return reverse("admin:tenants_workspace_why", args=(workspace_id,))

@@ -1,0 +1,95 @@
+"""What a section of the workspace page is. An app's section is one builder, put into `sections.SECTIONS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from apps.backoffice.display import Tone
+from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.workspace.subject import WorkspaceSubject
+
+
+@dataclass(frozen=True, slots=True)
+class Callout:
+    """One sentence that a person should not miss, with the names of the verbs that answer it."""
+
+    text: str | SafeString
+    tone: Tone = "warn"
+    icon: str = "flag"
+    verbs: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What a builder answers. `content` is what a template of its own needs beyond facts and rows."""
+
+    title: str
+    icon: str
+    about: str = ""
+    facts: Sequence[Fact] = ()
+    callouts: Sequence[Callout] = ()
+    panel: Panel | None = None
+    empty: str = ""
+    links: Sequence[tuple[str, str]] = ()
+    template: str = "backoffice/workspace/section.html"
+    content: object = None
+    is_wide: bool = False
+
+
+Build = Callable[[HttpRequest, WorkspaceSubject], Section]
+
+
+@dataclass(frozen=True, slots=True)
+class SectionSpec:
+    """One section of the page. `has_history` says that it can be shown as of a moment; the others are left out then."""
+
+    name: str
+    operation: str
+    build: Build
+    has_history: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedVerb:
+    """A button."""
+
+    name: str
+    label: str
+    icon: str
+    url: str
+    is_dangerous: bool
+    is_rare: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSection:
+    """A section as the template shows it, with the verbs that whoever asks may use now."""
+
+    name: str
+    section: Section
+    verbs: Sequence[OfferedVerb] = field(default_factory=tuple)
+
+    @property
+    def usual_verbs(self) -> list[OfferedVerb]:
+        """Those that stand on the page."""
+        return [verb for verb in self.verbs if not verb.is_rare and verb.name not in self._called]
+
+    @property
+    def rare_verbs(self) -> list[OfferedVerb]:
+        """Those behind "More"."""
+        return [verb for verb in self.verbs if verb.is_rare and verb.name not in self._called]
+
+    @property
+    def callouts(self) -> list[tuple[Callout, list[OfferedVerb]]]:
+        """Each callout with the buttons that answer it."""
+        return [
+            (callout, [verb for verb in self.verbs if verb.name in callout.verbs]) for callout in self.section.callouts
+        ]
+
+    @property
+    def _called(self) -> set[str]:
+        return {name for callout in self.section.callouts for name in callout.verbs}

@@ -1,0 +1,20 @@
+"""The sections of the workspace page, top to bottom. An app that has something to show there adds one line."""
+
+from __future__ import annotations
+
+from apps.backoffice.workspace.section import SectionSpec
+from apps.backoffice.workspace.sections.members import members_section
+from apps.backoffice.workspace.sections.notes import notes_section
+from apps.backoffice.workspace.sections.payments import payments_section
+from apps.backoffice.workspace.sections.posture import posture_section
+from apps.backoffice.workspace.sections.subscription import subscription_section
+from apps.backoffice.workspace.sections.timeline import timeline_section
+
+SECTIONS: tuple[SectionSpec, ...] = (
+    SectionSpec("posture", "lifecycle.read", posture_section, has_history=True),
+    SectionSpec("subscription", "subscriptions.read", subscription_section, has_history=True),
+    SectionSpec("payments", "payment_configs.read", payments_section, has_history=True),
+    SectionSpec("members", "members.read", members_section),
+    SectionSpec("notes", "notes.read", notes_section, has_history=True),
+    SectionSpec("timeline", "audit.read", timeline_section, has_history=True),
+)

@@ -1,0 +1,33 @@
+"""Who belongs to the workspace's organization."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+
+from apps.backoffice.display import badge, link, list_url, moment, record_link
+from apps.backoffice.panels import panel_of
+from apps.backoffice.workspace.references import why_url
+from apps.backoffice.workspace.section import Section
+from apps.backoffice.workspace.subject import WorkspaceSubject
+from apps.tenants.models import Membership
+
+
+def members_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
+    """The first few members, each with a way to ask what the person may do."""
+    members = Membership.objects.filter(organization=subject.organization_id).select_related("user").order_by("user_id")
+    ask = why_url(subject.workspace_id)
+    panel = panel_of(
+        "Members",
+        ("Person", "Role", "Role since", "What may they do?"),
+        members,
+        lambda row: (
+            record_link(row.user),
+            badge(row.get_role_display()),
+            moment(row.role_changed_at),
+            link(f"{ask}?user={row.user_id}", "Why?"),
+        ),
+        empty="Nobody belongs to this organization.",
+        link=list_url(Membership, organization=subject.organization_id),
+        icon="group",
+    )
+    return Section(title="Members", icon="group", panel=panel, is_wide=True)

@@ -1,0 +1,30 @@
+"""Notes of colleagues: dated, signed, never overwritten."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+
+from apps.backoffice.display import list_url
+from apps.backoffice.panels import PANEL_ROWS
+from apps.backoffice.workspace.section import Section
+from apps.backoffice.workspace.subject import WorkspaceSubject
+from apps.subscriptions.models import WorkspaceNote
+from apps.subscriptions.selectors.records import workspace_notes
+
+
+def notes_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
+    """The newest notes; as of a moment, those that there were."""
+    notes = workspace_notes(subject.workspace_id)
+    if subject.as_of is not None:
+        notes = notes.filter(written_at__lte=subject.as_of)
+    found = list(notes[: PANEL_ROWS + 1])
+    all_notes = list_url(WorkspaceNote, workspace=subject.workspace_id)
+    return Section(
+        title="Notes",
+        icon="sticky_note_2",
+        content=found[:PANEL_ROWS],
+        empty="No notes yet. What a colleague should know of this customer belongs here.",
+        links=[("There are more: show all" if len(found) > PANEL_ROWS else "Show in list", all_notes)] if found else (),
+        template="backoffice/workspace/notes.html",
+        is_wide=True,
+    )

@@ -1,0 +1,124 @@
+"""The subscription record as it is, or as it was, with what a provider says against it and what is scheduled."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from apps.backoffice.display import NOTHING, badge, code, link, moment, page_url_of
+from apps.backoffice.panels import Cell, Fact
+from apps.backoffice.workspace.section import Callout, Section
+from apps.backoffice.workspace.subject import WorkspaceSubject
+from apps.backoffice.workspace.words import TONES
+from apps.core import clock
+from apps.core.amounts import format_minor
+from apps.subscriptions.differences import management_difference
+from apps.subscriptions.history import SubscriptionAsOf
+from apps.subscriptions.models import PendingChange, Plan, WorkspaceSubscription
+from apps.subscriptions.rules.lifecycle import STATE_OF_SUBSCRIPTION
+from apps.subscriptions.selectors.records import is_due, plan_of
+
+_TITLE, _ICON = "Subscription", "card_membership"
+_NONE = "No subscription record. The manual overlay or the organization's subscription status decides."
+
+
+def subscription_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
+    """The current record, or the one as of the moment."""
+    if subject.as_of is not None:
+        return _past(subject)
+    held = subject.subscription
+    return Section(
+        title=_TITLE,
+        icon=_ICON,
+        facts=_facts(held) if held else (),
+        callouts=[*_difference(subject), *_scheduled(subject.pending)],
+        empty=_NONE,
+    )
+
+
+def _facts(held: WorkspaceSubscription) -> list[Fact]:
+    plan = held.plan
+    dates = [Fact("Started", moment(held.started_at))]
+    if held.trial_ends_at:
+        dates.append(Fact("Trial ends", moment(held.trial_ends_at)))
+    if held.current_period_start or held.current_period_end:
+        dates.append(Fact("Current period", _period(held.current_period_start, held.current_period_end)))
+    if held.ended_at:
+        dates.append(Fact("Ended", moment(held.ended_at)))
+    at_provider = f"{held.get_provider_display()} {held.provider_subscription_id}" if held.provider else ""
+    return [
+        Fact("Plan", link(page_url_of(Plan, plan.pk), plan.name), _price(plan)),
+        Fact("State", _state(held.state, held.get_state_display(), is_cancelled=held.cancel_at_period_end)),
+        *dates,
+        Fact("Managed by", held.get_managed_by_display(), f"Version {held.version}"),
+        *([Fact("At the provider", code(at_provider))] if at_provider else []),
+    ]
+
+
+def _past(subject: WorkspaceSubject) -> Section:
+    past = subject.past
+    return Section(title=f"{_TITLE}, as it was", icon=_ICON, facts=_past_facts(past) if past else (), empty=_NONE)
+
+
+def _past_facts(past: SubscriptionAsOf) -> list[Fact]:
+    plan = plan_of(past.plan_id)
+    facts = past.facts
+    dates = [
+        Fact(label, moment(value))
+        for label, value in (
+            ("Started", past.started_at),
+            ("Trial ends", facts.trial_ends_at),
+            ("Ended", past.ended_at),
+        )
+        if value
+    ]
+    if past.current_period_start or facts.current_period_end:
+        dates.append(Fact("Current period", _period(past.current_period_start, facts.current_period_end)))
+    return [
+        Fact("Plan", link(page_url_of(Plan, past.plan_id), plan.name if plan else past.plan_id)),
+        Fact("State", _state(facts.state.value, facts.state.label, is_cancelled=past.cancel_at_period_end)),
+        *dates,
+        Fact("Managed by", facts.managed_by.label, f"Version {facts.version}"),
+        Fact("Last changed before", moment(past.changed_at), f"by {past.changed_by}"),
+        Fact("Reason of that change", past.reason or NOTHING),
+    ]
+
+
+def _state(value: str, label: str, *, is_cancelled: bool) -> Cell:
+    tones = {state.value: TONES[lifecycle] for state, lifecycle in STATE_OF_SUBSCRIPTION.items()}
+    shown = badge(label, tones.get(value, "neutral"))
+    return format_html("{} {}", shown, badge("Cancelled at period end", "warn")) if is_cancelled else shown
+
+
+def _period(start: datetime | None, end: datetime | None) -> Cell:
+    return format_html("{} to {}", moment(start), moment(end))
+
+
+def _price(plan: Plan) -> str:
+    return f"{format_minor(plan.price_minor, plan.currency)} a {plan.get_interval_display().lower()}"
+
+
+def _difference(subject: WorkspaceSubject) -> list[Callout]:
+    difference = management_difference(subject.workspace_id)
+    if difference is None:
+        return []
+    return [Callout(difference.sentence, icon="compare_arrows", verbs=("hand_to_provider",))]
+
+
+def _scheduled(pending: PendingChange | None) -> list[Callout]:
+    if pending is None:
+        return []
+    is_due_now = is_due(pending, clock.now())
+    what = f"{pending.get_kind_display()} to {pending.plan.name}" if pending.plan else pending.get_kind_display()
+    due = f"due since {pending.due_at:%-d %B %Y}" if is_due_now else f"on {pending.due_at:%-d %B %Y, %H:%M} UTC"
+    text = f"Scheduled: {what}, {due}. Recorded by {pending.recorded_by}: {pending.reason}"
+    return [
+        Callout(
+            text,
+            tone="warn" if is_due_now else "info",
+            icon="event",
+            verbs=("confirm_pending_change", "cancel_pending_change"),
+        )
+    ]

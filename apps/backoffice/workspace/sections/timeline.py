@@ -1,0 +1,121 @@
+"""Timeline and audit: what happened to the workspace, newest first, in words, each entry with its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from apps.backoffice.audit_diff import FieldChange, field_changes
+from apps.backoffice.display import list_url, page_url
+from apps.backoffice.workspace.changes import plan_names, told
+from apps.backoffice.workspace.section import Section
+from apps.backoffice.workspace.subject import WorkspaceSubject
+from apps.core.audit import event_label
+from apps.core.models import AuditEntry
+from apps.subscriptions.models import ProviderEvidence
+from apps.subscriptions.snapshots import PAYMENT_CONFIG_TARGET
+
+ENTRIES = 12
+_MOST_CHANGES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One thing that happened, or that a provider said."""
+
+    at: datetime
+    what: str
+    who: str
+    reason: str
+    changes: Sequence[FieldChange]
+    url: str = ""
+    is_evidence: bool = False
+
+
+def timeline_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
+    """The latest entries of the audit log that bear on the workspace, and what providers said that changed nothing."""
+    entries = [*_first(_of_workspace(subject), subject), *_first(_of_payments(subject), subject)]
+    happenings = [*_told(entries), *_evidence(subject)]
+    happenings.sort(key=lambda happening: happening.at, reverse=True)
+    return Section(
+        title="Timeline and audit" if subject.as_of is None else "Timeline until then",
+        icon="history",
+        content=happenings[:ENTRIES],
+        empty="Nothing has happened yet.",
+        links=[
+            ("All of this workspace", list_url(AuditEntry, q=subject.workspace_id)),
+            ("All of the organization", list_url(AuditEntry, organization=subject.organization_id)),
+        ],
+        template="backoffice/workspace/timeline.html",
+        is_wide=True,
+    )
+
+
+def _of_workspace(subject: WorkspaceSubject) -> QuerySet[AuditEntry]:
+    return AuditEntry.objects.filter(workspace_id=subject.workspace_id)
+
+
+def _of_payments(subject: WorkspaceSubject) -> QuerySet[AuditEntry]:
+    # Without a config, no entry speaks of one.
+    key = str(subject.config.pk) if subject.config else ""
+    if subject.as_of is not None:
+        return AuditEntry.objects.filter(organization_id=subject.organization_id, target_type=PAYMENT_CONFIG_TARGET)
+    return AuditEntry.objects.filter(target_type=PAYMENT_CONFIG_TARGET, target_id=key)
+
+
+def _first(entries: QuerySet[AuditEntry], subject: WorkspaceSubject) -> list[AuditEntry]:
+    if subject.as_of is not None:
+        entries = entries.filter(recorded_at__lte=subject.as_of)
+    return list(entries.order_by("-recorded_at", "-sequence")[:ENTRIES])
+
+
+def _told(entries: list[AuditEntry]) -> list[Happening]:
+    keys = {str(side["plan_id"]) for entry in entries for side in (entry.before, entry.after) if side.get("plan_id")}
+    plans = plan_names(keys) if keys else {}
+    return [
+        Happening(
+            at=entry.recorded_at,
+            what=event_label(entry.event),
+            who=entry.actor_label,
+            reason=entry.reason,
+            changes=_changes(entry, plans),
+            url=page_url(entry),
+        )
+        for entry in entries
+    ]
+
+
+def _changes(entry: AuditEntry, plans: dict[str, str]) -> list[FieldChange]:
+    if not entry.before:
+        return []  # a beginning: everything is new, and the entry's own page lists it
+    changes = told(field_changes(entry.before, entry.after))[:_MOST_CHANGES]
+    return [
+        FieldChange(
+            change.field,
+            plans.get(change.before, change.before),
+            plans.get(change.after, change.after),
+            is_changed=True,
+        )
+        for change in changes
+    ]
+
+
+def _evidence(subject: WorkspaceSubject) -> list[Happening]:
+    said = ProviderEvidence.objects.filter(workspace=subject.workspace_id)
+    if subject.as_of is not None:
+        said = said.filter(received_at__lte=subject.as_of)
+    return [
+        Happening(
+            at=evidence.received_at,
+            what=f"{evidence.get_provider_display()} says {evidence.claimed_state.replace('_', ' ')}",
+            who=f"{evidence.get_provider_display()} {evidence.object_id}",
+            reason=f"Kept as evidence: {evidence.why_kept}",
+            changes=(),
+            is_evidence=True,
+        )
+        for evidence in said.order_by("-claimed_at")[:ENTRIES]
+    ]

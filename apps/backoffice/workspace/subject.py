@@ -1,0 +1,87 @@
+"""What the workspace page speaks of: the workspace with every record that its posture rests on, now or then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from apps.core import clock
+from apps.core.ids import OrganizationId, WorkspaceId
+from apps.subscriptions.enums import PaymentStatus, SubscriptionState
+from apps.subscriptions.history import SubscriptionAsOf, facts_as_of, subscription_as_of
+from apps.subscriptions.models import OrganizationPaymentConfig, PendingChange, WorkspaceSubscription
+from apps.subscriptions.rules.lifecycle import LifecycleDecision, LifecycleFacts, resolve
+from apps.subscriptions.selectors.lifecycle import workspace_facts
+from apps.subscriptions.selectors.records import open_pending_change, payment_config_of, workspace_subscription_of
+from apps.tenants.models import Organization, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceSubject:
+    """One workspace at one moment. `as_of` is None for now; else `past` holds the subscription as it was."""
+
+    workspace: Workspace
+    facts: LifecycleFacts
+    decision: LifecycleDecision
+    as_of: datetime | None = None
+    subscription: WorkspaceSubscription | None = None
+    config: OrganizationPaymentConfig | None = None
+    pending: PendingChange | None = None
+    past: SubscriptionAsOf | None = None
+
+    @property
+    def workspace_id(self) -> WorkspaceId:
+        """The typed id."""
+        return WorkspaceId(self.workspace.pk)
+
+    @property
+    def organization(self) -> Organization:
+        """The organization, which came with the workspace."""
+        return self.workspace.organization
+
+    @property
+    def organization_id(self) -> OrganizationId:
+        """The typed id."""
+        return OrganizationId(self.workspace.organization_id)
+
+    @property
+    def state(self) -> SubscriptionState | None:
+        """The state of the subscription record, if there is one."""
+        return self.facts.subscription.state if self.facts.subscription else None
+
+    @property
+    def status(self) -> PaymentStatus:
+        """The organization's payment status."""
+        return self.facts.payment_status
+
+    @property
+    def subscription_version(self) -> int:
+        """The version that whoever looks now sees; 0 without a record."""
+        return self.subscription.version if self.subscription else 0
+
+
+def subject_now(workspace: Workspace) -> WorkspaceSubject:
+    """The workspace as it is, in a constant number of queries. The workspace comes with its organization."""
+    workspace_id = WorkspaceId(workspace.pk)
+    facts = workspace_facts(workspace_id, at=clock.now())
+    return WorkspaceSubject(
+        workspace=workspace,
+        facts=facts,
+        decision=resolve(facts),
+        subscription=workspace_subscription_of(workspace_id),
+        config=payment_config_of(OrganizationId(workspace.organization_id)),
+        pending=open_pending_change(workspace_id),
+    )
+
+
+def subject_as_of(workspace: Workspace, moment: datetime) -> WorkspaceSubject:
+    """The workspace as it was, rebuilt from the audit log (spec 03, History)."""
+    workspace_id = WorkspaceId(workspace.pk)
+    facts = facts_as_of(workspace_id, moment)
+    return WorkspaceSubject(
+        workspace=workspace,
+        facts=facts,
+        decision=resolve(facts),
+        as_of=moment,
+        past=subscription_as_of(workspace_id, moment),
+    )
