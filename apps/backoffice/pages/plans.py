@@ -44,7 +44,7 @@ class PlanForm(ReasonForm):
     price = forms.CharField(
         max_length=20,
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "placeholder": "49.00"}),
-        help_text="An interval, before tax. Those who have the plan pay the new price from their next period on.",
+        help_text="For one interval, in whole units of the currency.",
     )
     currency = forms.CharField(
         max_length=3, initial="EUR", widget=UnfoldAdminTextInputWidget(), help_text="ISO 4217, such as EUR."
