@@ -80,6 +80,13 @@ class Stack:
                 return pid
         raise AssertionError(f"Nothing runs with {words!r}.")
 
+    def is_another(self, words: str, before: int) -> bool:
+        """Whether a fresh process has taken the place of the one that was killed."""
+        try:
+            return self.program(words) != before
+        except AssertionError:
+            return False
+
     def processes(self) -> list[str]:
         """Every living process of this stack, engines and keepers included."""
         found = []

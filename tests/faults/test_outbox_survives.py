@@ -23,7 +23,8 @@ from tests.sizes import size
 
 pytestmark = pytest.mark.faults
 
-VICTIMS = ("granian", "worker", "beat")
+# NUL stands between the words of a command line: the web server too speaks of --workers.
+VICTIMS = ("granian", "\0worker\0", "\0beat\0")
 MESSAGES_A_FAULT = size(small=8, full=100)
 ENQUEUE = """
 from django.db import transaction
@@ -78,11 +79,11 @@ def delivered(stack: Stack) -> Counter[str]:
 def test_every_call_to_the_outside_is_carried_out_once_whatever_is_killed(stack: Stack) -> None:
     stack.start()
     for victim in VICTIMS:
-        enqueue(stack, victim)
+        enqueue(stack, victim.strip("\0"))
         killed = stack.program(victim)
         os.kill(killed, signal.SIGKILL)
         flush_broker()
-        wait_until(partial(_is_another, stack, victim, killed), stack.said)
+        wait_until(partial(stack.is_another, victim, killed), stack.said)
     enqueue(stack, "launcher")
     flush_broker()
     stack.stop(signal.SIGKILL)
@@ -95,10 +96,3 @@ def test_every_call_to_the_outside_is_carried_out_once_whatever_is_killed(stack:
     assert len(counts) == expected, "each row reached the outside"
     # A kill between the call and its record repeats the call, with the same key; the row is still done once.
     print(f"{expected} rows done once; {sum(counts.values()) - expected} calls repeated with their own key")
-
-
-def _is_another(stack: Stack, victim: str, before: int) -> bool:
-    try:
-        return stack.program(victim) != before
-    except AssertionError:
-        return False
