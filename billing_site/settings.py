@@ -91,6 +91,7 @@ INSTALLED_APPS = [
     "apps.core",
     "apps.tenants",
     "apps.subscriptions",
+    "apps.credits",
     "apps.backoffice",
 ]
 

@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.subscriptions.urls")),
     path("api/v1/internal/", include("apps.tenants.api.urls")),
     path("api/v1/internal/", include("apps.subscriptions.api.urls")),
+    path("api/v1/internal/", include("apps.credits.api.urls")),
 ]
 
 handler400 = "apps.core.pages.bad_request"

@@ -17,6 +17,8 @@ Failpoint = Literal[
     "jobs.after_claim",
     "jobs.after_run",
     "jobs.after_finish",
+    "credits.before_statement",
+    "credits.after_statement",
 ]
 FAILPOINTS: tuple[Failpoint, ...] = get_args(Failpoint)
 

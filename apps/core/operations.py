@@ -78,6 +78,17 @@ _OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("member.invite", tenant_role=Role.ADMIN, lifecycle=LifecycleNeed.INVITE),
     Operation("report.export", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, lifecycle=LifecycleNeed.READ),
+    # Credits
+    Operation("credit_policies.read", platform_role=Role.SUPPORT, scope=Scope.CREDITS_READ),
+    Operation("credit_policies.manage", platform_role=Role.PLATFORM_ADMIN),
+    Operation("credits.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, scope=Scope.CREDITS_READ),
+    Operation("credits.authorize", scope=Scope.CREDITS_WRITE),
+    Operation("credits.consume", scope=Scope.CREDITS_WRITE, lifecycle=LifecycleNeed.CONSUME),
+    Operation("credits.grant", platform_role=Role.BILLING_OPERATIONS, scope=Scope.CREDITS_WRITE),
+    Operation("credits.adjust", platform_role=Role.BILLING_OPERATIONS),
+    Operation("credits.reverse", platform_role=Role.BILLING_OPERATIONS, scope=Scope.CREDITS_WRITE),
+    Operation("holds.capture", scope=Scope.CREDITS_WRITE),
+    Operation("holds.release", scope=Scope.CREDITS_WRITE),
     # Machinery
     # The staff plane itself: its first page, its search, one's own password.
     Operation("backoffice.read", platform_role=Role.SUPPORT),
@@ -87,6 +98,8 @@ _OPERATIONS: tuple[Operation, ...] = (
     Operation("jobs.read", tenant_role=Role.ADMIN, platform_role=Role.SUPPORT, scope=Scope.JOBS_RUN),
     # The job endpoint's own gate; each job has a narrower one of its own.
     Operation("jobs.start", tenant_role=Role.ADMIN, platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation("jobs.release_holds", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation("jobs.expire_grants", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.drain_outbox", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
 )
 

@@ -19,8 +19,21 @@ SUCCESS = {
     ("payment-config", "GET"): {200},
     # No organization of the table is in a grace period: the caller got as far as the record's own refusal.
     ("end-grace-period", "POST"): {409},
+    ("credit-policy", "GET"): {200},
+    ("credits-authorize", "POST"): {200},
+    ("credits-consume", "POST"): {201},
+    # The items of a batch are refused each by itself.
+    ("credits-consume-batch", "POST"): {200},
+    ("credits-grant", "POST"): {201},
+    ("hold-capture", "POST"): {201},
+    ("hold-release", "POST"): {200},
+    ("entry-reverse", "POST"): {201},
+    ("balance", "GET"): {200},
+    ("entries", "GET"): {200},
 }
-NAMES_NO_TENANT = {"users-upsert"}
+NAMES_NO_TENANT = {"users-upsert", "credit-policy", "credits-consume-batch"}
+# A hold is used by the product alone that opened it.
+HOLD_ROUTES = {"hold-capture", "hold-release"}
 SIGNED_OUT = {"anonymous"}
 
 
@@ -45,7 +58,8 @@ def _product(route: str, method: str, principal: str, relation: str) -> set[int]
         return SUCCESS[route, method]
     if relation == "absent":
         return {201} if route == "organizations-upsert" else {404}
-    if relation == "foreign" and principal == "product token":
+    is_anothers_hold = route in HOLD_ROUTES and principal == "identity token"
+    if is_anothers_hold or (relation == "foreign" and principal == "product token"):
         return {403}
     return SUCCESS[route, method]
 

@@ -60,6 +60,16 @@ DECLARED: dict[str, dict[str, str]] = {
     "workspace-lifecycle": {"GET": "lifecycle.read"},
     "payment-config": {"GET": "payment_configs.read"},
     "end-grace-period": {"POST": "payment_configs.end_grace"},
+    "credit-policy": {"GET": "credit_policies.read"},
+    "credits-authorize": {"POST": "credits.authorize"},
+    "credits-consume": {"POST": "credits.consume"},
+    "credits-consume-batch": {"POST": "credits.consume"},
+    "credits-grant": {"POST": "credits.grant"},
+    "hold-capture": {"POST": "holds.capture"},
+    "hold-release": {"POST": "holds.release"},
+    "entry-reverse": {"POST": "credits.reverse"},
+    "balance": {"GET": "credits.read"},
+    "entries": {"GET": "credits.read"},
 }
 
 

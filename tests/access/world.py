@@ -15,6 +15,7 @@ from apps.core.ids import OrganizationId, ServiceTokenId
 from apps.core.jobs import job_run_request
 from apps.tenants.models import Organization, ServiceToken, User
 from apps.tenants.services import service_token_revoke
+from tests.access.ledgers import credit_requests, make_ledger, publish_prices
 from tests.contexts import console_context
 from tests.factories.tenants import (
     make_cron_token,
@@ -43,6 +44,8 @@ class Tenant:
     workspace_id: uuid.UUID
     member_id: uuid.UUID
     job_run_id: uuid.UUID
+    hold_id: uuid.UUID
+    entry_id: uuid.UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +89,16 @@ def make_world() -> World:
         make_membership(own, users[name], role)
     for name in STAFF:
         users[name] = make_staff(Role(name.removeprefix("staff ")))
+    tokens = _tokens(own, demo)
+    publish_prices()
     return World(
         users=users,
-        tokens=_tokens(own, demo),
+        tokens=tokens,
         tenants={
             "own": _tenant(own),
             "foreign": _tenant(foreign),
             "demo": _tenant(demo),
-            "absent": Tenant(*(uuid.uuid4() for _ in range(4))),
+            "absent": Tenant(*(uuid.uuid4() for _ in range(6))),
         },
         new_user_id=make_user().pk,
     )
@@ -118,7 +123,8 @@ def _tenant(organization: Organization) -> Tenant:
     make_membership(organization, member)
     context = console_context(OrganizationId(organization.pk))
     run = job_run_request(context, name="drain-outbox", organization_id=OrganizationId(organization.pk))
-    return Tenant(organization.pk, make_workspace(organization).pk, member.pk, run.pk)
+    hold_id, entry_id = make_ledger(organization)
+    return Tenant(organization.pk, make_workspace(organization).pk, member.pk, run.pk, hold_id, entry_id)
 
 
 def request_of(route: str, tenant: Tenant, world: World) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -140,5 +146,6 @@ def request_of(route: str, tenant: Tenant, world: World) -> tuple[dict[str, Any]
         "workspace-lifecycle": ({"workspace_id": tenant.workspace_id}, {}),
         "payment-config": (in_url, {}),
         "end-grace-period": (in_url, {}),
+        **credit_requests(tenant.organization_id, tenant.hold_id, tenant.entry_id),
     }
     return requests[route]

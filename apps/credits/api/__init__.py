@@ -1,0 +1,1 @@
+"""The internal API of credits (spec 09, Credits)."""

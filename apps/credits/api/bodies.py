@@ -1,0 +1,268 @@
+"""The bodies of the credits API: requests, which refuse what they do not know, and answers (spec 09, Credits)."""
+
+from __future__ import annotations
+
+from apps.core.enums import LifecycleState
+from apps.core.wire.fields import (
+    StrictBooleanField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictIntegerField,
+    StrictUUIDField,
+)
+from apps.core.wire.serializers import (
+    AnswerSerializer,
+    StrictListField,
+    StrictListSerializer,
+    StrictSerializer,
+    malformed,
+)
+from apps.core.wire.values import AmountField, QuantityField, StrictObjectField, StrictTimeField
+from apps.credits.enums import AccountType, EntryKind, GrantType, OnInsufficient, UsageCategory
+from apps.subscriptions.enums import Verdict
+
+MOST_ITEMS = 1_000
+LONGEST_HOLD_SECONDS = 24 * 60 * 60
+
+
+class AccountBody(StrictSerializer):
+    type = StrictChoiceField(AccountType)
+    id = StrictUUIDField()
+
+
+class HoldBody(StrictSerializer):
+    ttl_seconds = StrictIntegerField(least=1, most=LONGEST_HOLD_SECONDS)
+
+
+class LocalDecisionBody(StrictSerializer):
+    decision = StrictChoiceField(Verdict)
+    balance = AmountField(allow_negative=True)
+    charge = AmountField()
+
+
+class AuthorizeBody(StrictSerializer):
+    account = AccountBody()
+    operation = StrictCharField(most=80)
+    quantity = QuantityField()
+    user_id = StrictUUIDField(required=False, allow_null=True)
+    workspace_id = StrictUUIDField(required=False, allow_null=True)
+    hold = HoldBody(required=False, allow_null=True)
+    idempotency_key = StrictCharField(most=255, required=False, allow_null=True)
+    local_decision = LocalDecisionBody(required=False, allow_null=True)
+
+
+class ConsumeBody(StrictSerializer):
+    idempotency_key = StrictCharField(most=255)
+    account = AccountBody()
+    operation = StrictCharField(most=80)
+    quantity = QuantityField()
+    outcome = StrictCharField(most=40)
+    occurred_at = StrictTimeField(required=False, allow_null=True)
+    user_id = StrictUUIDField(required=False, allow_null=True)
+    workspace_id = StrictUUIDField(required=False, allow_null=True)
+    run_id = StrictCharField(most=255, required=False, allow_null=True)
+    hold_id = StrictUUIDField(required=False, allow_null=True)
+    on_insufficient = StrictChoiceField(OnInsufficient, required=False)
+
+
+class BatchItemBody(StrictSerializer):
+    """The batch's envelope; each item is read as a `ConsumeBody` by itself, so that one bad item fails alone."""
+
+    items = StrictListField(StrictObjectField(), least=1, most=MOST_ITEMS)
+
+
+class BatchBody(StrictSerializer):
+    """What the OpenAPI document says of a batch."""
+
+    items = StrictListSerializer(child=ConsumeBody(), min_length=1, max_length=MOST_ITEMS)
+
+
+class GrantBody(StrictSerializer):
+    idempotency_key = StrictCharField(most=255)
+    account = AccountBody()
+    grant_type = StrictChoiceField(GrantType)
+    amount = AmountField(allow_zero=False)
+    priority = StrictIntegerField(least=0, most=255, required=False)
+    effective_at = StrictTimeField(required=False, allow_null=True)
+    expires_at = StrictTimeField(required=False, allow_null=True)
+    note = StrictCharField(most=2_000, required=False, allow_blank=True, multiline=True)
+
+
+class CaptureBody(StrictSerializer):
+    idempotency_key = StrictCharField(most=255)
+    quantity = QuantityField(required=False, allow_null=True)
+    amount = AmountField(required=False, allow_null=True)
+    outcome = StrictCharField(most=40)
+    allow_more = StrictBooleanField(required=False)
+
+    def validate(self, attrs: dict[str, object]) -> dict[str, object]:
+        if attrs.get("quantity") is not None and attrs.get("amount") is not None:
+            raise malformed("amount", "ambiguous", "send a quantity or an amount, not both.")
+        return attrs
+
+
+class ReleaseBody(StrictSerializer):
+    idempotency_key = StrictCharField(most=255)
+
+
+class ReverseBody(StrictSerializer):
+    idempotency_key = StrictCharField(most=255)
+    reason = StrictCharField(most=2_000, multiline=True)
+    amount = AmountField(required=False, allow_null=True, allow_zero=False)
+
+
+class PriceBody(StrictSerializer):
+    operation = StrictCharField(most=80)
+    unit = StrictCharField(most=40)
+    unit_price = AmountField()
+    minimum_charge = AmountField(required=False)
+    free_quantity = AmountField(required=False)
+    billable_outcomes = StrictListField(StrictCharField(most=40), least=1, most=50, required=False)
+    quantum = AmountField(required=False, allow_zero=False)
+
+
+class PolicyFile(StrictSerializer):
+    """The file of `manage.py publish_policy`."""
+
+    effective_from = StrictTimeField(required=False)
+    operations = StrictListSerializer(child=PriceBody(), min_length=1)
+
+
+class Standing(AnswerSerializer):
+    balance = AmountField(allow_negative=True)
+    held = AmountField()
+    available = AmountField(allow_negative=True, help_text="What may still be spent, the overdraft included.")
+
+
+class ReasonAnswer(AnswerSerializer):
+    rule = StrictCharField()
+    outcome = StrictCharField()
+    fact = StrictCharField()
+    record = StrictCharField(allow_blank=True)
+
+
+class HoldAnswer(AnswerSerializer):
+    id = StrictUUIDField()
+    amount = AmountField()
+    expires_at = StrictTimeField()
+
+
+class AuthorizeAnswer(Standing):
+    decision = StrictChoiceField(Verdict)
+    code = StrictCharField()
+    decided_by = StrictChoiceField(("central", "local"))
+    price = AmountField(allow_null=True)
+    lifecycle = StrictChoiceField(LifecycleState, allow_null=True)
+    warnings = StrictListField(StrictCharField())
+    explanation = ReasonAnswer(many=True)
+    decision_id = StrictUUIDField(allow_null=True)
+    hold = HoldAnswer(allow_null=True)
+
+
+class ConsumeAnswer(Standing):
+    entry_id = StrictUUIDField()
+    charged = AmountField()
+    category = StrictChoiceField(UsageCategory)
+    billable = StrictBooleanField()
+    policy_version = StrictIntegerField(least=1)
+    late = StrictBooleanField()
+    replayed = StrictBooleanField()
+
+
+class BatchResult(AnswerSerializer):
+    status = StrictIntegerField(least=200, most=599)
+    body = ConsumeAnswer(required=False)
+    problem = StrictObjectField(required=False, help_text="The problem document, where the item was refused.")
+
+
+class BatchAnswer(AnswerSerializer):
+    results = BatchResult(many=True)
+
+
+class GrantAnswer(Standing):
+    grant_id = StrictUUIDField()
+    entry_id = StrictUUIDField(allow_null=True, help_text="Null until the grant begins.")
+    account_id = StrictUUIDField()
+    amount = AmountField()
+    replayed = StrictBooleanField()
+
+
+class CaptureAnswer(Standing):
+    entry_id = StrictUUIDField()
+    hold_id = StrictUUIDField()
+    charged = AmountField()
+    category = StrictChoiceField(UsageCategory)
+    billable = StrictBooleanField()
+    policy_version = StrictIntegerField(least=1)
+    replayed = StrictBooleanField()
+
+
+class ReleaseAnswer(Standing):
+    hold_id = StrictUUIDField()
+    released = AmountField()
+    replayed = StrictBooleanField()
+
+
+class ReverseAnswer(Standing):
+    entry_id = StrictUUIDField()
+    reversal_of = StrictUUIDField()
+    reversed = AmountField()
+    replayed = StrictBooleanField()
+
+
+class PriceAnswer(AnswerSerializer):
+    operation = StrictCharField()
+    unit = StrictCharField()
+    unit_price = AmountField()
+    minimum_charge = AmountField()
+    free_quantity = AmountField()
+    billable_outcomes = StrictListField(StrictCharField())
+    quantum = AmountField()
+
+
+class PolicyAnswer(AnswerSerializer):
+    product = StrictCharField()
+    version = StrictIntegerField(least=1)
+    effective_from = StrictTimeField()
+    rounding = StrictChoiceField(("half_up",))
+    operations = PriceAnswer(many=True)
+
+
+class ExpiryAnswer(AnswerSerializer):
+    grant_id = StrictUUIDField()
+    remaining = AmountField()
+    expires_at = StrictTimeField()
+
+
+class BalanceAnswer(Standing):
+    account = StrictObjectField()
+    organization_id = StrictUUIDField(allow_null=True)
+    overdraft_limit = AmountField()
+    next_expiries = ExpiryAnswer(many=True)
+
+
+class EntryAnswer(AnswerSerializer):
+    id = StrictUUIDField()
+    sequence = StrictIntegerField()
+    kind = StrictChoiceField(EntryKind)
+    amount = AmountField(allow_negative=True)
+    balance_after = AmountField(allow_negative=True)
+    operation = StrictCharField(allow_blank=True)
+    quantity = AmountField()
+    category = StrictCharField(allow_blank=True)
+    outcome = StrictCharField(allow_blank=True)
+    user_id = StrictUUIDField(source="acting_user_id", allow_null=True)
+    workspace_id = StrictUUIDField(allow_null=True)
+    run_id = StrictCharField(allow_blank=True)
+    hold_id = StrictUUIDField(allow_null=True)
+    reversal_of = StrictUUIDField(source="reversal_of_id", allow_null=True)
+    policy_version = StrictIntegerField(allow_null=True)
+    idempotency_key = StrictCharField(allow_blank=True)
+    late = StrictBooleanField(source="is_late")
+    occurred_at = StrictTimeField()
+    recorded_at = StrictTimeField()
+
+
+class EntriesPage(AnswerSerializer):
+    items = EntryAnswer(many=True)
+    next_cursor = StrictCharField(allow_null=True)

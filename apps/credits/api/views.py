@@ -1,0 +1,273 @@
+"""Policies, grants, holds, reversals, balances and entries (spec 09, Credits)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core import clock
+from apps.core.context import ExecutionContext
+from apps.core.errors import NotFoundError
+from apps.core.idempotency import Answer
+from apps.core.wire.pagination import PAGE_PARAMETERS, page_of, page_parts, page_request
+from apps.core.wire.schema import PAGE_QUERY, Example, documented
+from apps.core.wire.serializers import AnswerSerializer
+from apps.credits.api import examples
+from apps.credits.api.bodies import (
+    BalanceAnswer,
+    CaptureAnswer,
+    CaptureBody,
+    EntriesPage,
+    EntryAnswer,
+    GrantAnswer,
+    GrantBody,
+    PolicyAnswer,
+    ReleaseAnswer,
+    ReleaseBody,
+    ReverseAnswer,
+    ReverseBody,
+)
+from apps.credits.api.hot import account_of, on_wire
+from apps.credits.contracts import AccountRef
+from apps.credits.enums import AccountType
+from apps.credits.models import CreditEntry
+from apps.credits.selectors import ledger
+from apps.credits.selectors.policies import terms_in_force
+from apps.credits.services import account_settle, credit_grant, entry_reverse, hold_capture, hold_release
+from apps.credits.services.grants import GrantWish, individual_organization_of
+from apps.credits.services.holds import CaptureWish, hold_of
+from apps.tenants.api.base import ProductView
+from apps.tenants.contracts import NamedTenant
+from apps.tenants.models import User
+from apps.tenants.selectors.products import product_by_slug
+
+
+class AccountView(ProductView):
+    """A view of one account, however it is named."""
+
+    def account_context(
+        self, request: Request, account: AccountRef, source: str
+    ) -> tuple[ExecutionContext, UUID | None]:
+        """The context for the account's organization; a person without an account has none yet."""
+        organization_id: UUID | None = account.id
+        if account.type is AccountType.USER:
+            organization_id = individual_organization_of(account.id)
+            if organization_id is None and not User.objects.filter(pk=account.id).exists():
+                raise NotFoundError(
+                    f"There is no user {account.id}. Send it first: POST users:upsert.",
+                    code="unknown_user",
+                    title="Unknown user",
+                )
+        named = [] if organization_id is None else [NamedTenant(source, organization_id)]  # type: ignore[arg-type]
+        return self.context_for(request, *named), organization_id
+
+
+class PolicyView(ProductView):
+    """The credit policy of a product in force, with an ETag."""
+
+    operations: ClassVar[dict[str, str]] = {"GET": "credit_policies.read"}
+
+    @documented(
+        operation="credit_policies.read",
+        responses={200: PolicyAnswer, 304: None},
+        statuses=(404,),
+        examples=(Example("policy", answer=examples.POLICY),),
+    )
+    def get(self, request: Request, product: str) -> Response:
+        self.context_for(request)
+        found = product_by_slug(product)
+        terms = terms_in_force(found.pk, clock.now()) if found else None
+        if terms is None:
+            raise NotFoundError(f"The product {product} has no published credit policy in force.")
+        etag = f'"{terms.id}"'
+        if request.headers.get("If-None-Match") == etag:
+            return Response(status=304, headers={"ETag": etag})
+        answer = PolicyAnswer(
+            {
+                "product": product,
+                "version": terms.version,
+                "effective_from": terms.effective_from,
+                "rounding": "half_up",
+                "operations": [terms.prices[name] for name in sorted(terms.prices)],
+            }
+        )
+        return Response(answer.data, headers={"ETag": etag})
+
+
+class GrantView(AccountView):
+    """Give credits, once for the key."""
+
+    operations: ClassVar[dict[str, str]] = {"POST": "credits.grant"}
+
+    @documented(
+        operation="credits.grant",
+        request=GrantBody,
+        responses={201: GrantAnswer, 200: GrantAnswer},
+        statuses=(404, 409),
+        examples=(Example("grant", request=examples.GRANT, answer=examples.GRANT_ANSWER),),
+    )
+    def post(self, request: Request) -> Response:
+        body = self.read(GrantBody, request)
+        account = account_of(body)
+        context, _ = self.account_context(request, account, "body: account")
+        wish = GrantWish(
+            grant_type=body["grant_type"],
+            amount=body["amount"],
+            effective_at=body.get("effective_at"),
+            expires_at=body.get("expires_at"),
+            note=body.get("note", ""),
+            **({"priority": body["priority"]} if "priority" in body else {}),
+        )
+        return _answered(credit_grant(context, key=body["idempotency_key"], account=account, wish=wish), GrantAnswer)
+
+
+class CaptureView(ProductView):
+    """Charge what was used of a hold, and free the rest."""
+
+    operations: ClassVar[dict[str, str]] = {"POST": "holds.capture"}
+
+    @documented(
+        operation="holds.capture",
+        request=CaptureBody,
+        responses={201: CaptureAnswer, 200: CaptureAnswer},
+        statuses=(402, 404, 409),
+        examples=(Example("capture", request=examples.CAPTURE, answer=examples.CAPTURE_ANSWER),),
+    )
+    def post(self, request: Request, hold_id: UUID) -> Response:
+        body = self.read(CaptureBody, request)
+        context = self.context_for(request, _of_hold(hold_id))
+        wish = CaptureWish(
+            outcome=body["outcome"],
+            quantity=body.get("quantity"),
+            amount=body.get("amount"),
+            allow_more=body.get("allow_more", False),
+        )
+        answer = hold_capture(context, hold_id=hold_id, key=body["idempotency_key"], wish=wish)
+        return _answered(answer, CaptureAnswer)
+
+
+class ReleaseView(ProductView):
+    """Free what a hold reserves."""
+
+    operations: ClassVar[dict[str, str]] = {"POST": "holds.release"}
+
+    @documented(
+        operation="holds.release",
+        request=ReleaseBody,
+        responses={200: ReleaseAnswer},
+        statuses=(404, 409),
+        examples=(Example("release", request=examples.RELEASE, answer=examples.RELEASE_ANSWER),),
+    )
+    def post(self, request: Request, hold_id: UUID) -> Response:
+        body = self.read(ReleaseBody, request)
+        context = self.context_for(request, _of_hold(hold_id))
+        return _answered(hold_release(context, hold_id=hold_id, key=body["idempotency_key"]), ReleaseAnswer)
+
+
+class ReverseView(ProductView):
+    """Give a charge back, once."""
+
+    operations: ClassVar[dict[str, str]] = {"POST": "credits.reverse"}
+
+    @documented(
+        operation="credits.reverse",
+        request=ReverseBody,
+        responses={201: ReverseAnswer, 200: ReverseAnswer},
+        statuses=(404, 409),
+        examples=(Example("reverse", request=examples.REVERSE, answer=examples.REVERSE_ANSWER),),
+    )
+    def post(self, request: Request, entry_id: UUID) -> Response:
+        body = self.read(ReverseBody, request)
+        entry = CreditEntry.objects.filter(pk=entry_id).only("account_id").first()
+        if entry is None:
+            raise NotFoundError(f"There is no entry {entry_id}.", code="unknown_entry", title="Unknown entry")
+        context = self.context_for(request, NamedTenant("the entry of the URL", entry.account_id))
+        answer = entry_reverse(
+            context,
+            entry_id=entry_id,
+            key=body["idempotency_key"],
+            reason=body["reason"],
+            amount=body.get("amount"),
+        )
+        return _answered(answer, ReverseAnswer)
+
+
+class BalanceView(AccountView):
+    """What an account holds now, and what of it ends next."""
+
+    operations: ClassVar[dict[str, str]] = {"GET": "credits.read"}
+
+    @documented(
+        operation="credits.read",
+        operation_id="credits_balance",
+        responses={200: BalanceAnswer},
+        statuses=(404,),
+        examples=(Example("balance", answer=examples.BALANCE),),
+    )
+    def get(self, request: Request, account_type: str, account_id: UUID) -> Response:
+        context, organization_id = self.account_context(request, _named(account_type, account_id), "URL")
+        if organization_id is not None:
+            account_settle(context, account_id=organization_id)
+        account, now = ledger.account_of(organization_id), clock.now()
+        balance, held, limit = (account.balance, account.held, account.overdraft_limit) if account else (0, 0, 0)
+        expiries = ledger.next_expiries(account.pk, now) if account else []
+        answer = BalanceAnswer(
+            {
+                "account": {"type": account_type, "id": str(account_id)},
+                "organization_id": organization_id,
+                "balance": balance,
+                "held": held,
+                "available": balance - held + limit,
+                "overdraft_limit": limit,
+                "next_expiries": [
+                    {"grant_id": grant.pk, "remaining": grant.remaining, "expires_at": grant.expires_at}
+                    for grant in expiries
+                ],
+            }
+        )
+        return Response(answer.data)
+
+
+class EntriesView(AccountView):
+    """The lines of an account, the newest first."""
+
+    operations: ClassVar[dict[str, str]] = {"GET": "credits.read"}
+    query_parameters: ClassVar[dict[str, frozenset[str]]] = {"GET": PAGE_PARAMETERS}
+
+    @documented(
+        operation="credits.read",
+        operation_id="credits_entries",
+        responses={200: EntriesPage},
+        statuses=(404, 422),
+        query=PAGE_QUERY,
+        examples=(Example("entries", answer=examples.ENTRIES),),
+    )
+    def get(self, request: Request, account_type: str, account_id: UUID) -> Response:
+        context, organization_id = self.account_context(request, _named(account_type, account_id), "URL")
+        asked = page_request(request, f"entries:{organization_id}")
+        if organization_id is None:
+            return Response({"items": [], "next_cursor": None})
+        account_settle(context, account_id=organization_id)
+        page = page_of(ledger.entries_of(organization_id), asked, ("sequence",))
+        return Response(page_parts(page, [EntryAnswer(entry).data for entry in page.items]))
+
+
+def _answered(answer: Answer, shape: type[AnswerSerializer]) -> Response:
+    """The answer; `shape` names the fields that go out."""
+    body: dict[str, Any] = {**on_wire(dict(answer.body)), "replayed": answer.replayed}
+    known = {name: value for name, value in body.items() if name in shape._declared_fields}  # noqa: SLF001 - no copy
+    return Response(known, status=200 if answer.replayed else answer.status)
+
+
+def _named(account_type: str, account_id: UUID) -> AccountRef:
+    return AccountRef(AccountType(account_type), account_id)
+
+
+def _of_hold(hold_id: UUID) -> NamedTenant:
+    hold = hold_of(hold_id)
+    if hold is None:
+        raise NotFoundError(f"There is no hold {hold_id}.", code="unknown_hold", title="Unknown hold")
+    return NamedTenant("the hold of the URL", hold.account_id)

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class CreditsConfig(AppConfig):
+    name = "apps.credits"
+    verbose_name = "Credits"
+
+    def ready(self) -> None:
+        """Register what tenants and subscriptions leave to us: each organization's account, and how to ask again."""
+        from apps.credits.asking_again import replay_credits  # noqa: PLC0415
+        from apps.credits.services.accounts import credit_account_create  # noqa: PLC0415
+        from apps.subscriptions.enums import ReceiptKind  # noqa: PLC0415
+        from apps.subscriptions.receipts import register_replay  # noqa: PLC0415
+        from apps.tenants import bootstrap  # noqa: PLC0415
+
+        bootstrap.register("credit_account", credit_account_create)
+        register_replay(ReceiptKind.CREDITS, replay_credits)

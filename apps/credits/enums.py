@@ -1,0 +1,75 @@
+"""Words of the credits app, as text enumerations (spec 05)."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class PolicyStatus(TextChoices):
+    """A draft may change; what is published never does."""
+
+    DRAFT = "draft", "Draft"
+    PUBLISHED = "published", "Published"
+
+
+class AccountType(TextChoices):
+    """How a product names an account: by its organization, or by the person who owns the individual organization."""
+
+    ORGANIZATION = "organization", "Organization"
+    USER = "user", "User"
+
+
+class GrantType(TextChoices):
+    """Why credits were given. There is no default."""
+
+    PURCHASED = "purchased", "Purchased"
+    PLAN = "plan", "Plan"
+    BONUS = "bonus", "Bonus"
+    TRIAL = "trial", "Trial"
+    ADJUSTMENT = "adjustment", "Adjustment"
+    REFUND = "refund", "Refund"
+
+
+class EntryKind(TextChoices):
+    """What a line of the ledger is."""
+
+    GRANT = "grant", "Grant"
+    CONSUMPTION = "consumption", "Consumption"
+    CAPTURE = "capture", "Capture"
+    REVERSAL = "reversal", "Reversal"
+    EXPIRY = "expiry", "Expiry"
+    ADJUSTMENT = "adjustment", "Adjustment"
+
+
+class UsageCategory(TextChoices):
+    """Under which category a quantity counts; nothing is charged but for the regular one."""
+
+    REGULAR = "regular", "Regular"
+    FREE = "free", "Free"
+    INTERNAL = "internal", "Internal"
+
+
+class HoldStatus(TextChoices):
+    """An open hold reserves credits; every other state is final."""
+
+    OPEN = "open", "Open"
+    CAPTURED = "captured", "Captured"
+    RELEASED = "released", "Released"
+    EXPIRED = "expired", "Expired"
+
+
+class OnInsufficient(TextChoices):
+    """What becomes of a consumption that the account can't afford."""
+
+    REJECT = "reject", "Reject"
+    RECORD = "record", "Record as debt"
+
+
+class DisagreementClass(TextChoices):
+    """What a product's own decision and ours differ in, the gravest first."""
+
+    UNKNOWN_OPERATION = "unknown_operation", "Unknown operation"
+    MEMBERSHIP = "membership", "Membership"
+    VERDICT = "verdict", "Allow or deny"
+    AMOUNT = "amount", "Amount"
+    BALANCE = "balance", "Balance"

@@ -1,0 +1,13 @@
+"""Audit events of credits. Single consumptions are not audited: the ledger is their record."""
+
+from __future__ import annotations
+
+from apps.core.audit import audit_event
+
+CREDIT_ACCOUNT_CREATED = audit_event("credit_account.created", "Credit account created")
+OVERDRAFT_CHANGED = audit_event("credit_account.overdraft_changed", "Overdraft limit changed")
+CREDIT_POLICY_DRAFTED = audit_event("credit_policy.drafted", "Credit policy drafted")
+CREDIT_POLICY_PUBLISHED = audit_event("credit_policy.published", "Credit policy published")
+CREDITS_GRANTED = audit_event("credits.granted", "Credits granted")
+CREDITS_ADJUSTED = audit_event("credits.adjusted", "Credits taken by an adjustment")
+CREDITS_REVERSED = audit_event("credits.reversed", "Charge reversed")

@@ -1,0 +1,42 @@
+"""The jobs of credits: what the passing of time brings, also done on read, so that a late beat changes no decision."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from apps.core import clock
+from apps.core.context import ExecutionContext
+from apps.core.jobs import job
+from apps.credits.models import CreditAccount
+from apps.credits.services.accounts import account_settle
+
+
+@job("release-holds", operation="jobs.release_holds", every=timedelta(minutes=1))
+def release_holds(
+    context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
+) -> dict[str, int]:
+    """Release the holds that have ended, and whatever else has come due of their accounts."""
+    return _settle_due(context, organization_id, include_demo=include_demo)
+
+
+@job("expire-grants", operation="jobs.expire_grants", every=timedelta(hours=1))
+def expire_grants(
+    context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
+) -> dict[str, int]:
+    """Expire the grants that have ended, and whatever else has come due of their accounts."""
+    return _settle_due(context, organization_id, include_demo=include_demo)
+
+
+def _settle_due(context: ExecutionContext, organization_id: UUID | None, *, include_demo: bool) -> dict[str, int]:
+    due = CreditAccount.objects.filter(next_due_at__lte=clock.now())
+    if organization_id is not None:
+        due = due.filter(pk=organization_id)
+    if not include_demo:
+        due = due.filter(organization__is_demo=False)
+    counts = {"accounts": 0, "holds_released": 0, "grants_begun": 0, "grants_expired": 0}
+    for account_id in due.values_list("pk", flat=True).iterator():
+        counts["accounts"] += 1
+        for name, count in account_settle(context, account_id=account_id).items():
+            counts[name] += count
+    return counts

@@ -1,0 +1,47 @@
+-- The account that a product names: its organization, or the individual organization that the person owns.
+CREATE OR REPLACE FUNCTION credits_account_of(p_type text, p_id uuid) RETURNS uuid LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN p_type = 'organization' THEN p_id ELSE (
+        SELECT o.id FROM tenants_organization o JOIN tenants_membership m ON m.organization_id = o.id
+        WHERE m.user_id = p_id AND m.role = 'owner' AND o.kind = 'individual'
+        ORDER BY o.created_at, o.id LIMIT 1) END
+$$;
+
+-- Everything that a decision about credits rests on, read in one snapshot. One row, whatever exists.
+CREATE OR REPLACE FUNCTION credits_facts(
+    p_now timestamptz, p_product uuid, p_type text, p_id uuid, p_user uuid, p_workspace uuid, p_operation text
+) RETURNS TABLE (
+    organization_id uuid, closed_at timestamptz, is_demo boolean, user_exists boolean, is_related boolean, role text,
+    workspace_organization_id uuid, overlay_state text, overlay_reason text,
+    payment_status text, grace_period_end_at timestamptz, subscription_status text, config_version integer,
+    category_override text,
+    subscription_id uuid, subscription_state text, managed_by text, subscription_version integer,
+    trial_ends_at timestamptz, current_period_end timestamptz,
+    has_account boolean, balance bigint, held bigint, overdraft_limit bigint, next_due_at timestamptz,
+    policy_id uuid, policy_version integer, billing_mode text, free_used bigint
+) LANGUAGE sql STABLE AS $$
+    SELECT o.id, o.closed_at, o.is_demo,
+        p_type = 'organization' OR EXISTS (SELECT 1 FROM tenants_user u WHERE u.id = p_id),
+        EXISTS (SELECT 1 FROM tenants_productrelation r WHERE r.organization_id = o.id AND r.product_id = p_product),
+        (SELECT m.role FROM tenants_membership m WHERE m.organization_id = o.id AND m.user_id = p_user),
+        w.organization_id, w.manual_lifecycle_state, w.manual_lifecycle_reason,
+        c.payment_status, c.grace_period_end_at, c.subscription_status, c.version, c.usage_category_override,
+        s.id, s.state, s.managed_by, s.version, s.trial_ends_at, s.current_period_end,
+        a.organization_id IS NOT NULL, COALESCE(a.balance, 0), COALESCE(a.held, 0), COALESCE(a.overdraft_limit, 0),
+        a.next_due_at,
+        p.id, p.version, product.billing_mode,
+        COALESCE((SELECT q.used FROM credits_freequantity q
+            WHERE q.account_id = o.id AND q.product_id = p_product AND q.operation = p_operation
+            AND q.month = date_trunc('month', p_now AT TIME ZONE 'UTC')::date), 0)
+    FROM (SELECT credits_account_of(p_type, p_id) AS id) named
+    LEFT JOIN tenants_organization o ON o.id = named.id
+    LEFT JOIN credits_creditaccount a ON a.organization_id = o.id
+    LEFT JOIN subscriptions_organizationpaymentconfig c ON c.organization_id = o.id
+    LEFT JOIN tenants_workspace w ON w.id = p_workspace
+    LEFT JOIN subscriptions_workspacesubscription s ON s.workspace_id = w.id
+    LEFT JOIN tenants_product product ON product.id = p_product
+    LEFT JOIN LATERAL (
+        SELECT v.id, v.version FROM credits_creditpolicy v
+        WHERE v.product_id = p_product AND v.status = 'published' AND v.effective_from <= p_now
+        ORDER BY v.version DESC LIMIT 1
+    ) p ON true
+$$;

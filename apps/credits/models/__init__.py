@@ -1,0 +1,21 @@
+"""The records of credits; amounts are BIGINT micro-credits, quantities BIGINT micro-units."""
+
+from __future__ import annotations
+
+from apps.credits.models.accounts import CreditAccount, CreditGrant, FreeQuantity
+from apps.credits.models.ledger import CreditEntry, GrantBurn, UncoveredCharge
+from apps.credits.models.policies import CreditPolicy, OperationPrice
+from apps.credits.models.reservations import Hold, ShadowDisagreement
+
+__all__ = [
+    "CreditAccount",
+    "CreditEntry",
+    "CreditGrant",
+    "CreditPolicy",
+    "FreeQuantity",
+    "GrantBurn",
+    "Hold",
+    "OperationPrice",
+    "ShadowDisagreement",
+    "UncoveredCharge",
+]

@@ -1,0 +1,124 @@
+"""Accounts, what was granted to them, and how much of the free quantities they used (spec 05)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+import pgtrigger
+from django.db import models
+from django.db.models import F, Q
+
+from apps.core.amounts import LARGEST_AMOUNT
+from apps.core.constraints import one_of
+from apps.credits.enums import GrantType
+from apps.tenants.models import Organization, Product
+
+
+class CreditAccount(models.Model):
+    """One row an organization, made with it; every change of its credits locks this row first.
+
+    `floor` is the lowest that balance less held may be: minus the overdraft limit, and lower only by what was recorded
+    as debt. `next_due_at` is when a hold, a grant's end or a grant's beginning comes due next.
+    """
+
+    organization = models.OneToOneField(
+        Organization, on_delete=models.PROTECT, primary_key=True, related_name="credit_account"
+    )
+    balance = models.BigIntegerField(default=0)
+    held = models.BigIntegerField(default=0)
+    overdraft_limit = models.BigIntegerField(default=0)
+    floor = models.BigIntegerField(default=0)
+    last_sequence = models.BigIntegerField(default=0)
+    next_due_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(held__gte=0), name="credit_account_held_not_negative"),
+            models.CheckConstraint(
+                condition=Q(overdraft_limit__gte=0, overdraft_limit__lte=LARGEST_AMOUNT),
+                name="credit_account_overdraft_possible",
+            ),
+            models.CheckConstraint(condition=Q(balance__gte=F("floor") + F("held")), name="credit_account_above_floor"),
+            models.CheckConstraint(condition=Q(floor__lte=-F("overdraft_limit")), name="credit_account_floor_honest"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["next_due_at"], condition=Q(next_due_at__isnull=False), name="credit_account_due"),
+        ]
+        triggers: ClassVar = [pgtrigger.Protect(name="credit_account_stays", operation=pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"account of {self.organization_id}"
+
+
+class CreditGrant(models.Model):
+    """Credits given. They count from `effective_at` on, when the grant's entry is posted, until `expires_at`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account = models.ForeignKey(CreditAccount, on_delete=models.PROTECT, related_name="grants", db_index=False)
+    grant_type = models.CharField(max_length=16, choices=GrantType.choices)
+    amount = models.BigIntegerField()
+    remaining = models.BigIntegerField(help_text="What is left of it, in micro-credits; 0 before it is posted.")
+    priority = models.PositiveSmallIntegerField(default=100, help_text="0 to 255; the lowest is burned first.")
+    effective_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    is_posted = models.BooleanField(default=False)
+    note = models.TextField(blank=True, default="")
+    granted_by = models.CharField(max_length=254)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            one_of("grant_type", GrantType, "credit_grant_type_known"),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0, amount__lte=LARGEST_AMOUNT), name="credit_grant_amount_possible"
+            ),
+            models.CheckConstraint(
+                condition=Q(remaining__gte=0, remaining__lte=F("amount")), name="credit_grant_remaining_possible"
+            ),
+            models.CheckConstraint(condition=Q(priority__lte=255), name="credit_grant_priority_possible"),
+            models.CheckConstraint(
+                condition=Q(expires_at__isnull=True) | Q(expires_at__gt=F("effective_at")),
+                name="credit_grant_expires_after_start",
+            ),
+            models.CheckConstraint(condition=Q(is_posted=True) | Q(remaining=0), name="credit_grant_left_once_posted"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["account", "priority", "expires_at", "created_at"],
+                condition=Q(remaining__gt=0),
+                name="credit_grant_burn_order",
+            ),
+            models.Index(fields=["account", "-created_at"], name="credit_grant_of_account"),
+        ]
+        triggers: ClassVar = [
+            pgtrigger.ReadOnly(
+                name="credit_grant_terms_are_fixed",
+                fields=["account", "grant_type", "amount", "priority", "effective_at", "expires_at", "created_at"],
+            ),
+            pgtrigger.Protect(name="credit_grant_is_not_deleted", operation=pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.grant_type} grant of {self.account_id}"
+
+
+class FreeQuantity(models.Model):
+    """How much of an operation's free quantity an organization used in one month (UTC), in micro-units."""
+
+    account = models.ForeignKey(CreditAccount, on_delete=models.PROTECT, related_name="+", db_index=False)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+", db_index=False)
+    operation = models.CharField(max_length=80)
+    month = models.DateField(help_text="Its first day.")
+    used = models.BigIntegerField()
+
+    class Meta:
+        verbose_name_plural = "free quantities"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account", "product", "operation", "month"], name="free_quantity_unique"),
+            models.CheckConstraint(condition=Q(used__gte=0), name="free_quantity_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} of {self.account_id} in {self.month}"

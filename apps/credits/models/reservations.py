@@ -1,0 +1,87 @@
+"""Holds, and what products decided differently from us (spec 05)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+import pgtrigger
+from django.db import models
+from django.db.models import Q
+
+from apps.core.constraints import one_of
+from apps.credits.enums import DisagreementClass, HoldStatus
+from apps.credits.models.accounts import CreditAccount
+from apps.tenants.models import Product
+
+
+class Hold(models.Model):
+    """Credits reserved for one run, for at most 24 hours. Ends once: captured, released or expired."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account = models.ForeignKey(CreditAccount, on_delete=models.PROTECT, related_name="holds", db_index=False)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
+    operation = models.CharField(max_length=80)
+    quantity = models.BigIntegerField()
+    amount = models.BigIntegerField()
+    status = models.CharField(max_length=16, choices=HoldStatus.choices, default=HoldStatus.OPEN)
+    acting_user_id = models.UUIDField(null=True, blank=True)
+    workspace_id = models.UUIDField(null=True, blank=True)
+    policy_version = models.PositiveIntegerField()
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            one_of("status", HoldStatus, "hold_status_known"),
+            models.CheckConstraint(condition=Q(amount__gte=0, quantity__gt=0), name="hold_amount_possible"),
+            models.CheckConstraint(
+                condition=Q(status=HoldStatus.OPEN, ended_at__isnull=True)
+                | (~Q(status=HoldStatus.OPEN) & Q(ended_at__isnull=False)),
+                name="hold_end_iff_ended",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["account", "expires_at"], condition=Q(status=HoldStatus.OPEN), name="hold_open_of_account"
+            ),
+        ]
+        triggers: ClassVar = [
+            pgtrigger.FSM(
+                name="hold_ends_once",
+                field="status",
+                transitions=[(HoldStatus.OPEN.value, end.value) for end in HoldStatus if end != HoldStatus.OPEN],
+            ),
+            pgtrigger.ReadOnly(name="hold_terms_are_fixed", fields=["account", "product", "amount", "expires_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} hold of {self.account_id}"
+
+
+class ShadowDisagreement(models.Model):
+    """A product's own decision and ours, where they differ; amounts in micro-credits, None where none was told."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="disagreements", db_index=False)
+    organization_id = models.UUIDField(null=True, blank=True)
+    difference = models.CharField(max_length=20, choices=DisagreementClass.choices)
+    operation = models.CharField(max_length=80)
+    quantity = models.BigIntegerField()
+    local_decision = models.CharField(max_length=8)
+    local_balance = models.BigIntegerField()
+    local_charge = models.BigIntegerField()
+    central_decision = models.CharField(max_length=8)
+    central_code = models.CharField(max_length=64)
+    central_balance = models.BigIntegerField()
+    central_charge = models.BigIntegerField(null=True, blank=True)
+    request_id = models.CharField(max_length=200)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [one_of("difference", DisagreementClass, "shadow_disagreement_class_known")]
+        indexes: ClassVar = [models.Index(fields=["product", "-seen_at"], name="shadow_disagreement_recent")]
+
+    def __str__(self) -> str:
+        return f"{self.difference}: {self.local_decision} against {self.central_decision}"

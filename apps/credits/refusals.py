@@ -1,0 +1,147 @@
+"""Refusals of credits, each with a sentence that a person can act upon."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from uuid import UUID
+
+from apps.core.amounts import format_micro
+from apps.core.errors import (
+    ConflictError,
+    CountinghouseError,
+    ErrorKind,
+    FieldError,
+    ForbiddenError,
+    MalformedRequestError,
+    NotFoundError,
+    Reason,
+    UnprocessableError,
+)
+from apps.credits.contracts import AccountRef, CreditFacts, Question
+from apps.credits.rules.decision import Decision
+
+
+class InsufficientCreditsError(CountinghouseError):
+    """The account can't afford it."""
+
+    kind = ErrorKind.NOT_AFFORDABLE
+    code = "insufficient_credits"
+    title = "Insufficient credits"
+
+
+def access_refusal(
+    facts: CreditFacts, question: Question, *, product: str, is_identity: bool
+) -> CountinghouseError | None:
+    """Why the product may not ask this at all; None where it may. Such a refusal is no decision, and is not kept."""
+    unknown = unknown_account(facts, question.account)
+    if unknown is not None:
+        return unknown
+    if facts.organization_id is None:
+        return None
+    if not (facts.is_related or is_identity):
+        return not_related(product, facts.organization_id)
+    if question.workspace_id is None or facts.workspace_organization_id == facts.organization_id:
+        return None
+    if facts.workspace_organization_id is None:
+        return NotFoundError(
+            f"There is no workspace {question.workspace_id}. Make it first: POST workspaces:upsert.",
+            code="unknown_workspace",
+            title="Unknown workspace",
+        )
+    named = f"body: account names {facts.organization_id}, body: workspace_id is of {facts.workspace_organization_id}"
+    return MalformedRequestError(
+        f"The request names more than one organization ({named}). Send one request for each.",
+        code="tenant_ambiguous",
+        title="The request names more than one tenant",
+        explanation=[Reason("one_tenant", "deny", named)],
+    )
+
+
+def unknown_account(facts: CreditFacts, account: AccountRef) -> CountinghouseError | None:
+    """The account's organization or user does not exist."""
+    if account.type.value == "organization" and facts.organization_id is None:
+        return NotFoundError(
+            f"There is no organization {account.id}. Make it first: POST organizations:upsert.",
+            code="unknown_organization",
+            title="Unknown organization",
+        )
+    if not facts.user_exists:
+        return NotFoundError(
+            f"There is no user {account.id}. Send it first: POST users:upsert.",
+            code="unknown_user",
+            title="Unknown user",
+        )
+    return None
+
+
+def not_related(product: str, organization_id: UUID) -> ForbiddenError:
+    """The product may not speak of this organization."""
+    record = f"organization:{organization_id}"
+    return ForbiddenError(
+        f"Product {product} is not related to organization {organization_id}: it did not create it, and neither the "
+        "identity service nor staff related the two.",
+        code="product_not_related",
+        title="Product not related to this organization",
+        explanation=[Reason("product_relation", "deny", f"no relation of product {product}", record)],
+    )
+
+
+def decision_refusal(decision: Decision, question: Question, decision_id: UUID, known: list[str]) -> CountinghouseError:
+    """A denial of the gate as the refusal of a consumption."""
+    code, chain = decision.answer.code, decision.answer.chain
+    fact = next((step.fact for step in reversed(chain) if step.outcome == "deny"), "")
+    if code == "insufficient_credits":
+        return InsufficientCreditsError(
+            f"The credits do not suffice: {fact}. Grant more, or send on_insufficient: record.",
+            explanation=chain,
+            decision_id=decision_id,
+        )
+    if code == "unknown_operation":
+        close = get_close_matches(question.operation, known, n=1)
+        suggestion = close[0] if close else None
+        sentence = f"{fact}." + (f" Did you mean `{suggestion}`?" if suggestion else " Publish it in a policy first.")
+        return UnprocessableError(
+            sentence,
+            code=code,
+            title="Unknown operation",
+            errors=[FieldError("operation", code, sentence, suggestion)],
+            explanation=chain,
+            decision_id=decision_id,
+        )
+    if code == "charge_too_large":
+        errors = [FieldError("quantity", "out_of_range", fact)]
+        return UnprocessableError(fact, errors=errors, explanation=chain, decision_id=decision_id)
+    titles = {"not_a_member": "Not a member of this organization"}
+    return ForbiddenError(
+        f"This may not be consumed: {fact}.",
+        code=code,
+        title=titles.get(code, "The workspace's lifecycle does not allow this"),
+        explanation=chain,
+        decision_id=decision_id,
+    )
+
+
+def hold_refusal(state: str, hold_id: UUID) -> CountinghouseError:
+    """Why a hold can't be used: unknown, foreign (another product's), or ended."""
+    if state == "unknown":
+        return NotFoundError(f"There is no hold {hold_id} of this account.", code="unknown_hold", title="Unknown hold")
+    if state == "foreign":
+        return ForbiddenError(
+            f"The hold {hold_id} belongs to another product; only that product may use it.",
+            code="hold_of_another_product",
+            title="The hold is another product's",
+            explanation=[Reason("hold_owner", "deny", "another product opened the hold", f"hold:{hold_id}")],
+        )
+    return ConflictError(
+        f"The hold {hold_id} was {state} already. Consume without it, or open a new one.",
+        code=f"hold_{state}",
+        title="The hold has ended",
+    )
+
+
+def above(field: str, wanted: int, limit: int, what: str) -> UnprocessableError:
+    """More than there is of something."""
+    sentence = f"{format_micro(wanted)} is more than {what}, {format_micro(limit)}."
+    return UnprocessableError(
+        sentence, code="above_limit", title="More than there is", errors=[FieldError(field, "above_limit", sentence)]
+    )

@@ -1,0 +1,1 @@
+"""The rules of credits: pure functions of facts, prices and moments (spec 05)."""

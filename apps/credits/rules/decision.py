@@ -1,0 +1,158 @@
+"""THE decision about credits: facts and a question in, an answer with its ordered chain of rules out (spec 05). Pure.
+
+Authorize answers with it, consume explains its refusals with it, and "replay now" asks it again. The first rule that
+denies decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from apps.core.amounts import NumberOutOfRangeError, format_micro
+from apps.core.enums import LifecycleNeed
+from apps.core.errors import Reason
+from apps.credits.contracts import CreditFacts, Question
+from apps.credits.rules.pricing import PolicyTerms, Price, charge_for, free_left
+from apps.subscriptions.enums import Verdict
+from apps.subscriptions.receipts import Answer, RecordRead
+from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision, RuleOutcome, resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What we answer. `price` is None where the operation has none; `category` is that of the usage."""
+
+    answer: Answer
+    price: int | None
+    lifecycle: LifecycleDecision | None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_allowed(self) -> bool:
+        return self.answer.verdict is Verdict.ALLOW
+
+
+def decide(
+    facts: CreditFacts, terms: PolicyTerms | None, question: Question, *, at: datetime, outcome: str | None = None
+) -> Decision:
+    """Whether the account may consume. `outcome` None asks before the run; then it counts as billable."""
+    chain: list[Reason] = []
+    lifecycle = resolve(facts.lifecycle_facts(question.workspace_id, at)) if facts.organization_id else None
+    code = _membership(facts, question, chain) or _lifecycle(lifecycle, question, chain)
+    price = terms.prices.get(question.operation) if terms else None
+    charge: int | None = None
+    if code is None:
+        code, charge = _price(facts, terms, price, question, outcome, chain)
+    if code is None and charge is not None:
+        code = _affordable(facts, question, lifecycle, charge, chain)
+    answer = Answer(
+        verdict=Verdict.DENY if code else Verdict.ALLOW,
+        code=code or "ok",
+        chain=tuple(chain),
+        records=_records(facts, question),
+    )
+    return Decision(answer, charge, lifecycle, _warnings(lifecycle))
+
+
+def _membership(facts: CreditFacts, question: Question, chain: list[Reason]) -> str | None:
+    record = f"organization:{facts.organization_id}" if facts.organization_id else ""
+    if question.user_id is None or facts.organization_id is None:
+        chain.append(Reason("membership", "pass", "the request names no acting user of an organization", record))
+        return None
+    if facts.role is None:
+        fact = f"the membership authority has no row for user {question.user_id}"
+        chain.append(Reason("membership", "deny", fact, record))
+        return "not_a_member"
+    chain.append(Reason("membership", "allow", f"user {question.user_id} is {facts.role}", record))
+    return None
+
+
+def _lifecycle(decision: LifecycleDecision | None, question: Question, chain: list[Reason]) -> str | None:
+    if decision is None:
+        return None
+    is_allowed = decision.permits(LifecycleNeed.CONSUME)
+    verdict = "allow" if is_allowed else "deny"
+    for step in decision.trace:
+        if question.workspace_id is not None or not step.record.startswith("workspace:"):
+            outcome = "pass" if step.outcome is RuleOutcome.PASSES else verdict
+            chain.append(Reason(step.rule, outcome, step.fact, step.record))
+    allowance = decision.allowance(LifecycleNeed.CONSUME).value
+    fact = f"in the lifecycle {decision.state.value}, consuming credits: {allowance}"
+    chain.append(Reason("lifecycle", verdict, fact))
+    return None if is_allowed else "lifecycle_denied"
+
+
+def _price(
+    facts: CreditFacts,
+    terms: PolicyTerms | None,
+    price: Price | None,
+    question: Question,
+    outcome: str | None,
+    chain: list[Reason],
+) -> tuple[str | None, int | None]:
+    if terms is None or price is None:
+        fact = (
+            f"policy version {terms.version} has no operation {question.operation}"
+            if terms
+            else ("the product has no published credit policy in force")
+        )
+        chain.append(Reason("policy", "deny", fact, f"credit_policy:{terms.id}" if terms else ""))
+        return "unknown_operation", None
+    record = f"credit_policy:{terms.id}"
+    if facts.category_override or (outcome is not None and not price.bills(outcome)):
+        why = f"usage counts as {facts.category_override}" if facts.category_override else f"{outcome} is not billable"
+        chain.append(Reason("policy", "allow", f"{why}, so nothing is charged", record))
+        return None, 0
+    try:
+        charge = charge_for(price, question.quantity, free_left=free_left(price, facts.free_used))
+    except NumberOutOfRangeError as error:
+        chain.append(Reason("policy", "deny", str(error), record))
+        return "charge_too_large", None
+    quantity = format_micro(question.quantity)
+    fact = f"{quantity} {price.unit} of {price.operation} cost {format_micro(charge)} by policy version {terms.version}"
+    chain.append(Reason("policy", "allow", fact, record))
+    return None, charge
+
+
+def _affordable(
+    facts: CreditFacts, question: Question, lifecycle: LifecycleDecision | None, charge: int, chain: list[Reason]
+) -> str | None:
+    record = f"credit_account:{facts.organization_id}" if facts.has_account else ""
+    grants_only = lifecycle is not None and lifecycle.allowance(LifecycleNeed.CONSUME) is Allowance.FROM_GRANTS_ONLY
+    available = facts.available - (facts.overdraft_limit if grants_only else 0)
+    if not facts.has_account:
+        fact = f"{question.account} has no account yet; it is made with the first grant"
+        chain.append(Reason("balance", "deny", fact, record))
+        return "insufficient_credits"
+    is_enough = charge == 0 or charge <= available
+    fact = f"{format_micro(charge)} is due and {format_micro(available)} is available"
+    chain.append(Reason("balance", "allow" if is_enough else "deny", fact, record))
+    return None if is_enough else "insufficient_credits"
+
+
+def _records(facts: CreditFacts, question: Question) -> tuple[RecordRead, ...]:
+    if facts.organization_id is None:
+        return ()
+    organization_id, subscription = facts.organization_id, facts.subscription
+    read = [
+        RecordRead(f"organization:{organization_id}", facts.closed_at.isoformat() if facts.closed_at else "open"),
+        RecordRead(f"payment_config:{organization_id}", str(facts.config_version)),
+        RecordRead(f"credit_account:{organization_id}", f"balance {facts.balance}, held {facts.held}"),
+    ]
+    if question.user_id is not None:
+        read.append(RecordRead(f"membership:{organization_id}:{question.user_id}", facts.role or "none"))
+    if question.workspace_id is not None:
+        read.append(RecordRead(f"workspace:{question.workspace_id}", facts.overlay or "no overlay"))
+    if subscription is not None:
+        read.append(RecordRead(f"workspace_subscription:{subscription.id}", str(subscription.version)))
+    if facts.policy_id is not None:
+        read.append(RecordRead(f"credit_policy:{facts.policy_id}", str(facts.policy_version)))
+    return tuple(read)
+
+
+def _warnings(lifecycle: LifecycleDecision | None) -> tuple[str, ...]:
+    if lifecycle is None:
+        return ()
+    warns = lifecycle.allowance(LifecycleNeed.CONSUME) is Allowance.WITH_WARNING
+    return ("payment_grace_period",) if warns else ()

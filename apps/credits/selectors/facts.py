@@ -1,0 +1,22 @@
+"""The facts of one decision, in one statement."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from uuid import UUID
+
+from apps.credits.contracts import CreditFacts, Question, facts_from
+from apps.credits.statements import fetch_all
+
+_FACTS = "SELECT to_jsonb(f) FROM credits_facts(%s, %s, %s, %s, %s, %s, %s) f"
+
+
+def credit_facts(product_id: UUID | None, question: Question, at: datetime) -> CreditFacts:
+    """Everything that the decision rests on, as committed now."""
+    account = question.account
+    [(row,)] = fetch_all(
+        _FACTS,
+        (at, product_id, account.type.value, account.id, question.user_id, question.workspace_id, question.operation),
+    )
+    return facts_from(json.loads(row))

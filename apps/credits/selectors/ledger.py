@@ -1,0 +1,102 @@
+"""The ledger to read, and its invariants (spec 05, Account, grants, entries)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from apps.credits.models import CreditAccount, CreditEntry, CreditGrant
+
+# Each query finds what breaks one invariant: who, and what is wrong in words.
+_CHECKS: tuple[tuple[str, str], ...] = (
+    (
+        "balance is the sum of the entries",
+        """SELECT a.organization_id, format('balance %s, entries %s', a.balance, COALESCE(e.total, 0))
+        FROM credits_creditaccount a LEFT JOIN (
+            SELECT account_id, SUM(amount) total FROM credits_creditentry GROUP BY account_id) e
+            ON e.account_id = a.organization_id
+        WHERE a.balance <> COALESCE(e.total, 0)""",
+    ),
+    (
+        "held is the sum of the open holds",
+        """SELECT a.organization_id, format('held %s, open holds %s', a.held, COALESCE(h.total, 0))
+        FROM credits_creditaccount a LEFT JOIN (
+            SELECT account_id, SUM(amount) total FROM credits_hold WHERE status = 'open' GROUP BY account_id) h
+            ON h.account_id = a.organization_id
+        WHERE a.held <> COALESCE(h.total, 0)""",
+    ),
+    (
+        "each entry stands on the one before",
+        """SELECT account_id, format('entry %s: balance after %s', sequence, balance_after) FROM (
+            SELECT account_id, sequence, amount, balance_after,
+                lag(balance_after, 1, 0::bigint) OVER w AS before, row_number() OVER w AS place
+            FROM credits_creditentry WINDOW w AS (PARTITION BY account_id ORDER BY sequence)) x
+        WHERE balance_after <> before + amount OR sequence <> place""",
+    ),
+    (
+        "what is left of the grants less what no grant paid is the balance",
+        """SELECT a.organization_id, format('balance %s, left %s, unpaid %s', a.balance, g.total, u.total)
+        FROM credits_creditaccount a
+        CROSS JOIN LATERAL (SELECT COALESCE(SUM(remaining), 0) total FROM credits_creditgrant
+            WHERE account_id = a.organization_id) g
+        CROSS JOIN LATERAL (SELECT COALESCE(SUM(amount_left), 0) total FROM credits_uncoveredcharge
+            WHERE account_id = a.organization_id) u
+        WHERE a.balance <> g.total - u.total OR (a.balance >= 0 AND u.total <> 0)""",
+    ),
+    (
+        "the remainder of each grant follows from what was burned of it",
+        """SELECT g.account_id, format('grant %s: left %s, burned %s of %s', g.id, g.remaining, b.total, g.amount)
+        FROM credits_creditgrant g CROSS JOIN LATERAL (
+            SELECT COALESCE(SUM(amount), 0) total FROM credits_grantburn WHERE grant_id = g.id) b
+        WHERE g.is_posted AND g.remaining <> g.amount - b.total""",
+    ),
+    (
+        "no key is charged twice",
+        """SELECT MIN(account_id::text)::uuid, format('key %s: %s entries', idempotency_key, COUNT(*))
+        FROM credits_creditentry WHERE idempotency_key <> '' AND product_id IS NOT NULL
+        AND kind IN ('consumption', 'capture')
+        GROUP BY product_id, idempotency_key HAVING COUNT(*) > 1""",
+    ),
+    (
+        "nothing is charged for free, internal or non-billable usage",
+        """SELECT account_id, format('entry %s: %s for %s', sequence, amount, category) FROM credits_creditentry
+        WHERE kind IN ('consumption', 'capture') AND amount <> 0 AND (category <> 'regular' OR NOT is_billable)""",
+    ),
+    (
+        "no balance is below its floor",
+        """SELECT organization_id, format('balance %s, held %s, floor %s', balance, held, floor)
+        FROM credits_creditaccount WHERE balance - held < floor""",
+    ),
+)
+
+
+def ledger_faults() -> Iterator[str]:
+    """What is wrong with the ledger, in words; nothing when it is sound. All read in one snapshot."""
+    query = " UNION ALL ".join(
+        f"SELECT '{name}', t.* FROM ({sql}) AS t(who, what)"  # noqa: S608 - our own constants
+        for name, sql in _CHECKS
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        for name, who, what in cursor.fetchall():
+            yield f"account {who}: {name}: {what}"
+
+
+def account_of(organization_id: UUID | None) -> CreditAccount | None:
+    """The account, to read."""
+    return CreditAccount.objects.filter(pk=organization_id).first() if organization_id else None
+
+
+def entries_of(account_id: UUID) -> QuerySet[CreditEntry]:
+    """The account's entries."""
+    return CreditEntry.objects.filter(account_id=account_id)
+
+
+def next_expiries(account_id: UUID, now: datetime, *, at_most: int = 5) -> list[CreditGrant]:
+    """The grants that end next with something left."""
+    grants = CreditGrant.objects.filter(account_id=account_id, remaining__gt=0, expires_at__gt=now)
+    return list(grants.order_by("expires_at", "pk")[:at_most])

@@ -1,0 +1,69 @@
+"""Published policies. They never change, so each process remembers the last one that it read of a product.
+
+Which one is in force is read anew by every statement that decides; a remembered one that is no more is read again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from apps.credits.enums import PolicyStatus
+from apps.credits.models import CreditPolicy, OperationPrice
+from apps.credits.rules.pricing import PolicyTerms, Price
+
+_remembered: dict[UUID, PolicyTerms] = {}
+
+
+def remembered_terms(product_id: UUID) -> PolicyTerms | None:
+    """What this process read last; may be out of force."""
+    return _remembered.get(product_id)
+
+
+def forget_terms(product_id: UUID) -> None:
+    """Nothing is in force any more, for what this process knows."""
+    _remembered.pop(product_id, None)
+
+
+def terms_of(policy_id: UUID) -> PolicyTerms:
+    """The terms of a published policy, remembered from here on."""
+    policy = CreditPolicy.objects.prefetch_related("prices").get(pk=policy_id, status=PolicyStatus.PUBLISHED)
+    terms = policy_terms(policy)
+    _remembered[terms.product_id] = terms
+    return terms
+
+
+def terms_in_force(product_id: UUID, at: datetime) -> PolicyTerms | None:
+    """The product's policy in force at the moment."""
+    policies = CreditPolicy.objects.filter(
+        product_id=product_id, status=PolicyStatus.PUBLISHED, effective_from__lte=at
+    ).order_by("-version")
+    policy_id = policies.values_list("pk", flat=True).first()
+    if policy_id is None:
+        return None
+    known = _remembered.get(product_id)
+    return known if known is not None and known.id == policy_id else terms_of(policy_id)
+
+
+def policy_terms(policy: CreditPolicy) -> PolicyTerms:
+    """A policy with its prices, as the rules see it."""
+    return PolicyTerms(
+        id=policy.pk,
+        product_id=policy.product_id,
+        version=policy.version,
+        effective_from=policy.effective_from,
+        prices={row.operation: price_of(row) for row in sorted(policy.prices.all(), key=lambda row: row.operation)},
+    )
+
+
+def price_of(row: OperationPrice) -> Price:
+    """A stored price as the rules see it."""
+    return Price(
+        operation=row.operation,
+        unit=row.unit,
+        unit_price=row.unit_price,
+        minimum_charge=row.minimum_charge,
+        free_quantity=row.free_quantity,
+        billable_outcomes=tuple(row.billable_outcomes),
+        quantum=row.quantum,
+    )

@@ -1,0 +1,32 @@
+"""The only code that changes credits: guard, lock the account, post, in one transaction."""
+
+from __future__ import annotations
+
+from apps.credits.services.accounts import account_settle, credit_account_create
+from apps.credits.services.authorization import credits_authorize
+from apps.credits.services.consumption import credits_consume, credits_consume_batch
+from apps.credits.services.grants import credit_grant, overdraft_set
+from apps.credits.services.holds import hold_capture, hold_release
+from apps.credits.services.policies import (
+    credit_policy_draft,
+    credit_policy_publish,
+    credit_policy_publish_prices,
+)
+from apps.credits.services.reversals import credit_adjust, entry_reverse
+
+__all__ = [
+    "account_settle",
+    "credit_account_create",
+    "credit_adjust",
+    "credit_grant",
+    "credit_policy_draft",
+    "credit_policy_publish",
+    "credit_policy_publish_prices",
+    "credits_authorize",
+    "credits_consume",
+    "credits_consume_batch",
+    "entry_reverse",
+    "hold_capture",
+    "hold_release",
+    "overdraft_set",
+]

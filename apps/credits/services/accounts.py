@@ -1,0 +1,127 @@
+"""Accounts: made with their organization, locked before every change, brought up to date by what has come due.
+
+`account_settle` does what a moment brings: it posts grants that begin, releases holds that ended, and expires grants.
+The jobs call it, and so does every read and decision that finds `next_due_at` passed, so that a beat that stands still
+changes no decision. An expiry takes only what is left of the grant and is not promised to an open hold; the rest goes
+when the hold ends.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Min
+
+from apps.core import clock
+from apps.core.audit import audit_append
+from apps.core.context import ExecutionContext
+from apps.core.ids import OrganizationId
+from apps.credits import events
+from apps.credits.enums import EntryKind, HoldStatus
+from apps.credits.ledger import pay_debts, post
+from apps.credits.models import CreditAccount, CreditGrant, GrantBurn, Hold
+
+
+@transaction.atomic
+def credit_account_create(context: ExecutionContext, *, organization_id: OrganizationId) -> CreditAccount:
+    """Make the account of a new organization, in the transaction that makes the organization; one each."""
+    account = CreditAccount.objects.create(organization_id=organization_id, created_at=clock.now())
+    audit_append(
+        context,
+        event=events.CREDIT_ACCOUNT_CREATED,
+        target_type="credit_account",
+        target_id=account.pk,
+        before={},
+        after={"balance": 0, "overdraft_limit": 0},
+        organization_id=organization_id,
+    )
+    return account
+
+
+def account_for_update(account_id: UUID) -> CreditAccount | None:
+    """Lock the account until the transaction ends."""
+    return CreditAccount.objects.select_for_update(no_key=True).filter(pk=account_id).first()
+
+
+@transaction.atomic
+def account_settle(context: ExecutionContext, *, account_id: UUID) -> dict[str, int]:
+    """Bring the account up to now. Returns how many holds were released, grants begun and grants expired."""
+    now = clock.now()
+    account = account_for_update(account_id)
+    counts = {"holds_released": 0, "grants_begun": 0, "grants_expired": 0}
+    if account is None or account.next_due_at is None or account.next_due_at > now:
+        return counts
+    counts["holds_released"] = _release_due(account, now)
+    for grant in _beginning(account_id, now):
+        grant_begin(context, grant=grant, at=now)
+        counts["grants_begun"] += 1
+    counts["grants_expired"] = _expire_due(context, account_id, now)
+    next_due_refresh(account_id, now)
+    return counts
+
+
+def grant_begin(context: ExecutionContext, *, grant: CreditGrant, at: datetime) -> UUID:
+    """Post the grant's entry and let it pay what no grant has paid yet. The account is locked."""
+    entry = post(
+        context, account_id=grant.account_id, kind=EntryKind.GRANT, amount=grant.amount, at=at, grant_id=grant.pk
+    )
+    CreditGrant.objects.filter(pk=grant.pk).update(is_posted=True, remaining=grant.amount)
+    pay_debts(grant.account_id)
+    floor_refresh(grant.account_id)
+    return entry.id
+
+
+def next_due_refresh(account_id: UUID, now: datetime) -> None:
+    """Note when something of the account comes due next."""
+    grants = CreditGrant.objects.filter(account_id=account_id)
+    hold = Hold.objects.filter(account_id=account_id, status=HoldStatus.OPEN).aggregate(at=Min("expires_at"))["at"]
+    moments = [
+        hold,
+        grants.filter(is_posted=False).aggregate(at=Min("effective_at"))["at"],
+        grants.filter(remaining__gt=0, expires_at__gt=now).aggregate(at=Min("expires_at"))["at"],
+    ]
+    due = min((moment for moment in moments if moment is not None), default=None)
+    CreditAccount.objects.filter(pk=account_id).update(next_due_at=due)
+
+
+def floor_refresh(account_id: UUID) -> None:
+    """Bring the floor back up as far as the debts allow, never above minus the overdraft limit."""
+    account = CreditAccount.objects.get(pk=account_id)
+    floor = min(-account.overdraft_limit, account.balance - account.held)
+    if floor != account.floor:
+        CreditAccount.objects.filter(pk=account_id).update(floor=floor)
+
+
+def expire_unheld(context: ExecutionContext, *, account_id: UUID, at: datetime) -> int:
+    """Expire what an ended hold had kept from expiring. The account is locked."""
+    return _expire_due(context, account_id, at)
+
+
+def _release_due(account: CreditAccount, now: datetime) -> int:
+    due = Hold.objects.filter(account=account, status=HoldStatus.OPEN, expires_at__lte=now)
+    holds = list(due.values_list("pk", "amount"))
+    Hold.objects.filter(pk__in=[pk for pk, _ in holds]).update(status=HoldStatus.EXPIRED, ended_at=now)
+    CreditAccount.objects.filter(pk=account.pk).update(held=F("held") - sum(amount for _, amount in holds))
+    return len(holds)
+
+
+def _beginning(account_id: UUID, now: datetime) -> list[CreditGrant]:
+    grants = CreditGrant.objects.filter(account_id=account_id, is_posted=False, effective_at__lte=now)
+    return list(grants.order_by("effective_at", "created_at", "pk"))
+
+
+def _expire_due(context: ExecutionContext, account_id: UUID, now: datetime) -> int:
+    expired = 0
+    ended = CreditGrant.objects.filter(account_id=account_id, remaining__gt=0, expires_at__lte=now)
+    for grant in ended.order_by("expires_at", "created_at", "pk"):
+        account = CreditAccount.objects.get(pk=account_id)
+        taken = min(grant.remaining, max(account.balance - account.held, 0))
+        if taken == 0:
+            break
+        entry = post(context, account_id=account_id, kind=EntryKind.EXPIRY, amount=-taken, at=now, grant_id=grant.pk)
+        CreditGrant.objects.filter(pk=grant.pk).update(remaining=F("remaining") - taken)
+        GrantBurn.objects.create(entry_id=entry.id, grant=grant, amount=taken)
+        expired += 1
+    return expired

@@ -1,0 +1,212 @@
+"""Authorize: may this be consumed, at what price; if asked, the credits are held (spec 05, Calls; Shadow mode)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Least
+
+from apps.core import clock
+from apps.core.canonical import Plain, plain
+from apps.core.context import ExecutionContext
+from apps.core.enums import Scope
+from apps.core.idempotency import Answer, idempotent
+from apps.credits.contracts import CreditFacts, Question
+from apps.credits.enums import DisagreementClass
+from apps.credits.models import CreditAccount, Hold, ShadowDisagreement
+from apps.credits.refusals import access_refusal
+from apps.credits.rules.decision import Decision, decide
+from apps.credits.selectors.facts import credit_facts
+from apps.credits.selectors.policies import remembered_terms, terms_of
+from apps.credits.services.accounts import account_for_update, account_settle
+from apps.credits.services.consumption import scope_of
+from apps.credits.services.decisions import decisions_keep, receipt_values
+from apps.subscriptions.receipts import chain_values
+from apps.tenants.enums import BillingMode
+
+LONGEST_HOLD = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDecision:
+    """What the product decided itself; amounts in micro-credits."""
+
+    decision: str
+    balance: int
+    charge: int
+
+
+def credits_authorize(
+    context: ExecutionContext,
+    *,
+    question: Question,
+    hold_ttl: timedelta | None = None,
+    key: str | None = None,
+    local: LocalDecision | None = None,
+) -> dict[str, Plain]:
+    """Answer the question; a denial is an answer. One statement, and a second where something is kept.
+
+    With `hold_ttl` an allowed quantity is held; with a key the hold is opened once. With `local` the answer is the
+    product's own unless we decide for it, and a disagreement is kept. Raises only for the caller's own rights.
+    """
+    if hold_ttl is None:
+        return _answered(context, question, local)
+    if key is None:
+        with transaction.atomic():
+            return _held(context, question, hold_ttl, local)
+    body = {"question": _asked(question), "ttl_seconds": int(hold_ttl.total_seconds())}
+    answer = idempotent(
+        scope=scope_of(context),
+        key=key,
+        operation="credits.authorize",
+        body=body,
+        perform=lambda: Answer(200, _held(context, question, hold_ttl, local)),
+    )
+    return dict(answer.body)
+
+
+def _answered(context: ExecutionContext, question: Question, local: LocalDecision | None) -> dict[str, Plain]:
+    facts, decision, now = _decided(context, question)
+    receipts: list[dict[str, object]] = []
+    if not decision.is_allowed:
+        receipts.append(receipt_values(context, decision=decision, facts=facts, question=question, at=now))
+        decisions_keep(receipts, [])
+    if local is not None:
+        _compare(context, question, facts, decision, local, now)
+    receipt_id = receipts[0]["id"] if receipts else None
+    return _answer(facts, decision, local, receipt_id, None)
+
+
+def _held(
+    context: ExecutionContext, question: Question, ttl: timedelta, local: LocalDecision | None
+) -> dict[str, Plain]:
+    facts, decision, now = _decided(context, question)
+    if facts.organization_id is not None:
+        # Decided anew upon what is committed once the account is ours.
+        account_for_update(facts.organization_id)
+        facts, decision, now = _decided(context, question)
+    hold = None
+    product_id, version = context.product_id, facts.policy_version
+    if decision.is_allowed and decision.price is not None and version is not None and product_id is not None:
+        hold = Hold.objects.create(
+            id=uuid.uuid4(),
+            account_id=facts.organization_id,
+            product_id=product_id,
+            operation=question.operation,
+            quantity=question.quantity,
+            amount=decision.price,
+            acting_user_id=question.user_id,
+            workspace_id=question.workspace_id,
+            policy_version=version,
+            expires_at=now + min(ttl, LONGEST_HOLD),
+            created_at=now,
+        )
+        CreditAccount.objects.filter(pk=facts.organization_id).update(
+            held=F("held") + hold.amount, next_due_at=Least(F("next_due_at"), hold.expires_at)
+        )
+        facts = credit_facts(context.product_id, question, now)
+    receipt = receipt_values(context, decision=decision, facts=facts, question=question, at=now)
+    decisions_keep([receipt], [])
+    if local is not None:
+        _compare(context, question, facts, decision, local, now)
+    return _answer(facts, decision, local, receipt["id"], hold)
+
+
+def _decided(context: ExecutionContext, question: Question) -> tuple[CreditFacts, Decision, datetime]:
+    now = clock.now()
+    facts = credit_facts(context.product_id, question, now)
+    is_identity = Scope.TENANTS_MANAGE in context.scopes
+    refusal = access_refusal(facts, question, product=context.actor.label, is_identity=is_identity)
+    if refusal is not None:
+        raise refusal
+    if facts.next_due_at is not None and facts.next_due_at <= now and facts.organization_id is not None:
+        account_settle(context, account_id=facts.organization_id)
+        facts = credit_facts(context.product_id, question, now)
+    terms = remembered_terms(context.product_id) if context.product_id else None
+    if facts.policy_id is None:
+        terms = None
+    elif terms is None or terms.id != facts.policy_id:
+        terms = terms_of(facts.policy_id)
+    return facts, decide(facts, terms, question, at=now), now
+
+
+def _answer(
+    facts: CreditFacts, decision: Decision, local: LocalDecision | None, receipt_id: object, hold: Hold | None
+) -> dict[str, Plain]:
+    is_local = local is not None and facts.billing_mode != BillingMode.CENTRAL
+    verdict = local.decision if local is not None and is_local else decision.answer.verdict.value
+    is_ours = verdict == decision.answer.verdict.value
+    answer: dict[str, Any] = {
+        "decision": verdict,
+        "code": decision.answer.code if is_ours else "decided_by_product",
+        "decided_by": "local" if is_local else "central",
+        "price": decision.price,
+        "balance": facts.balance,
+        "held": facts.held,
+        "available": facts.available,
+        "lifecycle": decision.lifecycle.state.value if decision.lifecycle else None,
+        "warnings": list(decision.warnings),
+        "explanation": chain_values(decision.answer.chain),
+        "decision_id": str(receipt_id) if receipt_id else None,
+        "hold": None if hold is None else {"id": str(hold.pk), "amount": hold.amount, "expires_at": hold.expires_at},
+    }
+    wire = plain(answer)
+    return wire if isinstance(wire, dict) else {}
+
+
+def _compare(
+    context: ExecutionContext,
+    question: Question,
+    facts: CreditFacts,
+    decision: Decision,
+    local: LocalDecision,
+    now: datetime,
+) -> None:
+    difference = difference_of(facts, decision, local)
+    if difference is None or context.product_id is None:
+        return
+    ShadowDisagreement.objects.create(
+        product_id=context.product_id,
+        organization_id=facts.organization_id,
+        difference=difference,
+        operation=question.operation,
+        quantity=question.quantity,
+        local_decision=local.decision,
+        local_balance=local.balance,
+        local_charge=local.charge,
+        central_decision=decision.answer.verdict.value,
+        central_code=decision.answer.code,
+        central_balance=facts.balance,
+        central_charge=decision.price,
+        request_id=context.request_id,
+        seen_at=now,
+    )
+
+
+def difference_of(facts: CreditFacts, decision: Decision, local: LocalDecision) -> DisagreementClass | None:
+    """The gravest thing in which the two decisions differ; None where they agree."""
+    differs = local.decision != decision.answer.verdict.value
+    if decision.answer.code == "unknown_operation":
+        return DisagreementClass.UNKNOWN_OPERATION
+    if differs and decision.answer.code == "not_a_member":
+        return DisagreementClass.MEMBERSHIP
+    if differs:
+        return DisagreementClass.VERDICT
+    if decision.price is not None and decision.price != local.charge:
+        return DisagreementClass.AMOUNT
+    return DisagreementClass.BALANCE if facts.balance != local.balance else None
+
+
+def _asked(question: Question) -> dict[str, object]:
+    return {
+        "account": str(question.account),
+        "operation": question.operation,
+        "quantity": question.quantity,
+        "user_id": question.user_id,
+        "workspace_id": question.workspace_id,
+    }

@@ -1,0 +1,303 @@
+"""Consume: charge once for each key (spec 05, Calls; No double charge).
+
+One prepared statement carries out a consumption from the key to the answer: `credits_consume` takes the key's lock,
+locks the account, reads the facts as committed then, asks the compiled lifecycle gate, and posts. So no decision rests
+on anything but what the statement itself has read. It answers a repetition with the first answer. A refusal posts
+nothing; Python explains it with the same pure rules from the facts that came back, and a second statement keeps the
+refusal and its receipt. Three things send it once more: a policy that this process does not know yet, something of the
+account that has come due, and a quantity that the free quantity covers in part.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from apps.core import clock
+from apps.core.amounts import NumberOutOfRangeError
+from apps.core.canonical import canonical_hash
+from apps.core.context import ExecutionContext
+from apps.core.enums import Scope
+from apps.core.errors import CountinghouseError, UnavailableError
+from apps.core.failpoints import failpoint
+from apps.core.idempotency import (
+    Answer,
+    IdempotencyKeyInFlightError,
+    IdempotencyKeyReusedError,
+    refusal_from_json,
+)
+from apps.core.locks import lock_number
+from apps.credits.contracts import Consumption, CreditFacts, facts_from
+from apps.credits.refusals import access_refusal, decision_refusal, hold_refusal
+from apps.credits.rules.decision import decide
+from apps.credits.rules.gate import compiled_gate
+from apps.credits.rules.occurrence import check_occurrence, is_late
+from apps.credits.rules.pricing import PolicyTerms, charge_for, free_left
+from apps.credits.selectors.policies import forget_terms, remembered_terms, terms_of
+from apps.credits.services.accounts import account_settle
+from apps.credits.services.decisions import decisions_keep, receipt_values, refused_values
+from apps.credits.statements import fetch_all
+
+OPERATION = "credits.consume"
+_TRIES = 6
+
+
+def _literal(values: Sequence[str]) -> str:
+    return "'{" + ",".join(f'"{value}"' for value in values) + "}'::text[]"
+
+
+def _gate() -> str:
+    gate = compiled_gate()
+    axes = ", ".join(_literal(axis) for axis in (gate.payments, gate.states, gate.overlays, gate.statuses))
+    return f"'{gate.letters}', {axes}"
+
+
+_CONSUME = f"SELECT outcome, answer, facts FROM credits_consume(%s::jsonb, {_gate()})"  # noqa: S608 - our own enumerations
+_BATCH = f"SELECT place, outcome, answer, facts FROM credits_consume_batch(%s::jsonb, {_gate()})"  # noqa: S608 - as above
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the statement said of one consumption."""
+
+    name: str
+    answer: dict[str, Any] | None
+    facts: CreditFacts | None
+
+
+Result = Answer | CountinghouseError
+
+
+def credits_consume(context: ExecutionContext, *, consumption: Consumption) -> Answer:
+    """Charge the consumption once, or raise why not. A repetition is answered as the first time.
+
+    Raises `InsufficientCreditsError`, `ForbiddenError` (`not_a_member`, `lifecycle_denied`, `product_not_related`),
+    `NotFoundError`, `UnprocessableError`, `ConflictError` for an ended hold, `IdempotencyKeyInFlightError`.
+    """
+    (result,) = _consume(context, [consumption], batch=False)
+    if isinstance(result, CountinghouseError):
+        raise result
+    return result
+
+
+def credits_consume_batch(context: ExecutionContext, *, consumptions: Sequence[Consumption]) -> list[Result]:
+    """Each consumption's answer or refusal, in order; they succeed or fail alone, in one transaction."""
+    return _consume(context, consumptions, batch=True)
+
+
+def _consume(context: ExecutionContext, items: Sequence[Consumption], *, batch: bool) -> list[Result]:
+    now = clock.now()
+    results: dict[int, Result] = {}
+    hashes = [canonical_hash(item.body()) for item in items]
+    expected: dict[int, int] = {}
+    waiting = list(range(len(items)))
+    refusals: list[tuple[int, Outcome]] = []
+    for _ in range(_TRIES):
+        outcomes = _send(context, items, hashes, waiting, expected, now, batch=batch)
+        waiting = []
+        for place, outcome in outcomes:
+            result = _settled(context, items[place], outcome, place, expected)
+            if result is not None:
+                results[place] = result
+            elif outcome.name.startswith(("refused", "hold_")):
+                refusals.append((place, outcome))
+            else:
+                waiting.append(place)
+        if not waiting:
+            break
+    for place in waiting:
+        results[place] = UnavailableError("The account changes faster than this could be decided. Try it again.")
+    if refusals:
+        results.update(_refuse(context, items, hashes, refusals, now))
+    return [results[place] for place in range(len(items))]
+
+
+def _send(
+    context: ExecutionContext,
+    items: Sequence[Consumption],
+    hashes: Sequence[str],
+    places: Sequence[int],
+    expected: dict[int, int],
+    now: datetime,
+    *,
+    batch: bool,
+) -> list[tuple[int, Outcome]]:
+    terms = remembered_terms(context.product_id) if context.product_id else None
+    sent = [_parameters(context, items[place], hashes[place], terms, now, expected.get(place)) for place in places]
+    failpoint("credits.before_statement")
+    if batch:
+        wire = [{**item, "place": place} for place, item in zip(places, sent, strict=True)]
+        rows = [(row[0], row[1:]) for row in fetch_all(_BATCH, (json.dumps(wire),))]
+    else:
+        rows = [(places[0], row) for row in fetch_all(_CONSUME, (json.dumps(sent[0]),))]
+    failpoint("credits.after_statement")
+    return [(place, _outcome(*row)) for place, row in rows]
+
+
+def _outcome(name: str, answer: str | None, facts: str | None) -> Outcome:
+    # Django has its connections hand over JSON as text.
+    return Outcome(name, json.loads(answer) if answer else None, facts_from(json.loads(facts)) if facts else None)
+
+
+def _parameters(
+    context: ExecutionContext,
+    item: Consumption,
+    body_hash: str,
+    terms: PolicyTerms | None,
+    now: datetime,
+    expected: int | None,
+) -> dict[str, object]:
+    question, scope = item.question, scope_of(context)
+    price = terms.prices.get(question.operation) if terms else None
+    charge = charge_expected = None
+    try:
+        if price is not None:
+            charge = charge_for(price, question.quantity)
+            charge_expected = charge_for(price, question.quantity, free_left=expected) if expected else None
+    except NumberOutOfRangeError:
+        price = None
+    moment = item.occurred_at or now
+    return {
+        "now": now.isoformat(),
+        "lock": lock_number(f"idempotency\x1f{scope}\x1f{item.key}"),
+        "scope": scope,
+        "key": item.key,
+        "hash": body_hash,
+        "product": _text(context.product_id),
+        "is_identity": Scope.TENANTS_MANAGE in context.scopes,
+        "account_type": question.account.type.value,
+        "account_id": str(question.account.id),
+        "user_id": _text(question.user_id),
+        "workspace_id": _text(question.workspace_id),
+        "operation": question.operation,
+        "quantity": question.quantity,
+        "outcome": item.outcome,
+        "occurred_at": moment.isoformat(),
+        "is_late": is_late(moment, now),
+        "run_id": item.run_id,
+        "hold_id": _text(item.hold_id),
+        "on_insufficient": item.on_insufficient.value,
+        "entry_id": str(uuid.uuid4()),
+        "policy_id": str(terms.id) if terms else None,
+        "is_known": price is not None and _is_possible(item, now),
+        "is_billable": price is not None and price.bills(item.outcome),
+        "free_quantity": price.free_quantity if price else 0,
+        "charge": charge,
+        "free_expected": expected,
+        "charge_expected": charge_expected,
+        "actor_label": context.actor.label,
+        "request_id": context.request_id,
+    }
+
+
+def _settled(  # noqa: C901 - one case for each word of the statement
+    context: ExecutionContext, item: Consumption, outcome: Outcome, place: int, expected: dict[int, int]
+) -> Result | None:
+    """The result where the statement's word is the last; else None, with everything ready to ask again."""
+    facts = outcome.facts
+    match outcome.name:
+        case "charged" | "replayed":
+            return Answer(201, outcome.answer or {}, replayed=outcome.name == "replayed")
+        case "refused_before":
+            return refusal_from_json(outcome.answer or {})
+        case "reused":
+            return IdempotencyKeyReusedError(
+                f"The idempotency key {item.key!r} was used for another request. Use a new key for a new request."
+            )
+        case "in_flight":
+            return IdempotencyKeyInFlightError(
+                f"A request with the idempotency key {item.key!r} is still in progress; repeat it in a moment.",
+                retry_after_seconds=1,
+            )
+        case "stale_policy" if facts is not None and context.product_id is not None:
+            if facts.policy_id is None:
+                forget_terms(context.product_id)
+            else:
+                terms_of(facts.policy_id)
+        case "due" if facts is not None and facts.organization_id is not None:
+            account_settle(context, account_id=facts.organization_id)
+        case "free_boundary" if facts is not None and context.product_id is not None:
+            terms = remembered_terms(context.product_id)
+            price = terms.prices.get(item.question.operation) if terms else None
+            if price is not None:
+                expected[place] = free_left(price, facts.free_used)
+    return None
+
+
+def _refuse(
+    context: ExecutionContext,
+    items: Sequence[Consumption],
+    hashes: Sequence[str],
+    refused: Sequence[tuple[int, Outcome]],
+    now: datetime,
+) -> dict[int, Result]:
+    """Explain each refusal, keep it with its receipt, and answer; a key that was quicker elsewhere answers for it."""
+    results: dict[int, Result] = {}
+    receipts: list[dict[str, object]] = []
+    kept: list[dict[str, object]] = []
+    for place, outcome in refused:
+        refusal, receipt = _explained(context, items[place], outcome, now)
+        results[place] = refusal
+        if receipt is not None:
+            receipts.append(receipt)
+        if receipt is not None or outcome.name.startswith("hold_"):
+            values = {"scope": scope_of(context), "key": items[place].key, "operation": OPERATION}
+            kept.append(refused_values(**values, body_hash=hashes[place], refusal=refusal, at=now))
+    if kept:
+        stored = decisions_keep(receipts, kept)
+        lost = {receipt["key"] for receipt in receipts if receipt["id"] not in stored}
+        for place, _ in refused:
+            if items[place].key in lost:
+                # Another request with this key was decided first, and its answer counts (spec 11, the second race).
+                results[place] = _consume(context, [items[place]], batch=False)[0]
+    return results
+
+
+def _explained(
+    context: ExecutionContext, item: Consumption, outcome: Outcome, now: datetime
+) -> tuple[CountinghouseError, dict[str, object] | None]:
+    facts, question = outcome.facts, item.question
+    if facts is None:
+        raise RuntimeError("A refusal came without the facts that it rests on.")
+    is_identity = Scope.TENANTS_MANAGE in context.scopes
+    refusal = access_refusal(facts, question, product=context.actor.label, is_identity=is_identity)
+    if refusal is not None:
+        return refusal, None
+    if outcome.name.startswith("hold_") and item.hold_id is not None:
+        return hold_refusal(outcome.name.removeprefix("hold_"), item.hold_id), None
+    if item.occurred_at is not None:
+        try:
+            check_occurrence(item.occurred_at, now)
+        except CountinghouseError as error:
+            return error, None
+    terms = remembered_terms(context.product_id) if context.product_id else None
+    decision = decide(facts, terms, question, at=now, outcome=item.outcome)
+    if decision.is_allowed:
+        raise RuntimeError(f"The statement refused what the rules allow: {outcome}")
+    receipt = receipt_values(
+        context, decision=decision, facts=facts, question=question, at=now, outcome=item.outcome, key=item.key
+    )
+    known = sorted(terms.prices) if terms else []
+    return decision_refusal(decision, question, UUID(str(receipt["id"])), known), receipt
+
+
+def _is_possible(item: Consumption, now: datetime) -> bool:
+    try:
+        check_occurrence(item.occurred_at or now, now)
+    except CountinghouseError:
+        return False
+    return True
+
+
+def scope_of(context: ExecutionContext) -> str:
+    """Whose keys they are: each product's own, and one space for people and the console (spec 05)."""
+    return f"product:{context.product_id}" if context.product_id else "staff"
+
+
+def _text(value: UUID | None) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,168 @@
+"""Grants of credits, and the overdraft limit (spec 05, Account, grants, entries)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core import clock
+from apps.core.audit import audit_append
+from apps.core.context import ExecutionContext
+from apps.core.enums import MembershipRole
+from apps.core.errors import FieldError, UnprocessableError
+from apps.core.idempotency import Answer, idempotent
+from apps.core.ids import OrganizationId, UserId
+from apps.core.locks import lock_name
+from apps.credits import events
+from apps.credits.contracts import AccountRef
+from apps.credits.enums import AccountType, GrantType
+from apps.credits.models import CreditAccount, CreditGrant
+from apps.credits.services.accounts import (
+    account_for_update,
+    account_settle,
+    floor_refresh,
+    grant_begin,
+    next_due_refresh,
+)
+from apps.credits.services.consumption import scope_of
+from apps.tenants.enums import OrganizationKind
+from apps.tenants.models import Organization, User
+from apps.tenants.services import organization_upsert
+from apps.tenants.services.organizations import OrganizationWish
+from apps.tenants.services.refusals import unknown_organization, unknown_user
+
+DEFAULT_PRIORITY = 100
+
+
+@dataclass(frozen=True, slots=True)
+class GrantWish:
+    """What is to be given. `amount` is micro-credits; None takes the default: now, for ever, the middle priority."""
+
+    grant_type: GrantType
+    amount: int
+    priority: int = DEFAULT_PRIORITY
+    effective_at: datetime | None = None
+    expires_at: datetime | None = None
+    note: str = ""
+
+
+def credit_grant(context: ExecutionContext, *, key: str, account: AccountRef, wish: GrantWish) -> Answer:
+    """Give credits once for the key. A person's first grant makes their individual organization and its account.
+
+    They count from `effective_at` on; a grant of the future is posted when it begins. Raises `UnprocessableError` for
+    an end that lies in the past or before the beginning, `NotFoundError` for an unknown organization or user.
+    """
+    body = {"account": str(account), "wish": {name: getattr(wish, name) for name in GrantWish.__dataclass_fields__}}
+    return idempotent(
+        scope=scope_of(context),
+        key=key,
+        operation="credits.grant",
+        body=body,
+        perform=lambda: _grant(context, account, wish, key),
+    )
+
+
+def _grant(context: ExecutionContext, account: AccountRef, wish: GrantWish, key: str) -> Answer:
+    now = clock.now()
+    effective_at = wish.effective_at or now
+    if wish.expires_at is not None and wish.expires_at <= max(effective_at, now):
+        sentence = "The grant would end before it begins. Choose a later expires_at, or none."
+        raise UnprocessableError(sentence, errors=[FieldError("expires_at", "in_the_past", sentence)])
+    account_id = _account_of(context, account)
+    account_settle(context, account_id=account_id)
+    account_for_update(account_id)
+    grant = CreditGrant.objects.create(
+        id=uuid.uuid4(),
+        account_id=account_id,
+        grant_type=wish.grant_type,
+        amount=wish.amount,
+        remaining=0,
+        priority=wish.priority,
+        effective_at=effective_at,
+        expires_at=wish.expires_at,
+        note=wish.note,
+        granted_by=context.actor.label,
+        created_at=now,
+    )
+    entry_id = grant_begin(context, grant=grant, at=now) if effective_at <= now else None
+    next_due_refresh(account_id, now)
+    audit_append(
+        context,
+        event=events.CREDITS_GRANTED,
+        target_type="credit_grant",
+        target_id=grant.pk,
+        before={},
+        after={"grant_type": wish.grant_type.value, "amount": wish.amount, "priority": wish.priority}
+        | {"effective_at": effective_at, "expires_at": wish.expires_at, "idempotency_key": key},
+        reason=wish.note,
+        organization_id=OrganizationId(account_id),
+    )
+    stored = CreditAccount.objects.get(pk=account_id)
+    return Answer(
+        201,
+        {
+            "grant_id": str(grant.pk),
+            "entry_id": str(entry_id) if entry_id else None,
+            "account_id": str(account_id),
+            "amount": wish.amount,
+            "balance": stored.balance,
+            "held": stored.held,
+            "available": stored.balance - stored.held + stored.overdraft_limit,
+        },
+    )
+
+
+def _account_of(context: ExecutionContext, account: AccountRef) -> UUID:
+    if account.type is AccountType.ORGANIZATION:
+        if not Organization.objects.filter(pk=account.id).exists():
+            raise unknown_organization(OrganizationId(account.id))
+        return account.id
+    lock_name(f"individual-account:{account.id}")
+    existing = individual_organization_of(account.id)
+    return existing if existing is not None else _individual_organization(context, account.id)
+
+
+def individual_organization_of(user_id: UUID) -> UUID | None:
+    """The individual organization that the user owns, the oldest if there are several."""
+    owned = Organization.objects.filter(
+        kind=OrganizationKind.INDIVIDUAL, memberships__user=user_id, memberships__role=MembershipRole.OWNER
+    )
+    return owned.order_by("created_at", "pk").values_list("pk", flat=True).first()
+
+
+def _individual_organization(context: ExecutionContext, user_id: UUID) -> UUID:
+    user = User.objects.filter(pk=user_id).first()
+    if user is None:
+        raise unknown_user("account.id", UserId(user_id))
+    wish = OrganizationWish(
+        name=user.name or user.email, kind=OrganizationKind.INDIVIDUAL, owner_user_id=UserId(user_id)
+    )
+    made = organization_upsert(context, organization_id=OrganizationId(uuid.uuid4()), wish=wish)
+    return UUID(str(made.record.pk))
+
+
+@transaction.atomic
+def overdraft_set(context: ExecutionContext, *, account_id: UUID, limit: int, reason: str) -> CreditAccount:
+    """Let the balance go as far below zero as `limit` micro-credits."""
+    account = account_for_update(account_id)
+    if account is None:
+        raise unknown_organization(OrganizationId(account_id))
+    before, account.overdraft_limit = account.overdraft_limit, limit
+    account.floor = min(-limit, account.balance - account.held)
+    account.save(update_fields=["overdraft_limit", "floor"])
+    floor_refresh(account_id)
+    audit_append(
+        context,
+        event=events.OVERDRAFT_CHANGED,
+        target_type="credit_account",
+        target_id=account_id,
+        before={"overdraft_limit": before},
+        after={"overdraft_limit": limit},
+        reason=reason,
+        organization_id=OrganizationId(account_id),
+    )
+    return account

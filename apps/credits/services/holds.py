@@ -1,0 +1,203 @@
+"""Holds: captured or released once (spec 05, Calls)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import F
+
+from apps.core import clock
+from apps.core.context import ExecutionContext
+from apps.core.idempotency import Answer, idempotent
+from apps.credits.contracts import AccountRef, CreditFacts, Question
+from apps.credits.enums import AccountType, EntryKind, HoldStatus, UsageCategory
+from apps.credits.ledger import post
+from apps.credits.models import CreditAccount, FreeQuantity, Hold
+from apps.credits.refusals import InsufficientCreditsError, above, hold_refusal
+from apps.credits.rules.pricing import Price, charge_for, free_left
+from apps.credits.selectors.facts import credit_facts
+from apps.credits.selectors.policies import terms_in_force
+from apps.credits.services.accounts import account_for_update, account_settle, expire_unheld, next_due_refresh
+from apps.credits.services.consumption import scope_of
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureWish:
+    """How much of the hold was used: a quantity, an amount in micro-credits, or neither for all of it."""
+
+    outcome: str
+    quantity: int | None = None
+    amount: int | None = None
+    allow_more: bool = False
+
+    def body(self) -> dict[str, object]:
+        """What must be equal for two requests to be the same."""
+        return {name: getattr(self, name) for name in CaptureWish.__dataclass_fields__}
+
+
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """What a capture charges, and how much of the free quantity it takes."""
+
+    charge: int
+    quantity: int
+    free: int
+    category: str
+    is_billable: bool
+
+
+def hold_capture(context: ExecutionContext, *, hold_id: UUID, key: str, wish: CaptureWish) -> Answer:
+    """Charge what was used and free the rest of the hold, once.
+
+    Raises `ConflictError` for a hold that has ended, `UnprocessableError` for more than is held, and with `allow_more`
+    `InsufficientCreditsError` for more than is affordable.
+    """
+    return idempotent(
+        scope=scope_of(context),
+        key=key,
+        operation="holds.capture",
+        body={"hold_id": hold_id, "wish": wish.body()},
+        perform=lambda: _capture(context, hold_id, key, wish),
+    )
+
+
+def hold_release(context: ExecutionContext, *, hold_id: UUID, key: str) -> Answer:
+    """Free what is held, once. Raises `ConflictError` for a hold that has ended."""
+    return idempotent(
+        scope=scope_of(context),
+        key=key,
+        operation="holds.release",
+        body={"hold_id": hold_id},
+        perform=lambda: _release(context, hold_id),
+    )
+
+
+def hold_of(hold_id: UUID) -> Hold | None:
+    """The hold, to read."""
+    return Hold.objects.filter(pk=hold_id).first()
+
+
+def _open_hold(context: ExecutionContext, hold_id: UUID) -> Hold:
+    """The open hold, its account locked and up to date."""
+    hold = hold_of(hold_id)
+    if hold is None:
+        raise hold_refusal("unknown", hold_id)
+    if hold.product_id != context.product_id:
+        raise hold_refusal("foreign", hold_id)
+    account_for_update(hold.account_id)
+    account_settle(context, account_id=hold.account_id)
+    hold.refresh_from_db()
+    if hold.status != HoldStatus.OPEN or hold.expires_at <= clock.now():
+        raise hold_refusal(hold.status, hold_id)
+    return hold
+
+
+def _capture(context: ExecutionContext, hold_id: UUID, key: str, wish: CaptureWish) -> Answer:
+    hold, now = _open_hold(context, hold_id), clock.now()
+    question = Question(AccountRef(AccountType.ORGANIZATION, hold.account_id), hold.operation, hold.quantity)
+    facts = credit_facts(context.product_id, question, now)
+    used = _used(hold, facts, wish, now)
+    _guard(hold, facts, wish, used)
+    posted = post(
+        context,
+        account_id=hold.account_id,
+        kind=EntryKind.CAPTURE,
+        amount=-used.charge,
+        at=now,
+        released=hold.amount,
+        product_id=hold.product_id,
+        operation=hold.operation,
+        quantity=used.quantity,
+        free_quantity=used.free,
+        outcome=wish.outcome,
+        category=used.category,
+        is_billable=used.is_billable,
+        acting_user_id=hold.acting_user_id,
+        workspace_id=hold.workspace_id,
+        hold_id=hold.pk,
+        policy_version=facts.policy_version or hold.policy_version,
+        idempotency_key=key,
+    )
+    _count_free(hold, used, now)
+    _end(context, hold, HoldStatus.CAPTURED, now)
+    account = CreditAccount.objects.get(pk=hold.account_id)
+    return Answer(
+        201,
+        {
+            "entry_id": str(posted.id),
+            "hold_id": str(hold.pk),
+            "charged": used.charge,
+            **_standing(account),
+            "category": used.category,
+            "billable": used.is_billable,
+            "policy_version": facts.policy_version or hold.policy_version,
+        },
+    )
+
+
+def _release(context: ExecutionContext, hold_id: UUID) -> Answer:
+    hold, now = _open_hold(context, hold_id), clock.now()
+    CreditAccount.objects.filter(pk=hold.account_id).update(held=F("held") - hold.amount)
+    _end(context, hold, HoldStatus.RELEASED, now)
+    account = CreditAccount.objects.get(pk=hold.account_id)
+    return Answer(200, {"hold_id": str(hold.pk), "released": hold.amount, **_standing(account)})
+
+
+def _used(hold: Hold, facts: CreditFacts, wish: CaptureWish, now: datetime) -> _Used:
+    terms = terms_in_force(hold.product_id, now)
+    price = terms.prices.get(hold.operation) if terms else None
+    quantity = wish.quantity or hold.quantity
+    is_billable = price is None or price.bills(wish.outcome)
+    if facts.category_override:
+        return _Used(0, quantity, 0, facts.category_override, is_billable)
+    if not is_billable:
+        return _Used(0, quantity, 0, UsageCategory.REGULAR.value, is_billable)
+    if wish.amount is not None or price is None or wish.quantity is None:
+        charge = hold.amount if wish.amount is None else wish.amount
+        return _Used(charge, quantity, 0, UsageCategory.REGULAR.value, is_billable)
+    return _priced(price, quantity, free_left(price, facts.free_used))
+
+
+def _priced(price: Price, quantity: int, left: int) -> _Used:
+    free = min(quantity, left)
+    category = UsageCategory.FREE if free == quantity else UsageCategory.REGULAR
+    charge = charge_for(price, quantity, free_left=left)
+    return _Used(charge, quantity, free, category.value, is_billable=True)
+
+
+def _guard(hold: Hold, facts: CreditFacts, wish: CaptureWish, used: _Used) -> None:
+    if used.charge <= hold.amount:
+        return
+    if not wish.allow_more:
+        raise above("amount" if wish.amount is not None else "quantity", used.charge, hold.amount, "what is held")
+    if used.charge > facts.available + hold.amount:
+        raise InsufficientCreditsError(
+            "The credits do not suffice for more than was held. Grant more, or capture at most the held amount."
+        )
+
+
+def _count_free(hold: Hold, used: _Used, now: datetime) -> None:
+    if not used.free:
+        return
+    counter, _ = FreeQuantity.objects.get_or_create(
+        account_id=hold.account_id,
+        product_id=hold.product_id,
+        operation=hold.operation,
+        month=now.date().replace(day=1),
+        defaults={"used": 0},
+    )
+    FreeQuantity.objects.filter(pk=counter.pk).update(used=F("used") + used.free)
+
+
+def _end(context: ExecutionContext, hold: Hold, status: HoldStatus, now: datetime) -> None:
+    Hold.objects.filter(pk=hold.pk).update(status=status, ended_at=now)
+    # What the hold had kept from expiring may go now.
+    expire_unheld(context, account_id=hold.account_id, at=now)
+    next_due_refresh(hold.account_id, now)
+
+
+def _standing(account: CreditAccount) -> dict[str, int]:
+    available = account.balance - account.held + account.overdraft_limit
+    return {"balance": account.balance, "held": account.held, "available": available}

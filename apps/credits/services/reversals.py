@@ -1,0 +1,171 @@
+"""Reversals give a charge back to the grants that paid it, once; adjustments take what staff decide (spec 05)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import F, Sum
+
+from apps.core import clock
+from apps.core.audit import audit_append
+from apps.core.context import ExecutionContext
+from apps.core.errors import ConflictError, NotFoundError, UnprocessableError
+from apps.core.idempotency import Answer, idempotent
+from apps.core.ids import OrganizationId
+from apps.credits import events
+from apps.credits.enums import EntryKind
+from apps.credits.ledger import Posted, pay_debts, post
+from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, GrantBurn, UncoveredCharge
+from apps.credits.refusals import InsufficientCreditsError, above
+from apps.credits.services.accounts import (
+    account_for_update,
+    account_settle,
+    expire_unheld,
+    floor_refresh,
+    next_due_refresh,
+)
+from apps.credits.services.consumption import scope_of
+
+_CHARGES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.ADJUSTMENT})
+
+
+def entry_reverse(
+    context: ExecutionContext, *, entry_id: UUID, key: str, reason: str, amount: int | None = None
+) -> Answer:
+    """Give a charge back, or `amount` micro-credits of it; once, never more than was charged.
+
+    It goes to what no grant had paid yet, then to the grants that paid, the last one first. What goes back to a grant
+    that has expired expires with it. Raises `NotFoundError`, `ConflictError` for a second reversal, and
+    `UnprocessableError` for more than was charged or for an entry that is no charge.
+    """
+    return idempotent(
+        scope=scope_of(context),
+        key=key,
+        operation="credits.reverse",
+        body={"entry_id": entry_id, "reason": reason, "amount": amount},
+        perform=lambda: _reverse(context, entry_id, key, reason, amount),
+    )
+
+
+def credit_adjust(context: ExecutionContext, *, account_id: UUID, key: str, amount: int, reason: str) -> Answer:
+    """Take `amount` micro-credits from the account for a reason. To give, grant an adjustment.
+
+    Raises `InsufficientCreditsError` where the floor does not allow it, `UnprocessableError` without a reason.
+    """
+    return idempotent(
+        scope=scope_of(context),
+        key=key,
+        operation="credits.adjust",
+        body={"account_id": account_id, "amount": amount, "reason": reason},
+        perform=lambda: _adjust(context, account_id, key, amount, reason),
+    )
+
+
+def _reverse(context: ExecutionContext, entry_id: UUID, key: str, reason: str, amount: int | None) -> Answer:
+    entry = CreditEntry.objects.filter(pk=entry_id).first()
+    if entry is None:
+        raise NotFoundError(f"There is no entry {entry_id}.", code="unknown_entry", title="Unknown entry")
+    account_settle(context, account_id=entry.account_id)
+    account_for_update(entry.account_id)
+    given = -entry.amount if amount is None else amount
+    _guard(entry, given)
+    now = clock.now()
+    posted = post(
+        context,
+        account_id=entry.account_id,
+        kind=EntryKind.REVERSAL,
+        amount=given,
+        at=now,
+        product_id=entry.product_id,
+        operation=entry.operation,
+        workspace_id=entry.workspace_id,
+        reversal_of_id=entry.pk,
+        policy_version=entry.policy_version,
+        idempotency_key=key,
+        reason=reason,
+    )
+    _give_back(entry, posted, given)
+    pay_debts(entry.account_id)
+    expire_unheld(context, account_id=entry.account_id, at=now)
+    floor_refresh(entry.account_id)
+    next_due_refresh(entry.account_id, now)
+    audit_append(
+        context,
+        event=events.CREDITS_REVERSED,
+        target_type="credit_entry",
+        target_id=entry.pk,
+        before={},
+        after={"reversal_id": posted.id, "amount": given, "idempotency_key": key},
+        reason=reason,
+        organization_id=OrganizationId(entry.account_id),
+    )
+    return Answer(201, _standing(entry.account_id, posted, {"reversal_of": str(entry.pk), "reversed": given}))
+
+
+def _guard(entry: CreditEntry, given: int) -> None:
+    if EntryKind(entry.kind) not in _CHARGES or entry.amount == 0:
+        raise UnprocessableError(f"The entry is a {entry.kind} of nothing charged; only a charge can be reversed.")
+    if CreditEntry.objects.filter(reversal_of=entry).exists():
+        raise ConflictError(
+            f"The entry {entry.pk} was reversed already; a charge is given back once.",
+            code="already_reversed",
+            title="Reversed already",
+        )
+    if given > -entry.amount:
+        raise above("amount", given, -entry.amount, "what was charged")
+
+
+def _give_back(entry: CreditEntry, posted: Posted, given: int) -> None:
+    left = given
+    debt = UncoveredCharge.objects.filter(pk=entry.pk, amount_left__gt=0).first()
+    if debt is not None:
+        forgiven = min(left, debt.amount_left)
+        UncoveredCharge.objects.filter(pk=entry.pk).update(amount_left=F("amount_left") - forgiven)
+        left -= forgiven
+    burns = GrantBurn.objects.filter(entry=entry).values("grant_id").annotate(paid=Sum("amount"))
+    order = dict(GrantBurn.objects.filter(entry=entry).values_list("grant_id", "pk"))
+    for burn in sorted(burns, key=lambda burn: -order[burn["grant_id"]]):
+        back = min(left, burn["paid"])
+        if back:
+            GrantBurn.objects.create(entry_id=posted.id, grant_id=burn["grant_id"], amount=-back)
+            CreditGrant.objects.filter(pk=burn["grant_id"]).update(remaining=F("remaining") + back)
+            left -= back
+
+
+def _adjust(context: ExecutionContext, account_id: UUID, key: str, amount: int, reason: str) -> Answer:
+    if not reason.strip():
+        raise UnprocessableError("Say why; the ledger and the audit log keep it.")
+    account_settle(context, account_id=account_id)
+    account = account_for_update(account_id)
+    if account is None:
+        raise NotFoundError(f"There is no account {account_id}.")
+    if amount > account.balance - account.held + account.overdraft_limit:
+        raise InsufficientCreditsError("The account does not hold as much. Take less, or raise the overdraft limit.")
+    now = clock.now()
+    posted = post(
+        context,
+        account_id=account_id,
+        kind=EntryKind.ADJUSTMENT,
+        amount=-amount,
+        at=now,
+        idempotency_key=key,
+        reason=reason,
+    )
+    audit_append(
+        context,
+        event=events.CREDITS_ADJUSTED,
+        target_type="credit_entry",
+        target_id=posted.id,
+        before={},
+        after={"amount": -amount, "idempotency_key": key},
+        reason=reason,
+        organization_id=OrganizationId(account_id),
+    )
+    return Answer(201, _standing(account_id, posted, {"amount": -amount}))
+
+
+def _standing(account_id: UUID, posted: Posted, values: dict[str, str | int]) -> dict[str, str | int]:
+    account = CreditAccount.objects.get(pk=account_id)
+    available = account.balance - account.held + account.overdraft_limit
+    standing = {"balance": account.balance, "held": account.held, "available": available}
+    return {"entry_id": str(posted.id), **values, **standing}
