@@ -33,6 +33,8 @@ lock: development ## resolve the dependencies again and lock them with hashes
 	$(UV_COMPILE) pyproject.toml -o .requirements/runtime.txt
 	$(UV_COMPILE) --group engines -c .requirements/runtime.txt -o .requirements/engines.txt
 	$(UV_COMPILE) pyproject.toml --extra development -c .requirements/runtime.txt -o .requirements/development.txt
+	$(UV_COMPILE) --group peers -o .requirements/peers.txt
+	$(UV_COMPILE) --group localstripe -o .requirements/localstripe.txt
 
 runtime development:
 	@sh .ci/environment $@
