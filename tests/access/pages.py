@@ -8,6 +8,8 @@ PREFIX = "billing/<slug:workspace_slug>/"
 # Page -> method -> (operation, the least role, the status of success). A page that is missing here fails the build.
 DECLARED_PAGES: dict[str, dict[str, tuple[str, str, int]]] = {
     "billing-workspace": {"GET": ("workspaces.read", "viewer", 302)},
+    "billing-credits": {"GET": ("credits.read", "viewer", 200)},
+    "billing-credits-csv": {"GET": ("credits.read", "viewer", 200)},
     "billing-settings": {"GET": ("settings.read", "viewer", 200), "POST": ("settings.change", "admin", 302)},
 }
 # What a form that changes something sends.

@@ -1,0 +1,83 @@
+"""An account's entries for a person to read: filtered, page by page, or all of them for an export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet
+
+from apps.credits.enums import EntryKind
+from apps.credits.models import CreditEntry, CreditGrant, GrantBurn
+from apps.tenants.models import Product, User
+
+_CHUNK = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Which entries; `since` and `until` are moments of recording, the second one not included."""
+
+    kind: EntryKind | None = None
+    product_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPage:
+    """One page, newest first. `older_than` is the place from which the next page goes on, None on the last one."""
+
+    entries: Sequence[CreditEntry]
+    older_than: int | None
+
+
+def filtered_entries(account_id: UUID, wanted: EntryFilter) -> QuerySet[CreditEntry]:
+    """The account's entries that are wanted, newest first, with all that explains them."""
+    rows = CreditEntry.objects.filter(account_id=account_id)
+    if wanted.kind:
+        rows = rows.filter(kind=wanted.kind)
+    if wanted.product_id:
+        rows = rows.filter(product_id=wanted.product_id)
+    if wanted.since:
+        rows = rows.filter(recorded_at__gte=wanted.since)
+    if wanted.until:
+        rows = rows.filter(recorded_at__lt=wanted.until)
+    burns = Prefetch("burns", GrantBurn.objects.select_related("grant").order_by("pk"))
+    return rows.select_related("grant", "reversal_of").prefetch_related(burns).order_by("-sequence")
+
+
+def entry_page(account_id: UUID, wanted: EntryFilter, *, before: int | None, size: int) -> EntryPage:
+    """The page that begins below the place `before`; the first one without it."""
+    rows = filtered_entries(account_id, wanted)
+    if before is not None:
+        rows = rows.filter(sequence__lt=before)
+    found = list(rows[: size + 1])
+    entries = found[:size]
+    return EntryPage(entries, entries[-1].sequence if len(found) > size else None)
+
+
+def all_entries(account_id: UUID, wanted: EntryFilter) -> Iterator[CreditEntry]:
+    """Every entry that is wanted, in chunks, however many there are."""
+    yield from filtered_entries(account_id, wanted).iterator(chunk_size=_CHUNK)
+
+
+def product_names() -> dict[UUID, str]:
+    """What each product is called."""
+    return dict(Product.objects.order_by("name").values_list("pk", "name"))
+
+
+def people_names(ids: Iterable[UUID | None]) -> dict[UUID, str]:
+    """What the acting people are called."""
+    wanted = {found for found in ids if found}
+    people = User.objects.filter(pk__in=wanted).values_list("pk", "name", "email") if wanted else []
+    return {pk: name or email for pk, name, email in people}
+
+
+def grants_with_rest(account_id: UUID, now: datetime) -> list[CreditGrant]:
+    """The grants that can pay, in the order in which they will, and those that begin later, last."""
+    grants = CreditGrant.objects.filter(account_id=account_id)
+    live = list(grants.filter(remaining__gt=0).order_by("priority", "expires_at", "created_at", "pk"))
+    return live + list(grants.filter(is_posted=False, effective_at__gt=now).order_by("effective_at", "pk"))

@@ -1,0 +1,129 @@
+"""Each entry of an account in a tenant's words. Free text that staff wrote is never shown here (spec 08)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from uuid import UUID
+
+from apps.core.amounts import format_micro
+from apps.credits.enums import EntryKind, UsageCategory
+from apps.credits.models import CreditEntry, CreditGrant
+from apps.subscriptions.wording import day
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the ids of an entry are called, and in which zone its days are."""
+
+    products: Mapping[UUID, str]
+    people: Mapping[UUID, str]
+    zone: tzinfo
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLine:
+    """An entry as the page shows it."""
+
+    entry: CreditEntry
+    recorded_on: str
+    sentence: str
+    amount: str
+    balance_after: str
+
+
+def line_of(entry: CreditEntry, names: Names) -> EntryLine:
+    """The entry in words. It comes with its `burns` and their grants, `grant`, and `reversal_of`."""
+    sentence = _SENTENCES[EntryKind(entry.kind)](entry, names)
+    sign = "+" if entry.amount > 0 else ""
+    recorded_on = moment(entry.recorded_at, names.zone)
+    return EntryLine(
+        entry, recorded_on, sentence, f"{sign}{format_micro(entry.amount)}", format_micro(entry.balance_after)
+    )
+
+
+def grant_name(grant: CreditGrant, zone: tzinfo) -> str:
+    """What a grant is called in a sentence: "the purchased grant of 3 March 2026"."""
+    return f"the {grant.get_grant_type_display().lower()} grant of {day(grant.effective_at, zone)}"
+
+
+def _granted(entry: CreditEntry, names: Names) -> str:
+    grant = entry.grant
+    kind = grant.get_grant_type_display().lower() if grant else "other"
+    until = f", valid until {day(grant.expires_at, names.zone)}" if grant and grant.expires_at else ""
+    return f"{_credits(entry.amount)} granted ({kind}){until}."
+
+
+def _spent(entry: CreditEntry, names: Names) -> str:
+    product = names.products.get(entry.product_id, "another product") if entry.product_id else "no product"
+    who = names.people.get(entry.acting_user_id) if entry.acting_user_id else None
+    what = f"{format_micro(entry.quantity)} × {entry.operation} in {product}"  # noqa: RUF001 - the sign of times
+    by = f" by {who}" if who else ""
+    after = " from a hold" if entry.kind == EntryKind.CAPTURE else ""
+    late = f" It happened on {day(entry.occurred_at, names.zone)} and was booked late." if entry.is_late else ""
+    if entry.amount == 0:
+        return f"{what}{by}{after}: nothing charged, {_why_free(entry)}.{late}"
+    free = f", {format_micro(entry.free_quantity)} of it free this month" if entry.free_quantity else ""
+    return f"{_credits(-entry.amount)} for {what}{by}{after}{free}{_paid_from(entry, names.zone)}.{late}"
+
+
+def _why_free(entry: CreditEntry) -> str:
+    if not entry.is_billable:
+        return f"for a run that ended as {entry.outcome} costs nothing"
+    reasons = {
+        UsageCategory.FREE.value: "for it was free",
+        UsageCategory.INTERNAL.value: "for your usage counts as internal",
+    }
+    return reasons.get(entry.category, "for its price is zero")
+
+
+def _paid_from(entry: CreditEntry, zone: tzinfo) -> str:
+    burns = [burn for burn in entry.burns.all() if burn.amount > 0]
+    if not burns:
+        return ", not yet covered by any grant"
+    if len(burns) == 1 and burns[0].amount == -entry.amount:
+        return f", paid from {grant_name(burns[0].grant, zone)}"
+    parts = [f"{format_micro(burn.amount)} from {grant_name(burn.grant, zone)}" for burn in burns]
+    rest = -entry.amount - sum(burn.amount for burn in burns)
+    open_part = [f"{format_micro(rest)} not yet covered by any grant"] if rest > 0 else []
+    return f", paid with {_listed([*parts, *open_part])}"
+
+
+def _given_back(entry: CreditEntry, names: Names) -> str:
+    charged = entry.reversal_of
+    what = f" for {charged.operation} on {day(charged.occurred_at, names.zone)}" if charged else ""
+    return f"{_credits(entry.amount)} given back of what was charged{what}."
+
+
+def _expired(entry: CreditEntry, names: Names) -> str:
+    whose = f" of {grant_name(entry.grant, names.zone)}" if entry.grant else ""
+    return f"{_credits(-entry.amount)}{whose} expired unused."
+
+
+def _adjusted(entry: CreditEntry, names: Names) -> str:
+    return f"{_credits(-entry.amount)} taken off by our billing team; ask them what for."
+
+
+_SENTENCES: Mapping[EntryKind, Callable[[CreditEntry, Names], str]] = {
+    EntryKind.GRANT: _granted,
+    EntryKind.CONSUMPTION: _spent,
+    EntryKind.CAPTURE: _spent,
+    EntryKind.REVERSAL: _given_back,
+    EntryKind.EXPIRY: _expired,
+    EntryKind.ADJUSTMENT: _adjusted,
+}
+
+
+def _credits(amount: int) -> str:
+    text = format_micro(amount)
+    return f"{text} credit" if text == "1" else f"{text} credits"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def moment(at: datetime, zone: tzinfo) -> str:
+    """The moment for people: "3 April 2026, 14:05"."""
+    return f"{day(at, zone)}, {at.astimezone(zone):%H:%M}"
