@@ -23,4 +23,5 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "drain-outbox": _fire("drain-outbox", _EVERY_MINUTE),
     "release-holds": _fire("release-holds", _EVERY_MINUTE),
     "expire-grants": _fire("expire-grants", crontab(minute=0)),
+    "purge-receipts": _fire("purge-receipts", crontab(hour=3, minute=20)),
 }

@@ -37,6 +37,18 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         ),
     ),
     (
+        "Credits",
+        (
+            Entry("Accounts", "account_balance_wallet", "credits_creditaccount_changelist", "credits.read"),
+            Entry("Entries", "receipt_long", "credits_creditentry_changelist", "credits.read"),
+            Entry("Grants", "savings", "credits_creditgrant_changelist", "credits.read"),
+            Entry("Holds", "lock_clock", "credits_hold_changelist", "credits.read"),
+            Entry("Uncovered charges", "money_off", "credits_uncoveredcharge_changelist", "credits.read"),
+            Entry("Policies", "price_change", "credits_creditpolicy_changelist", "credit_policies.read"),
+            Entry("Disagreements", "compare_arrows", "credits_shadowdisagreement_changelist", "credits.read"),
+        ),
+    ),
+    (
         "Products",
         (
             Entry("Products", "deployed_code", "tenants_product_changelist", "products.read"),

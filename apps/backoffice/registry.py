@@ -8,7 +8,12 @@ from django.contrib import admin
 from django.db.models import Model
 
 from apps.backoffice.pages.audit import AuditEntryAdmin
+from apps.backoffice.pages.credit_accounts import CreditAccountAdmin
+from apps.backoffice.pages.credit_entries import CreditEntryAdmin
+from apps.backoffice.pages.credit_policies import CreditPolicyAdmin
+from apps.backoffice.pages.credit_records import CreditGrantAdmin, HoldAdmin, UncoveredChargeAdmin
 from apps.backoffice.pages.decisions import DecisionReceiptAdmin
+from apps.backoffice.pages.disagreements import ShadowDisagreementAdmin
 from apps.backoffice.pages.job_runs import JobRunAdmin
 from apps.backoffice.pages.notes import WorkspaceNoteAdmin
 from apps.backoffice.pages.organizations import OrganizationAdmin
@@ -21,6 +26,15 @@ from apps.backoffice.pages.workspaces import WorkspaceAdmin
 from apps.backoffice.site import SITE_ROUTES
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core.models import AuditEntry, JobRun, OutboxItem
+from apps.credits.models import (
+    CreditAccount,
+    CreditEntry,
+    CreditGrant,
+    CreditPolicy,
+    Hold,
+    ShadowDisagreement,
+    UncoveredCharge,
+)
 from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.tenants.models import Membership, Organization, Product, ServiceToken, User, Workspace
 
@@ -37,6 +51,13 @@ PAGES: dict[type[Model], type[StaffAdmin[Any]]] = {
     JobRun: JobRunAdmin,
     AuditEntry: AuditEntryAdmin,
     DecisionReceipt: DecisionReceiptAdmin,
+    CreditPolicy: CreditPolicyAdmin,
+    CreditAccount: CreditAccountAdmin,
+    CreditGrant: CreditGrantAdmin,
+    CreditEntry: CreditEntryAdmin,
+    Hold: HoldAdmin,
+    UncoveredCharge: UncoveredChargeAdmin,
+    ShadowDisagreement: ShadowDisagreementAdmin,
 }
 
 

@@ -81,6 +81,10 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
         """What belongs to the record."""
         return []
 
+    def extra_context(self, request: HttpRequest, record: RecordT) -> dict[str, Any]:
+        """What the page's template needs beyond facts and panels."""
+        return {}
+
     def badges(self, record: RecordT) -> list[Any]:
         """What to know of the record before anything else."""
         return []
@@ -190,6 +194,7 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
             "facts": self.facts(record),
             "panels": self.panels(request, record),
             "actions_detail": self._offered_actions(request, record),
+            **self.extra_context(request, record),
         }
         return TemplateResponse(request, "backoffice/record.html", context)
 

@@ -89,7 +89,8 @@ def not_related(product: str, organization_id: UUID) -> ForbiddenError:
 def decision_refusal(decision: Decision, question: Question, decision_id: UUID, known: list[str]) -> CountinghouseError:
     """A denial of the gate as the refusal of a consumption."""
     code, chain = decision.answer.code, decision.answer.chain
-    fact = next((step.fact for step in reversed(chain) if step.outcome == "deny"), "")
+    facts = [step.fact for step in chain if step.outcome == "deny"]
+    fact = facts[-1] if facts else ""
     if code == "insufficient_credits":
         return InsufficientCreditsError(
             f"The credits do not suffice: {fact}. Grant more, or send on_insufficient: record.",
@@ -99,7 +100,9 @@ def decision_refusal(decision: Decision, question: Question, decision_id: UUID, 
     if code == "unknown_operation":
         close = get_close_matches(question.operation, known, n=1)
         suggestion = close[0] if close else None
-        sentence = f"{fact}." + (f" Did you mean `{suggestion}`?" if suggestion else " Publish it in a policy first.")
+        sentence = f"{fact[:1].upper()}{fact[1:]}." + (
+            f" Did you mean `{suggestion}`?" if suggestion else " Publish it in a policy first."
+        )
         return UnprocessableError(
             sentence,
             code=code,
@@ -109,11 +112,13 @@ def decision_refusal(decision: Decision, question: Question, decision_id: UUID, 
             decision_id=decision_id,
         )
     if code == "charge_too_large":
-        errors = [FieldError("quantity", "out_of_range", fact)]
-        return UnprocessableError(fact, errors=errors, explanation=chain, decision_id=decision_id)
+        sentence = f"{fact} Report the run in smaller quantities."
+        errors = [FieldError("quantity", "out_of_range", sentence)]
+        return UnprocessableError(sentence, errors=errors, explanation=chain, decision_id=decision_id)
     titles = {"not_a_member": "Not a member of this organization"}
+    remedies = {"not_a_member": " Add the user first: POST organizations/{id}/members:upsert."}
     return ForbiddenError(
-        f"This may not be consumed: {fact}.",
+        f"This may not be consumed: {'; '.join(facts)}.{remedies.get(code, '')}",
         code=code,
         title=titles.get(code, "The workspace's lifecycle does not allow this"),
         explanation=chain,
@@ -124,7 +129,11 @@ def decision_refusal(decision: Decision, question: Question, decision_id: UUID, 
 def hold_refusal(state: str, hold_id: UUID) -> CountinghouseError:
     """Why a hold can't be used: unknown, foreign (another product's), or ended."""
     if state == "unknown":
-        return NotFoundError(f"There is no hold {hold_id} of this account.", code="unknown_hold", title="Unknown hold")
+        return NotFoundError(
+            f"There is no hold {hold_id} of this account. Open one first: POST credits:authorize with `hold`.",
+            code="unknown_hold",
+            title="Unknown hold",
+        )
     if state == "foreign":
         return ForbiddenError(
             f"The hold {hold_id} belongs to another product; only that product may use it.",
@@ -139,9 +148,18 @@ def hold_refusal(state: str, hold_id: UUID) -> CountinghouseError:
     )
 
 
-def above(field: str, wanted: int, limit: int, what: str) -> UnprocessableError:
+def unknown_entry(entry_id: UUID) -> NotFoundError:
+    """There is no such line of any ledger."""
+    return NotFoundError(
+        f"There is no entry {entry_id}. Name the entry_id that the charge was answered with.",
+        code="unknown_entry",
+        title="Unknown entry",
+    )
+
+
+def above(field: str, wanted: int, limit: int, what: str, *, remedy: str) -> UnprocessableError:
     """More than there is of something."""
-    sentence = f"{format_micro(wanted)} is more than {what}, {format_micro(limit)}."
+    sentence = f"{format_micro(wanted)} is more than {what}, {format_micro(limit)}. {remedy}"
     return UnprocessableError(
         sentence, code="above_limit", title="More than there is", errors=[FieldError(field, "above_limit", sentence)]
     )

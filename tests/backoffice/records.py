@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from apps.core import clock
 from apps.core.errors import ForbiddenError
@@ -16,9 +16,19 @@ from apps.core.jobs import job_run_request
 from apps.core.models import AuditEntry, JobRun, OutboxItem
 from apps.core.outbox import outbox_enqueue
 from apps.core.states import OutboxStatus
+from apps.credits.models import (
+    CreditAccount,
+    CreditEntry,
+    CreditGrant,
+    CreditPolicy,
+    Hold,
+    ShadowDisagreement,
+    UncoveredCharge,
+)
 from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.subscriptions.services import lifecycle_require, note_add
 from apps.tenants.models import Membership, Organization, Product, ServiceToken, User, Workspace
+from tests.backoffice.credits.story import tell_story
 from tests.contexts import console_context, staff_context
 from tests.factories.tenants import (
     make_membership,
@@ -79,6 +89,29 @@ def _decision() -> Model:
     return DecisionReceipt.objects.latest("created_at")
 
 
+def _charge() -> Model:
+    """A charge, which can be reversed."""
+    account_id = tell_story().organization.pk
+    return CreditEntry.objects.filter(account_id=account_id, amount__lt=0).latest("sequence")
+
+
+def _in_credits(model: type[Model]) -> Callable[[], Model]:
+    """The newest record of the kind, after one product's story in which every kind comes up."""
+
+    def make() -> Model:
+        organization = tell_story().organization
+        field = {
+            CreditPolicy: "product__relations__organization",
+            CreditAccount: "pk",
+            ShadowDisagreement: "organization_id",
+        }.get(model, "account_id")
+        found: Model | None = QuerySet(model).filter(**{field: organization.pk}).order_by("pk").first()
+        assert found is not None
+        return found
+
+    return make
+
+
 MAKERS: dict[type[Model], Callable[[], Model]] = {
     Organization: make_organization,
     Workspace: lambda: make_workspace(make_organization()),
@@ -92,4 +125,11 @@ MAKERS: dict[type[Model], Callable[[], Model]] = {
     OutboxItem: lambda: make_outbox_item(make_organization()),
     JobRun: make_job_run,
     AuditEntry: _entry,
+    CreditPolicy: _in_credits(CreditPolicy),
+    CreditAccount: _in_credits(CreditAccount),
+    CreditGrant: _in_credits(CreditGrant),
+    CreditEntry: _charge,
+    Hold: _in_credits(Hold),
+    UncoveredCharge: _in_credits(UncoveredCharge),
+    ShadowDisagreement: _in_credits(ShadowDisagreement),
 }

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.db import DatabaseError, connection
 
 from apps.core.amounts import MICRO
 from apps.core.errors import CountinghouseError
+from apps.core.idempotency import Answer
 from apps.credits.contracts import Consumption
 from apps.credits.enums import OnInsufficient
 from apps.credits.models import CreditEntry, GrantBurn
 from apps.credits.services import credits_consume, credits_consume_batch
 from apps.credits.services.consumption import Result
 from tests.credits.cast import Place, assert_sound, consumption, give, make_place
+from tests.factories.tenants import make_organization, make_product
 from tests.sizes import size
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,3 +95,77 @@ def test_a_key_that_stands_twice_is_decided_once() -> None:
     assert results == ["insufficient_credits", "insufficient_credits", "idempotency_key_reused"]
     assert place.account.balance == 10 * MICRO
     assert_sound()
+
+
+@pytest.mark.parametrize("seed", range(size(small=4, full=100)))
+def test_a_batch_over_many_accounts_ends_like_its_items_one_by_one(seed: int) -> None:
+    """Common accounts go at once and the others one by one, in the same call."""
+    ends = []
+    for slug in ("red", "blue"):
+        chance = random.Random(seed)  # noqa: S311 - replayed by its seed; both sides get the same
+        places = _neighbours(make_place(slug), 5)
+        for place in places:
+            for _ in range(chance.randint(0, 4)):
+                give(place, chance.randint(1, 30) * MICRO, priority=chance.randint(0, 2))
+        items = [
+            consumption(places[chance.randrange(5)], f"{slug}-{number}", **chance.choice(_SHAPES[:2] + _SHAPES[4:7]))
+            for number in range(40)
+        ]
+        context = places[0].context
+        results = credits_consume_batch(context, consumptions=items) if slug == "red" else one_by_one(places[0], items)
+        ends.append((told(results), [lines(place) for place in places], [_burns(place) for place in places]))
+    assert ends[0] == ends[1]
+    assert_sound()
+
+
+def test_what_is_common_is_charged_without_the_way_of_single_items() -> None:
+    place = make_place(whole_credits=100)
+    consume_once(place)
+    with without_single_items():
+        items = [consumption(place, f"b-{number}", operation="unit") for number in range(10)]
+        results = credits_consume_batch(place.context, consumptions=items)
+        assert [result for result in results if isinstance(result, CountinghouseError)] == []
+        # The control: what is not common does need that way.
+        with pytest.raises(DatabaseError, match="no single items"):
+            credits_consume_batch(place.context, consumptions=[consumption(place, operation="unknown")])
+    assert place.account.balance == 89 * MICRO
+    assert_sound()
+
+
+def test_a_repeated_batch_is_answered_as_the_first_time() -> None:
+    place = make_place(whole_credits=100)
+    items = [consumption(place, f"b-{number}", operation="unit") for number in range(20)]
+    first = credits_consume_batch(place.context, consumptions=items)
+    again = credits_consume_batch(place.context, consumptions=items)
+    assert [dict(result.body) for result in again if isinstance(result, Answer) and result.replayed] == [
+        dict(result.body) for result in first if isinstance(result, Answer)
+    ]
+    assert len(again) == 20
+    assert place.account.balance == 80 * MICRO
+    assert_sound()
+
+
+@contextmanager
+def without_single_items() -> Iterator[None]:
+    """Meanwhile the function that carries out one item raises."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_get_functiondef('credits_consume'::regproc)")
+        (whole,) = cursor.fetchone()
+        head, _, _ = whole.partition("AS $function$")
+        cursor.execute(f"{head} AS $function$ BEGIN RAISE 'no single items'; END $function$")
+        try:
+            yield
+        finally:
+            cursor.execute(whole)
+
+
+def consume_once(place: Place) -> None:
+    """The process knows the policy from here on."""
+    credits_consume(place.context, consumption=consumption(place, operation="unit"))
+
+
+def _neighbours(place: Place, count: int) -> list[Place]:
+    """The place and further organizations of its product."""
+    others = [make_organization() for _ in range(count - 1)]
+    make_product(place.product.slug, *others)
+    return [place, *(Place(place.product, other, place.context) for other in others)]

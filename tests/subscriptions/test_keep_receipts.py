@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -12,6 +14,7 @@ from apps.core import operations as registry
 from apps.core.enums import LifecycleNeed, Role
 from apps.core.errors import ForbiddenError, NotFoundError
 from apps.core.operations import Operation
+from apps.subscriptions import jobs as receipt_jobs
 from apps.subscriptions.contracts import Activate, Resume, Suspend, WorkspacePlace
 from apps.subscriptions.history import facts_as_of
 from apps.subscriptions.ids import DecisionReceiptId, PlanId
@@ -112,3 +115,19 @@ def test_receipts_are_never_changed_and_kept_90_days(place: WorkspacePlace, monk
     assert decision_receipts_expire(console_context()) == 1
     with pytest.raises(NotFoundError):
         decision_receipt_of(DecisionReceiptId(receipt.pk))
+
+
+def test_the_purge_job_removes_what_is_past_its_90_days_in_portions(
+    place: WorkspacePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calendar = use_calendar(monkeypatch, clock.now())
+    old = [kept(denial(place)).pk for _ in range(5)]
+    calendar.turn(timedelta(days=80))
+    young = kept(denial(place)).pk
+    calendar.turn(timedelta(days=11))
+    monkeypatch.setattr(receipt_jobs, "_AT_ONCE", 2)
+    purge = partial(receipt_jobs.purge_receipts, console_context(), slot=clock.now(), include_demo=False)
+    assert purge(organization_id=uuid.uuid4()) == {"receipts": 0}
+    assert purge(organization_id=None) == {"receipts": len(old)}
+    assert list(DecisionReceipt.objects.values_list("pk", flat=True)) == [young]
+    assert purge(organization_id=None) == {"receipts": 0}

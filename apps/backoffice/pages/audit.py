@@ -33,6 +33,10 @@ _PAGES = {
     "outbox_item": "core.OutboxItem",
     "job_run": "core.JobRun",
     "plan": "subscriptions.Plan",
+    "credit_policy": "credits.CreditPolicy",
+    "credit_account": "credits.CreditAccount",
+    "credit_grant": "credits.CreditGrant",
+    "credit_entry": "credits.CreditEntry",
 }
 
 

@@ -9,9 +9,11 @@ from django.contrib.admin import display
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import NOTHING, badge, code, moment, page_url_of, short, title_and_slug
+from apps.backoffice.credits.receipt_words import change_words, question_rows, version_words
+from apps.backoffice.display import NOTHING, badge, code, moment, page_url_of, title_and_slug
 from apps.backoffice.display import link as to_page
-from apps.backoffice.filters import choice_filter, days_filter, organization_filter
+from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
+from apps.backoffice.pages.credit_choices import product_choices
 from apps.backoffice.panels import Fact, Panel, Row
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.workspace.references import reference_link
@@ -38,9 +40,14 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
         organization_filter("organization_id"),
         choice_filter("decision", "answer", lambda: Verdict.choices),
         choice_filter("kind", "gate", lambda: ReceiptKind.choices),
+        choice_filter("product", "product", product_choices, field="question__product_id"),
+        text_filter("code", "code", hint="insufficient_credits"),
+        text_filter("operation", "operation", field="question__operation", hint="fix_run"),
+        text_filter("request_id", "request", hint="X-Request-ID"),
         days_filter("created_at", "given"),
     )
-    search_help_text = "Id of a decision (decision_id of a denial)"
+    search_ids = ("pk", "organization_id", "workspace_id")
+    search_help_text = "decision_id of a denial, or id of an organization or workspace"
 
     @display(description="When")
     def when(self, record: DecisionReceipt) -> SafeString:
@@ -75,14 +82,15 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
             Fact("Organization", to_page(page_url_of(Organization, organization), "Open") if organization else NOTHING),
             Fact("Decision id", code(record.pk)),
             Fact("Request", code(record.request_id)),
+            *([Fact("Policy version", str(record.policy_version))] if record.policy_version else []),
         ]
 
     def panels(self, request: HttpRequest, record: DecisionReceipt) -> list[Panel]:
-        question = [(code(name), short(str(value))) for name, value in record.question.items()]
         return [
             *_replay_panels(record),
             _chain_panel("What it rested on then", record.chain, record, icon="history"),
-            Panel("The question", ("Name", "Value"), question, icon="help"),
+            _records_panel(record),
+            Panel("The question", ("Name", "Value"), question_rows(record.question), icon="help"),
         ]
 
 
@@ -101,8 +109,18 @@ def _replay_panels(record: DecisionReceipt) -> list[Panel]:
     return [_changes_panel(replay), now]
 
 
+def _records_panel(record: DecisionReceipt) -> Panel:
+    """Each record that was read, with the version that it had then."""
+    workspace_id = WorkspaceId(record.workspace_id) if record.workspace_id else None
+    rows: list[Row] = [
+        (reference_link(read["record"], workspace_id), version_words(str(read["version"]))) for read in record.records
+    ]
+    empty = "It read no record."
+    return Panel("The records it read, as they were", ("Record", "Version"), rows, empty=empty, icon="inventory_2")
+
+
 def _changes_panel(replay: Replay) -> Panel:
-    rows = [(change[:1].upper() + change[1:],) for change in replay.changes]
+    rows = [(change_words(change),) for change in replay.changes]
     empty = "Nothing has changed since: the answer and every record that it rests on are the same."
     return Panel("What has changed since", ("Change",), rows, empty=empty, icon="difference")
 

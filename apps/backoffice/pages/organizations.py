@@ -22,7 +22,10 @@ from apps.backoffice.filters import choice_filter, flag_filter
 from apps.backoffice.pages.evidence import changes_of_organization
 from apps.backoffice.pages.subqueries import count_of
 from apps.backoffice.panels import Fact, Panel, panel_of
+from apps.backoffice.staff import may
 from apps.backoffice.staff_admin import StaffAdmin
+from apps.backoffice.workspace.section import ShownSection
+from apps.backoffice.workspace.sections.credits import credits_of, offered_verbs_of
 from apps.tenants.enums import OrganizationKind
 from apps.tenants.models import Membership, Organization, ProductRelation, Workspace
 
@@ -92,6 +95,14 @@ class OrganizationAdmin(StaffAdmin[Organization]):
             Fact("Created", moment(record.created_at)),
             Fact("Closed", moment(record.closed_at)),
         ]
+
+    def extra_context(self, request: HttpRequest, record: Organization) -> dict[str, Any]:
+        """The credits with their verbs, above the panels; nothing for who may not read them."""
+        if not may(request, "credits.read"):
+            return {}
+        section = credits_of(request, record)
+        verbs = offered_verbs_of(request, record, f"organization:{record.pk}")
+        return {"section": section, "shown": ShownSection("credits", section, tuple(verbs))}
 
     def panels(self, request: HttpRequest, record: Organization) -> list[Panel]:
         workspaces = Workspace.objects.filter(organization=record).order_by("slug")

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django import forms
 from django.contrib.admin import display
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from apps.backoffice.actions import Dialog, Outcome, ReasonForm, show_dialog, staff_action
+from apps.backoffice.credits.drift_page import drift_context
+from apps.backoffice.credits.product_verbs import (
+    MODE_DIALOG,
+    MODE_OPERATION,
+    BillingModeForm,
+    current_mode,
+    drift_fact,
+    drift_panel,
+)
 from apps.backoffice.display import badge, code, list_url, moment, number, page_url, record_link, title_and_slug
 from apps.backoffice.filters import choice_filter
 from apps.backoffice.pages.evidence import changes_of_target
@@ -26,8 +40,9 @@ from apps.core.enums import DEFAULT_PRODUCT_SCOPES, Scope
 from apps.core.ids import OrganizationId, ProductId
 from apps.tenants.enums import BillingMode, TokenKind
 from apps.tenants.models import Product, ProductRelation, ServiceToken
-from apps.tenants.services import product_relation_upsert, service_token_create
+from apps.tenants.services import product_billing_mode_change, product_relation_upsert, service_token_create
 
+DRIFT_OPERATION = "credits.read"
 _MODE_TONES: dict[str, Any] = {BillingMode.SHADOW: "warn", BillingMode.CENTRAL: "good"}
 
 
@@ -80,7 +95,7 @@ class ProductAdmin(StaffAdmin[Product]):
     search_prefixes = ("slug",)
     search_names = ("name",)
     search_help_text = "Id, slug or beginning of the name"
-    actions_detail: ClassVar[tuple[str, ...]] = ("create_token", "relate_organization")
+    actions_detail: ClassVar[tuple[str, ...]] = ("create_token", "relate_organization", "change_billing_mode")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
         return super().get_queryset(request).annotate(related=count_of(ProductRelation, "product_id"))
@@ -111,6 +126,7 @@ class ProductAdmin(StaffAdmin[Product]):
             Fact("Billing mode", record.get_billing_mode_display()),
             Fact("Organizations", number(record.related)),
             Fact("Membership export", code(record.membership_export_url), "Read nightly by the reconciliation."),
+            drift_fact(_drift_url(record)),
             Fact("Created", moment(record.created_at)),
         ]
 
@@ -124,7 +140,8 @@ class ProductAdmin(StaffAdmin[Product]):
             empty="None yet: every call about an organization answers 403 product_not_related.",
             icon="domain",
         )
-        return [*self._tokens(request, record), related, *changes_of_target(request, "product", record.pk)]
+        drift = [drift_panel(record, _drift_url(record))] if may(request, DRIFT_OPERATION) else []
+        return [*self._tokens(request, record), *drift, related, *changes_of_target(request, "product", record.pk)]
 
     def _tokens(self, request: HttpRequest, record: Product) -> list[Panel]:
         if not may(request, "tokens.read"):
@@ -192,6 +209,53 @@ class ProductAdmin(StaffAdmin[Product]):
         if not related.is_created:
             return f"{record.name} was related to {organization.name} before; nothing was changed."
         return f"{record.name} may now speak of {organization.name}."
+
+    @staff_action(
+        operation=MODE_OPERATION, dialog=MODE_DIALOG, form_class=BillingModeForm, icon="tune", initial=current_mode
+    )
+    def change_billing_mode(self, request: HttpRequest, record: Product, form: BillingModeForm) -> Outcome:
+        """Say who decides on the product's credits."""
+        mode = BillingMode(form.cleaned_data["billing_mode"])
+        if record.billing_mode == mode:
+            return f"{record.name} was in this mode already. Nothing was changed."
+        product_billing_mode_change(
+            acting_context(request, MODE_OPERATION),
+            product_id=ProductId(record.pk),
+            billing_mode=mode,
+            reason=form.cleaned_data["reason"],
+            without_check=form.cleaned_data["without_check"],
+        )
+        return f"{record.name} is now in the mode {mode.value}."
+
+    # --- Drift -----------------------------------------------------------------------------------------------------
+    def further_routes(self) -> dict[str, str]:
+        return {f"{self.route_prefix}_drift": DRIFT_OPERATION}
+
+    def get_urls(self) -> list[URLPattern]:
+        drift = self.admin_site.admin_view(require_safe(self.drift))
+        return [path("<uuid:object_id>/drift/", drift, name=f"{self.route_prefix}_drift"), *super().get_urls()]
+
+    def drift(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        """Where the product's decisions and ours differ."""
+        if not may(request, DRIFT_OPERATION):
+            raise PermissionDenied(f"Your role may not do {DRIFT_OPERATION}.")
+        record = self.record_or_404(request, object_id)
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Drift of {record.name}",
+            "opts": self.opts,
+            "page": self,
+            "original": record,
+            "badges": self.badges(record),
+            "product_url": page_url(record),
+            **drift_context(record),
+        }
+        return TemplateResponse(request, "backoffice/credits/drift.html", context)
+
+
+def _drift_url(product: Product) -> str:
+    return reverse("admin:tenants_product_drift", args=(product.pk,))
 
 
 def show_fresh_token(request: HttpRequest, token: ServiceToken, text: str) -> HttpResponse:

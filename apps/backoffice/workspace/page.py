@@ -52,4 +52,6 @@ def offered_verbs(request: HttpRequest, subject: WorkspaceSubject, section: str 
 
 
 def _shown(request: HttpRequest, spec: SectionSpec, subject: WorkspaceSubject) -> ShownSection:
-    return ShownSection(spec.name, spec.build(request, subject), tuple(offered_verbs(request, subject, spec.name)))
+    further = spec.offer(request, subject) if spec.offer is not None else []
+    verbs = [*offered_verbs(request, subject, spec.name), *further]
+    return ShownSection(spec.name, spec.build(request, subject), tuple(verbs))

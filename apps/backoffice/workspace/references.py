@@ -8,9 +8,10 @@ from django.db.models import Model
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import code, link, page_url_of
+from apps.backoffice.display import code, link, list_url, page_url_of
 from apps.core.ids import WorkspaceId
 from apps.core.models import AuditEntry
+from apps.credits.models import CreditAccount, CreditPolicy
 from apps.tenants.models import Membership, Organization, User, Workspace
 
 _PAGES: Mapping[str, tuple[str, type[Model]]] = {
@@ -20,6 +21,8 @@ _PAGES: Mapping[str, tuple[str, type[Model]]] = {
     "user": ("user", User),
     "membership": ("membership", Membership),
     "audit_entry": ("audit entry", AuditEntry),
+    "credit_policy": ("credit policy", CreditPolicy),
+    "credit_account": ("credit account", CreditAccount),
 }
 
 
@@ -28,6 +31,9 @@ def reference_link(record: str, workspace_id: WorkspaceId | None = None) -> Safe
     kind, _, key = record.partition(":")
     if kind == "workspace_subscription" and workspace_id is not None:
         return link(page_url_of(Workspace, workspace_id), "subscription record")
+    if kind == "membership" and ":" in key:
+        organization_id, _, user_id = key.partition(":")
+        return link(list_url(Membership, organization=organization_id, user=user_id), "membership")
     known = _PAGES.get(kind)
     if known is None or not key:
         return code(record)

@@ -44,16 +44,6 @@ Build = Callable[[HttpRequest, WorkspaceSubject], Section]
 
 
 @dataclass(frozen=True, slots=True)
-class SectionSpec:
-    """One section of the page. `has_history` says that it can be shown as of a moment; the others are left out then."""
-
-    name: str
-    operation: str
-    build: Build
-    has_history: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class OfferedVerb:
     """A button."""
 
@@ -63,6 +53,23 @@ class OfferedVerb:
     url: str
     is_dangerous: bool
     is_rare: bool
+
+
+Offer = Callable[[HttpRequest, WorkspaceSubject], list[OfferedVerb]]
+
+
+@dataclass(frozen=True, slots=True)
+class SectionSpec:
+    """One section of the page. `has_history` says that it can be shown as of a moment; the others are left out then.
+
+    `offer` answers the verbs of another record's page that the section offers; the page's own verbs name their section.
+    """
+
+    name: str
+    operation: str
+    build: Build
+    has_history: bool = False
+    offer: Offer | None = None
 
 
 @dataclass(frozen=True, slots=True)

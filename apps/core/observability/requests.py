@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from apps.core.ids import RequestId
 
 HEADER = "X-Request-ID"
+_IN_META = "HTTP_X_REQUEST_ID"
 WELL_FORMED = r"[A-Za-z0-9._-]{8,64}"
 _WELL_FORMED = re.compile(WELL_FORMED, re.ASCII)
 # Asked for every few seconds by machines; a line for each would bury the others.
@@ -47,7 +48,7 @@ class RequestIdMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get(HEADER, "")
+        given = request.META.get(_IN_META, "")  # `headers` would parse them all
         request_id = given if _WELL_FORMED.fullmatch(given) else new_request_id()
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)

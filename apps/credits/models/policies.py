@@ -86,7 +86,7 @@ class OperationPrice(models.Model):
                     "FOREACH policy IN ARRAY CASE TG_OP WHEN 'INSERT' THEN ARRAY[NEW.policy_id]"
                     " WHEN 'DELETE' THEN ARRAY[OLD.policy_id] ELSE ARRAY[OLD.policy_id, NEW.policy_id] END LOOP"
                     " IF EXISTS (SELECT 1 FROM credits_creditpolicy p"
-                    f" WHERE p.id = policy AND p.status = {_PUBLISHED}) THEN"
+                    " WHERE p.id = policy AND p.status = 'published') THEN"
                     " RAISE EXCEPTION 'pgtrigger: Cannot change the prices of a published policy'; END IF; END LOOP;"
                     " IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW;"
                 ),

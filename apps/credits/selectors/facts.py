@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from uuid import UUID
+
+import msgspec
 
 from apps.credits.contracts import CreditFacts, Question, facts_from
 from apps.credits.statements import fetch_all
@@ -19,4 +20,4 @@ def credit_facts(product_id: UUID | None, question: Question, at: datetime) -> C
         _FACTS,
         (at, product_id, account.type.value, account.id, question.user_id, question.workspace_id, question.operation),
     )
-    return facts_from(json.loads(row))
+    return facts_from(msgspec.json.decode(row))

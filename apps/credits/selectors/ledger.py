@@ -55,6 +55,22 @@ _CHECKS: tuple[tuple[str, str], ...] = (
         WHERE g.is_posted AND g.remaining <> g.amount - b.total""",
     ),
     (
+        "each charge is paid by grants or waits for one",
+        """SELECT e.account_id, format('entry %s: %s, burned %s, unpaid %s', e.sequence, e.amount, COALESCE(b.total, 0),
+            COALESCE(u.amount_left, 0))
+        FROM credits_creditentry e
+        LEFT JOIN (SELECT entry_id, SUM(amount) total FROM credits_grantburn GROUP BY entry_id) b ON b.entry_id = e.id
+        LEFT JOIN credits_uncoveredcharge u ON u.entry_id = e.id
+        WHERE e.amount < 0 AND COALESCE(b.total, 0) + COALESCE(u.amount_left, 0) <> -e.amount
+        AND NOT EXISTS (SELECT 1 FROM credits_creditentry r WHERE r.reversal_of_id = e.id)""",
+    ),
+    (
+        "nothing is given back beyond its charge",
+        """SELECT r.account_id, format('entry %s: %s given back of %s', r.sequence, r.amount, -e.amount)
+        FROM credits_creditentry r JOIN credits_creditentry e ON e.id = r.reversal_of_id
+        WHERE r.kind = 'reversal' AND (r.amount > -e.amount OR r.account_id <> e.account_id)""",
+    ),
+    (
         "no key is charged twice",
         """SELECT MIN(account_id::text)::uuid, format('key %s: %s entries', idempotency_key, COUNT(*))
         FROM credits_creditentry WHERE idempotency_key <> '' AND product_id IS NOT NULL

@@ -5,14 +5,13 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Least
 
 from apps.core import clock
-from apps.core.canonical import Plain, plain
+from apps.core.canonical import Plain, moment_text
 from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
 from apps.core.idempotency import Answer, idempotent
@@ -141,7 +140,8 @@ def _answer(
     is_local = local is not None and facts.billing_mode != BillingMode.CENTRAL
     verdict = local.decision if local is not None and is_local else decision.answer.verdict.value
     is_ours = verdict == decision.answer.verdict.value
-    answer: dict[str, Any] = {
+    # Plain already, part by part: to walk through it all again would cost more than the decision.
+    answer: dict[str, Plain] = {
         "decision": verdict,
         "code": decision.answer.code if is_ours else "decided_by_product",
         "decided_by": "local" if is_local else "central",
@@ -151,12 +151,13 @@ def _answer(
         "available": facts.available,
         "lifecycle": decision.lifecycle.state.value if decision.lifecycle else None,
         "warnings": list(decision.warnings),
-        "explanation": chain_values(decision.answer.chain),
+        "explanation": [*chain_values(decision.answer.chain)],
         "decision_id": str(receipt_id) if receipt_id else None,
-        "hold": None if hold is None else {"id": str(hold.pk), "amount": hold.amount, "expires_at": hold.expires_at},
+        "hold": None
+        if hold is None
+        else {"id": str(hold.pk), "amount": hold.amount, "expires_at": moment_text(hold.expires_at)},
     }
-    wire = plain(answer)
-    return wire if isinstance(wire, dict) else {}
+    return answer
 
 
 def _compare(

@@ -171,7 +171,13 @@ def _guard(hold: Hold, facts: CreditFacts, wish: CaptureWish, used: _Used) -> No
     if used.charge <= hold.amount:
         return
     if not wish.allow_more:
-        raise above("amount" if wish.amount is not None else "quantity", used.charge, hold.amount, "what is held")
+        raise above(
+            "amount" if wish.amount is not None else "quantity",
+            used.charge,
+            hold.amount,
+            "what is held",
+            remedy="Capture at most that, or send allow_more: true.",
+        )
     if used.charge > facts.available + hold.amount:
         raise InsufficientCreditsError(
             "The credits do not suffice for more than was held. Grant more, or capture at most the held amount."

@@ -24,7 +24,12 @@ from apps.credits.selectors.policies import policy_terms
 
 @transaction.atomic
 def credit_policy_draft(
-    context: ExecutionContext, *, product_id: ProductId, prices: Sequence[Price], effective_from: datetime | None = None
+    context: ExecutionContext,
+    *,
+    product_id: ProductId,
+    prices: Sequence[Price],
+    effective_from: datetime | None = None,
+    reason: str = "",
 ) -> CreditPolicy:
     """Write the product's one draft, in place of the draft before. Raises `UnprocessableError` for an odd price."""
     lock_name(f"credit-policy:{product_id}")
@@ -53,7 +58,7 @@ def credit_policy_draft(
         )
         for price in prices
     )
-    _audit(context, policy, events.CREDIT_POLICY_DRAFTED)
+    _audit(context, policy, events.CREDIT_POLICY_DRAFTED, reason=reason)
     return policy
 
 

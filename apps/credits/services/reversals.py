@@ -16,7 +16,7 @@ from apps.credits import events
 from apps.credits.enums import EntryKind
 from apps.credits.ledger import Posted, pay_debts, post
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, GrantBurn, UncoveredCharge
-from apps.credits.refusals import InsufficientCreditsError, above
+from apps.credits.refusals import InsufficientCreditsError, above, unknown_entry
 from apps.credits.services.accounts import (
     account_for_update,
     account_settle,
@@ -64,7 +64,7 @@ def credit_adjust(context: ExecutionContext, *, account_id: UUID, key: str, amou
 def _reverse(context: ExecutionContext, entry_id: UUID, key: str, reason: str, amount: int | None) -> Answer:
     entry = CreditEntry.objects.filter(pk=entry_id).first()
     if entry is None:
-        raise NotFoundError(f"There is no entry {entry_id}.", code="unknown_entry", title="Unknown entry")
+        raise unknown_entry(entry_id)
     account_settle(context, account_id=entry.account_id)
     account_for_update(entry.account_id)
     given = -entry.amount if amount is None else amount
@@ -104,7 +104,12 @@ def _reverse(context: ExecutionContext, entry_id: UUID, key: str, reason: str, a
 
 def _guard(entry: CreditEntry, given: int) -> None:
     if EntryKind(entry.kind) not in _CHARGES or entry.amount == 0:
-        raise UnprocessableError(f"The entry is a {entry.kind} of nothing charged; only a charge can be reversed.")
+        what = "charged nothing" if EntryKind(entry.kind) in _CHARGES else f"is no charge but of the kind {entry.kind}"
+        raise UnprocessableError(
+            f"The entry {entry.pk} {what}, so there is nothing to give back.",
+            code="nothing_to_reverse",
+            title="Nothing to give back",
+        )
     if CreditEntry.objects.filter(reversal_of=entry).exists():
         raise ConflictError(
             f"The entry {entry.pk} was reversed already; a charge is given back once.",
@@ -112,7 +117,7 @@ def _guard(entry: CreditEntry, given: int) -> None:
             title="Reversed already",
         )
     if given > -entry.amount:
-        raise above("amount", given, -entry.amount, "what was charged")
+        raise above("amount", given, -entry.amount, "what was charged", remedy="Give back at most that.")
 
 
 def _give_back(entry: CreditEntry, posted: Posted, given: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 
@@ -80,7 +81,14 @@ def lifecycle_require(context: ExecutionContext, *, workspace_id: WorkspaceId, o
 
 
 @transaction.atomic
-def decision_receipts_expire(context: ExecutionContext, *, at_most: int = 10_000) -> int:
-    """Remove the oldest receipts past their 90 days; returns how many. Call again while it returns `at_most`."""
+def decision_receipts_expire(
+    context: ExecutionContext, *, at_most: int = 10_000, organization_id: UUID | None = None
+) -> int:
+    """Remove the oldest receipts past their 90 days, of one organization or of all; returns how many.
+
+    Call again while it returns any.
+    """
     old = DecisionReceipt.objects.filter(created_at__lt=clock.now() - KEPT_FOR).order_by("created_at")
+    if organization_id is not None:
+        old = old.filter(organization_id=organization_id)
     return DecisionReceipt.objects.filter(pk__in=old.values("pk")[:at_most]).delete()[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.tenants.services.members import member_remove, member_upsert
 from apps.tenants.services.organizations import organization_upsert
-from apps.tenants.services.products import product_relation_upsert, product_upsert
+from apps.tenants.services.products import product_billing_mode_change, product_relation_upsert, product_upsert
 from apps.tenants.services.settings import organization_settings_change
 from apps.tenants.services.staff import staff_create
 from apps.tenants.services.tokens import service_token_create, service_token_revoke
@@ -16,6 +16,7 @@ __all__ = [
     "member_upsert",
     "organization_settings_change",
     "organization_upsert",
+    "product_billing_mode_change",
     "product_relation_upsert",
     "product_upsert",
     "service_token_create",

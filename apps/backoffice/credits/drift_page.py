@@ -1,0 +1,76 @@
+"""The drift page of a product: disagreements of shadow mode by class and day, each leading to its list (spec 05)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from apps.backoffice.credits.product_verbs import class_badge
+from apps.backoffice.display import list_url
+from apps.core import clock
+from apps.credits.enums import DisagreementClass
+from apps.credits.models import ShadowDisagreement
+from apps.credits.selectors.drift import DAYS, drift_of
+from apps.tenants.models import Product
+
+_MEANINGS = {
+    DisagreementClass.UNKNOWN_OPERATION: "The product uses an operation that no policy prices.",
+    DisagreementClass.MEMBERSHIP: "The product let somebody act who is no member, or the other way round.",
+    DisagreementClass.VERDICT: "One side allows, the other denies.",
+    DisagreementClass.AMOUNT: "Both allow, at different prices.",
+    DisagreementClass.BALANCE: "Both allow at one price, but know different balances.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The count of one class on one day."""
+
+    day: date
+    count: int
+    url: str
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRow:
+    """One class."""
+
+    badge: Any
+    meaning: str
+    total: int
+    url: str
+    cells: tuple[Cell, ...]
+
+
+def drift_context(product: Product) -> dict[str, Any]:
+    """What the template shows; one query."""
+    drift = drift_of(product.pk, clock.now())
+    highest = max((max(counts) for counts in drift.counts.values()), default=0)
+    return {
+        "product": product,
+        "drift": drift,
+        "days": DAYS,
+        "highest": highest,
+        "rows": [_row(product, each, drift.days, counts, highest) for each, counts in drift.counts.items()],
+        "all_url": list_url(ShadowDisagreement, product=product.pk),
+    }
+
+
+def _row(
+    product: Product, each: DisagreementClass, days: tuple[date, ...], counts: tuple[int, ...], highest: int
+) -> DriftRow:
+    cells = tuple(
+        Cell(
+            day,
+            count,
+            list_url(
+                ShadowDisagreement, product=product.pk, difference=each.value, seen_at_from=day, seen_at_until=day
+            ),
+            count * 100 // highest if highest else 0,
+        )
+        for day, count in zip(days, counts, strict=True)
+    )
+    url = list_url(ShadowDisagreement, product=product.pk, difference=each.value)
+    return DriftRow(class_badge(each.value), _MEANINGS[each], sum(counts), url, cells)

@@ -1,0 +1,101 @@
+"""Forms of the verbs of credits. Amounts are typed as decimal numbers of credits."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from apps.backoffice.credits.verbs import CreditForm
+from apps.core.amounts import MalformedNumberError, NumberOutOfRangeError, parse_amount
+from apps.credits.enums import GrantType
+
+DEFAULT_PRIORITY = 100
+LOWEST_PRIORITY = 255
+
+
+class AmountField(forms.CharField):
+    """Credits as a decimal number, such as 12.5; cleaned to micro-credits."""
+
+    def __init__(self, *, allow_zero: bool = False, placeholder: str = "100", **kwargs: Any) -> None:
+        self.allow_zero = allow_zero
+        attrs = {"inputmode": "decimal", "placeholder": placeholder, "autocomplete": "off"}
+        super().__init__(max_length=40, widget=UnfoldAdminTextInputWidget(attrs=attrs), **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        text = str(super().clean(value)).strip()
+        if not text:
+            return None
+        try:
+            amount = parse_amount(text)
+        except (MalformedNumberError, NumberOutOfRangeError) as error:
+            raise forms.ValidationError(str(error)) from error
+        if amount == 0 and not self.allow_zero:
+            raise forms.ValidationError("The amount must be more than 0.")
+        return amount
+
+
+def day_field(label: str, hint: str) -> forms.DateField:
+    """A day in UTC, by the browser's own picker."""
+    widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
+    return forms.DateField(label=label, required=False, help_text=hint, widget=widget)
+
+
+class GrantForm(CreditForm):
+    """What is given, until when, and when it is burned."""
+
+    grant_type = forms.ChoiceField(
+        label="Kind", choices=[("", "Choose"), *GrantType.choices], widget=UnfoldAdminSelectWidget()
+    )
+    amount = AmountField(label="Credits")
+    begins_on = day_field("First day", "In UTC. Empty: it counts at once.")
+    expires_on = day_field("Last day", "In UTC. Empty: it does not expire.")
+    priority = forms.IntegerField(
+        min_value=0,
+        max_value=LOWEST_PRIORITY,
+        initial=DEFAULT_PRIORITY,
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "number", "min": 0, "max": LOWEST_PRIORITY}),
+        help_text="0 is burned first, 255 last; of two equal ones that which expires sooner.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        first, last = cleaned.get("begins_on"), cleaned.get("expires_on")
+        if first and last and last < first:
+            self.add_error("expires_on", "The last day lies before the first.")
+        return cleaned
+
+    def effective_at(self) -> datetime | None:
+        """The beginning of the first day."""
+        return _midnight(self.cleaned_data["begins_on"])
+
+    def expires_at(self) -> datetime | None:
+        """The end of the last day."""
+        midnight = _midnight(self.cleaned_data["expires_on"])
+        return midnight + timedelta(days=1) if midnight else None
+
+
+class AdjustForm(CreditForm):
+    """How much is taken."""
+
+    amount = AmountField(
+        label="Credits to take", help_text="To give credits, grant an adjustment instead.", placeholder="12.5"
+    )
+
+
+class OverdraftForm(CreditForm):
+    """How far below zero the balance may go."""
+
+    limit = AmountField(label="Limit", allow_zero=True, help_text="0: the balance can't be overdrawn.")
+
+
+class ReverseForm(CreditForm):
+    """How much of a charge is given back."""
+
+    amount = AmountField(label="Credits to give back", required=False, help_text="Empty: the whole charge.")
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return datetime.combine(day, time.min, tzinfo=UTC) if day else None

@@ -1,0 +1,93 @@
+"""The price preview in words and tables: "this draft would have charged 4.1 % more" (spec 05, Policy)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.utils.safestring import SafeString
+
+from apps.backoffice.credits.words import account_link, amount_cell, spelled
+from apps.backoffice.display import code, number
+from apps.backoffice.panels import Panel, Row
+from apps.credits.rules.price_preview import Compared, PricePreview
+from apps.tenants.models import Organization
+
+_TENTHS = 10
+
+
+def percent(compared: Compared) -> str:
+    """The change in per cent with one place: "+4.1 %"."""
+    share = compared.per_mille
+    if share is None:
+        return "was free" if compared.difference else "0.0 %"
+    whole, tenth = divmod(abs(share), _TENTHS)
+    sign = "+" if share > 0 else "-" if share < 0 else ""
+    return f"{sign}{whole:,}.{tenth} %"
+
+
+def headline(preview: PricePreview) -> str:
+    """The one sentence."""
+    total = preview.total
+    if not total.lines:
+        return "Nothing was used in the last 30 days, so there is nothing to compare with."
+    if not total.difference:
+        charged = spelled(total.charged)
+        return f"It would have charged the same for the {total.lines:,} uses of the last 30 days: {charged} credits."
+    word = "more" if total.difference > 0 else "less"
+    share = percent(total).lstrip("+-") if total.charged else f"{spelled(abs(total.difference))} credits"
+    return (
+        f"It would have charged {share} {word} for the {total.lines:,} uses of the last 30 days:"
+        f" {spelled(total.would_charge)} in place of {spelled(total.charged)} credits."
+    )
+
+
+def warnings(preview: PricePreview) -> list[str]:
+    """What would not go as before."""
+    missing = [f"{name} ({count:,} uses)" for name, count in sorted(preview.unpriced.items())]
+    lines = [f"Without a price, and refused from then on: {', '.join(missing)}."] if missing else []
+    if preview.too_large:
+        lines.append(f"{preview.too_large:,} uses would cost more than one charge may be, and would be refused.")
+    return lines
+
+
+def preview_panels(preview: PricePreview) -> list[Panel]:
+    """By operation, and the organizations that change most; one query for their names."""
+    return [
+        Panel(
+            "By operation, last 30 days",
+            ("Operation", "Uses", "Charged", "This draft", "Difference"),
+            [(code(name), *_row(compared)) for name, compared in sorted(preview.operations.items())],
+            empty="Nothing was used in the last 30 days.",
+            icon="calculate",
+        ),
+        Panel(
+            _title(preview),
+            ("Organization", "Uses", "Charged", "This draft", "Difference"),
+            _organizations(preview.accounts),
+            empty="No organization would pay another amount.",
+            icon="domain",
+        ),
+    ]
+
+
+def _title(preview: PricePreview) -> str:
+    shown = len(preview.accounts)
+    if preview.changed_accounts > shown:
+        return f"The {shown} organizations that change most, of {number(preview.changed_accounts)}"
+    return "The organizations that change"
+
+
+def _organizations(accounts: Sequence[tuple[UUID, Compared]]) -> list[Row]:
+    names = dict(Organization.objects.filter(pk__in=[key for key, _ in accounts]).values_list("pk", "name"))
+    return [(account_link(key, names.get(key)), *_row(compared)) for key, compared in accounts]
+
+
+def _row(compared: Compared) -> tuple[str | SafeString, ...]:
+    difference = SafeString(f"{amount_cell(compared.difference)} <small>{percent(compared)}</small>")
+    return (
+        number(compared.lines),
+        spelled(compared.charged),
+        spelled(compared.would_charge),
+        difference if compared.difference else "None",
+    )

@@ -1,0 +1,221 @@
+"""Credit entries: the lines of the ledger, which grants paid them, and the reversal of a charge (spec 05)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.contrib.admin import display
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from apps.backoffice.actions import Dialog
+from apps.backoffice.credits import effects
+from apps.backoffice.credits.forms import ReverseForm
+from apps.backoffice.credits.verbs import DONE_BEFORE, credit_verb
+from apps.backoffice.credits.words import (
+    account_link,
+    amount_cell,
+    entry_link,
+    grant_link,
+    kind_badge,
+    or_nothing,
+    sentence_of,
+    spelled,
+    why_free,
+)
+from apps.backoffice.display import NOTHING, badge, code, link, moment, page_url_of
+from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
+from apps.backoffice.pages.credit_choices import product_choices
+from apps.backoffice.panels import Fact, Panel, Row
+from apps.backoffice.staff import acting_context
+from apps.backoffice.staff_admin import StaffAdmin
+from apps.core import clock
+from apps.core.errors import UnprocessableError
+from apps.credits.enums import EntryKind, UsageCategory
+from apps.credits.models import CreditEntry, GrantBurn, Hold
+from apps.credits.services import entry_reverse
+from apps.tenants.models import Product, User, Workspace
+
+REVERSE_OPERATION = "credits.reverse"
+_CHARGES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.ADJUSTMENT})
+LOOKED_BACK = timedelta(hours=24)
+
+
+def is_reversible(entry: CreditEntry) -> bool:
+    """Whether the entry charged something and was not given back yet; the service has the last word."""
+    is_charge = EntryKind(entry.kind) in _CHARGES and entry.amount < 0
+    return is_charge and getattr(entry, "reversal", None) is None
+
+
+def _effect(entry: CreditEntry, form: ReverseForm) -> effects.Effect:
+    wanted = form.cleaned_data["amount"]
+    if wanted is not None and wanted > -entry.amount:
+        raise UnprocessableError(f"{spelled(wanted)} is more than was charged, {spelled(-entry.amount)}.")
+    return effects.of_reversal(entry, -entry.amount if wanted is None else wanted)
+
+
+class CreditEntryAdmin(StaffAdmin[CreditEntry]):
+    """Append-only. A large table: without an organization the list shows the last day."""
+
+    operation = "credits.read"
+    icon = "receipt_long"
+    heading = "Credit entries"
+    about = (
+        "Every line of the ledger, for ever. Choose an organization to see all of its lines; else those of 24 hours."
+    )
+    list_display = ("when", "what", "kind_cell", "amount_cell", "balance", "tenant")
+    list_filter = (
+        organization_filter("account_id"),
+        choice_filter("kind", "kind", lambda: EntryKind.choices),
+        choice_filter("product", "product", product_choices, field="product_id"),
+        text_filter("operation", "operation", hint="fix_run"),
+        choice_filter("category", "usage category", lambda: UsageCategory.choices),
+        days_filter("recorded_at", "recorded"),
+    )
+    search_ids = ("pk",)
+    search_help_text = "Id of an entry"
+    actions_detail: ClassVar[tuple[str, ...]] = ("reverse_entry",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CreditEntry]:
+        entries = super().get_queryset(request).select_related("account__organization", "reversal", "grant")
+        asks_for_more = {"organization", "q", "recorded_at_from", "recorded_at_until"} & set(request.GET)
+        is_list = getattr(request.resolver_match, "url_name", "") == f"{self.route_prefix}_changelist"
+        if is_list and not any(request.GET.get(name) for name in asks_for_more):
+            return entries.filter(recorded_at__gte=clock.now() - LOOKED_BACK)
+        return entries
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        # One account's lines lie in an index by their place; all accounts' are a day's, by their moment.
+        return ("-sequence",) if request.GET.get("organization") else ("-recorded_at",)
+
+    @display(description="When")
+    def when(self, record: CreditEntry) -> SafeString:
+        return moment(record.recorded_at)
+
+    @display(description="What")
+    def what(self, record: CreditEntry) -> SafeString:
+        return sentence_of(record)
+
+    @display(description="Kind")
+    def kind_cell(self, record: CreditEntry) -> SafeString:
+        return kind_badge(record)
+
+    @display(description="Amount")
+    def amount_cell(self, record: CreditEntry) -> SafeString:
+        return amount_cell(record.amount)
+
+    @display(description="Balance after")
+    def balance(self, record: CreditEntry) -> str:
+        return spelled(record.balance_after)
+
+    @display(description="Organization")
+    def tenant(self, record: CreditEntry) -> SafeString:
+        return account_link(record.account_id, record.account.organization.name)
+
+    def title_of(self, record: CreditEntry) -> str:
+        return f"{record.get_kind_display()} of {spelled(abs(record.amount))}"
+
+    def badges(self, record: CreditEntry) -> list[Any]:
+        shown = [kind_badge(record)]
+        if getattr(record, "reversal", None) is not None:
+            shown.append(badge("Reversed", "info"))
+        if record.is_late:
+            shown.append(badge("Reported late", "warn"))
+        return shown
+
+    def facts(self, record: CreditEntry) -> list[Fact]:
+        return [
+            Fact("Amount", amount_cell(record.amount), why_free(record) if _is_free_use(record) else ""),
+            Fact("Balance after", spelled(record.balance_after)),
+            Fact("Organization", self.tenant(record), f"Line {record.sequence:,} of its account."),
+            *(_usage_facts(record) if record.operation else []),
+            Fact("Recorded", moment(record.recorded_at)),
+            Fact("Happened", moment(record.occurred_at)),
+            Fact("By", record.actor_label),
+            Fact("Reason", or_nothing(record.reason)),
+            Fact("Idempotency key", code(record.idempotency_key)),
+            Fact("Request", code(record.request_id)),
+            Fact("Id", code(record.pk)),
+            *_links(record),
+        ]
+
+    def panels(self, request: HttpRequest, record: CreditEntry) -> list[Panel]:
+        burns = GrantBurn.objects.filter(entry=record).select_related("grant").order_by("pk")[:50]
+        rows: list[Row] = [
+            (grant_link(burn.grant), spelled(abs(burn.amount)), spelled(burn.grant.remaining)) for burn in burns
+        ]
+        is_given = record.kind == EntryKind.REVERSAL
+        title = "Which grants it went back to" if is_given else "Which grants paid for it"
+        empty = "No grant has paid for it." if record.amount < 0 else "No grant paid: nothing was charged."
+        debt = getattr(record, "uncovered", None) if record.amount < 0 else None
+        if debt is not None and debt.amount_left:
+            rows.append(("Not paid by any grant yet", spelled(debt.amount_left), NOTHING))
+        return [Panel(title, ("Grant", "Amount", "Left of it now"), rows, empty=empty, icon="savings")]
+
+    @credit_verb(
+        operation=REVERSE_OPERATION,
+        dialog=Dialog(
+            "Reverse charge",
+            "Gives the charge back to the grants that paid it. A charge can be given back once.",
+            "Reverse",
+            is_dangerous=True,
+        ),
+        form_class=ReverseForm,
+        icon="undo",
+        effect=_effect,
+        eyebrow=lambda record: f"Line {record.sequence:,} of {record.account.organization.name}",
+        applies_to=is_reversible,
+    )
+    def reverse_entry(self, request: HttpRequest, record: CreditEntry, form: ReverseForm) -> str:
+        """Give the charge back, once for the form's key."""
+        typed = form.cleaned_data
+        context = acting_context(request, REVERSE_OPERATION, record.account.organization)
+        answer = entry_reverse(
+            context, entry_id=record.pk, key=typed["key"], reason=typed["reason"], amount=typed["amount"]
+        )
+        given = typed["amount"] or -record.amount
+        return DONE_BEFORE if answer.replayed else f"{spelled(given)} credits were given back."
+
+
+def _is_free_use(record: CreditEntry) -> bool:
+    return record.amount == 0 and bool(record.operation)
+
+
+def _usage_facts(record: CreditEntry) -> list[Fact]:
+    product = Product.objects.filter(pk=record.product_id).first() if record.product_id else None
+    return [
+        Fact("Product", link(page_url_of(Product, product.pk), product.name) if product else NOTHING),
+        Fact("Operation", code(record.operation)),
+        Fact("Quantity", spelled(record.quantity), f"{spelled(record.free_quantity)} of it free."),
+        Fact("Outcome", or_nothing(record.outcome), "Billable." if record.is_billable else "Not billable."),
+        Fact("Counts as", record.get_category_display() if record.category else NOTHING),
+        Fact("Policy version", str(record.policy_version) if record.policy_version else NOTHING),
+    ]
+
+
+def _links(record: CreditEntry) -> list[Fact]:
+    shown = []
+    for label, model, key in (
+        ("Workspace", Workspace, record.workspace_id),
+        ("Acting user", User, record.acting_user_id),
+        ("Hold", Hold, record.hold_id),
+    ):
+        if key:
+            shown.append(Fact(label, link(page_url_of(model, key), "Open")))
+    if record.run_id:
+        shown.append(Fact("Run", code(record.run_id)))
+    if record.grant is not None:
+        shown.append(Fact("Grant", grant_link(record.grant)))
+    if record.reversal_of_id:
+        shown.append(Fact("Reverses", link(page_url_of(CreditEntry, record.reversal_of_id), "The charge")))
+    reversal = getattr(record, "reversal", None)
+    if reversal is not None:
+        shown.append(Fact("Reversed by", entry_link(reversal), signed_words(reversal)))
+    return shown
+
+
+def signed_words(entry: CreditEntry) -> str:
+    """How much a reversal gave back."""
+    return f"{spelled(entry.amount)} given back."

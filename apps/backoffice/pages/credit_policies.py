@@ -1,0 +1,242 @@
+"""Credit policies: drafts with a price preview, published for good (spec 05, Policy)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.contrib.admin import display
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_http_methods
+
+from apps.backoffice.actions import Dialog
+from apps.backoffice.credits.effects import Effect, Turn
+from apps.backoffice.credits.policy_form import PolicyForms
+from apps.backoffice.credits.price_words import headline, preview_panels, warnings
+from apps.backoffice.credits.verbs import CreditForm, credit_verb
+from apps.backoffice.credits.words import spelled
+from apps.backoffice.display import badge, badges, code, link, moment, record_link, title_and_slug
+from apps.backoffice.filters import choice_filter
+from apps.backoffice.pages.credit_choices import product_choices
+from apps.backoffice.pages.evidence import changes_of_target
+from apps.backoffice.pages.subqueries import count_of
+from apps.backoffice.panels import Fact, Panel, Row
+from apps.backoffice.staff import acting_context, may
+from apps.backoffice.staff_admin import StaffAdmin
+from apps.core import clock
+from apps.core.errors import CountinghouseError
+from apps.core.ids import ProductId
+from apps.credits.enums import PolicyStatus
+from apps.credits.models import CreditPolicy, OperationPrice
+from apps.credits.rules.pricing import PolicyTerms, Price
+from apps.credits.selectors.policies import policy_terms, terms_in_force
+from apps.credits.selectors.price_preview import price_preview
+from apps.credits.services import credit_policy_draft, credit_policy_publish
+from apps.tenants.models import Product
+
+MANAGE = "credit_policies.manage"
+
+
+def is_draft(policy: CreditPolicy) -> bool:
+    """Whether it may still change."""
+    return policy.status == PolicyStatus.DRAFT
+
+
+def _effect(policy: CreditPolicy, form: CreditForm) -> Effect:
+    terms, now = policy_terms(policy), clock.now()
+    current = terms_in_force(policy.product_id, now)
+    before = f"Version {current.version}" if current else "None"
+    begins = "at once" if policy.effective_from <= now else f"on {policy.effective_from:%-d %B %Y, %H:%M} UTC"
+    preview = price_preview(terms, now)
+    turns = [
+        Turn("Policy in force", before, f"Version {policy.version}, {begins}"),
+        Turn("The last 30 days", spelled(preview.total.charged), spelled(preview.total.would_charge)),
+    ]
+    return Effect(turns, [headline(preview), "A published version can never be changed."], " ".join(warnings(preview)))
+
+
+class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):
+    """One version of a product's prices."""
+
+    operation = "credit_policies.read"
+    icon = "price_change"
+    heading = "Credit policies"
+    about = "What each operation of a product costs. A draft may change; what is published never does."
+    ordering = ("product__slug", "-version")
+    list_before_template = "backoffice/credits/policies_intro.html"
+    list_display = ("named", "state", "operations", "effective", "published")
+    list_filter = (
+        choice_filter("product", "product", product_choices, field="product_id"),
+        choice_filter("status", "state", lambda: PolicyStatus.choices),
+    )
+    search_prefixes = ("product__slug",)
+    search_help_text = "Id, or beginning of the product's slug"
+    actions_detail: ClassVar[tuple[str, ...]] = ("publish",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CreditPolicy]:
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("product")
+            .annotate(priced=count_of(OperationPrice, "policy_id"))
+        )
+
+    @display(description="Policy")
+    def named(self, record: CreditPolicy) -> SafeString:
+        return title_and_slug(f"{record.product.name}, version {record.version}", record.product.slug)
+
+    @display(description="State")
+    def state(self, record: CreditPolicy) -> SafeString:
+        if is_draft(record):
+            return badge("Draft", "warn")
+        return badge("Published", "good") if record.effective_from <= clock.now() else badge("Begins later", "info")
+
+    @display(description="Operations")
+    def operations(self, record: Any) -> str:
+        return str(record.priced)
+
+    @display(description="In force from")
+    def effective(self, record: CreditPolicy) -> SafeString:
+        return moment(record.effective_from)
+
+    @display(description="Published")
+    def published(self, record: CreditPolicy) -> SafeString:
+        return moment(record.published_at)
+
+    def title_of(self, record: CreditPolicy) -> str:
+        return f"{record.product.name}: policy version {record.version}"
+
+    def badges(self, record: CreditPolicy) -> list[Any]:
+        return [self.state(record)]
+
+    def facts(self, record: CreditPolicy) -> list[Fact]:
+        edit = reverse("admin:credits_creditpolicy_draft", args=(record.product_id,))
+        words = "Edit the draft" if is_draft(record) else "Draft the next version"
+        current = terms_in_force(record.product_id, clock.now())
+        in_force = current is not None and current.id == record.pk
+        return [
+            Fact("Product", record_link(record.product)),
+            Fact("In force", "Yes, now" if in_force else "No", _in_force_words(record, current)),
+            Fact("In force from", moment(record.effective_from)),
+            Fact("Published", moment(record.published_at), "" if record.published_at else "It may still change."),
+            Fact("Prices", link(edit, words), "For platform admins."),
+            Fact("Id", code(record.pk)),
+        ]
+
+    def panels(self, request: HttpRequest, record: CreditPolicy) -> list[Panel]:
+        terms = policy_terms(record)
+        shown = [_prices_panel(terms)]
+        if is_draft(record):
+            preview = price_preview(terms, clock.now())
+            notes: list[Row] = [(headline(preview),), *[(line,) for line in warnings(preview)]]
+            shown = [Panel("What this draft would have charged", ("In short",), notes, icon="insights"), *shown]
+            shown.extend(preview_panels(preview))
+        return [*shown, *changes_of_target(request, "credit_policy", record.pk)]
+
+    @credit_verb(
+        operation=MANAGE,
+        dialog=Dialog(
+            "Publish",
+            "Publishes the prices for good. What is published can't be changed; a mistake needs a new version.",
+            "Publish for good",
+            is_dangerous=True,
+        ),
+        form_class=CreditForm,
+        icon="publish",
+        effect=_effect,
+        eyebrow=lambda record: f"{record.product.name}, version {record.version}",
+        applies_to=is_draft,
+    )
+    def publish(self, request: HttpRequest, record: CreditPolicy, form: CreditForm) -> str:
+        """Publish the draft that was looked at: an edited draft is another record."""
+        context = acting_context(request, MANAGE)
+        policy = credit_policy_publish(context, policy_id=record.pk, reason=form.cleaned_data["reason"])
+        return f"Version {policy.version} of {record.product.name} is published."
+
+    # --- The draft -------------------------------------------------------------------------------------------------
+    def further_routes(self) -> dict[str, str]:
+        return {f"{self.route_prefix}_draft": MANAGE}
+
+    def get_urls(self) -> list[URLPattern]:
+        draft = self.admin_site.admin_view(require_http_methods(["GET", "POST"])(self.draft))
+        return [path("draft/<uuid:product_id>/", draft, name=f"{self.route_prefix}_draft"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        products = Product.objects.order_by("slug") if may(request, MANAGE) else []
+        drafts = [
+            (product.name, reverse("admin:credits_creditpolicy_draft", args=(product.pk,))) for product in products
+        ]
+        return super().changelist_view(request, {**(extra_context or {}), "drafts": drafts})
+
+    def draft(self, request: HttpRequest, product_id: UUID) -> HttpResponse:
+        """Write the product's one draft; it begins with the prices that there are."""
+        if not may(request, MANAGE):
+            raise PermissionDenied(f"Your role may not do {MANAGE}.")
+        product = Product.objects.filter(pk=product_id).first()
+        if product is None:
+            raise Http404(f"There is no product {product_id}.")
+        newest = CreditPolicy.objects.filter(product=product).order_by("-version").prefetch_related("prices").first()
+        prices = list(policy_terms(newest).prices.values()) if newest else []
+        moment_kept = newest.effective_from if newest is not None and is_draft(newest) else None
+        forms = PolicyForms(request.POST if request.method == "POST" else None, prices, moment_kept)
+        is_saving = request.method == "POST" and request.POST.get("step") != "more"
+        error = None
+        if is_saving and forms.is_valid():
+            try:
+                return self._save(request, product, forms)
+            except CountinghouseError as refusal:
+                error = refusal
+        return self._draft_page(request, product, forms, error)
+
+    def _save(self, request: HttpRequest, product: Product, forms: PolicyForms) -> HttpResponse:
+        policy = credit_policy_draft(
+            acting_context(request, MANAGE),
+            product_id=ProductId(product.pk),
+            prices=forms.prices(),
+            effective_from=forms.effective_from(),
+            reason=forms.reason(),
+        )
+        return HttpResponseRedirect(self.url_of(policy))
+
+    def _draft_page(
+        self, request: HttpRequest, product: Product, forms: PolicyForms, error: CountinghouseError | None
+    ) -> HttpResponse:
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{product.name}: draft of the next policy",
+            "opts": self.opts,
+            "page": self,
+            "product": product,
+            "forms": forms,
+            "error": error,
+        }
+        return TemplateResponse(request, "backoffice/credits/draft.html", context)
+
+
+def _in_force_words(record: CreditPolicy, current: PolicyTerms | None) -> str:
+    if current is None or current.id == record.pk:
+        return "" if current else "The product has no policy in force: everything is refused."
+    return f"Version {current.version} is."
+
+
+def _prices_panel(terms: PolicyTerms) -> Panel:
+    headers = ("Operation", "Price", "Minimum", "Free a month", "Smallest step", "Billable outcomes")
+    rows = [_price_row(price) for price in terms.prices.values()]
+    return Panel("Prices", headers, rows, empty="It has no prices.", icon="sell")
+
+
+def _price_row(price: Price) -> Row:
+    return (
+        code(price.operation),
+        f"{spelled(price.unit_price)} a {price.unit}",
+        spelled(price.minimum_charge) if price.minimum_charge else "None",
+        spelled(price.free_quantity) if price.free_quantity else "None",
+        spelled(price.quantum),
+        badges(price.billable_outcomes),
+    )

@@ -1,0 +1,160 @@
+"""What the passing of time brings: done by the jobs, or on read, and the same either way (spec 05; issue "Jobs")."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from apps.core import clock
+from apps.core.amounts import MICRO
+from apps.core.errors import CountinghouseError
+from apps.credits.jobs import expire_grants, release_holds
+from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, Hold
+from apps.credits.services import credits_authorize, credits_consume, entry_reverse, hold_capture
+from apps.credits.services.holds import CaptureWish
+from tests.contexts import console_context, product_context
+from tests.credits.cast import Place, assert_sound, consumption, give, make_place
+from tests.factories.tenants import make_organization, make_product
+from tests.sizes import size
+
+pytestmark = pytest.mark.django_db
+START = datetime.fromisoformat("2031-03-03T12:00:00+00:00")
+
+
+def run_jobs(**values: Any) -> dict[str, int]:
+    """Both jobs as beat would run them; the counts of the first, which does whatever is due."""
+    wish = {"organization_id": None, "include_demo": False, **values}
+    first = release_holds(console_context(), slot=clock.now(), **wish)
+    second = expire_grants(console_context(), slot=clock.now(), **wish)
+    return {name: count + second[name] for name, count in first.items()}
+
+
+def hold(place: Place, hours: float, quantity: int) -> uuid.UUID:
+    asked = consumption(place, operation="unit", quantity=quantity * MICRO).question
+    answer: Any = credits_authorize(place.context, question=asked, hold_ttl=timedelta(hours=hours))
+    return uuid.UUID(answer["hold"]["id"])
+
+
+def told(act: Callable[[], Any]) -> object:
+    """What the act answers, without what differs by nature."""
+    try:
+        answer = act()
+    except CountinghouseError as refusal:
+        return refusal.problem_code
+    said = answer if isinstance(answer, dict) else dict(answer.body)
+    return {name: said.get(name) for name in ("decision", "code", "charged", "balance", "held", "available")}
+
+
+def standing(place: Place) -> object:
+    """How the account stands, and by which lines it came to that."""
+    account = place.account
+    lines = CreditEntry.objects.filter(account=account.pk).order_by("sequence")
+    return account.balance, account.held, list(lines.values_list("kind", "amount"))
+
+
+def asks(place: Place, quantity: int) -> Callable[[], Any]:
+    question = consumption(place, operation="unit", quantity=quantity * MICRO).question
+    return lambda: credits_authorize(place.context, question=question)
+
+
+def consumes(place: Place, quantity: int) -> Callable[[], Any]:
+    item = consumption(place, "then", operation="unit", quantity=quantity * MICRO)
+    return lambda: credits_consume(place.context, consumption=item)
+
+
+def captures(place: Place, _: int) -> Callable[[], Any]:
+    opened = Hold.objects.filter(account=place.organization.pk).earliest("expires_at")
+    return lambda: hold_capture(place.context, hold_id=opened.pk, key="then", wish=CaptureWish("succeeded"))
+
+
+HOURS = (1, 1.5, 2, 4, 0.5, 3, 24 * 400)[: size(small=4, full=7)]
+QUANTITIES = (15, 25, 5, 35)[: size(small=2, full=4)]
+ACTS = [(act, quantity) for act in (asks, consumes) for quantity in QUANTITIES] + [(captures, 0)]
+
+
+@pytest.mark.parametrize(("act", "quantity"), ACTS)
+@pytest.mark.parametrize("hours", HOURS)
+def test_a_stopped_beat_changes_no_decision(act: Callable[..., Any], quantity: int, hours: float) -> None:
+    """Two places with one past; at the same moment one had its jobs run, the other not.
+
+    A refusal undoes what was settled on the way to it, and the next read does it again; so the ledgers are compared
+    once both were settled.
+    """
+    answers, ends = [], []
+    for slug in ("red", "blue"):
+        with time_machine.travel(START, tick=False):
+            place = make_place(slug)
+            give(place, 10 * MICRO)
+            give(place, 10 * MICRO, expires_at=START + timedelta(hours=1.5), priority=1)
+            give(place, 10 * MICRO, effective_at=START + timedelta(hours=2), expires_at=START + timedelta(hours=4))
+            hold(place, 1, 7)
+            hold(place, 3, 6)
+        with time_machine.travel(START + timedelta(hours=hours), tick=False):
+            doing = act(place, quantity)
+            if slug == "red":
+                run_jobs(organization_id=place.organization.pk)
+            answers.append(told(doing))
+            run_jobs(organization_id=place.organization.pk)
+            ends.append(standing(place))
+            assert_sound()
+    assert answers[0] == answers[1]
+    assert ends[0] == ends[1]
+
+
+def test_the_jobs_make_up_for_an_outage_in_one_run_and_then_find_nothing() -> None:
+    with time_machine.travel(START, tick=False):
+        places = [make_place(f"p{number}") for number in range(3)]
+        for place in places:
+            give(place, 10 * MICRO, expires_at=START + timedelta(hours=5))
+            give(place, 5 * MICRO)
+            hold(place, 1, 12)
+    with time_machine.travel(START + timedelta(days=9), tick=False):
+        counts = run_jobs()
+        assert counts == {"accounts": 3, "holds_released": 3, "grants_begun": 0, "grants_expired": 3}
+        assert {(place.account.balance, place.account.held) for place in places} == {(5 * MICRO, 0)}
+        assert set(run_jobs().values()) == {0}
+        assert_sound()
+
+
+def test_a_run_for_one_organization_leaves_the_others_and_demo_tenants_wait_to_be_asked_for() -> None:
+    with time_machine.travel(START, tick=False):
+        mine, other = make_place("red"), _demo_place()
+        for place in (mine, other):
+            give(place, MICRO, expires_at=START + timedelta(hours=1))
+    with time_machine.travel(START + timedelta(days=1), tick=False):
+        assert run_jobs(organization_id=mine.organization.pk)["accounts"] == 1
+        assert run_jobs()["accounts"] == 0
+        assert other.account.balance == MICRO
+        assert run_jobs(include_demo=True)["accounts"] == 1
+        assert not CreditAccount.objects.filter(balance__gt=0).exists()
+
+
+def _demo_place() -> Place:
+    organization = make_organization("Demo", is_demo=True)
+    product = make_product("blue", organization)
+    return Place(product, organization, product_context(product))
+
+
+def test_what_is_given_back_to_an_expired_grant_expires_with_it() -> None:
+    with time_machine.travel(START, tick=False):
+        place = make_place()
+        grant = give(place, 10 * MICRO, expires_at=START + timedelta(hours=1))
+        charge = credits_consume(place.context, consumption=consumption(place, operation="unit", quantity=4 * MICRO))
+    with time_machine.travel(START + timedelta(hours=2), tick=False):
+        run_jobs()
+        entry_reverse(place.context, entry_id=uuid.UUID(str(charge.body["entry_id"])), key="r", reason="our fault")
+        assert (place.account.balance, CreditGrant.objects.get(pk=grant).remaining) == (0, 0)
+    kinds = CreditEntry.objects.order_by("sequence").values_list("kind", "amount")
+    assert list(kinds) == [
+        ("grant", 10 * MICRO),
+        ("consumption", -4 * MICRO),
+        ("expiry", -6 * MICRO),
+        ("reversal", 4 * MICRO),
+        ("expiry", -4 * MICRO),
+    ]
+    assert_sound()
