@@ -142,11 +142,15 @@ def _book(values: dict[str, Any], product: Any) -> CreditEntry:
         occurred_at=now(),
         recorded_at=now(),
     )
-    grant = CreditGrant.objects.filter(account=account, remaining__gt=0).order_by("priority", "expires_at")[0]
-    grant.remaining -= charge
-    grant.save(update_fields=["remaining"])
-    GrantBurn.objects.create(entry=entry, grant=grant, amount=charge)
+    _burn(entry)
     return entry
+
+
+def _burn(entry: CreditEntry) -> None:
+    grant = CreditGrant.objects.filter(account=entry.account, remaining__gt=0).order_by("priority", "expires_at")[0]
+    grant.remaining += entry.amount
+    grant.save(update_fields=["remaining"])
+    GrantBurn.objects.create(entry=entry, grant=grant, amount=-entry.amount)
 
 
 urlpatterns = [path("naive", NaiveConsumeView.as_view())]

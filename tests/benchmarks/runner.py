@@ -53,7 +53,7 @@ class Size:
     with_peers: bool = True
 
 
-QUICK = Size(organizations=20, rounds=1, seconds=0.5, warm_up=1.0, with_peers=False)
+QUICK = Size(organizations=5, rounds=1, seconds=0.2, warm_up=0.2, with_peers=False)
 
 
 def main(size: Size) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from billing_site.launcher import children, places
+from billing_site.launcher.processes import spawn
 
 _PATIENCE_SECONDS = 60
 
@@ -43,10 +44,9 @@ def serving(application: str, settings: str, log: Path) -> Iterator[Server]:
     command = [*children.programs(port)[0].command[:-1], application]
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": settings, "API_RATE_LIMIT_PER_MINUTE": "100000000"}
     environment |= {"LOG_LEVEL": "WARNING"}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=places.PROJECT, env=environment, stdout=output, stderr=output, start_new_session=True
-        )
+    log.unlink(missing_ok=True)
+    # It ends with this process too, however that ends, so that a killed bench leaves no server behind.
+    process = spawn(command, log=log, environment=environment, folder=places.PROJECT, end_signal=signal.SIGTERM)
     try:
         _wait_for(port, process, log)
         yield Server(port, process)

@@ -35,6 +35,7 @@ from apps.credits.api.hot import (
     on_wire,
     quick_authorization,
     quick_consumption,
+    quick_object,
 )
 from apps.credits.contracts import Consumption
 from apps.credits.services import credits_authorize, credits_consume, credits_consume_batch
@@ -79,7 +80,7 @@ class HotView(ProductView):
         require(context, self.operations["POST"])
         if not CallerThrottle().allow_request(request, self):  # type: ignore[arg-type]  # it reads the headers alone
             return None
-        return self.quick(context, parse_object(request.body))
+        return self.quick(context, quick_object(request.body) or parse_object(request.body))
 
 
 _TOKENS = ServiceTokenAuthentication()

@@ -34,6 +34,7 @@ from apps.credits.api.hot import account_of, on_wire
 from apps.credits.contracts import AccountRef
 from apps.credits.enums import AccountType
 from apps.credits.models import CreditEntry
+from apps.credits.refusals import unknown_entry
 from apps.credits.selectors import ledger
 from apps.credits.selectors.policies import terms_in_force
 from apps.credits.services import account_settle, credit_grant, entry_reverse, hold_capture, hold_release
@@ -183,7 +184,7 @@ class ReverseView(ProductView):
         body = self.read(ReverseBody, request)
         entry = CreditEntry.objects.filter(pk=entry_id).only("account_id").first()
         if entry is None:
-            raise NotFoundError(f"There is no entry {entry_id}.", code="unknown_entry", title="Unknown entry")
+            raise unknown_entry(entry_id)
         context = self.context_for(request, NamedTenant("the entry of the URL", entry.account_id))
         answer = entry_reverse(
             context,

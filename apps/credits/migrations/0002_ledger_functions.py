@@ -7,8 +7,9 @@ from pathlib import Path
 from django.db import migrations
 
 FOLDER = Path(__file__).resolve().parent / "sql"
+_FILES = ("facts", "ledger", "consume", "consume_set")
 REVERSE = """
-DROP FUNCTION IF EXISTS credits_consume_batch, credits_consume, credits_gate_letter, credits_post, credits_burn,
+DROP FUNCTION IF EXISTS credits_consume_batch, credits_consume_set, credits_consume, credits_gate_letter, credits_post, credits_burn,
     credits_facts, credits_account_of
 """
 
@@ -17,7 +18,7 @@ class Migration(migrations.Migration):
     dependencies = [("credits", "0001_the_ledger"), ("subscriptions", "0002_payment_configs_of_existing_organizations")]
     operations = [
         migrations.RunSQL(
-            [(FOLDER / f"{name}.sql").read_text(encoding="utf-8") for name in ("facts", "ledger", "consume")],
+            [(FOLDER / f"{name}.sql").read_text(encoding="utf-8") for name in _FILES],
             REVERSE,
         )
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Sequence
@@ -10,11 +11,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.db import IntegrityError, connection
 
 from apps.core import clock
 from apps.core.amounts import NumberOutOfRangeError
-from apps.core.canonical import canonical_hash
 from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
 from apps.core.errors import CountinghouseError
@@ -40,7 +41,22 @@ def _gate() -> str:
 CONSUME = f"SELECT outcome, answer, facts FROM credits_consume(%s::jsonb, {_gate()})"  # noqa: S608 - our own enumerations
 
 
-BATCH = f"SELECT place, outcome, answer, facts FROM credits_consume_batch(%s::jsonb, {_gate()})"  # noqa: S608 - as above
+BATCH = f"SELECT place, outcome, answer, facts FROM credits_consume_batch(%s::jsonb, %s::jsonb, {_gate()})"  # noqa: S608 - as above
+
+
+_CANONICAL = msgspec.json.Encoder(order="sorted")
+_COMMON = ("now", "scope", "product", "is_identity", "policy_id", "actor_label", "request_id")
+
+
+def hash_of(consumption: Consumption) -> str:
+    """What two requests with one key must have in common, as the store of keys keeps it."""
+    return hashlib.sha256(_CANONICAL.encode(consumption.body())).hexdigest()
+
+
+def batch_parameters(items: Sequence[dict[str, object]]) -> tuple[str, str]:
+    """The two parameters of `BATCH`: what differs between the items, and what they have in common, once."""
+    own = [{name: value for name, value in item.items() if name not in _COMMON and value is not None} for item in items]
+    return json.dumps(own), json.dumps({name: items[0][name] for name in _COMMON})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +72,26 @@ def statement_of(context: ExecutionContext, consumption: Consumption) -> tuple[s
     """The very statement that consumes, and its one parameter: for the bench's floor (spec 11, Speed)."""
     terms = remembered_terms(context.product_id) if context.product_id else None
     now = clock.now()
-    values = parameters_of(context, consumption, canonical_hash(consumption.body()), terms, now, None)
+    values = parameters_of(context, consumption, hash_of(consumption), terms, now, None)
     return CONSUME, json.dumps(values)
 
 
-def fetched(statement: str, parameter: str) -> list[tuple[Any, ...]]:
+def fetched(statement: str, *parameters: str) -> list[tuple[Any, ...]]:
     """The statement's rows; sent once more where another request's refusal took the key meanwhile."""
     try:
-        return fetch_all(statement, (parameter,))
+        return fetch_all(statement, parameters)
     except IntegrityError:
         if connection.in_atomic_block:
             raise
         # A refusal of this key was kept between our look and our insert. Nothing is booked; now we see it.
-        return fetch_all(statement, (parameter,))
+        return fetch_all(statement, parameters)
 
 
 def outcome_from(name: str, answer: str | None, facts: str | None) -> Outcome:
     """One row of either statement."""
     # Django has its connections hand over JSON as text.
-    return Outcome(name, json.loads(answer) if answer else None, facts_from(json.loads(facts)) if facts else None)
+    said, read = (msgspec.json.decode(text) if text else None for text in (answer, facts))
+    return Outcome(name, said, facts_from(read) if read else None)
 
 
 def parameters_of(
@@ -87,14 +104,6 @@ def parameters_of(
 ) -> dict[str, object]:
     """What the statement must know of one consumption: what was asked, and its price with and without free rest."""
     question, scope = item.question, scope_of(context)
-    price = terms.prices.get(question.operation) if terms else None
-    charge = charge_expected = None
-    try:
-        if price is not None:
-            charge = charge_for(price, question.quantity)
-            charge_expected = charge_for(price, question.quantity, free_left=expected) if expected else None
-    except NumberOutOfRangeError:
-        price = None
     moment = item.occurred_at or now
     return {
         "now": now.isoformat(),
@@ -118,14 +127,30 @@ def parameters_of(
         "on_insufficient": item.on_insufficient.value,
         "entry_id": str(uuid.uuid4()),
         "policy_id": str(terms.id) if terms else None,
+        "actor_label": context.actor.label,
+        "request_id": context.request_id,
+        **_priced(item, terms, now, expected),
+    }
+
+
+def _priced(item: Consumption, terms: PolicyTerms | None, now: datetime, expected: int | None) -> dict[str, object]:
+    """The charge with nothing free and, where a free rest is `expected`, with it; a charge beyond all bounds is none."""
+    question = item.question
+    price = terms.prices.get(question.operation) if terms else None
+    charge = charge_expected = None
+    try:
+        if price is not None:
+            charge = charge_for(price, question.quantity)
+            charge_expected = charge_for(price, question.quantity, free_left=expected) if expected else None
+    except NumberOutOfRangeError:
+        price = None
+    return {
         "is_known": price is not None and _is_possible(item, now),
         "is_billable": price is not None and price.bills(item.outcome),
         "free_quantity": price.free_quantity if price else 0,
         "charge": charge,
         "free_expected": expected,
         "charge_expected": charge_expected,
-        "actor_label": context.actor.label,
-        "request_id": context.request_id,
     }
 
 

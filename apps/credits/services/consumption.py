@@ -16,7 +16,6 @@ from datetime import datetime
 from uuid import UUID
 
 from apps.core import clock
-from apps.core.canonical import canonical_hash
 from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
 from apps.core.errors import CountinghouseError, ErrorKind, UnavailableError
@@ -38,7 +37,9 @@ from apps.credits.services.consume_statement import (
     BATCH,
     CONSUME,
     Outcome,
+    batch_parameters,
     fetched,
+    hash_of,
     outcome_from,
     parameters_of,
     scope_of,
@@ -90,7 +91,7 @@ def credits_consume_batch(context: ExecutionContext, *, consumptions: Sequence[C
 def _consume(context: ExecutionContext, items: Sequence[Consumption], *, batch: bool) -> list[Result]:
     now = clock.now()
     results: dict[int, Result] = {}
-    hashes = [canonical_hash(item.body()) for item in items]
+    hashes = [hash_of(item) for item in items]
     expected: dict[int, int] = {}
     waiting = list(range(len(items)))
     refusals: list[tuple[int, Outcome]] = []
@@ -131,7 +132,7 @@ def _send(
     failpoint("credits.before_statement")
     if batch:
         wire = [{**item, "place": place} for place, item in zip(places, sent, strict=True)]
-        rows = [(row[0], row[1:]) for row in fetched(BATCH, json.dumps(wire))]
+        rows = [(row[0], row[1:]) for row in fetched(BATCH, *batch_parameters(wire))]
     else:
         rows = [(places[0], row) for row in fetched(CONSUME, json.dumps(sent[0]))]
     failpoint("credits.after_statement")

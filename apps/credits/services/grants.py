@@ -69,9 +69,7 @@ def credit_grant(context: ExecutionContext, *, key: str, account: AccountRef, wi
 def _grant(context: ExecutionContext, account: AccountRef, wish: GrantWish, key: str) -> Answer:
     now = clock.now()
     effective_at = wish.effective_at or now
-    if wish.expires_at is not None and wish.expires_at <= max(effective_at, now):
-        sentence = "The grant would end before it begins. Choose a later expires_at, or none."
-        raise UnprocessableError(sentence, errors=[FieldError("expires_at", "in_the_past", sentence)])
+    _require_end(wish, after=max(effective_at, now))
     account_id = _account_of(context, account)
     account_settle(context, account_id=account_id)
     account_for_update(account_id)
@@ -101,14 +99,24 @@ def _grant(context: ExecutionContext, account: AccountRef, wish: GrantWish, key:
         reason=wish.note,
         organization_id=OrganizationId(account_id),
     )
-    stored = CreditAccount.objects.get(pk=account_id)
+    return _answer(grant, entry_id)
+
+
+def _require_end(wish: GrantWish, *, after: datetime) -> None:
+    if wish.expires_at is not None and wish.expires_at <= after:
+        sentence = "The grant would end before it begins. Choose a later expires_at, or none."
+        raise UnprocessableError(sentence, errors=[FieldError("expires_at", "in_the_past", sentence)])
+
+
+def _answer(grant: CreditGrant, entry_id: UUID | None) -> Answer:
+    stored = CreditAccount.objects.get(pk=grant.account_id)
     return Answer(
         201,
         {
             "grant_id": str(grant.pk),
             "entry_id": str(entry_id) if entry_id else None,
-            "account_id": str(account_id),
-            "amount": wish.amount,
+            "account_id": str(grant.account_id),
+            "amount": grant.amount,
             "balance": stored.balance,
             "held": stored.held,
             "available": stored.balance - stored.held + stored.overdraft_limit,

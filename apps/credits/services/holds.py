@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import F
 
 from apps.core import clock
+from apps.core.canonical import Plain
 from apps.core.context import ExecutionContext
 from apps.core.idempotency import Answer, idempotent
 from apps.credits.contracts import AccountRef, CreditFacts, Question
@@ -122,19 +123,10 @@ def _capture(context: ExecutionContext, hold_id: UUID, key: str, wish: CaptureWi
     )
     _count_free(hold, used, now)
     _end(context, hold, HoldStatus.CAPTURED, now)
-    account = CreditAccount.objects.get(pk=hold.account_id)
-    return Answer(
-        201,
-        {
-            "entry_id": str(posted.id),
-            "hold_id": str(hold.pk),
-            "charged": used.charge,
-            **_standing(account),
-            "category": used.category,
-            "billable": used.is_billable,
-            "policy_version": facts.policy_version or hold.policy_version,
-        },
-    )
+    told: dict[str, Plain] = {"entry_id": str(posted.id), "hold_id": str(hold.pk), "charged": used.charge}
+    standing = _standing(CreditAccount.objects.get(pk=hold.account_id))
+    told |= {"category": used.category, "billable": used.is_billable}
+    return Answer(201, {**told, **standing, "policy_version": facts.policy_version or hold.policy_version})
 
 
 def _release(context: ExecutionContext, hold_id: UUID) -> Answer:

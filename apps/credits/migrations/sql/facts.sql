@@ -32,7 +32,7 @@ CREATE OR REPLACE FUNCTION credits_facts(
         COALESCE((SELECT q.used FROM credits_freequantity q
             WHERE q.account_id = o.id AND q.product_id = p_product AND q.operation = p_operation
             AND q.month = date_trunc('month', p_now AT TIME ZONE 'UTC')::date), 0)
-    FROM (SELECT credits_account_of(p_type, p_id) AS id) named
+    FROM (SELECT CASE WHEN p_type = 'organization' THEN p_id ELSE credits_account_of(p_type, p_id) END AS id) named
     LEFT JOIN tenants_organization o ON o.id = named.id
     LEFT JOIN credits_creditaccount a ON a.organization_id = o.id
     LEFT JOIN subscriptions_organizationpaymentconfig c ON c.organization_id = o.id
