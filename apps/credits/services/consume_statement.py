@@ -134,7 +134,7 @@ def parameters_of(
 
 
 def _priced(item: Consumption, terms: PolicyTerms | None, now: datetime, expected: int | None) -> dict[str, object]:
-    """The charge with nothing free and, where a free rest is `expected`, with it; a charge beyond all bounds is none."""
+    """The charge with nothing free and, where a free rest is `expected`, with it; beyond all bounds it is none."""
     question = item.question
     price = terms.prices.get(question.operation) if terms else None
     charge = charge_expected = None
