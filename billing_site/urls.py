@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("", include("apps.tenants.urls")),
     path("", include("apps.subscriptions.urls")),
+    path("", include("apps.payments.urls")),
     path("api/v1/internal/", include("apps.tenants.api.urls")),
     path("api/v1/internal/", include("apps.subscriptions.api.urls")),
     path("api/v1/internal/", include("apps.credits.api.urls")),

@@ -17,8 +17,11 @@ Failpoint = Literal[
     "jobs.after_claim",
     "jobs.after_run",
     "jobs.after_finish",
+    "inbox.after_claim",
+    "inbox.after_process",
     "credits.before_statement",
     "credits.after_statement",
+    "credentials.after_swap",
 ]
 FAILPOINTS: tuple[Failpoint, ...] = get_args(Failpoint)
 

@@ -73,6 +73,13 @@ DECLARED: dict[str, dict[str, str]] = {
 }
 
 
+# Outside the API: guarded by the provider's signature of the body alone, in these headers (spec 04, Webhooks).
+SIGNED: dict[str, tuple[str, ...]] = {
+    "webhook-stripe": ("Stripe-Signature",),
+    "webhook-orb": ("X-Orb-Timestamp", "X-Orb-Signature"),
+}
+
+
 def undeclared(routes: list[Route]) -> list[str]:
     """The routes whose methods are not declared exactly as their views serve them."""
     return [route.name or route.pattern for route in routes if DECLARED.get(route.name) != route.operations]
