@@ -101,6 +101,7 @@ MIDDLEWARE = [
     "apps.core.observability.requests.RequestIdMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "apps.core.wire.hot_path.HotPathMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -161,6 +162,8 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_THROTTLE_CLASSES": ["apps.core.wire.throttles.CallerThrottle"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
+# These skip every middleware after HotPathMiddleware.
+HOT_PATHS = frozenset(f"/api/v1/internal/credits:{name}" for name in ("authorize", "consume", "consume-batch"))
 # For each token and web process; 0 switches it off.
 API_RATE_LIMIT_PER_MINUTE = env.int("API_RATE_LIMIT_PER_MINUTE", default=120_000)
 

@@ -13,6 +13,8 @@ from typing import Literal
 from apps.core.enums import ActorKind, AuthorizationSource, Role, Scope
 from apps.core.ids import OrganizationId, ProductId, RequestId, WorkspaceId
 
+MachinerySource = Literal[AuthorizationSource.SCHEDULER, AuthorizationSource.CONSOLE]
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -43,20 +45,25 @@ class ExecutionContext:
 
 
 def system_context(
-    source: Literal[AuthorizationSource.SCHEDULER, AuthorizationSource.CONSOLE],
+    source: MachinerySource,
     *,
-    label: str,
+    name: str,
     request_id: RequestId,
     organization_id: OrganizationId | None = None,
+    workspace_id: WorkspaceId | None = None,
     is_demo: bool = False,
 ) -> ExecutionContext:
-    """The context of a task or a command: role `system`, whoever enqueued or typed it (spec 02)."""
+    """The context of a task or a command: role `system`, whoever enqueued or typed it (spec 02).
+
+    `name` is the job's, or the operating-system user's.
+    """
     kind = ActorKind.CONSOLE if source is AuthorizationSource.CONSOLE else ActorKind.SCHEDULER
     return ExecutionContext(
-        actor=Actor(kind, "", label),
+        actor=Actor(kind, name, f"{kind.value}:{name}"),
         role=Role.SYSTEM,
         authorization_source=source,
         request_id=request_id,
         organization_id=organization_id,
+        workspace_id=workspace_id,
         is_demo=is_demo,
     )

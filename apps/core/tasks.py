@@ -43,7 +43,5 @@ def run_job(run_id: str) -> None:
     job_run_execute(JobRunId(UUID(run_id)))
 
 
-def _context(label: str) -> ExecutionContext:
-    return system_context(
-        AuthorizationSource.SCHEDULER, label=label, request_id=RequestId(f"{label}-{uuid.uuid4().hex}")
-    )
+def _context(name: str) -> ExecutionContext:
+    return system_context(AuthorizationSource.SCHEDULER, name=name, request_id=RequestId(f"{name}-{uuid.uuid4().hex}"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from apps.core.ids import WorkspaceId
 from apps.core.models import AuditEntry
+from apps.subscriptions.enums import SubscriptionState
 from apps.subscriptions.models import ProviderEvidence
 from apps.subscriptions.selectors.records import latest_evidence, workspace_subscription_of
 from apps.subscriptions.snapshots import SUBSCRIPTION_TARGET
@@ -33,9 +34,16 @@ def management_difference(workspace_id: WorkspaceId) -> ManagementDifference | N
         .order_by("-sequence")
         .first()
     )
-    ours = f"{held.actor_label} set {record.state} on {held.recorded_at.day} {held.recorded_at:%B}" if held else ""
+    ours = (
+        f"{held.actor_label} set {_words(record.state)} on {held.recorded_at.day} {held.recorded_at:%B}" if held else ""
+    )
     theirs = (
-        f"{evidence.get_provider_display()} says {evidence.claimed_state} since "
+        f"{evidence.get_provider_display()} says {_words(evidence.claimed_state)} since "
         f"{evidence.claimed_at.day} {evidence.claimed_at:%B}"
     )
-    return ManagementDifference(evidence, held, f"{theirs}; {ours or f'the record is {record.state}'}.")
+    return ManagementDifference(evidence, held, f"{theirs}; {ours or f'the record is {_words(record.state)}'}.")
+
+
+def _words(state: str) -> str:
+    # A provider may claim a state that is none of ours; then its own word is shown.
+    return dict(SubscriptionState.choices).get(state, state).lower()

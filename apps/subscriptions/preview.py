@@ -21,18 +21,20 @@ from django.db import transaction
 from apps.core import clock
 from apps.core.canonical import canonical_hash, moment_text, plain
 from apps.core.context import ExecutionContext
-from apps.core.enums import LifecycleNeed, LifecycleState, Role
+from apps.core.enums import LifecycleNeed, Role
 from apps.core.errors import ConflictError
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.subscriptions.history import changes_between
+from apps.subscriptions.posture import banner_of
 from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision
-from apps.subscriptions.selectors.lifecycle import unknown_workspace, workspace_lifecycle
+from apps.subscriptions.selectors.lifecycle import unknown_workspace, workspace_facts, workspace_lifecycle
 from apps.subscriptions.selectors.records import (
     open_pending_change,
     payment_config_for_update,
     workspace_subscription_for_update,
 )
 from apps.subscriptions.snapshots import overlay_values, payment_config_values, subscription_values
+from apps.subscriptions.wording import zone_of
 from apps.tenants.models import Organization
 from apps.tenants.selectors.organizations import workspace_for_update
 
@@ -44,16 +46,6 @@ ConsequenceHook = Callable[[LifecycleDecision, LifecycleDecision], Sequence[str]
 StateHook = Callable[[WorkspaceId], Mapping[str, object]]
 _consequences: dict[str, ConsequenceHook] = {}
 _states: dict[str, StateHook] = {}
-
-# What a tenant reads above every page.
-TENANT_SEES: Mapping[LifecycleState, str] = {
-    LifecycleState.PRE_SUBSCRIPTION: "Everything can be set up; usage is paid from granted credits alone.",
-    LifecycleState.TRIAL: "A trial is running; everything works.",
-    LifecycleState.ACTIVE: "Everything works.",
-    LifecycleState.GRACE: "A payment is late. Everything works on, but connectors can't be created or edited.",
-    LifecycleState.SUSPENDED_READ_ONLY: "Read-only: pages and exports work, nothing can be used or changed.",
-    LifecycleState.CLOSED: "The organization is closed; only its owners can still read and export.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +59,10 @@ class AllowanceChange:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a change would do, and the token with which exactly this change can be applied."""
+    """What a change would do, and the token with which exactly this change can be applied.
+
+    `tenant_sees` is the text of the very banner that the billing pages will show.
+    """
 
     before: LifecycleDecision
     after: LifecycleDecision
@@ -109,6 +104,7 @@ def preview(
     with transaction.atomic():
         run()
         after = workspace_lifecycle(workspace_id)
+        tenant_sees = _banner_text(workspace_id, after)
         lines = tuple(line for hook in _consequences.values() for line in hook(before, after))
         transaction.set_rollback(True)
     could, can = before.operations(role=Role.OWNER), after.operations(role=Role.OWNER)
@@ -119,7 +115,7 @@ def preview(
         operations_allowed=tuple(name for name in can if can[name] and not could[name]),
         operations_denied=tuple(name for name in can if could[name] and not can[name]),
         consequences=lines,
-        tenant_sees=TENANT_SEES[after.state],
+        tenant_sees=tenant_sees,
         token=_sign(_binding(context, workspace_id, verb, inputs), digest, issued_at),
     )
 
@@ -159,6 +155,12 @@ def apply_previewed(
             explanation=changes,
         )
     return run()
+
+
+def _banner_text(workspace_id: WorkspaceId, decision: LifecycleDecision) -> str:
+    time_zone = Organization.objects.values_list("time_zone", flat=True).get(workspaces=workspace_id)
+    banner = banner_of(workspace_facts(workspace_id), decision, zone=zone_of(time_zone))
+    return f"{banner.title}. {banner.why} {banner.remedy}" if banner else "No banner: everything works."
 
 
 def _allowance_changes(before: LifecycleDecision, after: LifecycleDecision) -> tuple[AllowanceChange, ...]:

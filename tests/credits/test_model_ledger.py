@@ -69,42 +69,50 @@ class Model:
 
 
 def step(place: Place, model: Model, chance: random.Random, now: datetime) -> str:
-    context, verb = (
-        place.context,
-        chance.choice(["grant", "consume", "consume", "hold", "capture", "release", "reverse"]),
-    )
+    verb = chance.choice(["grant", "consume", "consume", "hold", "capture", "release", "reverse"])
     amount, key = chance.randint(1, 30), uuid.UUID(int=chance.getrandbits(128)).hex
     if verb == "grant":
         ends = chance.choice([None, now + timedelta(minutes=chance.randint(1, 400))])
         give(place, amount * MICRO, expires_at=ends)
         model.grants.append([ends, amount])
     elif verb == "consume":
-        affordable = amount <= model.balance - model.held
-        try:
-            item = consumption(place, key, operation="unit", quantity=amount * MICRO)
-            answer = credits_consume(context, consumption=item)
-        except CountinghouseError as error:
-            assert (error.problem_code, affordable) == ("insufficient_credits", False)
-        else:
-            assert affordable
-            model.burn(str(answer.body["entry_id"]), amount)
+        consume(place, model, amount, key)
     elif verb == "hold":
-        question = consumption(place, operation="unit", quantity=amount * MICRO).question
-        ttl = timedelta(minutes=chance.randint(1, 200))
-        opened: Any = credits_authorize(context, question=question, hold_ttl=ttl)
-        assert (opened["decision"] == "allow") == (amount <= model.balance - model.held)
-        if opened["hold"]:
-            model.holds[opened["hold"]["id"]] = (amount, now + ttl)
+        hold_open(place, model, amount, (timedelta(minutes=chance.randint(1, 200)), now))
     elif model.holds and verb in {"capture", "release"}:
         end(place, model, verb, chance, key)
         model.settle(now)
     elif model.charges and verb == "reverse":
-        entry = chance.choice(sorted(model.charges))
-        given = chance.randint(1, sum(paid for _, paid in model.charges[entry]))
-        entry_reverse(context, entry_id=uuid.UUID(entry), key=key, reason="model", amount=given * MICRO)
-        model.reverse(entry, given)
+        reverse(place, model, chance, key)
         model.settle(now)
     return verb
+
+
+def consume(place: Place, model: Model, amount: int, key: str) -> None:
+    item = consumption(place, key, operation="unit", quantity=amount * MICRO)
+    if amount <= model.balance - model.held:
+        answer = credits_consume(place.context, consumption=item)
+        model.burn(str(answer.body["entry_id"]), amount)
+        return
+    with pytest.raises(CountinghouseError) as refused:
+        credits_consume(place.context, consumption=item)
+    assert refused.value.problem_code == "insufficient_credits"
+
+
+def hold_open(place: Place, model: Model, amount: int, lasting: tuple[timedelta, datetime]) -> None:
+    ttl, now = lasting
+    question = consumption(place, operation="unit", quantity=amount * MICRO).question
+    opened: Any = credits_authorize(place.context, question=question, hold_ttl=ttl)
+    assert (opened["decision"] == "allow") == (amount <= model.balance - model.held)
+    if opened["hold"]:
+        model.holds[opened["hold"]["id"]] = (amount, now + ttl)
+
+
+def reverse(place: Place, model: Model, chance: random.Random, key: str) -> None:
+    entry = chance.choice(sorted(model.charges))
+    given = chance.randint(1, sum(paid for _, paid in model.charges[entry]))
+    entry_reverse(place.context, entry_id=uuid.UUID(entry), key=key, reason="model", amount=given * MICRO)
+    model.reverse(entry, given)
 
 
 def end(place: Place, model: Model, verb: str, chance: random.Random, key: str) -> None:

@@ -17,6 +17,7 @@ from apps.subscriptions import preview as previews
 from apps.subscriptions.contracts import Activate, End, Lock, Suspend, WorkspacePlace
 from apps.subscriptions.ids import PlanId
 from apps.subscriptions.models import OrganizationPaymentConfig, WorkspaceSubscription
+from apps.subscriptions.posture import workspace_posture
 from apps.subscriptions.preview import Preview, apply_previewed, preview
 from apps.subscriptions.rules.lifecycle import LifecycleDecision
 from apps.subscriptions.selectors.lifecycle import workspace_lifecycle
@@ -142,8 +143,11 @@ def test_what_a_preview_says(place: WorkspacePlace) -> None:
     seen = see(context, place, suspension(place, context))
     assert (seen.before.state, seen.after.state) == ("active", "suspended_read_only")
     assert [change.need.value for change in seen.allowance_changes] == ["consume", "edit_connectors", "sync", "invite"]
-    assert seen.tenant_sees.startswith("Read-only")
     assert not seen.operations_allowed
+    suspension(place, context).run()
+    shown = workspace_posture(replace(context, workspace_id=place.workspace_id), time_zone="Etc/UTC").banner
+    assert shown is not None
+    assert seen.tenant_sees == f"{shown.title}. {shown.why} {shown.remedy}"
 
 
 def test_lines_of_the_apps_above_are_asked_inside_the_transaction(

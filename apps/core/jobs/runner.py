@@ -11,14 +11,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F, Q
 
 from apps.core import clock
 from apps.core.audit.secrecy import redact_text
-from apps.core.context import ExecutionContext, system_context
+from apps.core.context import ExecutionContext, MachinerySource, system_context
 from apps.core.enums import AuthorizationSource
 from apps.core.failpoints import failpoint
 from apps.core.hints import send_hint
@@ -36,11 +36,9 @@ _HEARTBEAT = RUN_LEASE / 4
 _LONGEST_ERROR = 2_000
 _SWEPT_AT_ONCE = 200
 
-InsideSource = Literal[AuthorizationSource.SCHEDULER, AuthorizationSource.CONSOLE]
-
 
 def job_run_execute(
-    run_id: JobRunId, *, source: InsideSource = AuthorizationSource.SCHEDULER, label: str = ""
+    run_id: JobRunId, *, source: MachinerySource = AuthorizationSource.SCHEDULER, name: str = ""
 ) -> JobRun | None:
     """Carry out the run in this process, unless it is over or another worker's; then None.
 
@@ -59,7 +57,7 @@ def job_run_execute(
     else:
         context = system_context(
             source,
-            label=label or f"job:{run.name}",
+            name=name or run.name,
             request_id=RequestId(run.request_id),
             organization_id=OrganizationId(run.organization_id) if run.organization_id else None,
         )

@@ -11,19 +11,15 @@ account that has come due, and a quantity that the free quantity covers in part.
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from apps.core import clock
-from apps.core.amounts import NumberOutOfRangeError
 from apps.core.canonical import canonical_hash
 from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
-from apps.core.errors import CountinghouseError, UnavailableError
+from apps.core.errors import CountinghouseError, ErrorKind, UnavailableError
 from apps.core.failpoints import failpoint
 from apps.core.idempotency import (
     Answer,
@@ -31,43 +27,28 @@ from apps.core.idempotency import (
     IdempotencyKeyReusedError,
     refusal_from_json,
 )
-from apps.core.locks import lock_number
-from apps.credits.contracts import Consumption, CreditFacts, facts_from
+from apps.credits.contracts import Consumption
 from apps.credits.refusals import access_refusal, decision_refusal, hold_refusal
 from apps.credits.rules.decision import decide
-from apps.credits.rules.gate import compiled_gate
-from apps.credits.rules.occurrence import check_occurrence, is_late
-from apps.credits.rules.pricing import PolicyTerms, charge_for, free_left
+from apps.credits.rules.occurrence import check_occurrence
+from apps.credits.rules.pricing import free_left
 from apps.credits.selectors.policies import forget_terms, remembered_terms, terms_of
 from apps.credits.services.accounts import account_settle
+from apps.credits.services.consume_statement import (
+    BATCH,
+    CONSUME,
+    Outcome,
+    fetched,
+    outcome_from,
+    parameters_of,
+    scope_of,
+)
 from apps.credits.services.decisions import decisions_keep, receipt_values, refused_values
-from apps.credits.statements import fetch_all
+
+__all__ = ["OPERATION", "Result", "credits_consume", "credits_consume_batch", "scope_of"]
 
 OPERATION = "credits.consume"
 _TRIES = 6
-
-
-def _literal(values: Sequence[str]) -> str:
-    return "'{" + ",".join(f'"{value}"' for value in values) + "}'::text[]"
-
-
-def _gate() -> str:
-    gate = compiled_gate()
-    axes = ", ".join(_literal(axis) for axis in (gate.payments, gate.states, gate.overlays, gate.statuses))
-    return f"'{gate.letters}', {axes}"
-
-
-_CONSUME = f"SELECT outcome, answer, facts FROM credits_consume(%s::jsonb, {_gate()})"  # noqa: S608 - our own enumerations
-_BATCH = f"SELECT place, outcome, answer, facts FROM credits_consume_batch(%s::jsonb, {_gate()})"  # noqa: S608 - as above
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the statement said of one consumption."""
-
-    name: str
-    answer: dict[str, Any] | None
-    facts: CreditFacts | None
 
 
 Result = Answer | CountinghouseError
@@ -86,8 +67,24 @@ def credits_consume(context: ExecutionContext, *, consumption: Consumption) -> A
 
 
 def credits_consume_batch(context: ExecutionContext, *, consumptions: Sequence[Consumption]) -> list[Result]:
-    """Each consumption's answer or refusal, in order; they succeed or fail alone, in one transaction."""
-    return _consume(context, consumptions, batch=True)
+    """Each consumption's answer or refusal, in order; they succeed or fail alone.
+
+    Items of one account are decided in their order. A key that stands twice is decided once; its later items are then
+    answered as repetitions are: the same answer for the same body, `IdempotencyKeyReusedError` for another one.
+    """
+    keys: set[str] = set()
+    later: list[int] = []
+    for place, item in enumerate(consumptions):
+        if item.key in keys:
+            later.append(place)
+        keys.add(item.key)
+    repeated = set(later)
+    first = [place for place in range(len(consumptions)) if place not in repeated]
+    found = _consume(context, [consumptions[place] for place in first], batch=True)
+    results = dict(zip(first, found, strict=True))
+    for place in later:
+        results[place] = _consume(context, [consumptions[place]], batch=False)[0]
+    return [results[place] for place in range(len(consumptions))]
 
 
 def _consume(context: ExecutionContext, items: Sequence[Consumption], *, batch: bool) -> list[Result]:
@@ -97,9 +94,11 @@ def _consume(context: ExecutionContext, items: Sequence[Consumption], *, batch: 
     expected: dict[int, int] = {}
     waiting = list(range(len(items)))
     refusals: list[tuple[int, Outcome]] = []
-    for _ in range(_TRIES):
+    tries = _TRIES
+    while waiting and tries:
         outcomes = _send(context, items, hashes, waiting, expected, now, batch=batch)
-        waiting = []
+        # A batch goes on as long as it gets on: one account may have many items that must be sent again.
+        before, waiting = len(waiting), []
         for place, outcome in outcomes:
             result = _settled(context, items[place], outcome, place, expected)
             if result is not None:
@@ -108,8 +107,8 @@ def _consume(context: ExecutionContext, items: Sequence[Consumption], *, batch: 
                 refusals.append((place, outcome))
             else:
                 waiting.append(place)
-        if not waiting:
-            break
+        waiting.sort()
+        tries = _TRIES if len(waiting) < before else tries - 1
     for place in waiting:
         results[place] = UnavailableError("The account changes faster than this could be decided. Try it again.")
     if refusals:
@@ -128,71 +127,15 @@ def _send(
     batch: bool,
 ) -> list[tuple[int, Outcome]]:
     terms = remembered_terms(context.product_id) if context.product_id else None
-    sent = [_parameters(context, items[place], hashes[place], terms, now, expected.get(place)) for place in places]
+    sent = [parameters_of(context, items[place], hashes[place], terms, now, expected.get(place)) for place in places]
     failpoint("credits.before_statement")
     if batch:
         wire = [{**item, "place": place} for place, item in zip(places, sent, strict=True)]
-        rows = [(row[0], row[1:]) for row in fetch_all(_BATCH, (json.dumps(wire),))]
+        rows = [(row[0], row[1:]) for row in fetched(BATCH, json.dumps(wire))]
     else:
-        rows = [(places[0], row) for row in fetch_all(_CONSUME, (json.dumps(sent[0]),))]
+        rows = [(places[0], row) for row in fetched(CONSUME, json.dumps(sent[0]))]
     failpoint("credits.after_statement")
-    return [(place, _outcome(*row)) for place, row in rows]
-
-
-def _outcome(name: str, answer: str | None, facts: str | None) -> Outcome:
-    # Django has its connections hand over JSON as text.
-    return Outcome(name, json.loads(answer) if answer else None, facts_from(json.loads(facts)) if facts else None)
-
-
-def _parameters(
-    context: ExecutionContext,
-    item: Consumption,
-    body_hash: str,
-    terms: PolicyTerms | None,
-    now: datetime,
-    expected: int | None,
-) -> dict[str, object]:
-    question, scope = item.question, scope_of(context)
-    price = terms.prices.get(question.operation) if terms else None
-    charge = charge_expected = None
-    try:
-        if price is not None:
-            charge = charge_for(price, question.quantity)
-            charge_expected = charge_for(price, question.quantity, free_left=expected) if expected else None
-    except NumberOutOfRangeError:
-        price = None
-    moment = item.occurred_at or now
-    return {
-        "now": now.isoformat(),
-        "lock": lock_number(f"idempotency\x1f{scope}\x1f{item.key}"),
-        "scope": scope,
-        "key": item.key,
-        "hash": body_hash,
-        "product": _text(context.product_id),
-        "is_identity": Scope.TENANTS_MANAGE in context.scopes,
-        "account_type": question.account.type.value,
-        "account_id": str(question.account.id),
-        "user_id": _text(question.user_id),
-        "workspace_id": _text(question.workspace_id),
-        "operation": question.operation,
-        "quantity": question.quantity,
-        "outcome": item.outcome,
-        "occurred_at": moment.isoformat(),
-        "is_late": is_late(moment, now),
-        "run_id": item.run_id,
-        "hold_id": _text(item.hold_id),
-        "on_insufficient": item.on_insufficient.value,
-        "entry_id": str(uuid.uuid4()),
-        "policy_id": str(terms.id) if terms else None,
-        "is_known": price is not None and _is_possible(item, now),
-        "is_billable": price is not None and price.bills(item.outcome),
-        "free_quantity": price.free_quantity if price else 0,
-        "charge": charge,
-        "free_expected": expected,
-        "charge_expected": charge_expected,
-        "actor_label": context.actor.label,
-        "request_id": context.request_id,
-    }
+    return [(place, outcome_from(*row)) for place, row in rows]
 
 
 def _settled(  # noqa: C901 - one case for each word of the statement
@@ -245,7 +188,8 @@ def _refuse(
         results[place] = refusal
         if receipt is not None:
             receipts.append(receipt)
-        if receipt is not None or outcome.name.startswith("hold_"):
+        is_impossible = refusal.kind is ErrorKind.UNPROCESSABLE
+        if receipt is not None or is_impossible or outcome.name.startswith("hold_"):
             values = {"scope": scope_of(context), "key": items[place].key, "operation": OPERATION}
             kept.append(refused_values(**values, body_hash=hashes[place], refusal=refusal, at=now))
     if kept:
@@ -284,20 +228,3 @@ def _explained(
     )
     known = sorted(terms.prices) if terms else []
     return decision_refusal(decision, question, UUID(str(receipt["id"])), known), receipt
-
-
-def _is_possible(item: Consumption, now: datetime) -> bool:
-    try:
-        check_occurrence(item.occurred_at or now, now)
-    except CountinghouseError:
-        return False
-    return True
-
-
-def scope_of(context: ExecutionContext) -> str:
-    """Whose keys they are: each product's own, and one space for people and the console (spec 05)."""
-    return f"product:{context.product_id}" if context.product_id else "staff"
-
-
-def _text(value: UUID | None) -> str | None:
-    return None if value is None else str(value)

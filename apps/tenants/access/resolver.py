@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from apps.core.context import Actor, ExecutionContext
+from apps.core.context import Actor, ExecutionContext, MachinerySource, system_context
 from apps.core.enums import ActorKind, AuthorizationSource, Role
 from apps.core.errors import Reason
 from apps.tenants.contracts import (
@@ -64,10 +64,22 @@ def _inside(facts: AccessFacts, principal: ProviderCaller | SchedulerCaller | Co
         case ProviderCaller(provider):
             return _context(facts, Actor(ActorKind.PROVIDER, provider, provider), Role.PROVIDER)
         case SchedulerCaller(job):
-            return _context(facts, Actor(ActorKind.SCHEDULER, job, f"scheduler:{job}"), Role.SYSTEM)
+            return _machinery(facts, AuthorizationSource.SCHEDULER, job)
         case ConsoleCaller(os_user):
-            return _context(facts, Actor(ActorKind.CONSOLE, os_user, f"console:{os_user}"), Role.SYSTEM)
+            return _machinery(facts, AuthorizationSource.CONSOLE, os_user)
     assert_never(principal)
+
+
+def _machinery(facts: AccessFacts, source: MachinerySource, name: str) -> ExecutionContext:
+    tenant = facts.tenant
+    return system_context(
+        source,
+        name=name,
+        request_id=facts.request_id,
+        organization_id=tenant.organization_id if tenant else None,
+        workspace_id=tenant.workspace_id if tenant else None,
+        is_demo=tenant.is_demo if tenant else False,
+    )
 
 
 def _ambiguity(facts: AccessFacts) -> Denial | None:
@@ -224,6 +236,4 @@ _SOURCES: dict[type[Principal], AuthorizationSource] = {
     ProductCaller: AuthorizationSource.SERVICE_TOKEN,
     CronCaller: AuthorizationSource.CRON_TOKEN,
     ProviderCaller: AuthorizationSource.WEBHOOK_SIGNATURE,
-    SchedulerCaller: AuthorizationSource.SCHEDULER,
-    ConsoleCaller: AuthorizationSource.CONSOLE,
 }

@@ -28,16 +28,16 @@ class Command(BaseCommand):
         parser.add_argument("--include-demo", action="store_true", help="Demo tenants too, which jobs else skip.")
 
     def handle(self, *_: Any, name: str, organization: UUID | None, include_demo: bool, **__: Any) -> None:
-        label = getpass.getuser()
+        os_user = getpass.getuser()
         context = system_context(
-            AuthorizationSource.CONSOLE, label=label, request_id=RequestId(f"console-{uuid.uuid4().hex}")
+            AuthorizationSource.CONSOLE, name=os_user, request_id=RequestId(f"console-{uuid.uuid4().hex}")
         )
         organization_id = OrganizationId(organization) if organization else None
         try:
             run = job_run_request(context, name=name, organization_id=organization_id, include_demo=include_demo)
         except CountinghouseError as error:
             raise CommandError(error.detail) from error
-        self._show(job_run_execute(JobRunId(run.pk), source=AuthorizationSource.CONSOLE, label=label))
+        self._show(job_run_execute(JobRunId(run.pk), source=AuthorizationSource.CONSOLE, name=os_user))
 
     def _show(self, run: JobRun | None) -> None:
         if run is None or run.status != JobRunStatus.SUCCEEDED:

@@ -73,6 +73,7 @@ BEGIN
         END IF;
         v_released := h.amount;
     END IF;
+    f.category_override := COALESCE(f.category_override, '');
     IF f.category_override = '' AND (p->>'is_billable')::boolean THEN
         v_free := LEAST(v_quantity, GREATEST((p->>'free_quantity')::bigint - f.free_used, 0));
         IF v_free = 0 THEN
@@ -109,8 +110,10 @@ BEGIN
     a := credits_post(e, v_released, v_force);
     IF e.hold_id IS NOT NULL THEN
         UPDATE credits_hold SET status = 'captured', ended_at = v_now WHERE id = e.hold_id;
-        -- The hold may have kept a grant from expiring: whoever comes next looks.
-        UPDATE credits_creditaccount SET next_due_at = v_now WHERE organization_id = e.account_id;
+        -- Where the hold had kept a grant from expiring, whoever comes next looks.
+        UPDATE credits_creditaccount SET next_due_at = v_now WHERE organization_id = e.account_id AND EXISTS (
+            SELECT 1 FROM credits_creditgrant g
+            WHERE g.account_id = e.account_id AND g.remaining > 0 AND g.expires_at <= v_now);
     END IF;
     answer := jsonb_build_object('entry_id', e.id, 'charged', v_charge, 'balance', a.balance, 'held', a.held,
         'available', a.balance - a.held + a.overdraft_limit, 'category', e.category, 'billable', e.is_billable,
@@ -121,17 +124,29 @@ BEGIN
     RETURN NEXT;
 END $$;
 
--- Many consumptions in one transaction, accounts locked in their order; each item's outcome with its position.
+-- Many consumptions in one transaction, accounts locked in their order; each item's outcome with its position. Where an
+-- item must be sent again, what follows it in its account waits with it ("later"), so that the order of items holds.
 CREATE OR REPLACE FUNCTION credits_consume_batch(
     p jsonb, p_letters text, p_payments text[], p_states text[], p_overlays text[], p_statuses text[]
 ) RETURNS TABLE (place integer, outcome text, answer jsonb, facts jsonb) LANGUAGE plpgsql AS $$
 DECLARE
     i record;
+    v_blocked uuid;
 BEGIN
-    FOR i IN SELECT (item->>'place')::integer AS place, item FROM jsonb_array_elements(p) item
-        ORDER BY credits_account_of(item->>'account_type', (item->>'account_id')::uuid), (item->>'place')::integer
+    FOR i IN SELECT (item->>'place')::integer AS number, item,
+            credits_account_of(item->>'account_type', (item->>'account_id')::uuid) AS account
+        FROM jsonb_array_elements(p) item ORDER BY 3, 1
     LOOP
-        RETURN QUERY SELECT i.place, c.* FROM credits_consume(
-            i.item, p_letters, p_payments, p_states, p_overlays, p_statuses) c;
+        place := i.number;
+        IF i.account = v_blocked THEN
+            outcome := 'later'; answer := NULL; facts := NULL;
+        ELSE
+            SELECT c.outcome, c.answer, c.facts INTO outcome, answer, facts FROM credits_consume(
+                i.item, p_letters, p_payments, p_states, p_overlays, p_statuses) c;
+            IF outcome IN ('due', 'free_boundary', 'stale_policy') THEN
+                v_blocked := i.account;
+            END IF;
+        END IF;
+        RETURN NEXT;
     END LOOP;
 END $$;

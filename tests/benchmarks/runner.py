@@ -1,0 +1,154 @@
+"""The run itself: makes the world, starts the servers, measures in rounds, prints the table."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import django
+from django.core.management import call_command
+from django.db import connection
+
+django.setup()
+
+from billing_site.launcher import places  # noqa: E402 - the applications come first
+from tests.benchmarks import floors, load, peers  # noqa: E402
+from tests.benchmarks import world as worlds  # noqa: E402
+from tests.benchmarks.servers import Server, serving  # noqa: E402
+from tests.benchmarks.table import print_table  # noqa: E402
+
+CONNECTIONS = 8
+BATCH = 1_000
+
+
+@dataclass(slots=True)
+class Figures:
+    """What each side reached in each round."""
+
+    rates: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, name: str, value: float) -> None:
+        self.rates.setdefault(name, []).append(value)
+
+    def of(self, name: str) -> float | None:
+        """The median; None where the side was not measured."""
+        values = self.rates.get(name)
+        return statistics.median(values) if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured."""
+
+    organizations: int = 1_000
+    rounds: int = 3
+    seconds: float = 2.0
+    warm_up: float = 1.0
+    with_peers: bool = True
+
+
+QUICK = Size(organizations=20, rounds=1, seconds=0.5, warm_up=1.0, with_peers=False)
+
+
+def main(size: Size) -> int:
+    """Measure everything once."""
+    folder = places.make_state_folder()
+    _fresh_database()
+    say(f"Making {size.organizations} organizations.")
+    world = worlds.world_make(size.organizations)
+    floors.twin_make()
+    figures = Figures()
+    with ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(serving(application, settings, folder / f"{name}.log"))
+            for name, application, settings in (
+                ("bare", "tests.benchmarks.bare_wsgi:application", "tests.benchmarks.bare"),
+                ("naive", "tests.benchmarks.bare_wsgi:application", "tests.benchmarks.naive_settings"),
+                ("product", "billing_site.wsgi:application", "billing_site.settings"),
+            )
+        }
+        sides = _sides(world, servers, folder, size, figures)
+        if size.with_peers:
+            peer = peers.hordak_start(100, folder / "hordak.log")
+            stack.callback(peer.end)
+            sides["hordak transfer, in process"] = peer.rate
+        _measure(sides, size, figures)
+    return print_table(figures.of)
+
+
+def _measure(sides: dict[str, Callable[[float], float]], size: Size, figures: Figures) -> None:
+    say(f"Measuring {len(sides)} sides in {size.rounds} rounds of {size.seconds} s.")
+    for side in sides.values():
+        side(size.warm_up)
+    figures.rates.clear()
+    for _ in range(size.rounds):
+        for name in random.sample(list(sides), len(sides)):
+            figures.add(name, sides[name](size.seconds))
+
+
+def _sides(
+    world: worlds.World, servers: dict[str, Server], folder: Path, size: Size, figures: Figures
+) -> dict[str, Callable[[float], float]]:
+    spread = floors.script_make(world, folder / "spread.sql", hot=False)
+    hot = floors.script_make(world, folder / "hot.sql", hot=True)
+    bare = load.request_bytes("/bare", b"", method="GET")
+
+    def http(name: str, server: str, make: Callable[[], bytes], status: int) -> Callable[[float], float]:
+        def measure(seconds: float) -> float:
+            before = servers[server].cpu_seconds()
+            done = load.run(servers[server].port, seconds, CONNECTIONS, make).only(status)
+            figures.add(
+                f"cpu {name}", (servers[server].cpu_seconds() - before) / max(1, sum(done.statuses.values())) * 1e6
+            )
+            return done.rate
+
+        return measure
+
+    def batch(seconds: float) -> float:
+        port, make = servers["product"].port, lambda: world.batch(BATCH)
+        return load.run(port, seconds, 4, make, to_the_end=True).only(200).rate * BATCH
+
+    return {
+        "bare": http("bare", "bare", lambda: bare, 200),
+        "consume": http("consume", "product", world.consume, 201),
+        "authorize": http("authorize", "product", world.authorize, 200),
+        "hot consume": http("hot consume", "product", lambda: world.consume(0), 201),
+        "naive": http("naive", "naive", lambda: world.consume(path="/naive"), 201),
+        "batch": batch,
+        "copy": lambda seconds: floors.copy_rate(world, seconds, BATCH),
+        "pgbench": lambda seconds: floors.pgbench_rate(spread, max(1, round(seconds)), CONNECTIONS),
+        "pgbench hot": lambda seconds: floors.pgbench_rate(hot, max(1, round(seconds)), CONNECTIONS),
+        "consume, in process": lambda seconds: _in_process(world, seconds),
+    }
+
+
+def _in_process(world: worlds.World, seconds: float) -> float:
+    from apps.credits.services import credits_consume  # noqa: PLC0415 - after the set-up
+
+    count, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        credits_consume(world.context, consumption=world.consumption())
+        count += 1
+    return count / (time.perf_counter() - started)
+
+
+def _fresh_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA public CASCADE")
+        cursor.execute("CREATE SCHEMA public")
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+def say(sentence: str) -> None:
+    """Tell the person at the console."""
+    print(f"[bench] {sentence}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(QUICK if "--quick" in sys.argv else Size()))

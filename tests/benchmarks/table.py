@@ -1,0 +1,39 @@
+"""The table of spec 11, Speed: ratio, what it must reach, the aim, what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+_ROWS: tuple[tuple[str, str, str, float, float], ...] = (
+    ("consume / pgbench, same statement", "consume", "pgbench", 0.20, 0.35),
+    ("authorize / bare Django view", "authorize", "bare", 0.22, 0.40),
+    ("consume / naive DRF + ORM", "consume", "naive", 6, 10),
+    ("hot organization / pgbench on one row", "hot consume", "pgbench hot", 0.35, 0.6),
+    ("batch of 1,000 over HTTP / COPY into the twin", "batch", "copy", 0.40, 0.6),
+    ("consume / django-hordak transfer, in process", "consume, in process", "hordak transfer, in process", 3, 8),
+)
+_STATEMENTS = "statements: consume, authorize, replay, refusal"
+_CPU = "application CPU per consume / bare view"
+
+
+def print_table(of: Callable[[str], float | None]) -> int:
+    """Print every ratio and every side; 1 where something does not reach what it must."""
+    print(f"\n{'ratio':<48} {'must reach':>11} {'aim':>6} {'measured':>9}")
+    missed = 0
+    for title, above, below, must, aim in _ROWS:
+        over, under = of(above), of(below)
+        if over is None or under is None:
+            print(f"{title:<48} {must:>11} {aim:>6} {'not run':>9}")
+            continue
+        missed += over / under < must
+        print(f"{title:<48} {must:>11} {aim:>6} {over / under:>9.2f}{'' if over / under >= must else '  MISSED'}")
+    cpu, floor = of("cpu consume") or 0.0, of("cpu bare") or 1.0
+    missed += cpu / floor > 5
+    print(f"{_CPU:<48} {'at most 5':>11} {3:>6} {cpu / floor:>9.2f}{'' if cpu / floor <= 5 else '  MISSED'}")
+    print(f"{_STATEMENTS:<48} {'1, 1, 1, 2':>11} {'':>6} {'asserted':>9} by make test")
+    names = ("bare", "authorize", "consume", "hot consume", "naive", "pgbench", "pgbench hot", "batch", "copy")
+    for name in (*names, "consume, in process", "hordak transfer, in process"):
+        rate, used = of(name), of(f"cpu {name}")
+        if rate is not None:
+            print(f"  {name:<32} {rate:>10,.0f} a second" + (f"   {used:>7,.0f} µs CPU a request" if used else ""))
+    return 1 if missed else 0
