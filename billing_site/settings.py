@@ -92,6 +92,7 @@ INSTALLED_APPS = [
     "apps.tenants",
     "apps.subscriptions",
     "apps.credits",
+    "apps.connectors",
     "apps.backoffice",
 ]
 
@@ -161,6 +162,10 @@ REST_FRAMEWORK: dict[str, Any] = {
 }
 # For each token and web process; 0 switches it off.
 API_RATE_LIMIT_PER_MINUTE = env.int("API_RATE_LIMIT_PER_MINUTE", default=120_000)
+
+# --- Outgoing requests --------------------------------------------------------------------------------------------
+# Hosts or CIDRs that addresses typed by tenants may lead to though private.
+OUTBOUND_ALLOWLIST = env.list("OUTBOUND_ALLOWLIST", default=[])
 
 # --- Observability ------------------------------------------------------------------------------------------------
 LOGGING = set_up_logs(
@@ -250,3 +255,11 @@ vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = environment.required_in_production(
     "DEFAULT_FROM_EMAIL", "Countinghouse <billing@localhost>", "Set it to the sender of our e-mails."
 )
+
+# --- Google: every address is a setting, so that a stand-in can take its place --------------------------------------
+GOOGLE_CLIENT_ID = env.str("GOOGLE_CLIENT_ID", default="")
+GOOGLE_CLIENT_SECRET = env.str("GOOGLE_CLIENT_SECRET", default="")
+GOOGLE_AUTHORIZE_URL = env.str("GOOGLE_AUTHORIZE_URL", default="https://accounts.google.com/o/oauth2/v2/auth")
+GOOGLE_TOKEN_URL = env.str("GOOGLE_TOKEN_URL", default="https://oauth2.googleapis.com/token")
+# Empty: each of Google's APIs at its own host.
+GOOGLE_API_BASE = env.str("GOOGLE_API_BASE", default="")

@@ -19,6 +19,11 @@ Failpoint = Literal[
     "jobs.after_finish",
     "credits.before_statement",
     "credits.after_statement",
+    "credentials.after_swap",
+    "sync.after_claim",
+    "sync.after_fetch",
+    "sync.before_page_commit",
+    "sync.after_page",
 ]
 FAILPOINTS: tuple[Failpoint, ...] = get_args(Failpoint)
 

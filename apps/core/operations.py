@@ -76,6 +76,17 @@ _OPERATIONS: tuple[Operation, ...] = (
         scope=Scope.CONNECTORS_WRITE,
         lifecycle=LifecycleNeed.EDIT_CONNECTORS,
     ),
+    # Connectors. Stopping does no harm, so that disabling has no lifecycle need; enabling is an edit.
+    Operation("connectors.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, scope=Scope.CONNECTORS_READ),
+    Operation(
+        "connectors.disable",
+        tenant_role=Role.ADMIN,
+        platform_role=Role.BILLING_OPERATIONS,
+        scope=Scope.CONNECTORS_WRITE,
+    ),
+    # What follows from the end of a grace period or of a subscription, by whoever may bring that about.
+    Operation("connectors.auto_disable", platform_role=Role.BILLING_OPERATIONS, scope=Scope.PAYMENTS_WRITE),
+    Operation("credentials.rotate", platform_role=Role.PLATFORM_ADMIN),
     Operation("member.invite", tenant_role=Role.ADMIN, lifecycle=LifecycleNeed.INVITE),
     Operation("report.export", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, lifecycle=LifecycleNeed.READ),
     # Credits
@@ -100,6 +111,8 @@ _OPERATIONS: tuple[Operation, ...] = (
     Operation("jobs.start", tenant_role=Role.ADMIN, platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.release_holds", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.expire_grants", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation("jobs.billing_sync", tenant_role=Role.ADMIN, platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation("jobs.sweep_syncs", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.drain_outbox", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
 )
 
