@@ -31,6 +31,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("Organizations", "domain", "tenants_organization_changelist", "organizations.read"),
             Entry("Workspaces", "workspaces", "tenants_workspace_changelist", "workspaces.read"),
             Entry("Plans", "sell", "subscriptions_plan_changelist", "plans.read"),
+            Entry("Connectors", "cable", "connectors_connector_changelist", "connectors.read"),
             Entry("Users", "person", "tenants_user_changelist", "users.read"),
             Entry("Memberships", "group", "tenants_membership_changelist", "members.read"),
             Entry("Notes", "sticky_note_2", "subscriptions_workspacenote_changelist", "notes.read"),

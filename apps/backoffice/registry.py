@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import Model
 
 from apps.backoffice.pages.audit import AuditEntryAdmin
+from apps.backoffice.pages.connectors import ConnectorAdmin
 from apps.backoffice.pages.decisions import DecisionReceiptAdmin
 from apps.backoffice.pages.job_runs import JobRunAdmin
 from apps.backoffice.pages.notes import WorkspaceNoteAdmin
@@ -20,6 +21,7 @@ from apps.backoffice.pages.tokens import ServiceTokenAdmin
 from apps.backoffice.pages.workspaces import WorkspaceAdmin
 from apps.backoffice.site import SITE_ROUTES
 from apps.backoffice.staff_admin import StaffAdmin
+from apps.connectors.models import Connector
 from apps.core.models import AuditEntry, JobRun, OutboxItem
 from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.tenants.models import Membership, Organization, Product, ServiceToken, User, Workspace
@@ -30,6 +32,7 @@ PAGES: dict[type[Model], type[StaffAdmin[Any]]] = {
     User: UserAdmin,
     Membership: MembershipAdmin,
     Plan: PlanAdmin,
+    Connector: ConnectorAdmin,
     WorkspaceNote: WorkspaceNoteAdmin,
     Product: ProductAdmin,
     ServiceToken: ServiceTokenAdmin,

@@ -22,6 +22,10 @@ Failpoint = Literal[
     "credits.before_statement",
     "credits.after_statement",
     "credentials.after_swap",
+    "sync.after_claim",
+    "sync.after_fetch",
+    "sync.before_page_commit",
+    "sync.after_page",
 ]
 FAILPOINTS: tuple[Failpoint, ...] = get_args(Failpoint)
 

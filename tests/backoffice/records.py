@@ -9,6 +9,7 @@ from contextlib import suppress
 from django.db import transaction
 from django.db.models import Model
 
+from apps.connectors.models import Connector
 from apps.core import clock
 from apps.core.errors import ForbiddenError
 from apps.core.ids import OrganizationId, WorkspaceId
@@ -19,6 +20,7 @@ from apps.core.states import OutboxStatus
 from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.subscriptions.services import lifecycle_require, note_add
 from apps.tenants.models import Membership, Organization, Product, ServiceToken, User, Workspace
+from tests.connectors.cast import make_connector
 from tests.contexts import console_context, staff_context
 from tests.factories.tenants import (
     make_membership,
@@ -85,6 +87,7 @@ MAKERS: dict[type[Model], Callable[[], Model]] = {
     User: make_user,
     Membership: _member,
     Plan: lambda: make_plan(f"plan-{uuid.uuid4().hex[:8]}"),
+    Connector: lambda: make_connector(make_workspace(make_organization())),
     WorkspaceNote: _note,
     DecisionReceipt: _decision,
     Product: lambda: make_product(f"product-{uuid.uuid4().hex[:8]}", make_organization()),
