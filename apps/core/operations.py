@@ -101,6 +101,17 @@ _OPERATIONS: tuple[Operation, ...] = (
     Operation("holds.capture", scope=Scope.CREDITS_WRITE),
     Operation("holds.release", scope=Scope.CREDITS_WRITE),
     # Payments
+    Operation(
+        "billing_events.record",
+        tenant_role=Role.OWNER,
+        platform_role=Role.BILLING_OPERATIONS,
+        scope=Scope.PAYMENTS_WRITE,
+    ),
+    Operation("billing_events.read", platform_role=Role.SUPPORT),
+    # No lifecycle need: paying must be possible whatever else is closed.
+    Operation("invoices.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT),
+    Operation("checkout.start", tenant_role=Role.OWNER),
+    Operation("provider_objects.read", platform_role=Role.SUPPORT),
     Operation("webhook_events.read", platform_role=Role.SUPPORT),
     Operation("webhook_events.process_again", platform_role=Role.BILLING_OPERATIONS),
     Operation("jobs.sweep_inbox", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),

@@ -10,12 +10,14 @@ from typing import Any
 
 from apps.connectors.selectors.connectors import connectors_for_update
 from apps.connectors.services import connectors_auto_disable, connectors_restore
+from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
 from apps.payments.matching import CUSTOMER_FIELDS, drive_unmatched
 from apps.payments.models import GraceAnchor
 from apps.payments.notices import grace_ended_notice, grace_started_notice
 from apps.payments.rules.connector_causes import CauseChange, causes_of_payment, causes_of_subscription, keeps_anchor
+from apps.payments.tracking import GraceEnded, GraceStarted, Tracked, billing_event_record
 from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.rules.payment_transitions import is_in_grace
@@ -56,6 +58,21 @@ def _settle_grace(context: ExecutionContext, config: OrganizationPaymentConfig, 
     if not keeps_anchor(status):
         GraceAnchor.objects.filter(organization=config.organization_id).delete()
     if is_in_grace(status):
+        _track(context, config, GraceStarted(config.grace_period_end_at))
         grace_started_notice(context, config)
-    elif is_in_grace(was) and keeps_anchor(status):
+        return
+    if is_in_grace(was):
+        _track(context, config, GraceEnded(status.value))
+    if is_in_grace(was) and keeps_anchor(status):
         grace_ended_notice(context, config, ended_at=before["grace_period_end_at"])
+
+
+def _track(context: ExecutionContext, config: OrganizationPaymentConfig, properties: Tracked) -> None:
+    billing_event_record(
+        context,
+        properties=properties,
+        organization_id=OrganizationId(config.organization_id),
+        occurred_at=clock.now(),
+        # Each version of the config is one change of it.
+        key=f"{properties.name.name.lower()}:{config.pk}:{config.version}",
+    )

@@ -56,3 +56,22 @@ class PaymentMethodStatus(TextChoices):
 
     ATTACHED = "attached", "Attached"
     DETACHED = "detached", "Detached"
+
+
+class BillingEventName(TextChoices):
+    """What is tracked (spec 04, Tracking). `Checkout Session Started` is ours: the funnel begins with it."""
+
+    CHECKOUT_STARTED = "Checkout Session Started"
+    CHECKOUT_COMPLETED = "Checkout Session Completed"
+    GRACE_STARTED = "Grace Period Started"
+    GRACE_ENDED = "Grace Period Ended"
+    SUBSCRIPTION_STARTED = "Subscription Started"
+    SUBSCRIPTION_ENDED = "Subscription Ended"
+    SUBSCRIPTION_CANCELLED = "Subscription Cancelled"
+    SUBSCRIPTION_UNCANCELLED = "Subscription Uncancelled"
+    PLAN_PHASE_CHANGE = "Plan Phase Change"
+    INVOICE_PAID = "Invoice Paid"
+    INVOICE_FAILED = "Invoice Payment Failed"
+    INVOICE_UNCOLLECTIBLE = "Invoice Uncollectible"
+    CREDITS_GRANTED = "Credits Granted"
+    CREDITS_EXHAUSTED = "Credits Exhausted"

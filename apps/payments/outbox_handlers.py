@@ -129,6 +129,4 @@ def _known(api: _Customers, delivery: Delivery, organization_id: UUID) -> str | 
 
 
 def _outbox_error(error: ProviderCallError) -> OutboxError:
-    return OutboxError(
-        error.sentence, permanent=error.is_permanent, retry_after_seconds=error.retry_after_seconds
-    )
+    return OutboxError(error.sentence, permanent=error.is_permanent, retry_after_seconds=error.retry_after_seconds)

@@ -20,6 +20,7 @@ from apps.payments.matching import bind, customer_of, match
 from apps.payments.mirror import MODELS, Taken, mirror_answer, mirror_ask, mirror_take
 from apps.payments.models import MirroredObject, ProviderSubscription
 from apps.payments.standing import settle_payments, settle_subscription_status
+from apps.payments.tracking import news_track
 from apps.subscriptions.enums import PaymentStatus
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.rules.payment_transitions import ignores_provider
@@ -75,6 +76,7 @@ def _take(
     config = bind(context, news, about, config)
     taken = mirror_take(news, about, organization_id)
     _settle(context, config, news, about, taken)
+    news_track(context, news, about, organization_id)
     if taken.is_tied and api_of(news.provider) is not None:
         return _Question(taken.row, mirror_ask(taken.row))
     return None

@@ -27,7 +27,5 @@ def sweep_inbox() -> None:
     webhook_inbox_sweep(_context("inbox"))
 
 
-def _context(label: str) -> ExecutionContext:
-    return system_context(
-        AuthorizationSource.SCHEDULER, label=label, request_id=RequestId(f"{label}-{uuid.uuid4().hex}")
-    )
+def _context(name: str) -> ExecutionContext:
+    return system_context(AuthorizationSource.SCHEDULER, name=name, request_id=RequestId(f"{name}-{uuid.uuid4().hex}"))

@@ -1,10 +1,11 @@
-"""The webhooks. Each provider has one address."""
+"""The webhooks, each provider at one address, and the billing pages that payments serves."""
 
 from __future__ import annotations
 
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
 
+from apps.payments.views import billing_routes
 from apps.payments.webhooks import WebhookView
 from apps.subscriptions.enums import Provider
 
@@ -15,4 +16,8 @@ urlpatterns: list[URLPattern] = [
         name=f"webhook-{provider.value}",
     )
     for provider in Provider
+]
+urlpatterns += [
+    path(f"billing/<slug:workspace_slug>/{address}", page.as_view(), name=name)
+    for address, page, name in billing_routes()
 ]

@@ -12,10 +12,17 @@ from django.db import transaction
 
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, UnprocessableError
-from apps.core.ids import WorkspaceId
+from apps.core.ids import OrganizationId, WorkspaceId
 from apps.payments.enums import ProviderSubscriptionStatus
 from apps.payments.models import ProviderSubscription
 from apps.payments.rules.subscription_standing import workspace_state
+from apps.payments.tracking import (
+    PlanPhaseChange,
+    SubscriptionCancelled,
+    SubscriptionUncancelled,
+    Tracked,
+    billing_event_record,
+)
 from apps.subscriptions.contracts import (
     Activate,
     ChangePlan,
@@ -58,18 +65,42 @@ def follow(context: ExecutionContext, mirrored: ProviderSubscription) -> None:
         _tell(context, workspace_id, mirrored, target)
         return
     for moment, change in _changes(record, mirrored, target):
-        _carry_out(context, workspace_id, change, ProviderNews(mirrored.external_id, mirrored.status, moment))
+        if _carry_out(context, workspace_id, change, ProviderNews(mirrored.external_id, mirrored.status, moment)):
+            _track(context, mirrored, change)
 
 
 def _carry_out(
     context: ExecutionContext, workspace_id: WorkspaceId, change: SubscriptionChange, news: ProviderNews
-) -> None:
+) -> bool:
+    """Whether the change was made: staff may manage the record, and then the news is evidence."""
     try:
-        subscription_change(context, workspace_id=workspace_id, change=change, news=news)
+        return subscription_change(context, workspace_id=workspace_id, change=change, news=news).is_applied
     except ConflictError as error:
         # A start has set the dates already that are told once more after it.
         if error.problem_code != "nothing_to_change":
             raise
+        return False
+
+
+def _track(context: ExecutionContext, mirrored: ProviderSubscription, change: SubscriptionChange) -> None:
+    if mirrored.workspace_id is None or mirrored.organization_id is None:
+        return
+    provider, name, workspace_id = mirrored.provider, mirrored.external_id, mirrored.workspace_id
+    properties: Tracked
+    if isinstance(change, SetCancelAtPeriodEnd):
+        kind = SubscriptionCancelled if change.value else SubscriptionUncancelled
+        properties = kind(provider, name, workspace_id)
+    elif isinstance(change, ChangePlan):
+        properties = PlanPhaseChange(provider, name, workspace_id, mirrored.plan_key)
+    else:
+        return
+    billing_event_record(
+        context,
+        properties=properties,
+        organization_id=OrganizationId(mirrored.organization_id),
+        occurred_at=mirrored.news_at,
+        key=f"{properties.name.name.lower()}:{provider}:{name}:{mirrored.news_id}",
+    )
 
 
 def _require_place(workspace_id: WorkspaceId, mirrored: ProviderSubscription) -> None:

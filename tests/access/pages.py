@@ -8,6 +8,9 @@ PREFIX = "billing/<slug:workspace_slug>/"
 # Page -> method -> (operation, the least role, the status of success). A page that is missing here fails the build.
 DECLARED_PAGES: dict[str, dict[str, tuple[str, str, int]]] = {
     "billing-workspace": {"GET": ("workspaces.read", "viewer", 302)},
+    "billing-invoices": {"GET": ("invoices.read", "viewer", 200)},
+    "billing-checkout": {"POST": ("checkout.start", "owner", 302)},
+    "billing-portal": {"POST": ("checkout.start", "owner", 302)},
     "billing-settings": {"GET": ("settings.read", "viewer", 200), "POST": ("settings.change", "admin", 302)},
     "billing-connectors": {"GET": ("connectors.read", "viewer", 200)},
     "billing-connector-new": {"GET": ("connector.edit", "admin", 200), "POST": ("connector.edit", "admin", 302)},

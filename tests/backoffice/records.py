@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Model
@@ -17,6 +18,9 @@ from apps.core.jobs import job_run_request
 from apps.core.models import AuditEntry, JobRun, OutboxItem
 from apps.core.outbox import outbox_enqueue
 from apps.core.states import OutboxStatus
+from apps.payments.enums import InvoiceStatus, WebhookStatus
+from apps.payments.models import ProviderCustomer, ProviderInvoice, WebhookEvent
+from apps.subscriptions.enums import Provider
 from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.subscriptions.services import lifecycle_require, note_add
 from apps.tenants.models import Membership, Organization, Product, ServiceToken, User, Workspace
@@ -81,6 +85,59 @@ def _decision() -> Model:
     return DecisionReceipt.objects.latest("created_at")
 
 
+def make_event(status: WebhookStatus = WebhookStatus.FAILED, **values: Any) -> WebhookEvent:
+    """One stored event, parked unless said otherwise; its payload holds what must not be shown."""
+    now = clock.now()
+    name = f"evt_{uuid.uuid4().hex}"
+    first: dict[str, Any] = {
+        "provider": Provider.STRIPE,
+        "event_id": name,
+        "type": "invoice.payment_failed",
+        "payload": {
+            "id": name,
+            "data": {"object": {"id": "in_1", "customer_email": "ann@northwind.example", "client_secret": "pi_secret"}},
+        },
+        "occurred_at": now,
+        "received_at": now,
+        "status": status,
+        "attempts": 12,
+        "error": "There is no active plan with the slug 'team'.",
+        "request_id": "a-request",
+    }
+    return WebhookEvent.objects.create(**{**first, **values})
+
+
+def make_invoice(organization: Organization, **values: Any) -> ProviderInvoice:
+    """One mirrored invoice, open unless said otherwise."""
+    now = clock.now()
+    first: dict[str, Any] = {
+        "provider": Provider.STRIPE,
+        "external_id": f"in_{uuid.uuid4().hex}",
+        "customer_external_id": "cus_1",
+        "organization": organization,
+        "news_at": now,
+        "status": InvoiceStatus.OPEN,
+        "number": "NW-0001",
+        "currency": "EUR",
+        "amount_due_minor": 4900,
+        "amount_remaining_minor": 4900,
+        "total_minor": 4900,
+        "issued_at": now,
+    }
+    invoice: ProviderInvoice = ProviderInvoice.objects.create(**{**first, **values})
+    return invoice
+
+
+def _customer() -> Model:
+    customer: ProviderCustomer = ProviderCustomer.objects.create(
+        provider=Provider.STRIPE,
+        external_id=f"cus_{uuid.uuid4().hex}",
+        organization=make_organization(),
+        news_at=clock.now(),
+    )
+    return customer
+
+
 MAKERS: dict[type[Model], Callable[[], Model]] = {
     Organization: make_organization,
     Workspace: lambda: make_workspace(make_organization()),
@@ -92,6 +149,9 @@ MAKERS: dict[type[Model], Callable[[], Model]] = {
     DecisionReceipt: _decision,
     Product: lambda: make_product(f"product-{uuid.uuid4().hex[:8]}", make_organization()),
     ServiceToken: _token,
+    ProviderInvoice: lambda: make_invoice(make_organization()),
+    ProviderCustomer: _customer,
+    WebhookEvent: make_event,
     OutboxItem: lambda: make_outbox_item(make_organization()),
     JobRun: make_job_run,
     AuditEntry: _entry,

@@ -8,7 +8,9 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from apps.core.constraints import one_of
 from apps.core.models.protection import append_only
+from apps.payments.enums import BillingEventName
 from apps.tenants.models import Organization
 
 
@@ -17,7 +19,7 @@ class BillingEvent(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
-    name = models.CharField(max_length=80)
+    name = models.CharField(max_length=80, choices=BillingEventName.choices)
     key = models.CharField(max_length=255, unique=True, help_text="The same cause again is the same event.")
     properties = models.JSONField(default=dict)
     occurred_at = models.DateTimeField()
@@ -26,7 +28,8 @@ class BillingEvent(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(condition=~Q(name="") & ~Q(key=""), name="billing_event_has_name_and_key")
+            one_of("name", BillingEventName, "billing_event_name_known"),
+            models.CheckConstraint(condition=~Q(name="") & ~Q(key=""), name="billing_event_has_name_and_key"),
         ]
         indexes: ClassVar = [
             models.Index(fields=["organization", "-occurred_at"], name="billing_event_tenant"),

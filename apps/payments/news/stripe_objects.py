@@ -64,7 +64,8 @@ class _Invoice(Read):
     currency: Currency
     amount_due: Minor
     amount_paid: Minor
-    amount_remaining: Minor
+    # Absent in shapes of old API versions.
+    amount_remaining: Minor | None = None
     total: Minor = 0
     created: Seconds
     due_date: Seconds | None = None
@@ -95,7 +96,7 @@ def read_invoice(body: dict[str, Any], *, step: int = 0) -> ObjectNews:
             "currency": invoice.currency.upper(),
             "amount_due_minor": invoice.amount_due,
             "amount_paid_minor": invoice.amount_paid,
-            "amount_remaining_minor": invoice.amount_remaining,
+            "amount_remaining_minor": _remaining(invoice),
             "total_minor": invoice.total,
             "subscription_external_id": (details.subscription if details else None) or invoice.subscription or "",
             "issued_at": transitions.finalized_at or invoice.created,
@@ -107,6 +108,12 @@ def read_invoice(body: dict[str, Any], *, step: int = 0) -> ObjectNews:
             "invoice_pdf": _web_address(invoice.invoice_pdf),
         },
     )
+
+
+def _remaining(invoice: _Invoice) -> int:
+    if invoice.amount_remaining is not None:
+        return invoice.amount_remaining
+    return max(0, invoice.amount_due - invoice.amount_paid) if invoice.status == "open" else 0
 
 
 class _Price(Read):

@@ -52,7 +52,7 @@ class StripeApi:
         )
 
     def customer_create(self, *, key: str, organization_id: UUID, name: str) -> str:
-        """Make the organization's customer, marked with its id; answers the customer's id. The same key, one customer."""
+        """Make the organization's customer, marked with its id; answers its id. The same key, one customer."""
         params: Any = {"name": name, "metadata": {"organization_id": str(organization_id)}}
         made = _ask(lambda: self._client.v1.customers.create(params, {"idempotency_key": key}))
         return _id(made)
@@ -74,9 +74,7 @@ class StripeApi:
     def portal_open(self, *, key: str, customer_id: str, return_url: str) -> str:
         """Open Stripe's customer portal; answers the address of its page."""
         params: Any = {"customer": customer_id, "return_url": return_url}
-        return _address(
-            _ask(lambda: self._client.v1.billing_portal.sessions.create(params, {"idempotency_key": key}))
-        )
+        return _address(_ask(lambda: self._client.v1.billing_portal.sessions.create(params, {"idempotency_key": key})))
 
     def object_now(self, kind: ObjectKind, external_id: str) -> dict[str, Any] | None:
         """The object as Stripe has it; None when it knows none, or not by such a name."""

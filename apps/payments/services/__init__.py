@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.payments.services.customers import provider_customer_keep
 from apps.payments.services.events import (
     webhook_event_process,
     webhook_event_process_again,
@@ -10,6 +11,7 @@ from apps.payments.services.events import (
 from apps.payments.services.reconciliation import webhook_events_reconcile
 
 __all__ = [
+    "provider_customer_keep",
     "webhook_event_process",
     "webhook_event_process_again",
     "webhook_events_reconcile",
