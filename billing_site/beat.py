@@ -21,7 +21,12 @@ def _fire(name: str, schedule: crontab) -> dict[str, Any]:
 SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-jobs": {"task": "core.sweep_jobs", "schedule": _EVERY_MINUTE, "options": {"expires": 60}},
     "drain-outbox": _fire("drain-outbox", _EVERY_MINUTE),
+    "billing-sync": _fire("billing-sync", crontab(minute=0)),
+    "sweep-syncs": _fire("sweep-syncs", _EVERY_MINUTE),
     "release-holds": _fire("release-holds", _EVERY_MINUTE),
+    "sweep-inbox": _fire("sweep-inbox", _EVERY_MINUTE),
+    "reconcile-payments": _fire("reconcile-payments", crontab(hour=3, minute=0)),
+    "end-grace-periods": _fire("end-grace-periods", crontab(minute="*/5")),
     "expire-grants": _fire("expire-grants", crontab(minute=0)),
     "purge-receipts": _fire("purge-receipts", crontab(hour=3, minute=20)),
 }

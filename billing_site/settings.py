@@ -92,6 +92,8 @@ INSTALLED_APPS = [
     "apps.tenants",
     "apps.subscriptions",
     "apps.credits",
+    "apps.connectors",
+    "apps.payments",
     "apps.backoffice",
 ]
 
@@ -164,6 +166,10 @@ REST_FRAMEWORK: dict[str, Any] = {
 HOT_PATHS = frozenset(f"/api/v1/internal/credits:{name}" for name in ("authorize", "consume", "consume-batch"))
 # For each token and web process; 0 switches it off.
 API_RATE_LIMIT_PER_MINUTE = env.int("API_RATE_LIMIT_PER_MINUTE", default=120_000)
+
+# --- Outgoing requests --------------------------------------------------------------------------------------------
+# Hosts or CIDRs that addresses typed by tenants may lead to though private.
+OUTBOUND_ALLOWLIST = env.list("OUTBOUND_ALLOWLIST", default=[])
 
 # --- Observability ------------------------------------------------------------------------------------------------
 LOGGING = set_up_logs(
@@ -253,3 +259,24 @@ vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = environment.required_in_production(
     "DEFAULT_FROM_EMAIL", "Countinghouse <billing@localhost>", "Set it to the sender of our e-mails."
 )
+
+# --- Google: every address is a setting, so that a stand-in can take its place --------------------------------------
+GOOGLE_CLIENT_ID = env.str("GOOGLE_CLIENT_ID", default="")
+GOOGLE_CLIENT_SECRET = env.str("GOOGLE_CLIENT_SECRET", default="")
+GOOGLE_AUTHORIZE_URL = env.str("GOOGLE_AUTHORIZE_URL", default="https://accounts.google.com/o/oauth2/v2/auth")
+GOOGLE_TOKEN_URL = env.str("GOOGLE_TOKEN_URL", default="https://oauth2.googleapis.com/token")
+# Empty: each of Google's APIs at its own host.
+GOOGLE_API_BASE = env.str("GOOGLE_API_BASE", default="")
+
+# --- Payment providers: several signing secrets may be valid while one is replaced ----------------------------------
+WEBHOOK_SECRETS = {
+    "stripe": [secret for secret in env.list("STRIPE_WEBHOOK_SECRETS", default=[]) if secret],
+    "orb": [secret for secret in env.list("ORB_WEBHOOK_SECRETS", default=[]) if secret],
+}
+# Without a key its calls wait in the outbox, and the pages say so. Empty addresses: the provider's own.
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="")
+ORB_API_KEY = env.str("ORB_API_KEY", default="")
+ORB_API_BASE = env.str("ORB_API_BASE", default="")
+SEGMENT_WRITE_KEY = env.str("SEGMENT_WRITE_KEY", default="")
+SEGMENT_API_BASE = env.str("SEGMENT_API_BASE", default="")

@@ -11,9 +11,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.tenants.urls")),
     path("", include("apps.subscriptions.urls")),
     path("", include("apps.credits.urls")),
+    path("", include("apps.payments.urls")),
+    path("", include("apps.connectors.urls")),
     path("api/v1/internal/", include("apps.tenants.api.urls")),
     path("api/v1/internal/", include("apps.subscriptions.api.urls")),
     path("api/v1/internal/", include("apps.credits.api.urls")),
+    path("api/v1/internal/", include("apps.connectors.api.urls")),
 ]
 
 handler400 = "apps.core.pages.bad_request"

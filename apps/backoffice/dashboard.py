@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from apps.backoffice.display import link as to_page
 from apps.backoffice.display import list_url, moment, page_url, short
+from apps.backoffice.pages.inbox import event_badge
 from apps.backoffice.pages.job_runs import run_badge
 from apps.backoffice.pages.jobs import job_cards
 from apps.backoffice.pages.outbox import why_not_done
@@ -20,6 +21,8 @@ from apps.backoffice.staff import may
 from apps.core import clock
 from apps.core.models import JobRun, OutboxItem
 from apps.core.states import JobRunStatus, OutboxStatus
+from apps.payments.enums import WebhookStatus
+from apps.payments.models import WebhookEvent
 from apps.tenants.models import Organization, User, Workspace
 
 LOOKED_BACK = timedelta(hours=24)
@@ -39,16 +42,20 @@ class Figure:
 def dashboard(request: HttpRequest) -> dict[str, Any]:
     """What the template shows, as far as whoever asks may read it."""
     parked = OutboxItem.objects.filter(status=OutboxStatus.PARKED)
+    events_parked = WebhookEvent.objects.filter(status=WebhookStatus.FAILED)
+    unmatched = WebhookEvent.objects.filter(status=WebhookStatus.UNMATCHED)
     failed = JobRun.objects.filter(status=JobRunStatus.FAILED, created_at__gte=clock.now() - LOOKED_BACK)
     return {
         "figures": [
+            _figure("Parked events", events_parked, list_url(WebhookEvent, status="failed"), "inbox", alarming=True),
+            _figure("Unmatched events", unmatched, list_url(WebhookEvent, status="unmatched"), "help", alarming=True),
             _figure("Parked calls", parked, list_url(OutboxItem, status=OutboxStatus.PARKED), "outbox", alarming=True),
             _figure("Failed runs, 24 h", failed, list_url(JobRun, status="failed"), "event_busy", alarming=True),
             _figure("Organizations", Organization.objects.filter(is_synthetic=False), list_url(Organization), "domain"),
             _figure("Workspaces", Workspace.objects.all(), list_url(Workspace), "workspaces"),
             _figure("Users", User.objects.all(), list_url(User), "person"),
         ],
-        "queues": [*_parked_panel(request, parked), *_failed_panel(request, failed)],
+        "queues": [*_events_panel(request), *_parked_panel(request, parked), *_failed_panel(request, failed)],
         "cards": job_cards(request) if may(request, "jobs.read") else [],
     }
 
@@ -57,6 +64,28 @@ def _figure(label: str, records: QuerySet[Any, Any], link: str, icon: str, *, al
     counted = records.order_by().values("pk")[: COUNT_LIMIT + 1].count()
     value = f"{COUNT_LIMIT:,}+" if counted > COUNT_LIMIT else f"{counted:,}"
     return Figure(label, value, link, icon, needs_attention=alarming and counted > 0)
+
+
+def _events_panel(request: HttpRequest) -> list[Panel]:
+    if not may(request, "webhook_events.read"):
+        return []
+    waiting = WebhookEvent.objects.filter(status__in=(WebhookStatus.FAILED, WebhookStatus.UNMATCHED))
+    return [
+        panel_of(
+            "Events of providers that need a person",
+            ("Event", "Status", "Why", "Received"),
+            waiting.defer("payload").order_by("-received_at"),
+            lambda event: (
+                _linked(event, event.type),
+                event_badge(event),
+                short(event.error, 90),
+                moment(event.received_at),
+            ),
+            empty="Every event that a provider sent was processed, or is on its way.",
+            link=list_url(WebhookEvent),
+            icon="inbox",
+        )
+    ]
 
 
 def _parked_panel(request: HttpRequest, parked: QuerySet[OutboxItem]) -> list[Panel]:

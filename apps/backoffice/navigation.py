@@ -31,6 +31,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("Organizations", "domain", "tenants_organization_changelist", "organizations.read"),
             Entry("Workspaces", "workspaces", "tenants_workspace_changelist", "workspaces.read"),
             Entry("Plans", "sell", "subscriptions_plan_changelist", "plans.read"),
+            Entry("Connectors", "cable", "connectors_connector_changelist", "connectors.read"),
             Entry("Users", "person", "tenants_user_changelist", "users.read"),
             Entry("Memberships", "group", "tenants_membership_changelist", "members.read"),
             Entry("Notes", "sticky_note_2", "subscriptions_workspacenote_changelist", "notes.read"),
@@ -56,8 +57,17 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         ),
     ),
     (
+        "Payments",
+        (
+            Entry("Invoices", "receipt_long", "payments_providerinvoice_changelist", "provider_objects.read"),
+            Entry("Provider customers", "badge", "payments_providercustomer_changelist", "provider_objects.read"),
+            Entry("Funnel", "filter_alt", "funnel", "billing_events.read"),
+        ),
+    ),
+    (
         "Operations",
         (
+            Entry("Inbox", "inbox", "payments_webhookevent_changelist", "webhook_events.read"),
             Entry("Outbox", "outbox", "core_outboxitem_changelist", "outbox.read"),
             Entry("Jobs", "schedule", "jobs", "jobs.read"),
             Entry("Job runs", "event_repeat", "core_jobrun_changelist", "jobs.read"),

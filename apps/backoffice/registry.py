@@ -8,12 +8,14 @@ from django.contrib import admin
 from django.db.models import Model
 
 from apps.backoffice.pages.audit import AuditEntryAdmin
+from apps.backoffice.pages.connectors import ConnectorAdmin
 from apps.backoffice.pages.credit_accounts import CreditAccountAdmin
 from apps.backoffice.pages.credit_entries import CreditEntryAdmin
 from apps.backoffice.pages.credit_policies import CreditPolicyAdmin
 from apps.backoffice.pages.credit_records import CreditGrantAdmin, HoldAdmin, UncoveredChargeAdmin
 from apps.backoffice.pages.decisions import DecisionReceiptAdmin
 from apps.backoffice.pages.disagreements import ShadowDisagreementAdmin
+from apps.backoffice.pages.inbox import WebhookEventAdmin
 from apps.backoffice.pages.job_runs import JobRunAdmin
 from apps.backoffice.pages.notes import WorkspaceNoteAdmin
 from apps.backoffice.pages.organizations import OrganizationAdmin
@@ -21,10 +23,12 @@ from apps.backoffice.pages.outbox import OutboxItemAdmin
 from apps.backoffice.pages.people import MembershipAdmin, UserAdmin
 from apps.backoffice.pages.plans import PlanAdmin
 from apps.backoffice.pages.products import ProductAdmin
+from apps.backoffice.pages.provider_objects import ProviderCustomerAdmin, ProviderInvoiceAdmin
 from apps.backoffice.pages.tokens import ServiceTokenAdmin
 from apps.backoffice.pages.workspaces import WorkspaceAdmin
 from apps.backoffice.site import SITE_ROUTES
 from apps.backoffice.staff_admin import StaffAdmin
+from apps.connectors.models import Connector
 from apps.core.models import AuditEntry, JobRun, OutboxItem
 from apps.credits.models import (
     CreditAccount,
@@ -35,6 +39,7 @@ from apps.credits.models import (
     ShadowDisagreement,
     UncoveredCharge,
 )
+from apps.payments.models import ProviderCustomer, ProviderInvoice, WebhookEvent
 from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.tenants.models import Membership, Organization, Product, ServiceToken, User, Workspace
 
@@ -44,9 +49,13 @@ PAGES: dict[type[Model], type[StaffAdmin[Any]]] = {
     User: UserAdmin,
     Membership: MembershipAdmin,
     Plan: PlanAdmin,
+    Connector: ConnectorAdmin,
     WorkspaceNote: WorkspaceNoteAdmin,
     Product: ProductAdmin,
     ServiceToken: ServiceTokenAdmin,
+    ProviderInvoice: ProviderInvoiceAdmin,
+    ProviderCustomer: ProviderCustomerAdmin,
+    WebhookEvent: WebhookEventAdmin,
     OutboxItem: OutboxItemAdmin,
     JobRun: JobRunAdmin,
     AuditEntry: AuditEntryAdmin,

@@ -39,6 +39,7 @@ SITE_ROUTES: dict[str, str | None] = {
     "jobs": "jobs.read",
     # The dialog's own gate; each job has a narrower one of its own.
     "run_job": "jobs.start",
+    "funnel": "billing_events.read",
     "password_change": ENTER,
     "jsi18n": ENTER,
 }
@@ -70,6 +71,7 @@ class StaffSite(ThemedAdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         # The pages and the sign-in import records, which exist only once every app is loaded.
+        from apps.backoffice.pages.funnel import funnel_page  # noqa: PLC0415
         from apps.backoffice.pages.jobs import job_routes  # noqa: PLC0415
         from apps.backoffice.sign_in.routes import sign_in_routes  # noqa: PLC0415
 
@@ -86,6 +88,7 @@ class StaffSite(ThemedAdminSite):
             ),
             path("jsi18n/", guarded(self.i18n_javascript), name="jsi18n"),
             *job_routes(guarded),
+            path("funnel/", guarded(require_safe(funnel_page)), name="funnel"),
         ]
         pages = [
             path(f"{model._meta.app_label}/{model._meta.model_name}/", include(page.get_urls()))

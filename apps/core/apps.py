@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.core.checks import register
 from django.utils.module_loading import autodiscover_modules
 
 
@@ -10,4 +11,7 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         """Load what every app declares for the machinery: audit events, handlers of calls to the outside, jobs."""
+        from apps.core.checks import credential_keys_are_usable  # noqa: PLC0415
+
+        register(credential_keys_are_usable)
         autodiscover_modules("events", "outbox_handlers", "jobs")

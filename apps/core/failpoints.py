@@ -17,8 +17,15 @@ Failpoint = Literal[
     "jobs.after_claim",
     "jobs.after_run",
     "jobs.after_finish",
+    "inbox.after_claim",
+    "inbox.after_process",
     "credits.before_statement",
     "credits.after_statement",
+    "credentials.after_swap",
+    "sync.after_claim",
+    "sync.after_fetch",
+    "sync.before_page_commit",
+    "sync.after_page",
 ]
 FAILPOINTS: tuple[Failpoint, ...] = get_args(Failpoint)
 

@@ -76,6 +76,17 @@ _OPERATIONS: tuple[Operation, ...] = (
         scope=Scope.CONNECTORS_WRITE,
         lifecycle=LifecycleNeed.EDIT_CONNECTORS,
     ),
+    # Connectors. Stopping does no harm, so that disabling has no lifecycle need; enabling is an edit.
+    Operation("connectors.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, scope=Scope.CONNECTORS_READ),
+    Operation(
+        "connectors.disable",
+        tenant_role=Role.ADMIN,
+        platform_role=Role.BILLING_OPERATIONS,
+        scope=Scope.CONNECTORS_WRITE,
+    ),
+    # What follows from the end of a grace period or of a subscription, by whoever may bring that about.
+    Operation("connectors.auto_disable", platform_role=Role.BILLING_OPERATIONS, scope=Scope.PAYMENTS_WRITE),
+    Operation("credentials.rotate", platform_role=Role.PLATFORM_ADMIN),
     Operation("member.invite", tenant_role=Role.ADMIN, lifecycle=LifecycleNeed.INVITE),
     Operation("report.export", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, lifecycle=LifecycleNeed.READ),
     # Credits
@@ -89,6 +100,23 @@ _OPERATIONS: tuple[Operation, ...] = (
     Operation("credits.reverse", platform_role=Role.BILLING_OPERATIONS, scope=Scope.CREDITS_WRITE),
     Operation("holds.capture", scope=Scope.CREDITS_WRITE),
     Operation("holds.release", scope=Scope.CREDITS_WRITE),
+    # Payments
+    Operation(
+        "billing_events.record",
+        tenant_role=Role.OWNER,
+        platform_role=Role.BILLING_OPERATIONS,
+        scope=Scope.PAYMENTS_WRITE,
+    ),
+    Operation("billing_events.read", platform_role=Role.SUPPORT),
+    # No lifecycle need: paying must be possible whatever else is closed.
+    Operation("invoices.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT),
+    Operation("checkout.start", tenant_role=Role.OWNER),
+    Operation("provider_objects.read", platform_role=Role.SUPPORT),
+    Operation("webhook_events.read", platform_role=Role.SUPPORT),
+    Operation("webhook_events.process_again", platform_role=Role.BILLING_OPERATIONS),
+    Operation("jobs.sweep_inbox", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation("jobs.end_grace_periods", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation("jobs.reconcile_payments", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     # Machinery
     # The staff plane itself: its first page, its search, one's own password.
     Operation("backoffice.read", platform_role=Role.SUPPORT),
@@ -101,6 +129,8 @@ _OPERATIONS: tuple[Operation, ...] = (
     Operation("jobs.release_holds", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.expire_grants", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.purge_receipts", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation("jobs.billing_sync", tenant_role=Role.ADMIN, platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation("jobs.sweep_syncs", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.drain_outbox", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
 )
 

@@ -25,8 +25,11 @@ from apps.core.context import ExecutionContext
 ModelT = TypeVar("ModelT", bound=type[Model])
 
 
-def kept_row_versions() -> Callable[[ModelT], ModelT]:
-    """Keep each inserted, updated and deleted row of the model; put it above the class."""
+def kept_row_versions(model_name: str | None = None) -> Callable[[ModelT], ModelT]:
+    """Keep each inserted, updated and deleted row of the model; put it above the class.
+
+    The versions' own model is named after the record, with `Event` behind it, unless `model_name` says otherwise.
+    """
     track: Callable[[ModelT], ModelT] = pghistory.track(
         pghistory.InsertEvent(),
         pghistory.UpdateEvent(),
@@ -34,6 +37,7 @@ def kept_row_versions() -> Callable[[ModelT], ModelT]:
         context_field=pghistory.ContextJSONField(),
         context_id_field=None,  # type: ignore[arg-type]  # documented as allowed; the metadata hold the request id
         append_only=True,
+        model_name=model_name,
     )
     return track
 

@@ -159,6 +159,18 @@ class ExtendGrace:
 
 
 @dataclass(frozen=True, slots=True)
+class ReanchorGrace:
+    """The grace period rests on another unpaid invoice now: it counts from that one's failed payment.
+
+    `keep_until` is an end that staff have promised; the grace period does not end before it.
+    """
+
+    verb: ClassVar[str] = "reanchor_grace"
+    started_at: datetime
+    keep_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EndGrace:
     """The grace period is over: service stops."""
 
@@ -231,6 +243,7 @@ PaymentConfigChange = (
     MarkOkay
     | StartGrace
     | ExtendGrace
+    | ReanchorGrace
     | EndGrace
     | Lock
     | Unlock

@@ -30,6 +30,7 @@ PAYMENT_CONFIG_CREATED = audit_event("payment_config.created", "Payment config c
 PAYMENT_OKAY = audit_event("payment_config.okay", "Payments in order")
 GRACE_STARTED = audit_event("payment_config.grace_started", "Grace period started")
 GRACE_EXTENDED = audit_event("payment_config.grace_extended", "Grace period extended")
+GRACE_REANCHORED = audit_event("payment_config.grace_reanchored", "Grace period counted from another invoice")
 GRACE_ENDED = audit_event("payment_config.grace_ended", "Grace period ended")
 PAYMENT_LOCKED = audit_event("payment_config.locked", "Organization locked")
 PAYMENT_UNLOCKED = audit_event("payment_config.unlocked", "Organization unlocked")

@@ -28,6 +28,15 @@ SUCCESS = {
     ("hold-capture", "POST"): {201},
     ("hold-release", "POST"): {200},
     ("entry-reverse", "POST"): {201},
+    ("connectors", "GET"): {200},
+    ("connectors", "POST"): {201},
+    ("connector", "GET"): {200},
+    ("connector-enable", "POST"): {200},
+    ("connector-disable", "POST"): {200},
+    # The provider of the table's connectors takes no key: the caller got as far as that.
+    ("connector-credential", "PUT"): {422},
+    ("connector-syncs", "POST"): {202},
+    ("sync-run", "GET"): {200},
     ("balance", "GET"): {200},
     ("entries", "GET"): {200},
 }
@@ -35,6 +44,8 @@ NAMES_NO_TENANT = {"users-upsert", "credit-policy", "credits-consume-batch"}
 # A hold is used by the product alone that opened it.
 HOLD_ROUTES = {"hold-capture", "hold-release"}
 SIGNED_OUT = {"anonymous"}
+SYNC_ROUTES = {"connector-syncs", "sync-run"}
+PRODUCTS = {"product token", "product token without scopes", "identity token"}
 
 
 def expected(route: str, method: str, principal: str, relation: str) -> set[int]:
@@ -45,7 +56,26 @@ def expected(route: str, method: str, principal: str, relation: str) -> set[int]
         return {405}
     if route in JOB_ROUTES:
         return _job(route, principal, relation)
+    if route in SYNC_ROUTES and principal not in PRODUCTS:
+        return _sync(route, method, principal, relation)
     return _product(route, method, principal, relation)
+
+
+def _sync(route: str, method: str, principal: str, relation: str) -> set[int]:
+    """Cron or authenticated: an admin of the tenant, billing operations, a cron token (spec 06, The gate)."""
+    if principal in SIGNED_OUT:
+        return {401}
+    if relation == "absent":
+        return {404}
+    if principal == "cron token" or principal in STAFF:
+        return {403} if principal == "staff support" and route == "connector-syncs" else SUCCESS[route, method]
+    if relation == "own" and principal in MEMBERS:
+        may = route == "sync-run" or principal in {"tenant owner", "tenant admin"}
+        return SUCCESS[route, method] if may else {403}
+    # In the demo tenant anybody is a viewer; every other tenant is invisible.
+    if relation == "demo":
+        return SUCCESS[route, method] if route == "sync-run" else {403}
+    return {404}
 
 
 def _product(route: str, method: str, principal: str, relation: str) -> set[int]:

@@ -10,10 +10,37 @@ DECLARED_PAGES: dict[str, dict[str, tuple[str, str, int]]] = {
     "billing-workspace": {"GET": ("workspaces.read", "viewer", 302)},
     "billing-credits": {"GET": ("credits.read", "viewer", 200)},
     "billing-credits-csv": {"GET": ("credits.read", "viewer", 200)},
+    "billing-invoices": {"GET": ("invoices.read", "viewer", 200)},
+    "billing-checkout": {"POST": ("checkout.start", "owner", 302)},
+    "billing-portal": {"POST": ("checkout.start", "owner", 302)},
     "billing-settings": {"GET": ("settings.read", "viewer", 200), "POST": ("settings.change", "admin", 302)},
+    "billing-connectors": {"GET": ("connectors.read", "viewer", 200)},
+    "billing-connector-new": {"GET": ("connector.edit", "admin", 200), "POST": ("connector.edit", "admin", 302)},
+    "billing-connector": {"GET": ("connectors.read", "viewer", 200)},
+    "billing-connector-sync": {"POST": ("connector.sync", "admin", 302)},
+    "billing-connector-enable": {"POST": ("connector.edit", "admin", 302)},
+    "billing-connector-disable": {"POST": ("connectors.disable", "admin", 302)},
+    # The provider of the table's connectors takes no key: the caller got as far as that.
+    "billing-connector-key": {"GET": ("connector.edit", "admin", 200), "POST": ("connector.edit", "admin", 422)},
+    "billing-records": {"GET": ("connectors.read", "viewer", 200)},
+    "billing-records-csv": {"GET": ("report.export", "viewer", 200)},
+    "billing-automation": {"GET": ("connectors.read", "viewer", 200), "POST": ("jobs.billing_sync", "admin", 302)},
 }
 # What a form that changes something sends.
-BODIES: dict[str, dict[str, str]] = {"billing-settings": {"time_zone": "Europe/Lisbon"}}
+BODIES: dict[str, dict[str, str]] = {
+    "billing-settings": {"time_zone": "Europe/Lisbon"},
+    "billing-connector-new": {
+        "provider": "google_sheets",
+        "name": "New",
+        "setting-spreadsheet_id": "1aBcDeFgHiJkLmNoPqRsTuVwXyZ",
+        "setting-sheet": "Usage",
+    },
+    "billing-connector-disable": {"reason": "for the table"},
+    "billing-connector-enable": {"reason": "for the table"},
+    "billing-connector-key": {"api_key": "a-key-of-the-table"},
+}
+# The pages whose address names a connector too.
+OF_A_CONNECTOR = "<uuid:connector_id>"
 
 
 def page_routes() -> list[Route]:

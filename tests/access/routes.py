@@ -60,6 +60,13 @@ DECLARED: dict[str, dict[str, str]] = {
     "workspace-lifecycle": {"GET": "lifecycle.read"},
     "payment-config": {"GET": "payment_configs.read"},
     "end-grace-period": {"POST": "payment_configs.end_grace"},
+    "connectors": {"GET": "connectors.read", "POST": "connector.edit"},
+    "connector": {"GET": "connectors.read"},
+    "connector-enable": {"POST": "connector.edit"},
+    "connector-disable": {"POST": "connectors.disable"},
+    "connector-credential": {"PUT": "connector.edit"},
+    "connector-syncs": {"POST": "connector.sync"},
+    "sync-run": {"GET": "connectors.read"},
     "credit-policy": {"GET": "credit_policies.read"},
     "credits-authorize": {"POST": "credits.authorize"},
     "credits-consume": {"POST": "credits.consume"},
@@ -70,6 +77,13 @@ DECLARED: dict[str, dict[str, str]] = {
     "entry-reverse": {"POST": "credits.reverse"},
     "balance": {"GET": "credits.read"},
     "entries": {"GET": "credits.read"},
+}
+
+
+# Outside the API: guarded by the provider's signature of the body alone, in these headers (spec 04, Webhooks).
+SIGNED: dict[str, tuple[str, ...]] = {
+    "webhook-stripe": ("Stripe-Signature",),
+    "webhook-orb": ("X-Orb-Timestamp", "X-Orb-Signature"),
 }
 
 

@@ -19,12 +19,13 @@ from apps.tenants.access.resolver import Denial
 from apps.tenants.contracts import AccessFacts, Person
 from apps.tenants.models import Organization, Workspace
 from apps.tenants.pages import BillingPage
-from tests.access.pages import BODIES, DECLARED_PAGES, PREFIX, page_routes
+from tests.access.pages import BODIES, DECLARED_PAGES, OF_A_CONNECTOR, PREFIX, page_routes
 from tests.access.routes import METHODS, Route
 from tests.access.world import MEMBERS, PRINCIPALS, RELATIONS, STAFF, World, make_world
 
 LADDER = ("viewer", "member", "admin", "owner")
 PAGES = page_routes()
+NAMING_A_CONNECTOR = {route.name for route in PAGES if OF_A_CONNECTOR in route.pattern}
 REQUEST_ID = "the-same-request"
 
 
@@ -59,12 +60,14 @@ class Cast:
     def __init__(self, world: World) -> None:
         self._clients = {principal: world.client(principal) for principal in PRINCIPALS}
         slugs = dict(Workspace.objects.values_list("pk", "slug"))
+        self._connectors = {name: tenant.connector_id for name, tenant in world.tenants.items()}
         self._slugs = {name: slugs.get(tenant.workspace_id, "no-such") for name, tenant in world.tenants.items()}
 
     def ask(self, route: str, method: str, principal: str, relation: str) -> HttpResponse:
         client, headers = self._clients[principal]
         sent = {**headers, "X-Request-ID": REQUEST_ID}
-        path = reverse(route, args=[self._slugs[relation]])
+        more = [self._connectors[relation]] if route in NAMING_A_CONNECTOR else []
+        path = reverse(route, args=[self._slugs[relation], *more])
         if method == "POST":
             return cast("HttpResponse", client.post(path, BODIES.get(route, {}), headers=sent))
         return cast("HttpResponse", client.generic(method, path, headers=sent))

@@ -15,6 +15,7 @@ from apps.core.ids import OrganizationId, ServiceTokenId
 from apps.core.jobs import job_run_request
 from apps.tenants.models import Organization, ServiceToken, User
 from apps.tenants.services import service_token_revoke
+from tests.access.connectors import connector_requests, make_connectors
 from tests.access.ledgers import credit_requests, make_ledger, publish_prices
 from tests.contexts import console_context
 from tests.factories.tenants import (
@@ -46,6 +47,8 @@ class Tenant:
     job_run_id: uuid.UUID
     hold_id: uuid.UUID
     entry_id: uuid.UUID
+    connector_id: uuid.UUID
+    disabled_connector_id: uuid.UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def make_world() -> World:
             "own": _tenant(own),
             "foreign": _tenant(foreign),
             "demo": _tenant(demo),
-            "absent": Tenant(*(uuid.uuid4() for _ in range(6))),
+            "absent": Tenant(*(uuid.uuid4() for _ in range(8))),
         },
         new_user_id=make_user().pk,
     )
@@ -124,7 +127,8 @@ def _tenant(organization: Organization) -> Tenant:
     context = console_context(OrganizationId(organization.pk))
     run = job_run_request(context, name="drain-outbox", organization_id=OrganizationId(organization.pk))
     hold_id, entry_id = make_ledger(organization)
-    return Tenant(organization.pk, make_workspace(organization).pk, member.pk, run.pk, hold_id, entry_id)
+    workspace = make_workspace(organization)
+    return Tenant(organization.pk, workspace.pk, member.pk, run.pk, hold_id, entry_id, *make_connectors(workspace))
 
 
 def request_of(route: str, tenant: Tenant, world: World) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -146,6 +150,7 @@ def request_of(route: str, tenant: Tenant, world: World) -> tuple[dict[str, Any]
         "workspace-lifecycle": ({"workspace_id": tenant.workspace_id}, {}),
         "payment-config": (in_url, {}),
         "end-grace-period": (in_url, {}),
+        **connector_requests(tenant.workspace_id, tenant.connector_id, tenant.disabled_connector_id),
         **credit_requests(tenant.organization_id, tenant.hold_id, tenant.entry_id),
     }
     return requests[route]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Model, QuerySet
 
+from apps.connectors.models import Connector
 from apps.core import clock
 from apps.core.errors import ForbiddenError
 from apps.core.ids import OrganizationId, WorkspaceId
@@ -25,10 +27,14 @@ from apps.credits.models import (
     ShadowDisagreement,
     UncoveredCharge,
 )
+from apps.payments.enums import InvoiceStatus, WebhookStatus
+from apps.payments.models import ProviderCustomer, ProviderInvoice, WebhookEvent
+from apps.subscriptions.enums import Provider
 from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.subscriptions.services import lifecycle_require, note_add
 from apps.tenants.models import Membership, Organization, Product, ServiceToken, User, Workspace
 from tests.backoffice.credits.story import tell_story
+from tests.connectors.cast import make_connector
 from tests.contexts import console_context, staff_context
 from tests.factories.tenants import (
     make_membership,
@@ -112,16 +118,73 @@ def _in_credits(model: type[Model]) -> Callable[[], Model]:
     return make
 
 
+def make_event(status: WebhookStatus = WebhookStatus.FAILED, **values: Any) -> WebhookEvent:
+    """One stored event, parked unless said otherwise; its payload holds what must not be shown."""
+    now = clock.now()
+    name = f"evt_{uuid.uuid4().hex}"
+    first: dict[str, Any] = {
+        "provider": Provider.STRIPE,
+        "event_id": name,
+        "type": "invoice.payment_failed",
+        "payload": {
+            "id": name,
+            "data": {"object": {"id": "in_1", "customer_email": "ann@northwind.example", "client_secret": "pi_secret"}},
+        },
+        "occurred_at": now,
+        "received_at": now,
+        "status": status,
+        "attempts": 12,
+        "error": "There is no active plan with the slug 'team'.",
+        "request_id": "a-request",
+    }
+    return WebhookEvent.objects.create(**{**first, **values})
+
+
+def make_invoice(organization: Organization, **values: Any) -> ProviderInvoice:
+    """One mirrored invoice, open unless said otherwise."""
+    now = clock.now()
+    first: dict[str, Any] = {
+        "provider": Provider.STRIPE,
+        "external_id": f"in_{uuid.uuid4().hex}",
+        "customer_external_id": "cus_1",
+        "organization": organization,
+        "news_at": now,
+        "status": InvoiceStatus.OPEN,
+        "number": "NW-0001",
+        "currency": "EUR",
+        "amount_due_minor": 4900,
+        "amount_remaining_minor": 4900,
+        "total_minor": 4900,
+        "issued_at": now,
+    }
+    invoice: ProviderInvoice = ProviderInvoice.objects.create(**{**first, **values})
+    return invoice
+
+
+def _customer() -> Model:
+    customer: ProviderCustomer = ProviderCustomer.objects.create(
+        provider=Provider.STRIPE,
+        external_id=f"cus_{uuid.uuid4().hex}",
+        organization=make_organization(),
+        news_at=clock.now(),
+    )
+    return customer
+
+
 MAKERS: dict[type[Model], Callable[[], Model]] = {
     Organization: make_organization,
     Workspace: lambda: make_workspace(make_organization()),
     User: make_user,
     Membership: _member,
     Plan: lambda: make_plan(f"plan-{uuid.uuid4().hex[:8]}"),
+    Connector: lambda: make_connector(make_workspace(make_organization())),
     WorkspaceNote: _note,
     DecisionReceipt: _decision,
     Product: lambda: make_product(f"product-{uuid.uuid4().hex[:8]}", make_organization()),
     ServiceToken: _token,
+    ProviderInvoice: lambda: make_invoice(make_organization()),
+    ProviderCustomer: _customer,
+    WebhookEvent: make_event,
     OutboxItem: lambda: make_outbox_item(make_organization()),
     JobRun: make_job_run,
     AuditEntry: _entry,

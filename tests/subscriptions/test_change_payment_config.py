@@ -22,6 +22,7 @@ from apps.subscriptions.contracts import (
     Lock,
     MarkOkay,
     PaymentConfigChange,
+    ReanchorGrace,
     SetGraceDays,
     SetManual,
     SetProviderCustomer,
@@ -126,6 +127,7 @@ def test_the_whole_matrix_of_statuses_and_verbs(source: PaymentStatus, verb: str
         MarkOkay(),
         StartGrace(clock.now()),
         ExtendGrace(clock.now() + timedelta(days=90)),
+        ReanchorGrace(clock.now() - timedelta(days=1)),
         EndGrace(),
         Lock(),
         Unlock(),
@@ -138,7 +140,7 @@ def test_the_whole_matrix_of_statuses_and_verbs(source: PaymentStatus, verb: str
     ]
     assert {change.verb for change in changes} == set(PAYMENT_TRANSITIONS)
     change = next(change for change in changes if change.verb == verb)
-    context = provider_context() if verb == "mark_okay" else staff_context()
+    context = provider_context() if verb in {"mark_okay", "reanchor_grace"} else staff_context()
     is_evidence = verb == "mark_okay" and source is PaymentStatus.MANUAL
     applied = attempt(context, make_config(source), change)
     assert applied is (source in PAYMENT_TRANSITIONS[verb].sources and not is_evidence)

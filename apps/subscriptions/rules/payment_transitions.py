@@ -74,6 +74,16 @@ _TABLE = (
         changes_status=False,
     ),
     PaymentTransition(
+        "reanchor_grace",
+        "Count grace period from another invoice",
+        frozenset({_GRACE}),
+        None,
+        "the earliest unpaid invoice is another one now",
+        _PROVIDER | {ActorKind.SCHEDULER},
+        events.GRACE_REANCHORED,
+        changes_status=False,
+    ),
+    PaymentTransition(
         "end_grace",
         "End grace period",
         frozenset({_GRACE}),

@@ -12,6 +12,7 @@ from apps.core.errors import ConflictError, Reason
 from apps.core.gate import require
 from apps.core.ids import OrganizationId
 from apps.core.row_versions import row_versions_attribute
+from apps.subscriptions import consequences
 from apps.subscriptions.contracts import EndGrace, PaymentConfigChange, ProviderNews, SetSubscriptionStatus
 from apps.subscriptions.enums import EvidenceSubject, PaymentStatus, SubscriptionStatus
 from apps.subscriptions.models import OrganizationPaymentConfig, ProviderEvidence
@@ -124,6 +125,8 @@ def _apply(
     config.version += 1
     row_versions_attribute(context, reason=reason)
     config.save(force_update=True)
+    # Before the audit entry, which locks the organization's chain: whatever follows locks its own records first.
+    consequences.run_all(context, config=config, before=before)
     audit_append(
         context,
         event=transition.event,

@@ -10,6 +10,7 @@ from apps.subscriptions.contracts import (
     ExtendGrace,
     LeaveManual,
     PaymentConfigChange,
+    ReanchorGrace,
     SetGraceDays,
     SetProviderCustomer,
     SetSubscriptionStatus,
@@ -33,6 +34,8 @@ def carry_out(config: OrganizationPaymentConfig, change: PaymentConfigChange, tr
     match change:
         case ExtendGrace():
             _extend(config, change.until)
+        case ReanchorGrace():
+            _reanchor(config, change)
         case SetSubscriptionStatus():
             config.subscription_status = change.status
         case SetUsageOverride():
@@ -64,6 +67,11 @@ def _extend(config: OrganizationPaymentConfig, until: datetime) -> None:
     if config.grace_period_end_at is None or until <= config.grace_period_end_at:
         raise impossible("until", f"Choose an end later than {config.grace_period_end_at:%Y-%m-%d %H:%M} UTC.")
     config.grace_period_end_at = until
+
+
+def _reanchor(config: OrganizationPaymentConfig, change: ReanchorGrace) -> None:
+    end = change.started_at + grace_length(config.grace_period_days)
+    config.grace_period_end_at = end if change.keep_until is None else max(end, change.keep_until)
 
 
 def _set_grace_days(config: OrganizationPaymentConfig, days: int | None) -> None:

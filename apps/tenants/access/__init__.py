@@ -10,6 +10,7 @@ from apps.tenants.access.doors import (
     page_context,
     staff_context,
     task_context,
+    webhook_context,
 )
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "require",
     "staff_context",
     "task_context",
+    "webhook_context",
 ]

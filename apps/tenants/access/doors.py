@@ -24,6 +24,7 @@ from apps.tenants.contracts import (
     NamedTenant,
     Person,
     ProductCaller,
+    ProviderCaller,
     SchedulerCaller,
     TenantFacts,
 )
@@ -107,13 +108,21 @@ def console_context(organization: Organization | None = None) -> ExecutionContex
     return _of_inside(Door.COMMAND, ConsoleCaller(getpass.getuser()), organization, request_id)
 
 
+def webhook_context(provider: str, *, organization: Organization | None, request_id: RequestId) -> ExecutionContext:
+    """The context of a provider's event whose signature was checked; the tenant is that of the provider's customer."""
+    return _of_inside(Door.WEBHOOK, ProviderCaller(provider), organization, request_id)
+
+
 def task_context(job: str, *, organization: Organization | None = None, request_id: RequestId) -> ExecutionContext:
     """The context of a Celery task: `system`; the role of whoever enqueued it is not inherited."""
     return _of_inside(Door.TASK, SchedulerCaller(job), organization, request_id)
 
 
 def _of_inside(
-    door: Door, caller: ConsoleCaller | SchedulerCaller, organization: Organization | None, request_id: RequestId
+    door: Door,
+    caller: ConsoleCaller | SchedulerCaller | ProviderCaller,
+    organization: Organization | None,
+    request_id: RequestId,
 ) -> ExecutionContext:
     named: tuple[NamedTenant, ...] = ()
     tenant: TenantFacts | None = None

@@ -28,3 +28,9 @@ def is_last_owner(membership: Membership) -> bool:
         return False
     owners = Membership.objects.filter(organization=membership.organization_id, role=MembershipRole.OWNER)
     return not owners.exclude(pk=membership.pk).exists()
+
+
+def owner_emails(organization_id: OrganizationId) -> list[str]:
+    """The e-mail addresses of the organization's owners, in alphabetical order."""
+    owners = Membership.objects.filter(organization=organization_id, role=MembershipRole.OWNER, user__is_active=True)
+    return sorted(owners.values_list("user__email", flat=True))

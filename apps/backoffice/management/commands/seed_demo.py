@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.backoffice.seeding.connectors import seed_connectors
 from apps.backoffice.seeding.credits import seed_credits
 from apps.backoffice.seeding.data import SEEDS
 from apps.backoffice.seeding.staff import seed_staff
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         seed_tenants(context, password=SAMPLE_PASSWORD)
         seed_subscriptions(context)
         seed_credits(context)
+        seed_connectors(context)
         seed_staff(context, password=SAMPLE_PASSWORD)
         self.stdout.write(self._sign_ins())
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import Tone, badge, code, moment, record_link
-from apps.backoffice.panels import Fact
-from apps.backoffice.workspace.section import Section
+from apps.backoffice.display import Tone, badge, code, list_url, moment, record_link
+from apps.backoffice.pages.provider_objects import invoices_panel
+from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.staff import may
+from apps.backoffice.workspace.section import Callout, Section
 from apps.backoffice.workspace.subject import WorkspaceSubject
+from apps.payments.models import ProviderInvoice, WebhookEvent
 from apps.subscriptions.enums import PaymentStatus
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.rules.payment_transitions import DEFAULT_GRACE_DAYS
@@ -36,7 +40,29 @@ def payments_section(request: HttpRequest, subject: WorkspaceSubject) -> Section
         icon=_ICON,
         about=f"Of {subject.organization.name}: a change here holds for each of its workspaces.",
         facts=[*shown, Fact("Organization", record_link(subject.organization))],
+        callouts=_callouts(subject),
+        panel=_invoices(request, subject),
+        links=[("Events of the organization", list_url(WebhookEvent, organization=subject.organization_id))]
+        if may(request, "webhook_events.read")
+        else [],
     )
+
+
+def _callouts(subject: WorkspaceSubject) -> list[Callout]:
+    """The days that are left of a grace period."""
+    end = subject.facts.grace_period_end_at
+    if subject.as_of is not None or end is None or end <= subject.facts.at:
+        return []
+    days = (end - subject.facts.at) // timedelta(days=1)
+    left = "less than a day" if days < 1 else "1 day" if days == 1 else f"{days} days"
+    return [Callout(f"In grace: {left} left. Then payments are disabled and every connector is switched off.")]
+
+
+def _invoices(request: HttpRequest, subject: WorkspaceSubject) -> Panel | None:
+    if subject.as_of is not None or not may(request, "provider_objects.read"):
+        return None
+    invoices = ProviderInvoice.objects.filter(organization=subject.organization_id).order_by("-issued_at", "pk")
+    return invoices_panel(invoices, list_url(ProviderInvoice, organization=subject.organization_id))
 
 
 def _config_facts(config: OrganizationPaymentConfig) -> list[Fact]:

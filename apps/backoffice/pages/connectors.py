@@ -1,0 +1,182 @@
+"""Connectors: what feeds a workspace, why one is off, and its timeline (spec 06, Connector; spec 08)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.admin import display
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from apps.backoffice.actions import Dialog, Outcome, ReasonForm, staff_action
+from apps.backoffice.display import NOTHING, Tone, badge, code, moment, record_link, title_and_slug
+from apps.backoffice.filters import choice_filter
+from apps.backoffice.pages.evidence import changes_of_target
+from apps.backoffice.pages.notes import WorkspaceFilter
+from apps.backoffice.panels import Fact, Panel, Row, panel_of
+from apps.backoffice.staff import acting_context
+from apps.backoffice.staff_admin import StaffAdmin
+from apps.connectors.enums import AutoDisableReason, ConnectorStatus
+from apps.connectors.ids import ConnectorId
+from apps.connectors.models import Connector, ConnectorEvent
+from apps.connectors.providers.registry import provider_classes, provider_label
+from apps.connectors.rules.causes import reason_of
+from apps.connectors.rules.transitions import sources
+from apps.connectors.selectors.connectors import connector_timeline
+from apps.connectors.services import connector_disable, connector_enable
+from apps.connectors.services.lifecycle import DISABLE, EDIT
+from apps.connectors.wording import CAUSES, REMEDIES
+
+_TONES: dict[str, Tone] = {
+    ConnectorStatus.PENDING: "info",
+    ConnectorStatus.ENABLED: "good",
+    ConnectorStatus.DISABLED: "neutral",
+    ConnectorStatus.AUTO_DISABLED: "bad",
+    ConnectorStatus.NEEDS_REAUTHORIZATION: "warn",
+}
+
+
+def connector_badge(connector: Connector) -> SafeString:
+    """Whether it runs, and for an auto-disabled one why not."""
+    shown = badge(connector.get_status_display(), _TONES[connector.status])
+    if not connector.auto_disable_reason:
+        return shown
+    return format_html("{} {}", shown, badge(connector.get_auto_disable_reason_display(), "neutral"))
+
+
+def credential_words(connector: Connector) -> SafeString:
+    """Which kind of credential it has, and at most the last four characters of a key."""
+    credential = getattr(connector, "credential", None)
+    if credential is None:
+        return NOTHING
+    ending = f", ends in {credential.last_four}" if credential.last_four else ""
+    return format_html("{}{}", credential.get_kind_display(), ending)
+
+
+def event_row(event: ConnectorEvent) -> Row:
+    """One line of the timeline."""
+    return moment(event.occurred_at), event.get_kind_display(), event.sentence, event.actor_label
+
+
+class ConnectorAdmin(StaffAdmin[Connector]):
+    """A workspace's link to an outside provider. Its key is never shown."""
+
+    operation = "connectors.read"
+    icon = "cable"
+    heading = "Connectors"
+    about = "Which outside systems feed which workspace, and why one of them does not."
+    ordering = ("-created_at", "id")
+    list_select_related = ("workspace__organization", "credential")
+    list_display = ("named", "where", "status_badge", "last_success", "next_due", "created")
+    list_filter = (
+        choice_filter("status", "status", lambda: ConnectorStatus.choices),
+        choice_filter("reason", "auto-disable reason", lambda: AutoDisableReason.choices, field="auto_disable_reason"),
+        choice_filter("provider", "provider", lambda: [(name, cls.label) for name, cls in provider_classes().items()]),
+        WorkspaceFilter,
+    )
+    search_ids = ("pk", "workspace_id")
+    search_help_text = "Id of a connector or workspace"
+    actions_detail: ClassVar[tuple[str, ...]] = ("enable", "disable")
+
+    @display(description="Connector")
+    def named(self, record: Connector) -> SafeString:
+        return title_and_slug(record.name, provider_label(record.provider))
+
+    @display(description="Workspace")
+    def where(self, record: Connector) -> SafeString:
+        workspace = record.workspace
+        return record_link(workspace, f"{workspace.organization.name} · {workspace.name}")
+
+    @display(description="Status")
+    def status_badge(self, record: Connector) -> SafeString:
+        return connector_badge(record)
+
+    @display(description="Last success")
+    def last_success(self, record: Connector) -> SafeString:
+        return moment(record.last_success_at)
+
+    @display(description="Next due")
+    def next_due(self, record: Connector) -> SafeString:
+        return moment(record.next_due_at) if record.status == ConnectorStatus.ENABLED else NOTHING
+
+    @display(description="Created")
+    def created(self, record: Connector) -> SafeString:
+        return moment(record.created_at)
+
+    def badges(self, record: Connector) -> list[Any]:
+        demo = [badge("Demo", "info")] if record.workspace.organization.is_demo else []
+        return [connector_badge(record), *demo]
+
+    def title_of(self, record: Connector) -> str:
+        return record.name
+
+    def facts(self, record: Connector) -> list[Fact]:
+        return [
+            Fact("Workspace", self.where(record)),
+            Fact("Provider", provider_label(record.provider)),
+            *_why_off(record),
+            Fact("Credential", credential_words(record), "Nobody can read it; it can only be replaced."),
+            Fact("Last success", moment(record.last_success_at)),
+            Fact("Next due", self.next_due(record)),
+            Fact("Created", moment(record.created_at)),
+            Fact("Version", str(record.version)),
+            Fact("Id", code(record.pk)),
+        ]
+
+    def panels(self, request: HttpRequest, record: Connector) -> list[Panel]:
+        settings = [(code(name), str(value)) for name, value in sorted(record.settings.items())]
+        return [
+            panel_of(
+                "Timeline",
+                ("When", "What", "In words", "Who"),
+                connector_timeline(ConnectorId(record.pk)),
+                event_row,
+                empty="Nothing has happened yet.",
+                icon="timeline",
+            ),
+            Panel("Settings", ("Name", "Value"), settings, empty="Its provider asks for none.", icon="tune"),
+            *changes_of_target(request, "connector", record.pk),
+        ]
+
+    @staff_action(
+        operation=EDIT,
+        dialog=Dialog(
+            "Enable",
+            "The connector runs again with its next sync. While a cause from outside keeps it off, this is refused.",
+            "Enable",
+        ),
+        form_class=ReasonForm,
+        icon="play_arrow",
+        applies_to=lambda record: record.status in sources("enable"),
+    )
+    def enable(self, request: HttpRequest, record: Connector, form: ReasonForm) -> Outcome:
+        """Enable a connector that is off."""
+        context = acting_context(request, EDIT, record.workspace.organization)
+        connector_enable(context, connector_id=ConnectorId(record.pk), reason=form.cleaned_data["reason"])
+        return "The connector is no longer disabled."
+
+    @staff_action(
+        operation=DISABLE,
+        dialog=Dialog(
+            "Disable",
+            "The connector brings nothing any more until a person enables it, whatever comes or goes meanwhile.",
+            "Disable",
+            is_dangerous=True,
+        ),
+        form_class=ReasonForm,
+        icon="stop",
+        applies_to=lambda record: record.status in sources("disable"),
+    )
+    def disable(self, request: HttpRequest, record: Connector, form: ReasonForm) -> Outcome:
+        """Disable a connector."""
+        context = acting_context(request, DISABLE, record.workspace.organization)
+        connector_disable(context, connector_id=ConnectorId(record.pk), reason=form.cleaned_data["reason"])
+        return "The connector is disabled."
+
+
+def _why_off(record: Connector) -> list[Fact]:
+    """Each cause that stands, and what makes it go away."""
+    reasons = list(dict.fromkeys(reason_of(cause) for cause in record.auto_disable_causes))
+    label = "Why it is off" if record.status == ConnectorStatus.AUTO_DISABLED else "What would keep it off"
+    return [Fact(label, f"{CAUSES[reason][0].upper()}{CAUSES[reason][1:]}.", REMEDIES[reason]) for reason in reasons]

@@ -1,0 +1,32 @@
+"""The funnel page: how far those came who began a checkout, by month (spec 04, Tracking)."""
+
+from __future__ import annotations
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from apps.backoffice.staff import may
+from apps.core import clock
+from apps.payments.funnel import STAGES, funnel_by_month
+
+
+def funnel_page(request: HttpRequest) -> HttpResponse:
+    """Twelve months, newest first, each with its four stages."""
+    from apps.backoffice.site import staff_site  # noqa: PLC0415 - the site asks this module for its route
+
+    if not may(request, "billing_events.read"):
+        raise PermissionDenied("Your role may not do billing_events.read.")
+    labels = [label for label, _ in STAGES]
+    months = [
+        {"name": month.month, "stages": list(zip(labels, month.counts, month.shares, strict=True))}
+        for month in funnel_by_month(clock.now())
+    ]
+    context = {
+        **staff_site().each_context(request),
+        "title": "Funnel",
+        "labels": labels,
+        "months": months,
+        "is_empty": not any(stage[1] for month in months for stage in month["stages"]),
+    }
+    return TemplateResponse(request, "backoffice/funnel.html", context)

@@ -1,0 +1,171 @@
+"""The webhook inbox: what providers told us, where each event stands, and what is parked and needs a person."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from django.contrib.admin import display
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from apps.backoffice.actions import Dialog, Outcome, ReasonForm, staff_action
+from apps.backoffice.display import NOTHING, badge, code, link, moment, number, page_url_of, short, title_and_slug
+from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
+from apps.backoffice.pages.evidence import changes_of_target
+from apps.backoffice.pages.subqueries import organization_name
+from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.staff import acting_context
+from apps.backoffice.staff_admin import StaffAdmin
+from apps.core.audit.secrecy import names_secret, redact_text
+from apps.payments.enums import WebhookStatus
+from apps.payments.models import WebhookEvent
+from apps.payments.services import webhook_event_process_again
+from apps.subscriptions.enums import Provider
+from apps.tenants.models import Organization
+
+_TONES: dict[str, Any] = {
+    WebhookStatus.RECEIVED: "info",
+    WebhookStatus.PROCESSING: "info",
+    WebhookStatus.PROCESSED: "good",
+    WebhookStatus.IGNORED: "neutral",
+    WebhookStatus.UNMATCHED: "warn",
+    WebhookStatus.FAILED: "bad",
+}
+_PARKED = frozenset({WebhookStatus.FAILED, WebhookStatus.UNMATCHED})
+# Persons, and addresses that open without a sign-in: nobody needs them to see why an event failed.
+_PRIVATE = frozenset(
+    {
+        "email", "phone", "address", "shipping", "name", "description", "customer_email", "customer_name",
+        "customer_phone", "customer_address", "customer_shipping", "customer_details", "billing_details",
+        "hosted_invoice_url", "invoice_pdf", "receipt_url", "receipt_email", "url", "client_secret",
+    }
+)  # fmt: skip
+_HIDDEN = "(hidden)"
+
+
+def event_badge(event: WebhookEvent) -> SafeString:
+    """Where the event stands."""
+    word = "Parked" if event.status == WebhookStatus.FAILED else event.get_status_display()
+    return badge(word, _TONES[event.status])
+
+
+def redacted_payload(value: Any, name: str = "") -> Any:
+    """The payload without secrets and without what tells of persons."""
+    if value not in (None, "") and name and (name in _PRIVATE or names_secret(name)):
+        return _HIDDEN
+    if isinstance(value, dict):
+        return {key: redacted_payload(inner, str(key)) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [redacted_payload(inner) for inner in value]
+    return redact_text(value) if isinstance(value, str) else value
+
+
+class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
+    """One row an event of a provider, stored before anything was done about it."""
+
+    operation = "webhook_events.read"
+    icon = "inbox"
+    heading = "Webhook inbox"
+    about = "What Stripe and Orb told us. A parked event was tried too often, an unmatched one waits for its customer."
+    ordering = ("-received_at",)
+    list_display = ("named", "status_badge", "tenant", "why", "tries", "occurred", "received")
+    list_filter = (
+        choice_filter("status", "status", lambda: WebhookStatus.choices),
+        choice_filter("provider", "provider", lambda: Provider.choices),
+        text_filter("customer_external_id", "customer", hint="cus_…"),
+        organization_filter("organization_id"),
+        days_filter("received_at", "received"),
+    )
+    search_ids = ("pk", "organization_id")
+    search_help_text = "Id, organization's id or the provider's id of the event"
+    actions_detail: ClassVar[tuple[str, ...]] = ("process_again",)
+
+    def search_condition(self, term: str) -> Q:
+        # The index is on provider and id together.
+        return super().search_condition(term) | Q(provider__in=Provider.values, event_id=term)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEvent]:
+        return super().get_queryset(request).annotate(organization_name=organization_name())
+
+    @display(description="Event")
+    def named(self, record: WebhookEvent) -> SafeString:
+        return title_and_slug(record.type, record.event_id)
+
+    @display(description="Status")
+    def status_badge(self, record: WebhookEvent) -> SafeString:
+        return event_badge(record)
+
+    @display(description="Organization")
+    def tenant(self, record: Any) -> SafeString:
+        if record.organization_id is None:
+            return NOTHING
+        url = page_url_of(Organization, record.organization_id)
+        return link(url, record.organization_name or record.organization_id)
+
+    @display(description="Why it waits")
+    def why(self, record: WebhookEvent) -> SafeString:
+        return short(record.error, 70)
+
+    @display(description="Tries")
+    def tries(self, record: WebhookEvent) -> str:
+        return number(record.attempts)
+
+    @display(description="Happened")
+    def occurred(self, record: WebhookEvent) -> SafeString:
+        return moment(record.occurred_at)
+
+    @display(description="Received")
+    def received(self, record: WebhookEvent) -> SafeString:
+        return moment(record.received_at)
+
+    def badges(self, record: WebhookEvent) -> list[Any]:
+        return [event_badge(record), badge(record.get_provider_display())]
+
+    def title_of(self, record: WebhookEvent) -> str:
+        return record.type
+
+    def facts(self, record: WebhookEvent) -> list[Fact]:
+        return [
+            Fact("Organization", self.tenant(record)),
+            Fact("Error", record.error or NOTHING),
+            Fact("Customer", code(record.customer_external_id)),
+            Fact("Tries", number(record.attempts)),
+            Fact("Next try", moment(record.next_try_at)),
+            Fact("Happened", moment(record.occurred_at), "The provider's own time, by which news are ordered."),
+            Fact("Received", moment(record.received_at)),
+            Fact("Processed", moment(record.processed_at)),
+            Fact("Came by", record.get_source_display()),
+            Fact("Event", code(record.event_id), "The provider's id: a second delivery changes nothing."),
+            Fact("Request", code(record.request_id)),
+            Fact("Id", code(record.pk)),
+        ]
+
+    def panels(self, request: HttpRequest, record: WebhookEvent) -> list[Panel]:
+        shown = json.dumps(redacted_payload(record.payload), indent=2, ensure_ascii=False)
+        row = (format_html('<pre class="ch-payload">{}</pre>', shown),)
+        return [
+            Panel("Payload, without secrets and personal data", ("As the provider signed it",), [row], icon="code"),
+            *changes_of_target(request, "webhook_event", record.pk),
+        ]
+
+    @staff_action(
+        operation="webhook_events.process_again",
+        dialog=Dialog(
+            "Process again",
+            "Puts the event back to work with all its tries. Do this once the cause is gone; what was done is not "
+            "done twice.",
+            "Process again",
+        ),
+        form_class=ReasonForm,
+        icon="replay",
+        applies_to=lambda record: record.status in _PARKED,
+    )
+    def process_again(self, request: HttpRequest, record: WebhookEvent, form: ReasonForm) -> Outcome:
+        """Put a parked or unmatched event back to work."""
+        tenants = Organization.objects.filter(pk__in=[record.organization_id] if record.organization_id else [])
+        context = acting_context(request, "webhook_events.process_again", tenants.first())
+        webhook_event_process_again(context, event_pk=record.pk, reason=form.cleaned_data["reason"])
+        return "The event is back at work."

@@ -1,0 +1,205 @@
+"""Provider invoices and customers as the mirror has them; to read, since only their provider changes them."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from django.contrib.admin import display
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from apps.backoffice.display import (
+    NOTHING,
+    badge,
+    code,
+    link,
+    list_url,
+    moment,
+    page_url,
+    record_link,
+    short,
+    title_and_slug,
+)
+from apps.backoffice.filters import choice_filter, organization_filter
+from apps.backoffice.panels import Fact, Panel, panel_of
+from apps.backoffice.staff_admin import StaffAdmin
+from apps.core.amounts import format_minor
+from apps.payments.enums import CustomerStatus, InvoiceStatus
+from apps.payments.models import MirroredObject, ProviderCustomer, ProviderInvoice
+from apps.subscriptions.enums import Provider
+
+MirroredT = TypeVar("MirroredT", bound=MirroredObject)
+_TONES: dict[str, Any] = {
+    InvoiceStatus.DRAFT: "neutral",
+    InvoiceStatus.OPEN: "warn",
+    InvoiceStatus.PAID: "good",
+    InvoiceStatus.UNCOLLECTIBLE: "bad",
+    InvoiceStatus.VOID: "neutral",
+    CustomerStatus.ACTIVE: "good",
+    CustomerStatus.DELETED: "bad",
+}
+
+
+def invoice_badge(invoice: ProviderInvoice) -> SafeString:
+    """Where the invoice stands."""
+    return badge(invoice.get_status_display(), _TONES[invoice.status])
+
+
+def money(minor: int, currency: str) -> str:
+    """An amount in minor units as text; without its currency where the provider did not tell it."""
+    return format_minor(minor, currency) if currency else f"{minor:,}"
+
+
+class _MirroredAdmin(StaffAdmin[MirroredT]):
+    """What both have in common: whose they are, and how new the news is."""
+
+    operation = "provider_objects.read"
+    search_ids = ("pk", "organization_id")
+    search_help_text = "Id, organization's id, or the provider's id"
+    ordering = ("-news_at",)
+
+    def search_condition(self, term: str) -> Q:
+        # The index is on provider and id together.
+        return super().search_condition(term) | Q(provider__in=Provider.values, external_id=term)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[MirroredT]:
+        return super().get_queryset(request).select_related("organization")
+
+    @display(description="Organization")
+    def tenant(self, record: MirroredT) -> SafeString:
+        return record_link(record.organization)
+
+    @display(description="Status")
+    def status_badge(self, record: Any) -> SafeString:
+        return badge(record.get_status_display(), _TONES[record.status])
+
+    @display(description="Latest news")
+    def latest_news(self, record: MirroredT) -> SafeString:
+        return moment(record.news_at)
+
+    def badges(self, record: MirroredT) -> list[Any]:
+        return [self.status_badge(record), badge(record.get_provider_display())]
+
+    def _origin(self, record: MirroredT) -> list[Fact]:
+        return [
+            Fact("Provider's id", code(record.external_id)),
+            Fact("Latest news", moment(record.news_at), "The provider's time. Older news change nothing any more."),
+            Fact("Id", code(record.pk)),
+        ]
+
+
+class ProviderInvoiceAdmin(_MirroredAdmin[ProviderInvoice]):
+    """Invoices of Stripe and Orb."""
+
+    icon = "receipt_long"
+    heading = "Provider invoices"
+    about = "Invoices as Stripe and Orb tell them. The payment status of an organization follows from these."
+    list_display = ("named", "status_badge", "tenant", "total", "remaining", "issued", "due")
+    list_filter = (
+        choice_filter("status", "status", lambda: InvoiceStatus.choices),
+        choice_filter("provider", "provider", lambda: Provider.choices),
+        organization_filter("organization_id"),
+    )
+
+    @display(description="Invoice")
+    def named(self, record: ProviderInvoice) -> SafeString:
+        return title_and_slug(record.number or "Without a number", record.external_id)
+
+    @display(description="Total")
+    def total(self, record: ProviderInvoice) -> str:
+        return money(record.total_minor, record.currency)
+
+    @display(description="Still open")
+    def remaining(self, record: ProviderInvoice) -> str:
+        return money(record.amount_remaining_minor, record.currency)
+
+    @display(description="Issued")
+    def issued(self, record: ProviderInvoice) -> SafeString:
+        return moment(record.issued_at)
+
+    @display(description="Due")
+    def due(self, record: ProviderInvoice) -> SafeString:
+        return moment(record.due_at)
+
+    def title_of(self, record: ProviderInvoice) -> str:
+        return f"Invoice {record.number or record.external_id}"
+
+    def facts(self, record: ProviderInvoice) -> list[Fact]:
+        return [
+            Fact("Organization", self.tenant(record)),
+            Fact("Total", self.total(record)),
+            Fact("Paid", money(record.amount_paid_minor, record.currency)),
+            Fact("Still open", self.remaining(record)),
+            Fact("Issued", moment(record.issued_at)),
+            Fact("Due", moment(record.due_at)),
+            Fact("Paid on", moment(record.paid_at)),
+            Fact("First failed", moment(record.failed_at), "A grace period begins here, however late we heard of it."),
+            Fact("Given up", moment(record.uncollectible_at)),
+            Fact("At the provider", link(record.hosted_invoice_url, "Open") if record.hosted_invoice_url else NOTHING),
+            Fact("Customer", code(record.customer_external_id)),
+            Fact("Subscription", code(record.subscription_external_id)),
+            *self._origin(record),
+        ]
+
+
+class ProviderCustomerAdmin(_MirroredAdmin[ProviderCustomer]):
+    """Customers at Stripe and Orb."""
+
+    icon = "badge"
+    heading = "Provider customers"
+    about = "Customers as Stripe and Orb tell them, and the organization that each stands for."
+    list_display = ("named", "status_badge", "tenant", "mail", "checkout", "latest_news")
+    list_filter = (
+        choice_filter("status", "status", lambda: CustomerStatus.choices),
+        choice_filter("provider", "provider", lambda: Provider.choices),
+        organization_filter("organization_id"),
+    )
+
+    @display(description="Customer")
+    def named(self, record: ProviderCustomer) -> SafeString:
+        return title_and_slug(record.get_provider_display(), record.external_id)
+
+    @display(description="E-mail")
+    def mail(self, record: ProviderCustomer) -> SafeString:
+        return short(record.email, 40)
+
+    @display(description="Checkout completed")
+    def checkout(self, record: ProviderCustomer) -> SafeString:
+        return moment(record.checkout_completed_at)
+
+    def title_of(self, record: ProviderCustomer) -> str:
+        return f"{record.get_provider_display()} customer {record.external_id}"
+
+    def facts(self, record: ProviderCustomer) -> list[Fact]:
+        return [
+            Fact("Organization", self.tenant(record)),
+            Fact("E-mail", record.email or NOTHING),
+            Fact("Checkout completed", moment(record.checkout_completed_at)),
+            *self._origin(record),
+        ]
+
+    def panels(self, request: HttpRequest, record: ProviderCustomer) -> list[Panel]:
+        invoices = ProviderInvoice.objects.filter(
+            provider=record.provider, customer_external_id=record.external_id
+        ).order_by("-issued_at", "pk")
+        return [invoices_panel(invoices, list_url(ProviderInvoice, provider=record.provider))]
+
+
+def invoices_panel(invoices: QuerySet[ProviderInvoice], full_list: str) -> Panel:
+    """The latest invoices of an ordered query."""
+    return panel_of(
+        "Invoices",
+        ("Invoice", "Status", "Total", "Still open", "Issued"),
+        invoices,
+        lambda one: (
+            link(page_url(one), one.number or one.external_id),
+            invoice_badge(one),
+            money(one.total_minor, one.currency),
+            money(one.amount_remaining_minor, one.currency),
+            moment(one.issued_at),
+        ),
+        empty="No invoice yet: the provider has told us of none.",
+        link=full_list,
+        icon="receipt_long",
+    )

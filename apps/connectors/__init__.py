@@ -1,0 +1,1 @@
+"""Connectors: a workspace's links to outside providers, their credentials, their timeline."""

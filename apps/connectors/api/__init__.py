@@ -1,0 +1,1 @@
+"""Connectors of the internal API (spec 09, Connectors)."""

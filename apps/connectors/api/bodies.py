@@ -1,0 +1,100 @@
+"""The bodies of the connectors API. A key goes in and never comes out (spec 06, Credentials; spec 09)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, ConnectorStatus, CredentialKind
+from apps.connectors.models import Connector, ConnectorEvent
+from apps.core.wire.fields import StrictCharField, StrictChoiceField, StrictIntegerField, StrictUUIDField
+from apps.core.wire.serializers import AnswerSerializer, StrictSerializer
+from apps.core.wire.values import StrictObjectField, StrictTimeField
+
+_LONGEST_KEY = 4_096
+
+
+class ConnectorBody(StrictSerializer):
+    provider = StrictCharField(most=40, help_text="`stripe`, `orb`, `google_cloud`, `google_sheets`, `usage_feed`, …")
+    name = StrictCharField(most=200)
+    settings = StrictObjectField(required=False, help_text="What the provider asks for; never a secret.")
+    api_key = StrictCharField(
+        most=_LONGEST_KEY,
+        required=False,
+        allow_null=True,
+        help_text="Tried at the provider before it is stored. Without it the connector is `pending`.",
+    )
+
+
+class ReasonBody(StrictSerializer):
+    reason = StrictCharField(most=1_000)
+
+
+class CredentialBody(StrictSerializer):
+    api_key = StrictCharField(most=_LONGEST_KEY, help_text="Tried at the provider before it is stored.")
+
+
+class CredentialAnswer(AnswerSerializer):
+    kind = StrictChoiceField(CredentialKind)
+    last_four = StrictCharField(help_text="The last four characters of a key; empty for other kinds.")
+    stored_at = StrictTimeField()
+
+
+class ConnectorAnswer(AnswerSerializer):
+    id = StrictUUIDField()
+    workspace_id = StrictUUIDField()
+    provider = StrictCharField()
+    name = StrictCharField()
+    settings = StrictObjectField()
+    status = StrictChoiceField(ConnectorStatus)
+    auto_disable_reason = StrictChoiceField(AutoDisableReason, allow_null=True)
+    credential = CredentialAnswer(allow_null=True)
+    last_success_at = StrictTimeField(allow_null=True)
+    next_due_at = StrictTimeField(allow_null=True)
+    created_at = StrictTimeField()
+    version = StrictIntegerField()
+
+
+class TimelineEventAnswer(AnswerSerializer):
+    occurred_at = StrictTimeField()
+    kind = StrictChoiceField(ConnectorEventKind)
+    sentence = StrictCharField()
+    actor = StrictCharField()
+
+
+class ConnectorDetailAnswer(ConnectorAnswer):
+    timeline = TimelineEventAnswer(many=True, help_text="The latest events, newest first.")
+
+
+class ConnectorPage(AnswerSerializer):
+    items = ConnectorAnswer(many=True)
+    next_cursor = StrictCharField(allow_null=True)
+
+
+def connector_values(connector: Connector) -> dict[str, Any]:
+    """A connector as the answers have it."""
+    credential = getattr(connector, "credential", None)
+    return {
+        "id": connector.pk,
+        "workspace_id": connector.workspace_id,
+        "provider": connector.provider,
+        "name": connector.name,
+        "settings": connector.settings,
+        "status": connector.status,
+        "auto_disable_reason": connector.auto_disable_reason or None,
+        "credential": credential
+        and {"kind": credential.kind, "last_four": credential.last_four, "stored_at": credential.stored_at},
+        "last_success_at": connector.last_success_at,
+        "next_due_at": connector.next_due_at,
+        "created_at": connector.created_at,
+        "version": connector.version,
+    }
+
+
+def event_values(event: ConnectorEvent) -> dict[str, Any]:
+    """A timeline event as the answers have it."""
+    return {
+        "occurred_at": event.occurred_at,
+        "kind": event.kind,
+        "sentence": event.sentence,
+        "actor": event.actor_label,
+    }

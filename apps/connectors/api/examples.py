@@ -1,0 +1,43 @@
+"""The examples of the OpenAPI document for connectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+FEED_SETTINGS: dict[str, Any] = {"base_url": "https://usage.example.com/feed", "header": "X-Api-Key", "format": "json"}
+CREATE: dict[str, Any] = {
+    "provider": "usage_feed",
+    "name": "Usage of the data centre",
+    "settings": FEED_SETTINGS,
+    "api_key": "feed-key-5f2c9a7d41e8",
+}
+CREATE_PENDING: dict[str, Any] = {"provider": "stripe", "name": "Stripe", "settings": {}}
+CONNECTOR: dict[str, Any] = {
+    "id": "7d0f4f0c-6a5e-4c39-9f55-0d7a7f2f9b11",
+    "workspace_id": "5b6c1d7e-2f7b-4d47-8a0b-3c8f8d5e9a21",
+    "provider": "usage_feed",
+    "name": "Usage of the data centre",
+    "settings": FEED_SETTINGS,
+    "status": "enabled",
+    "auto_disable_reason": None,
+    "credential": {"kind": "api_key", "last_four": "41e8", "stored_at": "2026-04-03T09:30:00Z"},
+    "last_success_at": "2026-04-04T01:12:00Z",
+    "next_due_at": "2026-04-05T01:00:00Z",
+    "created_at": "2026-04-03T09:30:00Z",
+    "version": 1,
+}
+DISABLED: dict[str, Any] = {**CONNECTOR, "status": "disabled", "version": 2}
+DETAIL: dict[str, Any] = {
+    **CONNECTOR,
+    "timeline": [
+        {
+            "occurred_at": "2026-04-03T09:30:00Z",
+            "kind": "created",
+            "sentence": "Created, for Usage feed.",
+            "actor": "red",
+        }
+    ],
+}
+PAGE: dict[str, Any] = {"items": [CONNECTOR], "next_cursor": None}
+REASON: dict[str, Any] = {"reason": "The data centre is being moved."}
+CREDENTIAL: dict[str, Any] = {"api_key": "feed-key-91b3d2c7a0f4"}

@@ -1,0 +1,176 @@
+"""What a provider is handed, and what it hands over: frozen values, one small class, one error (spec 06).
+
+A provider is a class in a module of `apps.connectors.providers`. It is made for one connector, with its opened
+credential and its settings, and does two things: `check` says whether the credential is good, `fetch_month` brings one
+page of a month. It keeps nothing between two calls and writes nothing; the sync does that.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
+
+_MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])", re.ASCII)
+_LAST_FOUR_OF_AT_LEAST = 12
+MONTHS_A_YEAR = 12
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Month:
+    """A calendar month. Whose midnight it begins at is said with `starts_at`."""
+
+    year: int
+    number: int
+
+    @classmethod
+    def read(cls, text: str) -> Month:
+        """The month of a text such as `2026-04`; raises `ValueError` for any other form."""
+        match = _MONTH.fullmatch(text)
+        if match is None:
+            raise ValueError(f"{text!r} is no month; write it like 2026-04.")
+        return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-{self.number:02d}"
+
+    def shifted(self, months: int) -> Month:
+        """The month so many months later, or earlier."""
+        years, number = divmod(self.year * MONTHS_A_YEAR + self.number - 1 + months, MONTHS_A_YEAR)
+        return Month(years, number + 1)
+
+    def starts_at(self, zone: tzinfo = UTC) -> datetime:
+        """The first moment of the month in the zone."""
+        return datetime(self.year, self.number, 1, tzinfo=zone)
+
+    def ends_at(self, zone: tzinfo = UTC) -> datetime:
+        """The first moment after the month."""
+        return self.shifted(1).starts_at(zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """An opened credential. Its text forms never hold it; whoever needs it calls `reveal`."""
+
+    kind: CredentialKind
+    _text: str = field(repr=False)
+
+    def reveal(self) -> str:
+        """The secret itself: only for the header of a call to the provider."""
+        return self._text
+
+    @property
+    def last_four(self) -> str:
+        """What may be shown of it; nothing of a secret so short that four characters were a good part of it."""
+        return self._text[-4:] if len(self._text) >= _LAST_FOUR_OF_AT_LEAST else ""
+
+    def __str__(self) -> str:
+        return f"[{self.kind.value}]"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        # A task's arguments are pickled or printed; neither may carry it.
+        raise TypeError("A secret is not handed over; hand over the connector's id.")
+
+
+class ProviderSettings(BaseModel):
+    """What a connector of the provider is configured with. No secret is among it; an unknown field is refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRecord:
+    """One billing record as the provider has it. `amount_minor` is in the currency's minor units, never a float."""
+
+    external_id: str
+    kind: RecordKind
+    description: str
+    occurred_at: datetime
+    quantity: Decimal | None = None
+    unit: str = ""
+    amount_minor: int | None = None
+    currency: str = ""
+    category: UsageCategory = UsageCategory.REGULAR
+    status: str = ""
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPage:
+    """One page of a month, and the cursor of the next; None after the last. A cursor is opaque to the sync."""
+
+    records: tuple[ProviderRecord, ...]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """What a good credential opened, in words for people, such as the account's name."""
+
+    reached: str
+
+
+class ProviderError(Exception):
+    """The provider could not be asked, or refused. The sentence is for people and holds no secret.
+
+    `is_credential_invalid`: the credential is refused (401, 403): stop at once. `is_permanent`: repeating the same
+    call can't help (404, a malformed answer). Else try again, not before `retry_after` where it is told. `status` is
+    that of the HTTP answer, where there was one.
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        is_permanent: bool = False,
+        is_credential_invalid: bool = False,
+        retry_after: timedelta | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.is_permanent = is_permanent or is_credential_invalid
+        self.is_credential_invalid = is_credential_invalid
+        self.retry_after = retry_after
+        self.status = status
+
+
+class Provider(ABC):
+    """One outside system, for one connector. Subclasses are found by `apps.connectors.providers.registry`."""
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    brings: ClassVar[str]
+    credential_kind: ClassVar[CredentialKind]
+    settings_form: ClassVar[type[ProviderSettings]] = ProviderSettings
+    settlement_lag: ClassVar[timedelta] = timedelta(days=5)
+    # What is asked of an OAuth server for this provider; empty for the other kinds.
+    oauth_scopes: ClassVar[tuple[str, ...]] = ()
+    # Sample data, for demo organizations alone.
+    is_demo: ClassVar[bool] = False
+
+    def __init__(self, secret: Secret | None, settings: Mapping[str, Any]) -> None:
+        self._secret = secret
+        self._settings = self.settings_form.model_validate(dict(settings))
+
+    @abstractmethod
+    def check(self) -> CheckOutcome:
+        """Try the credential with the cheapest call there is. Raises `ProviderError`."""
+
+    @abstractmethod
+    def fetch_month(self, month: Month, cursor: str | None = None) -> RecordPage:
+        """The page at the cursor, or the first. Raises `ProviderError`. The same call brings the same records."""
+
+    def _key(self) -> str:
+        """The opened credential; a provider that is asked without one refuses as its server would."""
+        if self._secret is None:
+            raise ProviderError(f"{self.label}: the connector has no credential.", is_credential_invalid=True)
+        return self._secret.reveal()

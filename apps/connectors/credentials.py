@@ -1,0 +1,59 @@
+"""THE module between a secret and its row: sealed before it reaches the ORM, opened for a call (spec 06, Credentials).
+
+Nothing else in the product seals or opens a credential, and nothing puts an opened one anywhere but into `Secret`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import F
+
+from apps.connectors.contracts import Secret
+from apps.connectors.enums import CredentialKind
+from apps.connectors.ids import ConnectorId
+from apps.connectors.models import ConnectorCredential
+from apps.core import clock
+from apps.core.crypto import Binding, key_id_of, open_sealed, seal
+
+
+def credential_write(
+    *, connector_id: ConnectorId, kind: CredentialKind, text: str, expires_at: datetime | None = None
+) -> None:
+    """Seal the text and keep it as the connector's credential, in place of the one before.
+
+    The caller holds the connector's lock, in a transaction. Raises `SealError` without a key: nothing is stored then.
+    """
+    sealed = seal(text, binding_of(connector_id, kind))
+    values = {
+        "kind": kind,
+        "ciphertext": sealed,
+        "key_id": key_id_of(sealed),
+        "last_four": Secret(kind, text).last_four if kind is CredentialKind.API_KEY else "",
+        "expires_at": expires_at,
+        "stored_at": clock.now(),
+    }
+    rows = ConnectorCredential.objects.filter(connector=connector_id)
+    # The revision moves with every write, so that a rotation which has read the row before leaves this one alone.
+    if not rows.update(**values, revision=F("revision") + 1):
+        ConnectorCredential.objects.create(connector_id=connector_id, **values)
+
+
+def credential_open(connector_id: ConnectorId) -> Secret | None:
+    """The connector's opened credential; None where there is none. Raises `SealError` for one that does not open."""
+    row = ConnectorCredential.objects.filter(connector=connector_id).values_list("kind", "ciphertext").first()
+    if row is None:
+        return None
+    kind = CredentialKind(row[0])
+    return Secret(kind, open_sealed(bytes(row[1]), binding_of(connector_id, kind)))
+
+
+def resealed(connector_id: ConnectorId, kind: CredentialKind, ciphertext: bytes) -> bytes:
+    """The same secret under the newest key, for the same place. Raises `SealError`."""
+    binding = binding_of(connector_id, kind)
+    return seal(open_sealed(ciphertext, binding), binding)
+
+
+def binding_of(connector_id: ConnectorId, kind: CredentialKind) -> Binding:
+    """Where a credential belongs: to this connector, as this kind."""
+    return Binding("connector", connector_id, kind.value)

@@ -1,0 +1,81 @@
+"""The forms of the connectors' pages. What can be is decided by the services; these read what was typed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from apps.connectors.contracts import Provider
+from apps.connectors.enums import CredentialKind
+from apps.connectors.providers.registry import provider_classes
+from apps.connectors.services import ConnectorWish
+
+_SETTING = "setting-"
+
+
+def offered_providers(*, is_demo: bool) -> list[type[Provider]]:
+    """The providers that a workspace can be given: sample data only in a demo."""
+    return [provider for provider in provider_classes().values() if is_demo or not provider.is_demo]
+
+
+class ConnectorForm(forms.Form):
+    """A connector of one provider: its name, what the provider asks for, and the key, which is never shown again."""
+
+    name = forms.CharField(label="Name", max_length=200, help_text="How you tell it from your other connectors.")
+
+    def __init__(self, data: Any = None, *, provider: type[Provider], is_demo: bool) -> None:
+        super().__init__(data, initial={"name": provider.label})
+        self.provider = provider
+        for name, field in provider.settings_form.model_fields.items():
+            choices = getattr(field.annotation, "__args__", ())
+            is_choice = bool(choices) and all(isinstance(choice, str) for choice in choices)
+            default = "" if field.is_required() or field.default is None else str(field.default)
+            common: dict[str, Any] = {
+                "label": name.replace("_", " ").capitalize().replace("url", "URL"),
+                "required": field.is_required(),
+                "initial": default,
+                "help_text": field.description or "",
+            }
+            self.fields[_SETTING + name] = (
+                forms.ChoiceField(choices=[(choice, choice.upper()) for choice in choices], **common)
+                if is_choice
+                else forms.CharField(max_length=2_000, **common)
+            )
+        if provider.credential_kind is CredentialKind.API_KEY:
+            self.fields["api_key"] = forms.CharField(
+                label="API key",
+                max_length=4_096,
+                widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+                help_text="Tried at the provider first, then stored encrypted. Nobody can read it again.",
+            )
+
+    def wish(self) -> ConnectorWish:
+        """What was typed, for the onboarding service."""
+        values = self.cleaned_data
+        settings = {
+            name.removeprefix(_SETTING): value
+            for name, value in values.items()
+            if name.startswith(_SETTING) and value != ""
+        }
+        return ConnectorWish(self.provider.name, values["name"], settings, values.get("api_key"))
+
+    def place_error(self, field: str, message: str) -> None:
+        """Show the service's sentence at the field that it names, else above the form."""
+        name = field.replace("settings.", _SETTING, 1) if field.startswith("settings.") else field
+        self.add_error(name if name in self.fields else None, message)
+
+
+class KeyForm(forms.Form):
+    """A key in the place of the one before."""
+
+    api_key = forms.CharField(
+        label="New API key",
+        max_length=4_096,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="Tried at the provider first, then stored encrypted in place of the old one.",
+    )
+
+    def place_error(self, field: str, message: str) -> None:
+        """Show the service's sentence at the key, else above the form."""
+        self.add_error(field if field in self.fields else None, message)

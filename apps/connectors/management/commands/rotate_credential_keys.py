@@ -1,0 +1,35 @@
+"""`manage.py rotate_credential_keys`: every credential under the newest key, while the system runs (spec 06)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.connectors.services.rotation import credential_keys_rotate
+from apps.core.crypto import SealError
+from apps.tenants.access import console_context
+
+
+class Command(BaseCommand):
+    help = (
+        "Re-encrypts every stored credential under the newest key of CREDENTIAL_KEYS. Put the new key first, restart "
+        "everything, run this, then take the old key away. It can be stopped and repeated at any time."
+    )
+
+    def handle(self, *_: Any, **__: Any) -> None:
+        try:
+            report = credential_keys_rotate(console_context())
+        except SealError as error:
+            raise CommandError(str(error)) from None
+        self.stdout.write(f"{report.resealed} credentials are now under the key {report.key_id}.")
+        if report.overtaken:
+            self.stdout.write(f"{report.overtaken} were replaced meanwhile and were looked at again.")
+        if report.unreadable:
+            for connector_id in report.unreadable:
+                self.stdout.write(f"  connector {connector_id}: no key of CREDENTIAL_KEYS opens its credential")
+            raise CommandError(
+                f"{len(report.unreadable)} credentials can't be opened. Put their key back into CREDENTIAL_KEYS, or "
+                "replace the credentials.",
+                returncode=1,
+            )

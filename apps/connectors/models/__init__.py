@@ -1,0 +1,21 @@
+"""Records of the connectors app: fields and constraints, no rules."""
+
+from __future__ import annotations
+
+from apps.connectors.models.authorizations import AuthorizationAttempt
+from apps.connectors.models.connectors import Connector
+from apps.connectors.models.credentials import ConnectorCredential
+from apps.connectors.models.records import BillingRecord, RecordAdjustment
+from apps.connectors.models.syncs import MonthState, SyncRun
+from apps.connectors.models.timeline import ConnectorEvent
+
+__all__ = [
+    "AuthorizationAttempt",
+    "BillingRecord",
+    "Connector",
+    "ConnectorCredential",
+    "ConnectorEvent",
+    "MonthState",
+    "RecordAdjustment",
+    "SyncRun",
+]

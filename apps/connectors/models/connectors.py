@@ -1,0 +1,83 @@
+"""The connector: a workspace's configured link to an outside provider (spec 06, Connector)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+import pgtrigger
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from apps.connectors.enums import AutoDisableReason, ConnectorStatus
+from apps.connectors.rules.causes import every_cause
+from apps.connectors.rules.transitions import status_pairs
+from apps.core.constraints import one_of
+from apps.core.row_versions import kept_row_versions
+from apps.subscriptions.models.version_counter import counts_versions
+from apps.tenants.models import Workspace
+
+
+@kept_row_versions("ConnectorVersion")
+class Connector(models.Model):
+    """The database holds the legal moves of the status, and that exactly the auto-disabled ones have a reason.
+
+    `provider` names an entry of `apps.connectors.providers`; the registry and not the database knows which there are,
+    so that a provider is one file. `settings` hold no secret: that is `ConnectorCredential`. `auto_disable_causes` are
+    those that stand now, oldest first (`apps.connectors.rules.causes`).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="connectors")
+    provider = models.SlugField(max_length=40, db_index=False)
+    name = models.CharField(max_length=200)
+    settings = models.JSONField(default=dict, blank=True)
+    status = models.CharField(max_length=24, choices=ConnectorStatus.choices, default=ConnectorStatus.PENDING)
+    auto_disable_reason = models.CharField(max_length=32, choices=AutoDisableReason.choices, blank=True, default="")
+    auto_disable_causes = ArrayField(models.CharField(max_length=48), default=list, blank=True)
+    last_success_at = models.DateTimeField(null=True, blank=True)
+    next_due_at = models.DateTimeField(null=True, blank=True)
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            one_of("status", ConnectorStatus, "connector_status_known"),
+            one_of("auto_disable_reason", AutoDisableReason, "connector_reason_known", also=[""]),
+            models.CheckConstraint(
+                condition=Q(status=ConnectorStatus.AUTO_DISABLED) & ~Q(auto_disable_reason="")
+                | ~Q(status=ConnectorStatus.AUTO_DISABLED) & Q(auto_disable_reason=""),
+                name="connector_reason_iff_auto_disabled",
+            ),
+            models.CheckConstraint(
+                condition=Q(auto_disable_causes__contained_by=every_cause()), name="connector_causes_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=ConnectorStatus.ENABLED) | Q(auto_disable_causes=[]),
+                name="connector_enabled_without_cause",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=ConnectorStatus.AUTO_DISABLED) | ~Q(auto_disable_causes=[]),
+                name="connector_auto_disabled_by_cause",
+            ),
+            models.CheckConstraint(condition=~Q(name=""), name="connector_has_name"),
+            models.CheckConstraint(condition=~Q(provider=""), name="connector_has_provider"),
+            models.CheckConstraint(condition=Q(version__gte=1), name="connector_version_positive"),
+            models.UniqueConstraint(fields=["workspace", "name"], name="connector_unique_name_in_workspace"),
+        ]
+        indexes: ClassVar = [
+            # What the hourly firing asks: the enabled ones that are due, oldest first.
+            models.Index(
+                fields=["next_due_at", "id"], condition=Q(status=ConnectorStatus.ENABLED), name="connector_due"
+            ),
+            models.Index(fields=["-created_at", "id"], name="connector_latest"),
+        ]
+        triggers: ClassVar = [
+            counts_versions("connector_counts_versions"),
+            pgtrigger.FSM(name="connector_moves_legally", field="status", transitions=list(status_pairs())),
+            pgtrigger.ReadOnly(name="connector_origin_is_fixed", fields=["workspace", "provider"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,186 @@
+"""A sheet of usage rows at Google, read with the person's authorization (spec 06, the table of providers).
+
+The first row names the columns: `external_id`, `occurred_at`, `description`, `quantity`, `unit`, `amount`, `currency`,
+`category`, `kind`; the first two are needed. A row belongs to the month of its `occurred_at`, in UTC where it names no
+offset. Rows without an `external_id` are passed over, as people leave blank rows between.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, ClassVar
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from apps.connectors.contracts import (
+    CheckOutcome,
+    Month,
+    Provider,
+    ProviderError,
+    ProviderRecord,
+    ProviderSettings,
+    RecordPage,
+)
+from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
+from apps.connectors.google.configuration import google_api_base
+from apps.connectors.providers.asking import ask_json, minor_units, read
+from apps.core.outgoing import Call
+
+_HOST = "sheets.googleapis.com"
+_ROWS_A_PAGE = 1_000
+_FIRST_ROW = 2
+_NEEDED = ("external_id", "occurred_at")
+_NUMBER = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?", re.ASCII)
+
+
+class SheetSettings(ProviderSettings):
+    """Which sheet of which spreadsheet; the id is the long part of its address."""
+
+    spreadsheet_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{20,100}$")]
+    sheet: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^'!]+$")] = "Usage"
+
+
+class _Google(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+
+class _Grid(_Google):
+    rowCount: int = 0  # noqa: N815 - Google's name
+
+
+class _Properties(_Google):
+    title: str
+    gridProperties: _Grid = _Grid()  # noqa: N815
+
+
+class _Sheet(_Google):
+    properties: _Properties
+
+
+class _Spreadsheet(_Google):
+    properties: _Properties
+    sheets: list[_Sheet]
+
+
+class _Range(_Google):
+    values: list[list[str]] = []
+
+
+class _Ranges(_Google):
+    valueRanges: list[_Range]  # noqa: N815
+
+
+class GoogleSheetsProvider(Provider):
+    """The usage rows of one sheet."""
+
+    name: ClassVar[str] = "google_sheets"
+    label: ClassVar[str] = "Google Sheets"
+    brings: ClassVar[str] = "the usage rows of a sheet"
+    credential_kind: ClassVar[CredentialKind] = CredentialKind.OAUTH
+    settings_form: ClassVar[type[ProviderSettings]] = SheetSettings
+    oauth_scopes: ClassVar[tuple[str, ...]] = ("https://www.googleapis.com/auth/spreadsheets.readonly",)
+
+    def check(self) -> CheckOutcome:
+        spreadsheet, _ = self._spreadsheet()
+        return CheckOutcome(f"the spreadsheet {spreadsheet.properties.title}")
+
+    def fetch_month(self, month: Month, cursor: str | None = None) -> RecordPage:
+        first = int(cursor) if cursor and cursor.isdecimal() else _FIRST_ROW
+        _, rows_in_all = self._spreadsheet()
+        last = min(first + _ROWS_A_PAGE - 1, max(rows_in_all, first))
+        names, rows = self._rows(first, last)
+        read_rows = (self._record(names, row, first + place) for place, row in enumerate(rows))
+        records = tuple(record for record in read_rows if record and _is_within(record.occurred_at, month))
+        return RecordPage(records, str(last + 1) if last < rows_in_all else None)
+
+    def _spreadsheet(self) -> tuple[_Spreadsheet, int]:
+        fields = "properties.title,sheets.properties(title,gridProperties.rowCount)"
+        found = read(self.label, _Spreadsheet, self._ask("", {"fields": fields}))
+        for sheet in found.sheets:
+            if sheet.properties.title == self._sheet:
+                return found, sheet.properties.gridProperties.rowCount
+        titles = ", ".join(sheet.properties.title for sheet in found.sheets)
+        raise ProviderError(f"The spreadsheet has no sheet {self._sheet!r}; it has {titles}.", is_permanent=True)
+
+    def _rows(self, first: int, last: int) -> tuple[list[str], list[list[str]]]:
+        ranges = [f"'{self._sheet}'!A1:Z1", f"'{self._sheet}'!A{first}:Z{last}"]
+        # Two ranges under one name, which a mapping of parameters can't say.
+        path = "/values:batchGet?" + "&".join(f"ranges={quote(found, safe='')}" for found in ranges)
+        answer = read(self.label, _Ranges, self._ask(path, {"majorDimension": "ROWS"}))
+        if len(answer.valueRanges) != len(ranges):
+            raise ProviderError(f"{self.label} answered with another number of ranges.", is_permanent=True)
+        header = answer.valueRanges[0].values
+        names = [name.strip().lower() for name in header[0]] if header else []
+        missing = [name for name in _NEEDED if name not in names]
+        if missing:
+            raise ProviderError(
+                f"The first row of the sheet {self._sheet!r} names no column {' and no column '.join(missing)}.",
+                is_permanent=True,
+            )
+        return names, answer.valueRanges[1].values
+
+    def _record(self, names: list[str], row: list[str], number: int) -> ProviderRecord | None:
+        cells = {name: value.strip() for name, value in zip(names, row, strict=False)}
+        if not cells.get("external_id"):
+            return None
+        amount, currency = _number(cells, "amount", number), cells.get("currency", "").upper()
+        if (amount is None) != (currency == ""):
+            raise ProviderError(f"Row {number}: an amount and its currency belong together.", is_permanent=True)
+        try:
+            return ProviderRecord(
+                external_id=cells["external_id"],
+                kind=RecordKind(cells.get("kind") or RecordKind.USAGE),
+                description=cells.get("description", ""),
+                occurred_at=_moment(cells["occurred_at"]),
+                quantity=_number(cells, "quantity", number),
+                unit=cells.get("unit", ""),
+                amount_minor=None if amount is None else minor_units(amount, currency),
+                currency=currency,
+                category=UsageCategory(cells.get("category") or UsageCategory.REGULAR),
+                raw={"row": number, **cells},
+            )
+        except (ValueError, KeyError) as error:
+            raise ProviderError(f"Row {number} of the sheet can't be read: {error}.", is_permanent=True) from None
+
+    def _ask(self, path: str, params: Mapping[str, str]) -> Any:
+        call = Call(
+            f"{google_api_base(_HOST)}/v4/spreadsheets/{self._settings_of.spreadsheet_id}{path}",
+            params=params,
+            secret_headers={"Authorization": f"Bearer {self._key()}"},
+            is_guarded=False,  # the address is the operator's
+        )
+        return ask_json(self.label, call)
+
+    @property
+    def _settings_of(self) -> SheetSettings:
+        assert isinstance(self._settings, SheetSettings)  # noqa: S101 - validated in the constructor
+        return self._settings
+
+    @property
+    def _sheet(self) -> str:
+        return self._settings_of.sheet
+
+
+def _is_within(moment: datetime, month: Month) -> bool:
+    return month.starts_at() <= moment < month.ends_at()
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _number(cells: Mapping[str, str], name: str, row: int) -> Decimal | None:
+    text = cells.get(name, "")
+    if not text:
+        return None
+    if not _NUMBER.fullmatch(text):
+        raise ProviderError(f"Row {row}: {name} is no number with at most 6 places.", is_permanent=True)
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ProviderError(f"Row {row}: {name} is no number.", is_permanent=True) from None

@@ -1,0 +1,81 @@
+"""Finds the providers: every module of this package may hold one, and nothing else has to be told (spec 06)."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import ValidationError
+
+from apps.connectors import providers
+from apps.connectors.contracts import Provider, Secret
+from apps.connectors.enums import CredentialKind
+from apps.core.errors import FieldError, UnprocessableError
+
+DEMO = "demo"
+
+
+@cache
+def provider_classes() -> Mapping[str, type[Provider]]:
+    """Every provider by its name. Two of one name are a mistake, found when the first is asked for."""
+    found: dict[str, type[Provider]] = {}
+    for module_info in sorted(pkgutil.iter_modules(providers.__path__), key=lambda info: info.name):
+        module = importlib.import_module(f"{providers.__name__}.{module_info.name}")
+        for _, member in inspect.getmembers(module, inspect.isclass):
+            is_here = member.__module__ == module.__name__ and issubclass(member, Provider)
+            if is_here and not inspect.isabstract(member):
+                if member.name in found:
+                    raise RuntimeError(f"Two providers are named {member.name!r}.")
+                found[member.name] = member
+    return MappingProxyType(found)
+
+
+def provider_class(name: str) -> type[Provider]:
+    """The provider of this name; raises `UnprocessableError` `unknown_provider` that names those there are."""
+    found = provider_classes().get(name)
+    if found is None:
+        sentence = f"There is no provider {name!r}. Choose one of: {', '.join(provider_classes())}."
+        raise UnprocessableError(
+            sentence,
+            code="unknown_provider",
+            title="Unknown provider",
+            errors=[FieldError("provider", "unknown_provider", sentence)],
+        )
+    return found
+
+
+def needs_credential(name: str) -> bool:
+    """Whether a connector of the provider runs only with a credential."""
+    return provider_class(name).credential_kind is not CredentialKind.NONE
+
+
+def provider_label(name: str) -> str:
+    """What people read; a provider that is no longer there keeps its name."""
+    found = provider_classes().get(name)
+    return found.label if found else name
+
+
+def checked_settings(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings as they are stored; raises `UnprocessableError` that names each field and what is wrong."""
+    try:
+        return provider_class(name).settings_form.model_validate(dict(values)).model_dump(mode="json")
+    except ValidationError as error:
+        problems = [
+            FieldError(".".join(["settings", *map(str, problem["loc"])]), "impossible_value", problem["msg"])
+            for problem in error.errors(include_input=False, include_url=False, include_context=False)
+        ]
+        sentence = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)
+        raise UnprocessableError(f"The settings can't be taken: {sentence}.", errors=problems) from None
+
+
+def open_provider(name: str, secret: Secret | None, settings: Mapping[str, Any], *, is_demo: bool) -> Provider:
+    """The provider for one connector. In a demo organization nothing leaves the building: it is the demo provider,
+    whatever the connector's own is (spec 02, Demo tenants)."""
+    if is_demo:
+        return provider_class(DEMO)(None, {})
+    return provider_class(name)(secret, settings)

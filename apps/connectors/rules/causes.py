@@ -1,0 +1,87 @@
+"""Which causes keep a connector off, and what each arrival and departure of one does (spec 04, Auto-disable).
+
+Several causes can overlap: an organization ends its grace period, and then its subscription. Each is remembered on the
+connector, in the order of arrival, from its arrival until it goes away, whatever the connector's status is then:
+
+* An enabled connector that a cause meets is auto-disabled; the first cause is its reason.
+* A later cause changes no status. It is remembered, so that the connector stays off when the first one goes away, with
+  the next cause as its reason.
+* An auto-disabled connector whose last cause goes away is enabled again. Nothing else is: a connector that a person
+  disabled, or that waits for its authorization, loses the cause and keeps its status.
+* Whatever would enable a connector meanwhile (an authorization, say) finds the causes and leaves it auto-disabled.
+
+A cause is a reason in a scope: the whole organization or one workspace. A restore undoes what an auto-disable with the
+same reason and the same scope did, and nothing that the other scope did.
+
+Pure: the services carry the same rules out in one UPDATE, and the tests hold the two to each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from apps.connectors.enums import AutoDisableReason, ConnectorStatus
+
+# Stored beside the reason where the cause lies in one workspace and not in its whole organization.
+WORKSPACE_SUFFIX = ":workspace"
+# Of the connector alone: a person who mends it may enable it. The others go away where they came from.
+OWN_REASONS = frozenset({AutoDisableReason.TOO_MANY_FAILURES, AutoDisableReason.CREDENTIAL_INVALID})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of a connector the causes act upon."""
+
+    status: ConnectorStatus
+    causes: tuple[str, ...] = ()
+
+
+def cause_of(reason: AutoDisableReason, *, is_of_workspace: bool) -> str:
+    """The cause as it is remembered. A connector's own reasons have no scope."""
+    is_scoped = is_of_workspace and reason not in OWN_REASONS
+    return f"{reason.value}{WORKSPACE_SUFFIX}" if is_scoped else reason.value
+
+
+def reason_of(cause: str) -> AutoDisableReason:
+    """The reason of a remembered cause."""
+    return AutoDisableReason(cause.removesuffix(WORKSPACE_SUFFIX))
+
+
+def every_cause() -> list[str]:
+    """Each cause that can be remembered."""
+    scoped = [f"{reason.value}{WORKSPACE_SUFFIX}" for reason in AutoDisableReason if reason not in OWN_REASONS]
+    return [*AutoDisableReason.values, *scoped]
+
+
+def arrive(standing: Standing, cause: str) -> Standing:
+    """The standing after the cause has come."""
+    if cause in standing.causes:
+        return standing
+    is_met = standing.status is ConnectorStatus.ENABLED
+    status = ConnectorStatus.AUTO_DISABLED if is_met else standing.status
+    return Standing(status, (*standing.causes, cause))
+
+
+def depart(standing: Standing, cause: str) -> Standing:
+    """The standing after the cause has gone away."""
+    causes = tuple(other for other in standing.causes if other != cause)
+    is_freed = standing.status is ConnectorStatus.AUTO_DISABLED and not causes
+    return Standing(ConnectorStatus.ENABLED if is_freed else standing.status, causes)
+
+
+def switch_on(standing: Standing) -> Standing:
+    """The standing of a connector that would be enabled now: the causes that remain keep it off."""
+    status = ConnectorStatus.AUTO_DISABLED if standing.causes else ConnectorStatus.ENABLED
+    return replace(standing, status=status)
+
+
+def mend(standing: Standing) -> Standing:
+    """The standing without the connector's own causes, which a person may declare mended."""
+    return replace(standing, causes=tuple(cause for cause in standing.causes if reason_of(cause) not in OWN_REASONS))
+
+
+def shown_reason(standing: Standing) -> AutoDisableReason | None:
+    """The reason that an auto-disabled connector shows: that of its oldest cause."""
+    if standing.status is not ConnectorStatus.AUTO_DISABLED:
+        return None
+    return reason_of(standing.causes[0])

@@ -1,0 +1,166 @@
+"""THE choice of months: which months of a connector are due, and why (spec 06, Month selection).
+
+Pure, and the only place that chooses months. A month is the organization's own: it ends at its midnight, whatever the
+zone's clocks did. A month is
+
+* open until it has ended,
+* settling from its end on, while the provider may still change it: for the settlement lag at least, and until a sync
+  has read it whole after that,
+* final once a complete sync has begun to read it after its lag was over. One that began earlier may have missed the
+  last changes, so that it makes nothing final.
+
+Due is every month that is not final, from the first to the current one, oldest first. So a missed night, a late
+provider or a boundary at midnight in Auckland needs no operator. A final month is read again only by its name, which
+reopens it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from enum import Enum
+from functools import lru_cache
+
+from apps.connectors.contracts import Month
+
+MONTHS_BACK = 13
+DEFAULT_LAG = timedelta(days=5)
+
+
+class MonthStatus(Enum):
+    """Where a month stands."""
+
+    OPEN = "open"
+    SETTLING = "settling"
+    FINAL = "final"
+
+
+@dataclass(frozen=True, slots=True)
+class MonthReading:
+    """What is known of one month: when the latest complete sync began to read it, and when a person reopened it."""
+
+    read_at: datetime | None = None
+    reopened_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MonthFacts:
+    """What the choice rests on. Without a first month it begins `MONTHS_BACK` months before the current one."""
+
+    zone: tzinfo
+    settlement_lag: timedelta = DEFAULT_LAG
+    first_month: Month | None = None
+    readings: Mapping[Month, MonthReading] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MonthDecision:
+    """What was decided about one month. `ends_at` and `settles_at` are the moments at which it ends and has settled."""
+
+    month: Month
+    status: MonthStatus
+    ends_at: datetime
+    settles_at: datetime
+    reading: MonthReading
+    zone: tzinfo
+    is_due: bool
+    is_settled: bool
+    reopens: bool = False
+
+    @property
+    def why(self) -> str:
+        """The decision in words for people."""
+        if self.reopens:
+            return f"It was final, and is read again because it was asked for by name: {self.month}."
+        if self.status is MonthStatus.OPEN:
+            return f"The month is open: it ends on {self._day(self.ends_at)}."
+        if self.status is MonthStatus.FINAL:
+            return f"It is final: it was read whole after it had settled on {self._day(self.settles_at)}."
+        if not self.is_settled:
+            return f"It has ended, and its provider may still change it until {self._day(self.settles_at)}."
+        if self.reading.reopened_at is not None:
+            return "It was reopened, and waits for the sync that reads it whole again."
+        return f"It settled on {self._day(self.settles_at)}, and waits for the sync that makes it final."
+
+    def _day(self, moment: datetime) -> str:
+        # Midnight belongs to the day before: a month ends on its last day.
+        local = (moment - timedelta(microseconds=1)).astimezone(self.zone)
+        return f"{local.day} {local:%B %Y}"
+
+
+class MonthNotBegunError(ValueError):
+    """A month that has not begun has nothing to read."""
+
+    def __init__(self, month: Month, current: Month) -> None:
+        super().__init__(f"{month} has not begun; the current month is {current}.")
+
+
+def select_months(facts: MonthFacts, now: datetime, wish: Month | None = None) -> list[MonthDecision]:
+    """Every month from the first to the current one, oldest first; `is_due` says which shall be read now.
+
+    With a `wish` that month alone, which is due whatever its status; a final one says that it `reopens`. Raises
+    `MonthNotBegunError` for one in the future.
+    """
+    current = month_of(now, facts.zone)
+    if wish is not None:
+        if wish > current:
+            raise MonthNotBegunError(wish, current)
+        return [_decide(facts, wish, now, is_wished=True)]
+    first = facts.first_month if facts.first_month is not None else current.shifted(-MONTHS_BACK)
+    return [_decide(facts, month, now) for month in _months(first, current)]
+
+
+def due_months(decisions: Sequence[MonthDecision]) -> list[Month]:
+    """The months to read, oldest first."""
+    return [decision.month for decision in decisions if decision.is_due]
+
+
+def month_of(moment: datetime, zone: tzinfo) -> Month:
+    """The month that the moment lies in, by the zone's calendar."""
+    local = moment.astimezone(zone)
+    return Month(local.year, local.month)
+
+
+def _decide(facts: MonthFacts, month: Month, now: datetime, *, is_wished: bool = False) -> MonthDecision:
+    ends_at = _end_of(month, facts.zone)
+    # In UTC, where a day has 24 hours: a wall clock that was moved makes no lag longer or shorter.
+    settles_at = ends_at + facts.settlement_lag
+    reading = facts.readings.get(month, _UNREAD)
+    status = _status(reading, now, ends_at, settles_at)
+    is_final = status is MonthStatus.FINAL
+    return MonthDecision(
+        month=month,
+        status=status,
+        ends_at=ends_at,
+        settles_at=settles_at,
+        reading=reading,
+        zone=facts.zone,
+        is_due=is_wished or not is_final,
+        is_settled=now >= settles_at,
+        reopens=is_wished and is_final,
+    )
+
+
+def _status(reading: MonthReading, now: datetime, ends_at: datetime, settles_at: datetime) -> MonthStatus:
+    if now < ends_at:
+        return MonthStatus.OPEN
+    read_at, reopened_at = reading.read_at, reading.reopened_at
+    is_read_whole = read_at is not None and read_at >= settles_at and (reopened_at is None or read_at >= reopened_at)
+    return MonthStatus.FINAL if is_read_whole else MonthStatus.SETTLING
+
+
+def _months(first: Month, last: Month) -> list[Month]:
+    found = []
+    while first <= last:
+        found.append(first)
+        first = first.shifted(1)
+    return found
+
+
+@lru_cache(maxsize=4_096)
+def _end_of(month: Month, zone: tzinfo) -> datetime:
+    return month.ends_at(zone).astimezone(UTC)
+
+
+_UNREAD = MonthReading()

@@ -1,0 +1,1 @@
+"""The read side of connectors, and the functions that lock."""

@@ -1,0 +1,60 @@
+"""Connectors to read, and the functions that lock them.
+
+Order of locks: connectors in the order of their ids, then the credential, and the audit chain last.
+"""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from apps.connectors.ids import ConnectorId
+from apps.connectors.models import Connector, ConnectorEvent
+from apps.core.errors import NotFoundError
+from apps.core.ids import OrganizationId, WorkspaceId
+
+
+def connector_for_update(connector_id: ConnectorId) -> Connector:
+    """Lock the connector until the transaction ends; raises `NotFoundError` `unknown_connector`."""
+    rows = Connector.objects.select_related("workspace__organization").select_for_update(no_key=True, of=("self",))
+    connector = rows.filter(pk=connector_id).first()
+    if connector is None:
+        raise unknown_connector(connector_id)
+    return connector
+
+
+def connectors_for_update(organization_id: OrganizationId, workspace_id: WorkspaceId | None) -> list[Connector]:
+    """Lock every connector of the organization, or of its one workspace, in the order of their ids."""
+    rows = Connector.objects.select_for_update(no_key=True, of=("self",)).filter(
+        workspace__organization=organization_id
+    )
+    if workspace_id is not None:
+        rows = rows.filter(workspace=workspace_id)
+    return list(rows.only("pk", "status", "auto_disable_causes", "workspace_id").order_by("pk"))
+
+
+def connector_of(connector_id: ConnectorId) -> Connector:
+    """The connector with its workspace and organization; raises `NotFoundError` `unknown_connector`."""
+    connector = connectors().filter(pk=connector_id).first()
+    if connector is None:
+        raise unknown_connector(connector_id)
+    return connector
+
+
+def connectors() -> QuerySet[Connector]:
+    """Every connector with its workspace, organization and credential, to read."""
+    return Connector.objects.select_related("workspace__organization", "credential").defer("credential__ciphertext")
+
+
+def connectors_of_workspace(workspace_id: WorkspaceId) -> QuerySet[Connector]:
+    """The workspace's connectors, by name."""
+    return connectors().filter(workspace=workspace_id).order_by("name", "pk")
+
+
+def connector_timeline(connector_id: ConnectorId) -> QuerySet[ConnectorEvent]:
+    """What became of the connector, newest first."""
+    return ConnectorEvent.objects.filter(connector=connector_id).order_by("-pk")
+
+
+def unknown_connector(connector_id: ConnectorId) -> NotFoundError:
+    """The answer for a connector that is not there."""
+    return NotFoundError(f"There is no connector {connector_id}.", code="unknown_connector", title="Unknown connector")

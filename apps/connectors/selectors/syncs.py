@@ -1,0 +1,50 @@
+"""Sync runs to read, and the function that locks one. Order of locks: the run, then its connector."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from apps.connectors.enums import SyncStatus
+from apps.connectors.ids import ConnectorId, SyncRunId
+from apps.connectors.models import SyncRun
+from apps.connectors.models.syncs import ACTIVE
+from apps.core.errors import NotFoundError
+
+
+def sync_runs() -> QuerySet[SyncRun]:
+    """Every run with its connector, workspace and organization, to read."""
+    return SyncRun.objects.select_related("connector__workspace__organization")
+
+
+def sync_run_of(run_id: SyncRunId) -> SyncRun:
+    """The run; raises `NotFoundError` `unknown_sync_run`."""
+    run = sync_runs().filter(pk=run_id).first()
+    if run is None:
+        raise unknown_sync_run(run_id)
+    return run
+
+
+def sync_runs_of_connector(connector_id: ConnectorId) -> QuerySet[SyncRun]:
+    """The connector's runs, newest first."""
+    return sync_runs().filter(connector=connector_id).order_by("-created_at", "pk")
+
+
+def active_run(connector_id: ConnectorId, month: str) -> SyncRun | None:
+    """The run of the month that is queued or running."""
+    return SyncRun.objects.filter(connector=connector_id, month=month, status__in=ACTIVE).first()
+
+
+def sync_run_for_update(run_id: SyncRunId) -> SyncRun | None:
+    """Lock the run until the transaction ends."""
+    return SyncRun.objects.select_for_update(no_key=True).filter(pk=run_id).first()
+
+
+def claimed_run_for_update(run_id: SyncRunId, claim: int) -> SyncRun | None:
+    """Lock the run, if it is still that worker's; None where it was cancelled or another has taken it over."""
+    rows = SyncRun.objects.select_for_update(no_key=True)
+    return rows.filter(pk=run_id, status=SyncStatus.RUNNING, claims=claim).first()
+
+
+def unknown_sync_run(run_id: SyncRunId) -> NotFoundError:
+    """The answer for a run that is not there."""
+    return NotFoundError(f"There is no sync run {run_id}.", code="unknown_sync_run", title="Unknown sync run")

@@ -1,0 +1,155 @@
+"""Enables and disables one connector by a caller's wish (spec 06, Connector).
+
+Disabling is always allowed: it stops, and stopping does no harm. Enabling is an edit, which the lifecycle must allow,
+and no outside cause may keep the connector off.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from apps.connectors import events
+from apps.connectors.enums import ConnectorEventKind, ConnectorStatus
+from apps.connectors.ids import ConnectorId
+from apps.connectors.models import Connector, ConnectorCredential
+from apps.connectors.providers.registry import needs_credential
+from apps.connectors.rules.causes import Standing, mend, reason_of, shown_reason, switch_on
+from apps.connectors.rules.transitions import sources
+from apps.connectors.selectors.connectors import connector_for_update, connector_of
+from apps.connectors.services.timeline import connector_note
+from apps.connectors.wording import CAUSES, REMEDIES
+from apps.core.audit import AuditEvent, audit_append
+from apps.core.context import ExecutionContext
+from apps.core.errors import ConflictError, Reason
+from apps.core.gate import require
+from apps.core.ids import OrganizationId, WorkspaceId
+from apps.core.row_versions import row_versions_attribute
+from apps.subscriptions.services import lifecycle_require
+from apps.subscriptions.services.guards import require_reason
+
+EDIT, DISABLE = "connector.edit", "connectors.disable"
+
+
+def connector_enable(context: ExecutionContext, *, connector_id: ConnectorId, reason: str = "") -> Connector:
+    """Enable a connector that a person disabled, or one that was auto-disabled for a reason of its own.
+
+    A connector without the credential that its provider needs becomes `pending`. A person owes a reason.
+
+    Raises `NotFoundError` `unknown_connector`; `ConflictError` `state_conflict` where it is not off, `kept_off` where a
+    cause from outside the connector stands; `ForbiddenError`, also `lifecycle_denied`; `UnprocessableError`.
+    """
+    require(context, EDIT)
+    require_reason(context, reason)
+    workspace_id = WorkspaceId(connector_of(connector_id).workspace_id)
+    # Before the transaction begins, so that a denial's receipt stays.
+    lifecycle_require(context, workspace_id=workspace_id, operation=EDIT)
+    return _enable(context, connector_id, reason)
+
+
+@transaction.atomic
+def _enable(context: ExecutionContext, connector_id: ConnectorId, reason: str) -> Connector:
+    connector = connector_for_update(connector_id)
+    _require_source(connector, "enable", "Enabling")
+    standing = switch_on(mend(standing_of(connector)))
+    if standing.causes:
+        raise _kept_off(connector, standing)
+    if _lacks_credential(connector):
+        standing = Standing(ConnectorStatus.PENDING)
+    note = "Enabled" if standing.status is ConnectorStatus.ENABLED else "No longer disabled; waits for its credential"
+    connector_settle(context, connector, standing, event=events.CONNECTOR_ENABLED, reason=reason)
+    connector_note(
+        context,
+        connector_id=connector_id,
+        kind=ConnectorEventKind.ENABLED,
+        sentence=f"{note}: {reason}" if reason else f"{note}.",
+    )
+    return connector
+
+
+@transaction.atomic
+def connector_disable(context: ExecutionContext, *, connector_id: ConnectorId, reason: str) -> Connector:
+    """Disable a connector by a caller's wish. It stays disabled, whatever cause comes or goes, until it is enabled.
+
+    Raises `NotFoundError` `unknown_connector`; `ConflictError` `state_conflict` where it is disabled already;
+    `UnprocessableError` `reason_required` for a person who gives none; `ForbiddenError`.
+    """
+    require(context, DISABLE)
+    require_reason(context, reason)
+    connector = connector_for_update(connector_id)
+    _require_source(connector, "disable", "Disabling")
+    standing = Standing(ConnectorStatus.DISABLED, tuple(connector.auto_disable_causes))
+    connector_settle(context, connector, standing, event=events.CONNECTOR_DISABLED, reason=reason)
+    connector_note(
+        context,
+        connector_id=connector_id,
+        kind=ConnectorEventKind.DISABLED,
+        sentence=f"Disabled: {reason}" if reason else "Disabled.",
+    )
+    return connector
+
+
+def standing_of(connector: Connector) -> Standing:
+    """What of the connector the causes act upon."""
+    return Standing(ConnectorStatus(connector.status), tuple(connector.auto_disable_causes))
+
+
+def connector_settle(
+    context: ExecutionContext, connector: Connector, standing: Standing, *, event: AuditEvent, reason: str
+) -> None:
+    """Write the locked connector's new standing, with its audit entry."""
+    before = _values(connector)
+    connector.status = standing.status
+    connector.auto_disable_causes = list(standing.causes)
+    connector.auto_disable_reason = shown_reason(standing) or ""
+    connector.version += 1
+    row_versions_attribute(context, reason=reason)
+    connector.save(update_fields=["status", "auto_disable_causes", "auto_disable_reason"])
+    audit_append(
+        context,
+        event=event,
+        target_type="connector",
+        target_id=connector.pk,
+        before=before,
+        after=_values(connector),
+        reason=reason,
+        organization_id=OrganizationId(connector.workspace.organization_id),
+        workspace_id=WorkspaceId(connector.workspace_id),
+    )
+
+
+def _values(connector: Connector) -> dict[str, object]:
+    return {
+        "status": str(connector.status),
+        "auto_disable_reason": str(connector.auto_disable_reason),
+        "auto_disable_causes": list(connector.auto_disable_causes),
+        "version": connector.version,
+    }
+
+
+def _lacks_credential(connector: Connector) -> bool:
+    has_one = ConnectorCredential.objects.filter(connector=connector.pk).exists()
+    return needs_credential(connector.provider) and not has_one
+
+
+def _require_source(connector: Connector, verb: str, what: str) -> None:
+    status = ConnectorStatus(connector.status)
+    expected = sources(verb)
+    if status not in expected:
+        words = " or ".join(source.label.lower() for source in expected)
+        raise ConflictError(
+            f"The connector is {status.label.lower()}; {what.lower()} it expects it to be {words}.",
+            explanation=[
+                Reason("connector_status", "deny", f"the status is {status.value}", f"connector:{connector.pk}")
+            ],
+        )
+
+
+def _kept_off(connector: Connector, standing: Standing) -> ConflictError:
+    reasons = list(dict.fromkeys(reason_of(cause) for cause in standing.causes))
+    words = "; ".join(CAUSES[reason] for reason in reasons)
+    return ConflictError(
+        f"The connector can't be enabled while its cause stands: {words}. {REMEDIES[reasons[0]]}",
+        code="kept_off",
+        title="A cause keeps the connector off",
+        explanation=[Reason("cause", "deny", CAUSES[reason], f"connector:{connector.pk}") for reason in reasons],
+    )

@@ -1,0 +1,225 @@
+"""Onboarding: the one way to a connector and to its key, by page and by API alike (spec 06, Credentials).
+
+A key is tried at its provider before it is stored, outside of any transaction; what failed is said, and nothing is
+stored then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from apps.connectors import events
+from apps.connectors.contracts import CheckOutcome, ProviderError, Secret
+from apps.connectors.credentials import credential_write
+from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, ConnectorStatus, CredentialKind
+from apps.connectors.ids import ConnectorId
+from apps.connectors.models import Connector, ConnectorCredential
+from apps.connectors.providers.registry import (
+    checked_settings,
+    needs_credential,
+    open_provider,
+    provider_class,
+    provider_label,
+)
+from apps.connectors.rules.causes import Standing, cause_of, depart, switch_on
+from apps.connectors.selectors.connectors import connector_for_update, connector_of
+from apps.connectors.services.lifecycle import EDIT, connector_settle, standing_of
+from apps.connectors.services.refusals import (
+    check_failed,
+    demo_only,
+    key_not_taken,
+    key_unusable,
+    name_missing,
+    name_taken,
+)
+from apps.connectors.services.timeline import connector_note
+from apps.core import clock
+from apps.core.audit import audit_append
+from apps.core.context import ExecutionContext
+from apps.core.gate import require
+from apps.core.ids import OrganizationId, WorkspaceId
+from apps.core.row_versions import row_versions_attribute
+from apps.subscriptions.selectors.lifecycle import unknown_workspace
+from apps.subscriptions.services import lifecycle_require
+from apps.subscriptions.services.guards import locked_workspace
+from apps.tenants.models import Workspace
+
+# Printable ASCII without blanks: what can stand in a header.
+_KEY = re.compile(r"[!-~]{8,4096}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorWish:
+    """What a connector shall be. `settings` are checked by its provider; `api_key` is tried before it is stored."""
+
+    provider: str
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    api_key: str | None = field(default=None, repr=False)
+
+
+def connector_create(context: ExecutionContext, *, workspace_id: WorkspaceId, wish: ConnectorWish) -> Connector:
+    """Make a connector: enabled where it has what its provider needs, else pending until it has.
+
+    Raises `UnprocessableError` `unknown_provider`, `demo_only`, `credential_refused`, `credential_not_taken`, or for
+    settings and a name that can't be; `UnavailableError` where the provider did not answer; `ConflictError`
+    `connector_name_taken`; `NotFoundError` `unknown_workspace`; `ForbiddenError`, also `lifecycle_denied`.
+    """
+    require(context, EDIT)
+    settings = checked_settings(wish.provider, wish.settings)
+    workspace = Workspace.objects.select_related("organization").filter(pk=workspace_id).first()
+    if workspace is None:
+        raise unknown_workspace(workspace_id)
+    is_demo = workspace.organization.is_demo
+    _require_possible(wish, workspace_id, is_demo=is_demo)
+    lifecycle_require(context, workspace_id=workspace_id, operation=EDIT)
+    secret = _secret_of(wish.provider, wish.api_key)
+    if secret is not None:
+        _checked(wish.provider, secret, settings, is_demo=is_demo)
+    return _record(context, workspace_id, wish, settings, secret)
+
+
+def connector_credential_replace(context: ExecutionContext, *, connector_id: ConnectorId, api_key: str) -> Connector:
+    """Put a key that the provider takes in the place of the one before; the connector runs again if that was why not.
+
+    Raises as `connector_create`, and `NotFoundError` `unknown_connector`.
+    """
+    require(context, EDIT)
+    connector = connector_of(connector_id)
+    lifecycle_require(context, workspace_id=WorkspaceId(connector.workspace_id), operation=EDIT)
+    secret = _secret_of(connector.provider, api_key)
+    if secret is None:
+        raise key_not_taken(provider_label(connector.provider))
+    _checked(connector.provider, secret, connector.settings, is_demo=connector.workspace.organization.is_demo)
+    return _replace(context, connector_id, secret)
+
+
+def _require_possible(wish: ConnectorWish, workspace_id: WorkspaceId, *, is_demo: bool) -> None:
+    """What can be said before the provider is asked."""
+    if provider_class(wish.provider).is_demo and not is_demo:
+        raise demo_only()
+    if not wish.name.strip():
+        raise name_missing()
+    if Connector.objects.filter(workspace=workspace_id, name=wish.name).exists():
+        raise name_taken(wish.name)
+
+
+def _secret_of(provider: str, api_key: str | None) -> Secret | None:
+    if api_key is None:
+        return None
+    if provider_class(provider).credential_kind is not CredentialKind.API_KEY:
+        raise key_not_taken(provider_label(provider))
+    # A line break that came along with a copied key.
+    text = api_key.strip()
+    if not _KEY.fullmatch(text):
+        raise key_unusable()
+    return Secret(CredentialKind.API_KEY, text)
+
+
+def _checked(provider: str, secret: Secret, settings: Mapping[str, Any], *, is_demo: bool) -> CheckOutcome:
+    try:
+        return open_provider(provider, secret, settings, is_demo=is_demo).check()
+    except ProviderError as error:
+        raise check_failed(error) from None
+
+
+@transaction.atomic
+def _record(
+    context: ExecutionContext,
+    workspace_id: WorkspaceId,
+    wish: ConnectorWish,
+    settings: dict[str, Any],
+    secret: Secret | None,
+) -> Connector:
+    workspace = locked_workspace(workspace_id)
+    # Asked again under the lock, which two who create at once take one after the other.
+    _require_possible(wish, workspace_id, is_demo=workspace.organization.is_demo)
+    row_versions_attribute(context)
+    is_ready = secret is not None or not needs_credential(wish.provider)
+    connector = Connector.objects.create(
+        workspace=workspace,
+        provider=wish.provider,
+        name=wish.name,
+        settings=settings,
+        status=ConnectorStatus.ENABLED if is_ready else ConnectorStatus.PENDING,
+        next_due_at=clock.now(),
+    )
+    _tell_of_creation(context, connector, secret)
+    audit_append(
+        context,
+        event=events.CONNECTOR_CREATED,
+        target_type="connector",
+        target_id=connector.pk,
+        before={},
+        after={
+            "provider": connector.provider,
+            "name": connector.name,
+            "settings": settings,
+            "status": str(connector.status),
+            "last_four": secret.last_four if secret else None,
+        },
+        organization_id=OrganizationId(workspace.organization_id),
+        workspace_id=workspace_id,
+    )
+    return connector
+
+
+def _tell_of_creation(context: ExecutionContext, connector: Connector, secret: Secret | None) -> None:
+    connector_id = ConnectorId(connector.pk)
+    words = f"Created, for {provider_label(connector.provider)}."
+    if connector.status == ConnectorStatus.PENDING:
+        words += " It waits for its credential."
+    connector_note(context, connector_id=connector_id, kind=ConnectorEventKind.CREATED, sentence=words)
+    if secret is not None:
+        _store(context, connector, secret, ConnectorEventKind.CREDENTIAL_STORED)
+
+
+def _store(context: ExecutionContext, connector: Connector, secret: Secret, kind: ConnectorEventKind) -> None:
+    connector_id = ConnectorId(connector.pk)
+    credential_write(connector_id=connector_id, kind=secret.kind, text=secret.reveal())
+    ending = f" that ends in {secret.last_four}" if secret.last_four else ""
+    is_demo = connector.workspace.organization.is_demo
+    asked = "In a demo nobody is asked" if is_demo else f"{provider_label(connector.provider)} took it"
+    sentence = f"The key{ending} is stored. {asked}."
+    connector_note(context, connector_id=connector_id, kind=kind, sentence=sentence)
+
+
+@transaction.atomic
+def _replace(context: ExecutionContext, connector_id: ConnectorId, secret: Secret) -> Connector:
+    connector = connector_for_update(connector_id)
+    before = ConnectorCredential.objects.filter(connector=connector_id).values_list("last_four", flat=True).first()
+    is_first = before is None
+    kind = ConnectorEventKind.CREDENTIAL_STORED if is_first else ConnectorEventKind.CREDENTIAL_REPLACED
+    _store(context, connector, secret, kind)
+    mended = depart(standing_of(connector), cause_of(AutoDisableReason.CREDENTIAL_INVALID, is_of_workspace=False))
+    waited = mended.status in {ConnectorStatus.PENDING, ConnectorStatus.NEEDS_REAUTHORIZATION}
+    after = switch_on(mended) if waited else mended
+    _tell_of_return(context, connector, after)
+    if after != standing_of(connector):
+        connector_settle(context, connector, after, event=events.CONNECTOR_ENABLED, reason="the key was replaced")
+    audit_append(
+        context,
+        event=events.CREDENTIAL_STORED if is_first else events.CREDENTIAL_REPLACED,
+        target_type="connector",
+        target_id=connector.pk,
+        before={"last_four": before},
+        after={"last_four": secret.last_four},
+        organization_id=OrganizationId(connector.workspace.organization_id),
+        workspace_id=WorkspaceId(connector.workspace_id),
+    )
+    return connector
+
+
+def _tell_of_return(context: ExecutionContext, connector: Connector, after: Standing) -> None:
+    if after.status is ConnectorStatus.ENABLED and connector.status != ConnectorStatus.ENABLED:
+        connector_note(
+            context,
+            connector_id=ConnectorId(connector.pk),
+            kind=ConnectorEventKind.ENABLED,
+            sentence="Enabled: it has a key that its provider takes.",
+        )

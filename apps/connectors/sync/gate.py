@@ -1,0 +1,103 @@
+"""May this run go on? Asked before it starts and again before each page (spec 06, "The gate"; spec 02).
+
+Three questions, each of the facts as they are now: does whoever asked for the run still reach `connector.sync`; does
+the lifecycle allow it; is the connector still enabled. A demotion, an unpaid invoice or a switch that was turned stops
+a run before its next page.
+"""
+
+from __future__ import annotations
+
+from apps.connectors.enums import ConnectorStatus, SyncTrigger
+from apps.connectors.models import Connector, SyncRun
+from apps.core.context import ExecutionContext, system_context
+from apps.core.enums import AuthorizationSource, Role
+from apps.core.errors import ConflictError, CountinghouseError, ForbiddenError, Reason
+from apps.core.gate import require
+from apps.core.ids import OrganizationId, RequestId, UserId, WorkspaceId
+from apps.core.operations import OPERATIONS, PLATFORM_LADDER, reaches
+from apps.subscriptions.services import lifecycle_require
+from apps.tenants.access.resolver import tenant_role
+from apps.tenants.contracts import Person
+from apps.tenants.models import User
+from apps.tenants.selectors.access import platform_role, tenant_facts
+
+OPERATION = "connector.sync"
+
+
+def run_context(run: SyncRun) -> ExecutionContext:
+    """The context in which a run is carried out: `system`, never the role of whoever asked (spec 02, Celery task)."""
+    organization = run.connector.workspace.organization
+    return system_context(
+        AuthorizationSource.SCHEDULER,
+        label="sync",
+        request_id=RequestId(run.request_id),
+        organization_id=OrganizationId(organization.pk),
+        is_demo=organization.is_demo,
+    )
+
+
+# What a cron token may do here follows from the jobs that it may start (spec 02, "Cron or authenticated").
+_FOR_CRON = {OPERATION: "jobs.billing_sync", "connectors.read": "jobs.read"}
+
+
+def require_operation(context: ExecutionContext, operation: str) -> None:
+    """Raise `ForbiddenError` unless the context reaches the operation; a cron token, the job's in its place."""
+    is_cron = context.authorization_source is AuthorizationSource.CRON_TOKEN
+    require(context, _FOR_CRON.get(operation, operation) if is_cron else operation)
+
+
+def require_may_sync(context: ExecutionContext, connector: Connector) -> None:
+    """Raise `ForbiddenError`, also `lifecycle_denied`, or `ConflictError` `connector_not_enabled`."""
+    require_operation(context, OPERATION)
+    lifecycle_require(context, workspace_id=WorkspaceId(connector.workspace_id), operation=OPERATION)
+    require_enabled(connector)
+
+
+def require_enabled(connector: Connector) -> None:
+    """Raise `ConflictError` `connector_not_enabled` for one that is off, or waits for its credential."""
+    status = ConnectorStatus(connector.status)
+    if status is not ConnectorStatus.ENABLED:
+        raise ConflictError(
+            f"The connector is {status.label.lower()}. Enable it, then sync.",
+            code="connector_not_enabled",
+            title="The connector is not enabled",
+            explanation=[
+                Reason("connector_status", "deny", f"the status is {status.value}", f"connector:{connector.pk}")
+            ],
+        )
+
+
+def why_not(run: SyncRun) -> CountinghouseError | None:
+    """Why the run may not read its next page; None where it may. The run comes with its connector, read afresh."""
+    try:
+        _require_still_reached(run)
+        require_may_sync(run_context(run), run.connector)
+    except (ForbiddenError, ConflictError) as error:
+        return error
+    return None
+
+
+def _require_still_reached(run: SyncRun) -> None:
+    """A person's role counts as it is now, in the next step of a running task."""
+    if run.trigger != SyncTrigger.USER:
+        return
+    role = _role_now(run)
+    operation = OPERATIONS[OPERATION]
+    if role is None or not (reaches(role, operation.tenant_role) or reaches(role, operation.platform_role)):
+        now = role.value if role else "none"
+        raise ForbiddenError(
+            f"{run.actor_label}, who asked for this sync, may sync no more.",
+            explanation=[Reason("role", "deny", f"the role is {now}", f"user:{run.actor_id}")],
+        )
+
+
+def _role_now(run: SyncRun) -> Role | None:
+    user = User.objects.filter(pk=run.actor_id, is_active=True).first()
+    if user is None:
+        return None
+    if Role(run.role) in PLATFORM_LADDER:
+        return platform_role(user)
+    organization_id = OrganizationId(run.connector.workspace.organization_id)
+    tenant = tenant_facts(organization_id, user_id=UserId(user.pk))
+    person = Person(UserId(user.pk), user.email, platform_role(user))
+    return tenant_role(tenant, person) if tenant is not None else None

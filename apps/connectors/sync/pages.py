@@ -1,0 +1,217 @@
+"""Writes one page of a month: an upsert by connector and external id, set-based (spec 06, Sync run).
+
+Writing the same page again changes nothing but who has seen it last, so that a page may be delivered any number of
+times. Each write runs in the transaction that moves the run's cursor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from apps.connectors.contracts import ProviderError, ProviderRecord
+
+_LARGEST_AMOUNT = 2**63 - 1
+_QUANTITY = re.compile(r"-?[0-9]{1,24}(\.[0-9]{1,30})?", re.ASCII)
+_FURTHEST = 40
+_LONGEST_ID, _LONGEST_WORD = 255, 64
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+# A NUL that JSON escapes, which no text of PostgreSQL holds; an escaped backslash before it is none.
+_ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+_KNOWN = """
+    SELECT external_id, digest, voided_at IS NOT NULL, amount_minor, currency, quantity
+    FROM connectors_billingrecord WHERE connector_id = %s AND external_id = ANY(%s)
+    ORDER BY external_id FOR NO KEY UPDATE
+"""
+_SEEN = "UPDATE connectors_billingrecord SET seen_by = %s WHERE connector_id = %s AND external_id = ANY(%s)"
+_UPSERT = """
+    INSERT INTO connectors_billingrecord AS stored (connector_id, month, seen_by, first_seen_at, changed_at,
+        external_id, kind, description, occurred_at, quantity, unit, amount_minor, currency, category, status, raw,
+        digest)
+    SELECT %s, %s, %s, %s, %s, page.external_id, page.kind, page.description, page.occurred_at, page.quantity,
+        page.unit, page.amount_minor, page.currency, page.category, page.status, page.raw::jsonb, page.digest
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::bigint[],
+        %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[])
+        AS page (external_id, kind, description, occurred_at, quantity, unit, amount_minor, currency, category, status,
+            raw, digest)
+    -- In one order everywhere, so that two pages never wait for each other.
+    ORDER BY page.external_id
+    ON CONFLICT (connector_id, external_id) DO UPDATE SET
+        month = EXCLUDED.month, seen_by = EXCLUDED.seen_by, changed_at = EXCLUDED.changed_at, kind = EXCLUDED.kind,
+        description = EXCLUDED.description, occurred_at = EXCLUDED.occurred_at, quantity = EXCLUDED.quantity,
+        unit = EXCLUDED.unit, amount_minor = EXCLUDED.amount_minor, currency = EXCLUDED.currency,
+        category = EXCLUDED.category, status = EXCLUDED.status, raw = EXCLUDED.raw, digest = EXCLUDED.digest,
+        voided_at = NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record in the form in which it is stored."""
+
+    external_id: str
+    kind: str
+    description: str
+    occurred_at: datetime
+    quantity: str
+    unit: str
+    amount_minor: int | None
+    currency: str
+    category: str
+    status: str
+    raw: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was stored of a record before the page."""
+
+    digest: bytes
+    is_voided: bool
+    amount_minor: int | None
+    currency: str
+    quantity: str
+
+
+@dataclass(frozen=True, slots=True)
+class PagePlace:
+    """Which run writes a page, of which month, and when."""
+
+    connector_id: UUID
+    run_id: UUID
+    month: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PageOutcome:
+    """What a page did: how many it delivered, and the rows that were new or differ, with what they were before."""
+
+    fetched: int
+    created: Sequence[Row]
+    updated: Sequence[tuple[Known, Row]]
+    unchanged: int
+
+
+def rows_of(records: Iterable[ProviderRecord], month: str) -> list[Row]:
+    """The rows of a page, by external id; of two with the same id the later. Raises `ProviderError` for a bad one."""
+    found = {record.external_id: record for record in records}
+    return [_row(found[external_id], month) for external_id in sorted(found)]
+
+
+def page_write(place: PagePlace, rows: Sequence[Row], *, fetched: int) -> PageOutcome:
+    """Write the rows; the caller holds the run's row in its transaction."""
+    known = _known(place.connector_id, [row.external_id for row in rows])
+    created = [row for row in rows if row.external_id not in known]
+    updated = [
+        (known[row.external_id], row)
+        for row in rows
+        if row.external_id in known and _differs(known[row.external_id], row)
+    ]
+    changed = {row.external_id for row in created} | {row.external_id for _, row in updated}
+    same = [row.external_id for row in rows if row.external_id not in changed]
+    with connection.cursor() as cursor:
+        if same:
+            cursor.execute(_SEEN, [place.run_id, place.connector_id, same])
+        if changed:
+            cursor.execute(_UPSERT, _values(place, [row for row in rows if row.external_id in changed]))
+    return PageOutcome(fetched, created, updated, fetched - len(created) - len(updated))
+
+
+def _known(connector_id: UUID, external_ids: list[str]) -> dict[str, Known]:
+    with connection.cursor() as cursor:
+        cursor.execute(_KNOWN, [connector_id, external_ids])
+        return {row[0]: Known(bytes(row[1]), *row[2:]) for row in cursor.fetchall()}
+
+
+def _differs(known: Known, row: Row) -> bool:
+    return known.is_voided or known.digest != row.digest
+
+
+def _values(place: PagePlace, rows: Sequence[Row]) -> list[Any]:
+    columns = [
+        [getattr(row, name) for row in rows]
+        for name in (
+            "external_id",
+            "kind",
+            "description",
+            "occurred_at",
+            "quantity",
+            "unit",
+            "amount_minor",
+            "currency",
+            "category",
+            "status",
+            "raw",
+            "digest",
+        )
+    ]
+    return [place.connector_id, place.month, place.run_id, place.at, place.at, *columns]
+
+
+def _row(record: ProviderRecord, month: str) -> Row:
+    problem = _problem(record)
+    if problem:
+        raise ProviderError(f"The provider sent a record that can't be taken: {problem}.", is_permanent=True)
+    raw = _ESCAPED_NUL.sub(r"\1", json.dumps(dict(record.raw), default=str, sort_keys=True))
+    parts = (
+        record.external_id,
+        record.kind.value,
+        record.description.replace("\x00", ""),
+        record.occurred_at,
+        _quantity_text(record.quantity),
+        record.unit.replace("\x00", ""),
+        record.amount_minor,
+        record.currency,
+        record.category.value,
+        record.status.replace("\x00", ""),
+        raw,
+    )
+    text = "\x1f".join([month, *map(str, parts)])
+    return Row(*parts, digest=hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest())
+
+
+def _quantity_text(quantity: Decimal | None) -> str:
+    # 1.5 and 1.50 are one quantity.
+    return "" if quantity is None else f"{quantity.normalize():f}"
+
+
+def _problem(record: ProviderRecord) -> str:
+    """What is wrong with the record, in words; empty where nothing is."""
+    name = record.external_id[:80]
+    if not 0 < len(record.external_id) <= _LONGEST_ID or "\x00" in record.external_id:
+        return f"its id {name!r} is empty or too long"
+    if record.occurred_at.utcoffset() is None:
+        return f"{name!r} has a time without a zone"
+    if max(len(record.unit), len(record.status)) > _LONGEST_WORD:
+        return f"{name!r} has a unit or a status of more than {_LONGEST_WORD} characters"
+    return _problem_of_figures(record, name)
+
+
+def _problem_of_figures(record: ProviderRecord, name: str) -> str:
+    if (record.amount_minor is None) != (record.currency == ""):
+        return f"{name!r} has an amount without a currency, or a currency without an amount"
+    if record.amount_minor is not None and not abs(record.amount_minor) <= _LARGEST_AMOUNT:
+        return f"{name!r} has an amount beyond all bounds"
+    if record.currency and not _CURRENCY.fullmatch(record.currency):
+        return f"{name!r} has the currency {record.currency[:8]!r}, which is no ISO code"
+    if record.quantity is not None and not _is_storable(record.quantity):
+        return f"{name!r} has a quantity that is no number within bounds"
+    return ""
+
+
+def _is_storable(quantity: Decimal) -> bool:
+    # Asked before it is written out: the exponent of a hostile one could be a billion.
+    is_near = quantity.is_finite() and -_FURTHEST < quantity.adjusted() < _FURTHEST
+    return is_near and bool(_QUANTITY.fullmatch(_quantity_text(quantity)))

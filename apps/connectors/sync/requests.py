@@ -1,0 +1,200 @@
+"""Asks for sync runs, and cancels them (spec 06, Sync run). A month that is being synced gets no second run."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+
+from apps.connectors import events
+from apps.connectors.contracts import Month
+from apps.connectors.enums import ConnectorEventKind, SyncStatus, SyncTrigger
+from apps.connectors.ids import ConnectorId, SyncRunId
+from apps.connectors.models import Connector, MonthState, SyncRun
+from apps.connectors.models.syncs import ACTIVE
+from apps.connectors.rules.months import MonthDecision, MonthNotBegunError, MonthStatus, select_months
+from apps.connectors.selectors.connectors import connector_of
+from apps.connectors.selectors.syncs import sync_run_for_update, sync_run_of, unknown_sync_run
+from apps.connectors.services import connector_note
+from apps.connectors.sync.gate import OPERATION, require_may_sync, require_operation
+from apps.connectors.sync.month_choice import month_facts
+from apps.core import clock
+from apps.core.audit import audit_append
+from apps.core.context import ExecutionContext
+from apps.core.enums import ActorKind, AuthorizationSource
+from apps.core.errors import ConflictError, FieldError, UnprocessableError
+from apps.core.gate import require
+from apps.core.hints import hint_after_commit
+from apps.core.ids import OrganizationId, WorkspaceId
+
+RUN_TASK = "connectors.run_syncs"
+# After this a queued run is handed out again: its message was lost.
+QUEUE_LEASE = timedelta(minutes=5)
+
+_TRIGGERS = {
+    AuthorizationSource.SCHEDULER: SyncTrigger.SCHEDULE,
+    AuthorizationSource.CRON_TOKEN: SyncTrigger.CRON,
+    # An operator at the console starts what cron would have started.
+    AuthorizationSource.CONSOLE: SyncTrigger.CRON,
+    AuthorizationSource.SERVICE_TOKEN: SyncTrigger.API,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SyncAnswer:
+    """A run that was asked for; `is_new` is False where the month was being synced already."""
+
+    run: SyncRun
+    is_new: bool
+
+
+def sync_request(
+    context: ExecutionContext, *, connector_id: ConnectorId, month: Month | None = None
+) -> list[SyncAnswer]:
+    """Queue a run for every due month, or for the named one, oldest first; a final month is reopened by its name.
+
+    A month whose run is active keeps it. Raises `UnprocessableError` `month_not_begun`; `ConflictError`
+    `connector_not_enabled`; `NotFoundError` `unknown_connector`; `ForbiddenError`, also `lifecycle_denied`.
+    """
+    require_operation(context, OPERATION)
+    connector = connector_of(connector_id)
+    # Before the transaction, so that a denial's receipt stays.
+    require_may_sync(context, connector)
+    chosen = [decision for decision in _chosen(connector, month) if decision.is_due]
+    return _queue(context, connector, chosen, is_by_name=month is not None)
+
+
+def _chosen(connector: Connector, month: Month | None) -> list[MonthDecision]:
+    facts = month_facts([connector])[connector.pk]
+    try:
+        return select_months(facts, clock.now(), month)
+    except MonthNotBegunError as error:
+        sentence = f"{error}"
+        raise UnprocessableError(
+            sentence,
+            code="month_not_begun",
+            title="The month has not begun",
+            errors=[FieldError("month", "month_not_begun", sentence)],
+        ) from None
+
+
+@transaction.atomic
+def _queue(
+    context: ExecutionContext, connector: Connector, chosen: Sequence[MonthDecision], *, is_by_name: bool
+) -> list[SyncAnswer]:
+    runs = runs_insert([new_run(context, connector, decision) for decision in chosen])
+    for decision in chosen:
+        if decision.reopens:
+            _reopen(context, connector, decision.month)
+    active = {
+        run.month: run
+        for run in SyncRun.objects.filter(
+            connector=connector, status__in=ACTIVE, month__in=[str(decision.month) for decision in chosen]
+        )
+    }
+    answers = [
+        SyncAnswer(active[str(decision.month)], active[str(decision.month)].pk in runs)
+        for decision in chosen
+        if str(decision.month) in active
+    ]
+    made = [answer.run for answer in answers if answer.is_new]
+    if made:
+        _tell(context, connector, made, is_by_name=is_by_name)
+        hint_after_commit(RUN_TASK, ",".join(str(run.pk) for run in made))
+    return answers
+
+
+def new_run(context: ExecutionContext, connector: Connector, decision: MonthDecision) -> SyncRun:
+    """An unsaved run of the month, with who asks for it and why the month was chosen."""
+    now = clock.now()
+    return SyncRun(
+        id=uuid.uuid4(),
+        connector=connector,
+        month=str(decision.month),
+        trigger=_TRIGGERS.get(context.authorization_source, SyncTrigger.USER),
+        reason=decision.why,
+        was_final=decision.status is MonthStatus.FINAL or decision.reading.reopened_at is not None,
+        actor_label=context.actor.label,
+        actor_id=context.actor.id if context.actor.kind is ActorKind.USER else "",
+        role=context.role,
+        authorization_source=context.authorization_source,
+        request_id=context.request_id,
+        lease_expires_at=now + QUEUE_LEASE,
+        created_at=now,
+    )
+
+
+def runs_insert(runs: Sequence[SyncRun]) -> set[uuid.UUID]:
+    """Insert those whose month has no active run; returns the ids of those that were."""
+    # The partial unique index decides, whoever else inserts at the same moment.
+    SyncRun.objects.bulk_create(runs, ignore_conflicts=True, batch_size=1_000)
+    return set(SyncRun.objects.filter(pk__in=[run.pk for run in runs]).values_list("pk", flat=True))
+
+
+def _reopen(context: ExecutionContext, connector: Connector, month: Month) -> None:
+    MonthState.objects.update_or_create(connector=connector, month=str(month), defaults={"reopened_at": clock.now()})
+    connector_note(
+        context,
+        connector_id=ConnectorId(connector.pk),
+        kind=ConnectorEventKind.MONTH_REOPENED,
+        sentence=f"{month} was final, and is read again because it was asked for by name.",
+    )
+
+
+def _tell(context: ExecutionContext, connector: Connector, runs: Sequence[SyncRun], *, is_by_name: bool) -> None:
+    months = ", ".join(run.month for run in runs)
+    connector_note(
+        context,
+        connector_id=ConnectorId(connector.pk),
+        kind=ConnectorEventKind.SYNC_QUEUED,
+        sentence=f"Sync asked for: {months}{' (by name)' if is_by_name else ''}.",
+    )
+    audit_append(
+        context,
+        event=events.SYNC_REQUESTED,
+        target_type="connector",
+        target_id=connector.pk,
+        before={},
+        after={"months": [run.month for run in runs], "by_name": is_by_name},
+        organization_id=OrganizationId(connector.workspace.organization_id),
+        workspace_id=WorkspaceId(connector.workspace_id),
+    )
+
+
+def sync_run_cancel(context: ExecutionContext, *, run_id: SyncRunId) -> SyncRun:
+    """Stop a run that is queued or running; what its pages brought stays, and the next run brings the rest.
+
+    Raises `NotFoundError` `unknown_sync_run`; `ConflictError` where it is over; `ForbiddenError`.
+    """
+    require(context, OPERATION)
+    connector = sync_run_of(run_id).connector
+    with transaction.atomic():
+        run = sync_run_for_update(run_id)
+        if run is None:
+            raise unknown_sync_run(run_id)
+        if run.status not in ACTIVE:
+            raise ConflictError(f"The sync has {SyncStatus(run.status).label.lower()} already.")
+        before = str(run.status)
+        run.status, run.lease_expires_at, run.finished_at = SyncStatus.CANCELLED, None, clock.now()
+        run.error_code, run.error = "cancelled", f"Cancelled by {context.actor.label}."
+        run.save(update_fields=["status", "lease_expires_at", "finished_at", "error_code", "error"])
+        connector_note(
+            context,
+            connector_id=ConnectorId(run.connector_id),
+            kind=ConnectorEventKind.SYNC_CANCELLED,
+            sentence=f"The sync of {run.month} was cancelled after {run.fetched} records.",
+        )
+        audit_append(
+            context,
+            event=events.SYNC_CANCELLED,
+            target_type="sync_run",
+            target_id=run.pk,
+            before={"status": before},
+            after={"status": SyncStatus.CANCELLED.value},
+            organization_id=OrganizationId(connector.workspace.organization_id),
+            workspace_id=WorkspaceId(connector.workspace_id),
+        )
+    return run

@@ -1,0 +1,36 @@
+"""Pages of connectors."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from apps.connectors.google_views import GoogleAuthorizeView, GoogleCallbackView
+from apps.connectors.views.automation import Automation
+from apps.connectors.views.connectors import (
+    ConnectorDetail,
+    ConnectorDisable,
+    ConnectorEnable,
+    ConnectorKey,
+    ConnectorList,
+    ConnectorNew,
+    ConnectorSync,
+)
+from apps.connectors.views.records import RecordExport, RecordList
+
+_WORKSPACE = "billing/<slug:workspace_slug>/"
+_ONE = f"{_WORKSPACE}connectors/<uuid:connector_id>/"
+
+urlpatterns = [
+    path("connectors/google/authorize", GoogleAuthorizeView.as_view(), name="google-authorize"),
+    path("connectors/google/callback", GoogleCallbackView.as_view(), name="google-callback"),
+    path(f"{_WORKSPACE}connectors/", ConnectorList.as_view(), name="billing-connectors"),
+    path(f"{_WORKSPACE}connectors/new/", ConnectorNew.as_view(), name="billing-connector-new"),
+    path(_ONE, ConnectorDetail.as_view(), name="billing-connector"),
+    path(f"{_ONE}sync/", ConnectorSync.as_view(), name="billing-connector-sync"),
+    path(f"{_ONE}enable/", ConnectorEnable.as_view(), name="billing-connector-enable"),
+    path(f"{_ONE}disable/", ConnectorDisable.as_view(), name="billing-connector-disable"),
+    path(f"{_ONE}key/", ConnectorKey.as_view(), name="billing-connector-key"),
+    path(f"{_WORKSPACE}records/", RecordList.as_view(), name="billing-records"),
+    path(f"{_WORKSPACE}records.csv", RecordExport.as_view(), name="billing-records-csv"),
+    path(f"{_WORKSPACE}automation/", Automation.as_view(), name="billing-automation"),
+]

@@ -1,0 +1,61 @@
+"""Automation: what runs when, which months are open and why, run now, last results (spec 08, Billing pages)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from apps.connectors.selectors.connectors import connectors_of_workspace
+from apps.connectors.selectors.syncs import sync_runs
+from apps.connectors.views.base import ConnectorsPage
+from apps.connectors.views.showing import ConnectorCard, month_lines, run_lines
+from apps.core import clock
+from apps.core.jobs import job_run_request
+from apps.core.models import JobRun
+
+JOB = "billing-sync"
+_RUNS_SHOWN = 15
+_JOBS_SHOWN = 10
+
+
+class Automation(ConnectorsPage):
+    """Syncs and the history of the jobs that ran for this organization."""
+
+    operations: ClassVar[dict[str, str]] = {"GET": "connectors.read", "POST": "jobs.billing_sync"}
+    page = "automation"
+
+    def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
+        """The page; while a sync is active it shows the progress by itself."""
+        now = clock.now()
+        runs = list(
+            sync_runs().filter(connector__workspace=self.workspace_id).order_by("-created_at", "pk")[:_RUNS_SHOWN]
+        )
+        syncs = [
+            (ConnectorCard(connector), [line for line in month_lines(connector, now) if line.is_due])
+            for connector in connectors_of_workspace(self.workspace_id)
+        ]
+        # The runs for every organization are of interest too; what they counted is not this tenant's.
+        jobs = JobRun.objects.filter(Q(organization_id=self.organization_id) | Q(organization_id=None), name=JOB)
+        facts = {
+            "syncs": syncs,
+            "runs": run_lines(runs),
+            "is_active": any(run.finished_at is None for run in runs),
+            "jobs": jobs.order_by("-created_at")[:_JOBS_SHOWN],
+            "may_run": self.may("jobs.billing_sync") and self.may("connector.sync"),
+        }
+        return self.render("connectors/automation.html", facts, title="Automation")
+
+    def post(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
+        """Run the job for this organization now."""
+        job_run_request(
+            self.execution_context,
+            name=JOB,
+            organization_id=self.organization_id,
+            include_demo=self.workspace.organization.is_demo,
+        )
+        messages.success(request, "The sync was started. Connectors that are due are read, oldest month first.")
+        return HttpResponseRedirect(reverse("billing-automation", args=[workspace_slug]))

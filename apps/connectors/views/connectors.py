@@ -1,0 +1,193 @@
+"""Connectors: the list, adding one, its page, and its switches (spec 08; spec 06, Connector)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import ClassVar
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+from apps.connectors.contracts import Month
+from apps.connectors.enums import CredentialKind
+from apps.connectors.forms import ConnectorForm, KeyForm, offered_providers
+from apps.connectors.providers.registry import provider_class, provider_classes
+from apps.connectors.rules.transitions import verbs_from
+from apps.connectors.selectors.connectors import connector_timeline, connectors_of_workspace
+from apps.connectors.selectors.records import RecordFilter, totals_matching
+from apps.connectors.selectors.syncs import sync_runs_of_connector
+from apps.connectors.services import (
+    connector_create,
+    connector_credential_replace,
+    connector_disable,
+    connector_enable,
+)
+from apps.connectors.sync.requests import sync_request
+from apps.connectors.views.base import MENDABLE, ConnectorsPage, OneConnectorPage, page_of_connector
+from apps.connectors.views.showing import ConnectorCard, month_lines, run_lines, total_lines
+from apps.core import clock
+from apps.core.errors import CountinghouseError, UnprocessableError
+
+_EVENTS_SHOWN = 20
+_RUNS_SHOWN = 10
+
+
+class ConnectorList(ConnectorsPage):
+    """Every connector of the workspace, with how it does."""
+
+    operations: ClassVar[dict[str, str]] = {"GET": "connectors.read"}
+
+    def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
+        """The list."""
+        cards = [ConnectorCard(connector) for connector in connectors_of_workspace(self.workspace_id)]
+        facts = {"cards": cards, "may_edit": self.may("connector.edit")}
+        return self.render("connectors/list.html", facts, title="Connectors")
+
+
+class ConnectorNew(ConnectorsPage):
+    """Add a connector: first the provider, then what it asks for. The key is tried before anything is stored."""
+
+    operations: ClassVar[dict[str, str]] = {"GET": "connector.edit", "POST": "connector.edit"}
+
+    def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
+        """The choice, or with `?provider=` its form."""
+        name = request.GET.get("provider", "")
+        if name not in provider_classes():
+            facts = {"providers": offered_providers(is_demo=self.workspace.organization.is_demo)}
+            return self.render("connectors/choose.html", facts, title="Add a connector")
+        return self._show(ConnectorForm(provider=provider_class(name), is_demo=self.workspace.organization.is_demo))
+
+    def post(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
+        """Make it; what failed comes back with the form, without the key."""
+        form = ConnectorForm(
+            request.POST,
+            provider=provider_class(request.POST.get("provider", "")),
+            is_demo=self.workspace.organization.is_demo,
+        )
+        if not form.is_valid():
+            return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+        try:
+            connector = connector_create(self.execution_context, workspace_id=self.workspace_id, wish=form.wish())
+        except MENDABLE as refusal:
+            _place(form, refusal)
+            return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+        messages.success(request, f"{connector.name} was added.")
+        return HttpResponseRedirect(page_of_connector(workspace_slug, connector.pk))
+
+    def _show(self, form: ConnectorForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        facts = {"form": form, "provider": form.provider}
+        return self.render("connectors/new.html", facts, title=f"Add {form.provider.label}", status=status)
+
+
+class ConnectorDetail(OneConnectorPage):
+    """One connector: how it does, which months are read and why, its syncs, its timeline."""
+
+    operations: ClassVar[dict[str, str]] = {"GET": "connectors.read"}
+
+    def get(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
+        """The page; while a sync is active its middle part shows the progress by itself."""
+        runs = list(sync_runs_of_connector(self.connector_id)[:_RUNS_SHOWN])
+        card = ConnectorCard(self.connector)
+        verbs = verbs_from(card.status)
+        facts = {
+            "card": card,
+            "months": month_lines(self.connector, clock.now()),
+            "runs": run_lines(runs),
+            "is_active": any(run.finished_at is None for run in runs),
+            "totals": total_lines(totals_matching(RecordFilter(self.workspace_id, self.connector_id))),
+            "timeline": connector_timeline(self.connector_id)[:_EVENTS_SHOWN],
+            "may_sync": self.may("connector.sync") and card.is_enabled,
+            "may_edit": self.may("connector.edit"),
+            "can_enable": "enable" in verbs and self.may("connector.edit"),
+            "can_disable": "disable" in verbs and self.may("connectors.disable"),
+            "takes_key": card.credential_kind is CredentialKind.API_KEY and self.may("connector.edit"),
+        }
+        return self.render("connectors/detail.html", facts, title=self.connector.name)
+
+
+class ConnectorSync(OneConnectorPage):
+    """Sync now: what is due, or one month by its name."""
+
+    operations: ClassVar[dict[str, str]] = {"POST": "connector.sync"}
+
+    def post(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
+        """Queue the runs, and go back to watch them."""
+        return self.done(lambda: self._queued(request.POST.get("month", "auto")))
+
+    def _queued(self, text: str) -> str:
+        try:
+            month = None if text == "auto" else Month.read(text)
+        except ValueError:
+            raise UnprocessableError("Write the month like 2026-04.") from None
+        answers = sync_request(self.execution_context, connector_id=self.connector_id, month=month)
+        if not answers:
+            return "Every month is final: there is nothing to sync. Name a month to read it again."
+        return f"{len(answers)} month{'s' if len(answers) > 1 else ''} will be synced, oldest first."
+
+
+class ConnectorEnable(OneConnectorPage):
+    """Switch it on again."""
+
+    operations: ClassVar[dict[str, str]] = {"POST": "connector.edit"}
+
+    def post(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
+        """Enable it, with the reason that a person owes."""
+        return self.done(self._enabled)
+
+    def _enabled(self) -> str:
+        reason = self.request.POST.get("reason", "")
+        connector_enable(self.execution_context, connector_id=self.connector_id, reason=reason)
+        return "The connector is enabled."
+
+
+class ConnectorDisable(OneConnectorPage):
+    """Switch it off until somebody enables it."""
+
+    operations: ClassVar[dict[str, str]] = {"POST": "connectors.disable"}
+
+    def post(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
+        """Disable it, with the reason that a person owes."""
+        return self.done(self._disabled)
+
+    def _disabled(self) -> str:
+        reason = self.request.POST.get("reason", "")
+        connector_disable(self.execution_context, connector_id=self.connector_id, reason=reason)
+        return "The connector is disabled."
+
+
+class ConnectorKey(OneConnectorPage):
+    """Put another key in the place of the connector's."""
+
+    operations: ClassVar[dict[str, str]] = {"GET": "connector.edit", "POST": "connector.edit"}
+
+    def get(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
+        """The form."""
+        return self._show(KeyForm())
+
+    def post(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
+        """Try the key and store it; what failed comes back with the form."""
+        form = KeyForm(request.POST)
+        if not form.is_valid():
+            return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+        try:
+            connector_credential_replace(
+                self.execution_context, connector_id=self.connector_id, api_key=form.cleaned_data["api_key"]
+            )
+        except MENDABLE as refusal:
+            _place(form, refusal)
+            return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+        messages.success(request, "The key was tried and stored.")
+        return self.back()
+
+    def _show(self, form: KeyForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        facts = {"form": form, "card": ConnectorCard(self.connector)}
+        return self.render("connectors/key.html", facts, title="Replace the key", status=status)
+
+
+def _place(form: ConnectorForm | KeyForm, refusal: CountinghouseError) -> None:
+    """Put each sentence of the refusal where it belongs."""
+    for error in refusal.errors:
+        form.place_error(error.field, error.message)
+    if not refusal.errors:
+        form.add_error(None, refusal.detail)

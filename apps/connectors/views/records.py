@@ -1,0 +1,90 @@
+"""Billing records: filters, totals of each currency, CSV (spec 06, BillingRecord)."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+
+from apps.connectors.enums import RecordKind
+from apps.connectors.exports import csv_lines
+from apps.connectors.ids import ConnectorId
+from apps.connectors.selectors.connectors import connectors_of_workspace
+from apps.connectors.selectors.records import RecordFilter, records_matching, records_streamed, totals_matching
+from apps.connectors.views.base import ConnectorsPage
+from apps.connectors.views.showing import total_lines
+from apps.core.amounts import format_minor
+from apps.core.ids import WorkspaceId
+
+PAGE_SIZE = 50
+_MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+
+
+def filter_of(request: HttpRequest, workspace_id: WorkspaceId) -> RecordFilter:
+    """What the query asks for; a value that can't be asks for nothing in particular."""
+    asked = request.GET
+    month, kind, currency = asked.get("month", ""), asked.get("kind", ""), asked.get("currency", "").upper()
+    return RecordFilter(
+        workspace_id=workspace_id,
+        connector_id=_connector_id(asked.get("connector", "")),
+        month=month if _MONTH.fullmatch(month) else "",
+        kind=kind if kind in RecordKind.values else "",
+        currency=currency if _CURRENCY.fullmatch(currency) else "",
+        with_voided="voided" in asked,
+    )
+
+
+def _connector_id(text: str) -> ConnectorId | None:
+    try:
+        return ConnectorId(UUID(text))
+    except ValueError:
+        return None
+
+
+class RecordList(ConnectorsPage):
+    """The records that the connectors brought."""
+
+    operations: ClassVar[dict[str, str]] = {"GET": "connectors.read"}
+
+    def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
+        """One page of them, with the totals of all that match."""
+        wanted = filter_of(request, self.workspace_id)
+        rows = records_matching(wanted).select_related("connector").defer("raw")
+        page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+        lines = [
+            {
+                "record": row,
+                "amount": "" if row.amount_minor is None else format_minor(row.amount_minor, row.currency),
+            }
+            for row in page
+        ]
+        facts = {
+            "lines": lines,
+            "page_of": page,
+            "wanted": wanted,
+            "kinds": RecordKind.choices,
+            "connectors": connectors_of_workspace(self.workspace_id),
+            "totals": total_lines(totals_matching(wanted)),
+            "query": urlencode({name: value for name, value in request.GET.items() if name != "page"}),
+            "is_filtered": wanted != RecordFilter(self.workspace_id),
+            "may_export": self.may("report.export"),
+        }
+        return self.render("connectors/records.html", facts, title="Billing records")
+
+
+class RecordExport(ConnectorsPage):
+    """The same records as CSV, streamed."""
+
+    operations: ClassVar[dict[str, str]] = {"GET": "report.export"}
+
+    def get(self, request: HttpRequest, workspace_slug: str) -> StreamingHttpResponse:
+        """Every record that matches, in constant memory."""
+        lines = csv_lines(records_streamed(filter_of(request, self.workspace_id)))
+        answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+        answer.headers["Content-Disposition"] = f'attachment; filename="{workspace_slug}-billing-records.csv"'
+        return answer

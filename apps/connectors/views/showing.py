@@ -1,0 +1,127 @@
+"""Connectors, months and runs as the pages show them, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from apps.connectors.enums import AutoDisableReason, ConnectorStatus, CredentialKind, SyncStatus
+from apps.connectors.models import Connector, SyncRun
+from apps.connectors.providers.registry import provider_classes, provider_label
+from apps.connectors.selectors.records import CurrencyTotal
+from apps.connectors.sync.month_choice import month_decisions
+from apps.connectors.wording import CAUSES, REMEDIES
+from apps.core.amounts import format_minor
+
+_TONES = {
+    ConnectorStatus.ENABLED: "good",
+    ConnectorStatus.PENDING: "wait",
+    ConnectorStatus.DISABLED: "off",
+    ConnectorStatus.AUTO_DISABLED: "bad",
+    ConnectorStatus.NEEDS_REAUTHORIZATION: "bad",
+}
+_RUN_TONES = {
+    SyncStatus.QUEUED: "wait",
+    SyncStatus.RUNNING: "wait",
+    SyncStatus.SUCCEEDED: "good",
+    SyncStatus.FAILED: "bad",
+    SyncStatus.CANCELLED: "off",
+}
+
+
+class ConnectorCard:
+    """A connector in words: how it does, and what helps."""
+
+    def __init__(self, connector: Connector) -> None:
+        self.connector = connector
+        self.status = ConnectorStatus(connector.status)
+        self.provider = provider_label(connector.provider)
+
+    @property
+    def tone(self) -> str:
+        """How its status looks."""
+        return _TONES[self.status]
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether it is read."""
+        return self.status is ConnectorStatus.ENABLED
+
+    @property
+    def credential_kind(self) -> CredentialKind:
+        """What its provider lets us in with."""
+        found = provider_classes().get(self.connector.provider)
+        return found.credential_kind if found else CredentialKind.NONE
+
+    @property
+    def why(self) -> str:
+        """Why it is off, and what helps; empty for one that runs."""
+        if self.connector.auto_disable_reason:
+            reason = AutoDisableReason(self.connector.auto_disable_reason)
+            return f"Switched off, because {CAUSES[reason]}. {REMEDIES[reason]}"
+        return {
+            ConnectorStatus.PENDING: "It waits for its credential; nothing is read before that.",
+            ConnectorStatus.DISABLED: "Somebody disabled it. It stays off until it is enabled.",
+            ConnectorStatus.NEEDS_REAUTHORIZATION: "Its authorization is over. Authorize it again.",
+        }.get(self.status, "")
+
+
+@dataclass(frozen=True, slots=True)
+class MonthLine:
+    """One month: where it stands, and why it is read or not."""
+
+    month: str
+    status: str
+    is_due: bool
+    why: str
+    read_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One run: what it brings, and how far it is."""
+
+    run: SyncRun
+    tone: str
+    label: str
+    words: str
+
+
+def month_lines(connector: Connector, now: datetime) -> list[MonthLine]:
+    """The months of the connector, newest first."""
+    decisions = month_decisions(connector, now)
+    return [
+        MonthLine(str(decision.month), decision.status.value, decision.is_due, decision.why, decision.reading.read_at)
+        for decision in reversed(decisions)
+    ]
+
+
+def run_lines(runs: Sequence[SyncRun]) -> list[RunLine]:
+    """The runs as they are told."""
+    found = []
+    for run in runs:
+        status = SyncStatus(run.status)
+        found.append(RunLine(run, _RUN_TONES[status], status.label, _words(run, status)))
+    return found
+
+
+def _words(run: SyncRun, status: SyncStatus) -> str:
+    counted = f"{run.created:,} new, {run.updated:,} changed, {run.voided:,} voided, {run.unchanged:,} as before"
+    match status:
+        case SyncStatus.QUEUED:
+            return f"Waits: {run.error}" if run.error else "Waits for its turn."
+        case SyncStatus.RUNNING:
+            return f"{run.fetched:,} records read so far, {run.pages:,} pages."
+        case SyncStatus.SUCCEEDED:
+            return f"{counted}."
+        case _:
+            return run.error
+
+
+def total_lines(totals: Sequence[CurrencyTotal]) -> list[dict[str, str]]:
+    """The total of each currency by itself."""
+    return [
+        {"amount": format_minor(total.amount_minor, total.currency), "records": f"{total.records:,}"}
+        for total in totals
+    ]

@@ -1,0 +1,44 @@
+"""The sentences of the timeline about causes, in the words of those who read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from apps.connectors.enums import AutoDisableReason, ConnectorEventKind
+
+# What has happened, and what brings the connector back.
+CAUSES: Mapping[AutoDisableReason, str] = MappingProxyType(
+    {
+        AutoDisableReason.INVALID_PAYMENT_METHOD: "the organization's payments failed and its grace period ended",
+        AutoDisableReason.INVOICE_MARKED_UNCOLLECTIBLE: "an invoice was marked uncollectible",
+        AutoDisableReason.UNSUBSCRIBED: "the subscription ended",
+        AutoDisableReason.CREDITS_EXHAUSTED: "the organization's credits are used up",
+        AutoDisableReason.TOO_MANY_FAILURES: "too many syncs failed in a row",
+        AutoDisableReason.CREDENTIAL_INVALID: "the provider refused its credential",
+    }
+)
+REMEDIES: Mapping[AutoDisableReason, str] = MappingProxyType(
+    {
+        AutoDisableReason.INVALID_PAYMENT_METHOD: "It comes back by itself once the overdue invoices are paid.",
+        AutoDisableReason.INVOICE_MARKED_UNCOLLECTIBLE: "It comes back by itself once the organization is unlocked.",
+        AutoDisableReason.UNSUBSCRIBED: "It comes back by itself with a new subscription.",
+        AutoDisableReason.CREDITS_EXHAUSTED: "It comes back by itself once there are credits again.",
+        AutoDisableReason.TOO_MANY_FAILURES: "Look at the failed syncs, mend their cause, then enable it.",
+        AutoDisableReason.CREDENTIAL_INVALID: "Replace the credential: that enables it again.",
+    }
+)
+
+
+def sentence_of_arrival(kind: ConnectorEventKind, reason: AutoDisableReason) -> str:
+    """What the timeline says when the cause came."""
+    if kind is ConnectorEventKind.CAUSE_ADDED:
+        return f"Stays off for one more cause: {CAUSES[reason]}."
+    return f"Switched off by the system, because {CAUSES[reason]}. {REMEDIES[reason]}"
+
+
+def sentence_of_departure(kind: ConnectorEventKind, reason: AutoDisableReason) -> str:
+    """What the timeline says when the cause went away."""
+    if kind is ConnectorEventKind.CAUSE_REMOVED:
+        return f"One cause is gone ({reason.label.lower()}); another still keeps it off."
+    return f"Enabled again: its cause is gone ({reason.label.lower()})."

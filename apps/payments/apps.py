@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class PaymentsConfig(AppConfig):
+    name = "apps.payments"
+    verbose_name = "Payments"
+
+    def ready(self) -> None:
+        """Register what subscriptions leave to us: what follows from a change of a payment config; our page."""
+        from apps.payments.consequences import payment_config_consequences  # noqa: PLC0415
+        from apps.subscriptions import consequences  # noqa: PLC0415
+        from apps.tenants import navigation  # noqa: PLC0415
+
+        consequences.register("payments", payment_config_consequences)
+        self._introduce_providers()
+        navigation.billing_page(
+            "invoices", label="Invoices", url_name="billing-invoices", order=40, operation="invoices.read"
+        )
+
+    def _introduce_providers(self) -> None:
+        """Whom the mirror asks, once a key is set."""
+        from apps.payments import asking  # noqa: PLC0415
+        from apps.payments.providers.orb import orb_api  # noqa: PLC0415
+        from apps.payments.providers.stripe import stripe_api  # noqa: PLC0415
+        from apps.subscriptions.enums import Provider  # noqa: PLC0415
+
+        asking.register_api(Provider.STRIPE, stripe_api)
+        asking.register_api(Provider.ORB, orb_api)

@@ -1,0 +1,57 @@
+"""Frozen values that the parts of payments hand each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from apps.subscriptions.enums import Provider
+
+# An answer of the provider to our own question is later than every event of its second.
+ANSWER_RANK = 30_000
+
+
+class ObjectKind(Enum):
+    """Which provider objects are mirrored (spec 04)."""
+
+    CUSTOMER = "customer"
+    SUBSCRIPTION = "subscription"
+    INVOICE = "invoice"
+    PAYMENT_METHOD = "payment_method"
+    DISPUTE = "dispute"
+    REFUND = "refund"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectNews:
+    """What one event, or one answer, says of one provider object.
+
+    `fields` are the columns of the mirror as they were at that moment, taken only when the news are later than what
+    the mirror has; empty where the event is no snapshot. `firsts` are moments of which the mirror keeps the earliest
+    ever told. `organization_id` is what the provider keeps for us about whom the customer stands for.
+    """
+
+    kind: ObjectKind
+    external_id: str
+    customer_id: str
+    rank: int = 0
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    firsts: Mapping[str, datetime] = field(default_factory=dict)
+    organization_id: UUID | None = None
+    # Where the customer is not named: the charge that leads to it.
+    charge_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventNews:
+    """One event of a provider: its identity, its own time, and what it says; None for a type that is not handled."""
+
+    provider: Provider
+    event_id: str
+    type: str
+    occurred_at: datetime
+    about: ObjectNews | None

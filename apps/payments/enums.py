@@ -1,0 +1,77 @@
+"""Words of the payments app, as text enumerations (spec 04)."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class WebhookStatus(TextChoices):
+    """Where a stored event stands. `failed` is parked: a person decides; nothing is ever dropped."""
+
+    RECEIVED = "received", "Received"
+    PROCESSING = "processing", "Processing"
+    PROCESSED = "processed", "Processed"
+    IGNORED = "ignored", "Ignored"
+    UNMATCHED = "unmatched", "Unmatched"
+    FAILED = "failed", "Failed"
+
+
+class EventSource(TextChoices):
+    """How an event came to us."""
+
+    WEBHOOK = "webhook", "Webhook"
+    RECONCILIATION = "reconciliation", "Found by reconciliation"
+
+
+class InvoiceStatus(TextChoices):
+    """Status of a mirrored invoice, in one vocabulary for both providers."""
+
+    DRAFT = "draft", "Draft"
+    OPEN = "open", "Open"
+    PAID = "paid", "Paid"
+    UNCOLLECTIBLE = "uncollectible", "Uncollectible"
+    VOID = "void", "Void"
+
+
+class ProviderSubscriptionStatus(TextChoices):
+    """Status of a mirrored subscription, in one vocabulary for both providers."""
+
+    INCOMPLETE = "incomplete", "Incomplete"
+    TRIALING = "trialing", "Trialing"
+    ACTIVE = "active", "Active"
+    PAST_DUE = "past_due", "Past due"
+    PAUSED = "paused", "Paused"
+    ENDED = "ended", "Ended"
+
+
+class CustomerStatus(TextChoices):
+    """Status of a mirrored customer."""
+
+    ACTIVE = "active", "Active"
+    DELETED = "deleted", "Deleted"
+
+
+class PaymentMethodStatus(TextChoices):
+    """Whether a mirrored payment method is attached to its customer."""
+
+    ATTACHED = "attached", "Attached"
+    DETACHED = "detached", "Detached"
+
+
+class BillingEventName(TextChoices):
+    """What is tracked (spec 04, Tracking). `Checkout Session Started` is ours: the funnel begins with it."""
+
+    CHECKOUT_STARTED = "Checkout Session Started"
+    CHECKOUT_COMPLETED = "Checkout Session Completed"
+    GRACE_STARTED = "Grace Period Started"
+    GRACE_ENDED = "Grace Period Ended"
+    SUBSCRIPTION_STARTED = "Subscription Started"
+    SUBSCRIPTION_ENDED = "Subscription Ended"
+    SUBSCRIPTION_CANCELLED = "Subscription Cancelled"
+    SUBSCRIPTION_UNCANCELLED = "Subscription Uncancelled"
+    PLAN_PHASE_CHANGE = "Plan Phase Change"
+    INVOICE_PAID = "Invoice Paid"
+    INVOICE_FAILED = "Invoice Payment Failed"
+    INVOICE_UNCOLLECTIBLE = "Invoice Uncollectible"
+    CREDITS_GRANTED = "Credits Granted"
+    CREDITS_EXHAUSTED = "Credits Exhausted"

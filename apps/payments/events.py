@@ -1,0 +1,9 @@
+"""Audit events of the payments app."""
+
+from __future__ import annotations
+
+from apps.core.audit import audit_event
+
+WEBHOOK_EVENT_PROCESSED_AGAIN = audit_event("webhook_event.processed_again", "Webhook event processed again")
+CHECKOUT_STARTED = audit_event("checkout.started", "Checkout started")
+PORTAL_OPENED = audit_event("customer_portal.opened", "Customer portal opened")

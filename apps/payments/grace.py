@@ -1,0 +1,74 @@
+"""The end of grace periods: due rows, not timers, so that it is right after any outage (spec 04, Grace period)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from apps.core.context import ExecutionContext
+from apps.core.errors import ConflictError
+from apps.core.ids import OrganizationId
+from apps.payments.notices import REMINDER_BEFORE, grace_reminder
+from apps.subscriptions.contracts import EndGrace
+from apps.subscriptions.models import OrganizationPaymentConfig
+from apps.subscriptions.services import payment_config_change
+
+_ENDED = "the grace period is over"
+
+
+def end_due_grace_periods(
+    context: ExecutionContext, *, now: datetime, organization_id: UUID | None, include_demo: bool
+) -> dict[str, int]:
+    """End each grace period that is due, one transaction each, in the order of the organizations."""
+    counts = {"ended": 0, "changed_meanwhile": 0}
+    due = _running(organization_id, include_demo=include_demo).filter(grace_period_end_at__lte=now)
+    for config in due.iterator():
+        name = "ended" if _end(context, config) else "changed_meanwhile"
+        counts[name] += 1
+    return counts
+
+
+def remind_of_ends(
+    context: ExecutionContext, *, now: datetime, organization_id: UUID | None, include_demo: bool
+) -> int:
+    """Tell the owners of each grace period that ends within three days, once an end; returns how many there are."""
+    soon = _running(organization_id, include_demo=include_demo).filter(
+        grace_period_end_at__gt=now, grace_period_end_at__lte=now + REMINDER_BEFORE
+    )
+    count = 0
+    for config in soon.iterator():
+        with transaction.atomic():
+            grace_reminder(_within(context, config), config)
+        count += 1
+    return count
+
+
+def _running(organization_id: UUID | None, *, include_demo: bool) -> QuerySet[OrganizationPaymentConfig]:
+    rows = OrganizationPaymentConfig.objects.filter(grace_period_end_at__isnull=False).select_related("organization")
+    if organization_id is not None:
+        rows = rows.filter(organization=organization_id)
+    if not include_demo:
+        rows = rows.filter(organization__is_demo=False)
+    return rows.order_by("organization")
+
+
+def _end(context: ExecutionContext, config: OrganizationPaymentConfig) -> bool:
+    """Whether it was ended. Who paid, or got more time, since the row was read keeps what they got."""
+    try:
+        payment_config_change(
+            _within(context, config),
+            organization_id=OrganizationId(config.organization_id),
+            change=EndGrace(),
+            reason=_ENDED,
+            expected_version=config.version,
+        )
+    except ConflictError:
+        return False
+    return True
+
+
+def _within(context: ExecutionContext, config: OrganizationPaymentConfig) -> ExecutionContext:
+    return context.within(OrganizationId(config.organization_id), is_demo=config.organization.is_demo)

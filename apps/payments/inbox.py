@@ -1,0 +1,97 @@
+"""The inbox as rows: storing an event once, claiming it with a lease, writing down what came of it (spec 04, Webhooks).
+
+Claims pass each other with SKIP LOCKED. An event belongs to the worker whose attempt number it bears; one that comes
+back after its lease finds the number changed and writes nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+
+from apps.core import clock
+from apps.core.ids import RequestId
+from apps.payments.contracts import EventNews
+from apps.payments.enums import EventSource, WebhookStatus
+from apps.payments.models import WebhookEvent
+
+LEASE = timedelta(minutes=3)
+
+_STORE = """
+    INSERT INTO payments_webhookevent
+        (id, provider, event_id, type, source, payload, occurred_at, received_at, status, attempts, next_try_at,
+         lease_expires_at, processed_at, error, customer_external_id, organization_id, request_id)
+    VALUES (%(id)s, %(provider)s, %(event_id)s, %(type)s, %(source)s, %(payload)s::jsonb, %(occurred_at)s, %(now)s,
+        %(status)s, 0, %(next_try_at)s, NULL, %(processed_at)s, '', %(customer)s, NULL, %(request_id)s)
+    ON CONFLICT (provider, event_id) DO NOTHING
+    RETURNING id
+"""
+_CLAIM = """
+    WITH due AS MATERIALIZED (
+        SELECT id FROM payments_webhookevent
+        WHERE (%(id)s::uuid IS NULL OR id = %(id)s)
+          AND (%(organization)s::uuid IS NULL OR organization_id = %(organization)s)
+          AND ((status = 'received' AND next_try_at <= %(now)s)
+            OR (status = 'processing' AND lease_expires_at <= %(now)s))
+        ORDER BY next_try_at, received_at
+        LIMIT 1 FOR UPDATE SKIP LOCKED
+    )
+    UPDATE payments_webhookevent AS event
+    SET status = 'processing', attempts = event.attempts + 1, lease_expires_at = %(until)s
+    FROM due WHERE event.id = due.id
+    RETURNING event.id
+"""
+
+
+def store(news: EventNews, body: dict[str, Any], *, source: EventSource, request_id: RequestId) -> UUID | None:
+    """Keep the event, in one statement; its row's id, or None when we have it already."""
+    now = clock.now()
+    is_heard = news.about is not None
+    values: dict[str, Any] = {
+        "id": uuid.uuid4(),
+        "provider": news.provider.value,
+        "event_id": news.event_id,
+        "type": news.type[:120],
+        "source": source.value,
+        "payload": msgspec.json.encode(body).decode(),
+        "occurred_at": news.occurred_at,
+        "now": now,
+        "status": (WebhookStatus.RECEIVED if is_heard else WebhookStatus.IGNORED).value,
+        "next_try_at": now if is_heard else None,
+        "processed_at": None if is_heard else now,
+        "customer": news.about.customer_id if news.about else "",
+        "request_id": request_id,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_STORE, values)
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def claim(
+    event_pk: UUID | None, *, organization_id: UUID | None = None, lease: timedelta = LEASE
+) -> WebhookEvent | None:
+    """Take the event, or the one that has been due the longest, for this worker; None when there is none."""
+    now = clock.now()
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        values = {"id": event_pk, "organization": organization_id, "now": now, "until": now + lease}
+        cursor.execute(_CLAIM, values)
+        row = cursor.fetchone()
+        return WebhookEvent.objects.get(pk=row[0]) if row else None
+
+
+def settle(event: WebhookEvent, status: WebhookStatus, **values: Any) -> bool:
+    """Write down what came of it, if it is still this worker's."""
+    ours = WebhookEvent.objects.filter(pk=event.pk, status=WebhookStatus.PROCESSING, attempts=event.attempts)
+    return ours.update(status=status, lease_expires_at=None, **{"next_try_at": None, **values}) == 1
+
+
+def oldest_due(now: datetime) -> WebhookEvent | None:
+    """The event that has been due the longest; for health and alarms."""
+    waiting = WebhookEvent.objects.filter(status=WebhookStatus.RECEIVED, next_try_at__lte=now)
+    return waiting.order_by("next_try_at").first()

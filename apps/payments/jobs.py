@@ -1,0 +1,44 @@
+"""The jobs of payments: the inbox each minute, grace every five (spec 04; spec 08, Celery)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from apps.core import clock
+from apps.core.context import ExecutionContext
+from apps.core.jobs import job
+from apps.payments.grace import end_due_grace_periods, remind_of_ends
+from apps.payments.services import webhook_events_reconcile, webhook_inbox_sweep
+from apps.subscriptions.enums import Provider
+
+
+@job("sweep-inbox", operation="jobs.sweep_inbox", every=timedelta(minutes=1), max_attempts=1)
+def sweep_inbox(
+    context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
+) -> dict[str, int]:
+    """Process what is due in the inbox, whichever the slot: the sure way; messages to the workers are the quick one."""
+    return webhook_inbox_sweep(context, organization_id=organization_id)
+
+
+@job("end-grace-periods", operation="jobs.end_grace_periods", every=timedelta(minutes=5))
+def end_grace_periods(
+    context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
+) -> dict[str, int]:
+    """End what is due and remind of what is due soon. Looks at rows, so that one run after an outage does it all."""
+    now = clock.now()
+    counts = end_due_grace_periods(context, now=now, organization_id=organization_id, include_demo=include_demo)
+    soon = remind_of_ends(context, now=now, organization_id=organization_id, include_demo=include_demo)
+    return {**counts, "ending_soon": soon}
+
+
+@job("reconcile-payments", operation="jobs.reconcile_payments", every=timedelta(days=1), offset=timedelta(hours=3))
+def reconcile_payments(
+    context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
+) -> dict[str, int]:
+    """Find the events that were never delivered. For all organizations at once: the provider's list is not by them."""
+    counts: dict[str, int] = {}
+    for provider in Provider:
+        found = webhook_events_reconcile(context, provider=provider, now=clock.now())
+        counts |= {f"{provider.value}_{name}": count for name, count in found.items()}
+    return counts

@@ -1,0 +1,24 @@
+"""Records of the payments app: fields and constraints, no rules."""
+
+from __future__ import annotations
+
+from apps.payments.models.anchors import GraceAnchor
+from apps.payments.models.billing_events import BillingEvent
+from apps.payments.models.inbox import WebhookEvent
+from apps.payments.models.invoices import ProviderInvoice
+from apps.payments.models.mirror import MirroredObject, ProviderCustomer, ProviderPaymentMethod
+from apps.payments.models.money_back import ProviderDispute, ProviderRefund
+from apps.payments.models.provider_subscriptions import ProviderSubscription
+
+__all__ = [
+    "BillingEvent",
+    "GraceAnchor",
+    "MirroredObject",
+    "ProviderCustomer",
+    "ProviderDispute",
+    "ProviderInvoice",
+    "ProviderPaymentMethod",
+    "ProviderRefund",
+    "ProviderSubscription",
+    "WebhookEvent",
+]

@@ -1,0 +1,75 @@
+"""The webhook inbox: every signed event that a provider sent, once (spec 04, Webhooks)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from apps.core.constraints import one_of
+from apps.payments.enums import EventSource, WebhookStatus
+from apps.subscriptions.enums import Provider
+
+_WAITING = [WebhookStatus.RECEIVED, WebhookStatus.PROCESSING]
+
+
+class WebhookEvent(models.Model):
+    """One event, stored before anything is done about it; the payload is as the provider signed it.
+
+    `lease_expires_at` of an event in work is when its worker counts as dead; `next_try_at` of a received one is when
+    it is due. An unmatched event waits for `customer_external_id` to become known, and is driven again then.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    provider = models.CharField(max_length=16, choices=Provider.choices)
+    event_id = models.CharField(max_length=255)
+    type = models.CharField(max_length=120)
+    source = models.CharField(max_length=16, choices=EventSource.choices, default=EventSource.WEBHOOK)
+    payload = models.JSONField()
+    occurred_at = models.DateTimeField(help_text="The provider's own time.")
+    received_at = models.DateTimeField()
+    status = models.CharField(max_length=16, choices=WebhookStatus.choices, default=WebhookStatus.RECEIVED)
+    attempts = models.PositiveIntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    processed_at = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True, default="")
+    customer_external_id = models.CharField(max_length=255, blank=True, default="")
+    # A plain id, so that an event outlives whatever it speaks of and the inbox needs no lock on the organization.
+    organization_id = models.UUIDField(null=True, blank=True)
+    request_id = models.CharField(max_length=200)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["provider", "event_id"], name="webhook_event_unique"),
+            one_of("provider", Provider, "webhook_event_provider_known"),
+            one_of("status", WebhookStatus, "webhook_event_status_known"),
+            one_of("source", EventSource, "webhook_event_source_known"),
+            models.CheckConstraint(condition=~Q(event_id="") & ~Q(type=""), name="webhook_event_has_id_and_type"),
+            models.CheckConstraint(
+                condition=Q(status=WebhookStatus.PROCESSING, lease_expires_at__isnull=False)
+                | (~Q(status=WebhookStatus.PROCESSING) & Q(lease_expires_at__isnull=True)),
+                name="webhook_event_lease_iff_processing",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=_WAITING, next_try_at__isnull=False)
+                | (~Q(status__in=_WAITING) & Q(next_try_at__isnull=True)),
+                name="webhook_event_due_iff_waiting",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["next_try_at"], condition=Q(status__in=_WAITING), name="webhook_event_due"),
+            models.Index(
+                fields=["provider", "customer_external_id"],
+                condition=Q(status=WebhookStatus.UNMATCHED),
+                name="webhook_event_unmatched",
+            ),
+            models.Index(fields=["status", "-received_at"], name="webhook_event_by_status"),
+            models.Index(fields=["-received_at"], name="webhook_event_latest"),
+            models.Index(fields=["organization_id", "-received_at"], name="webhook_event_tenant"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"

@@ -1,0 +1,90 @@
+"""What every mirrored provider object has, and the small ones: customers and payment methods (spec 04)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from apps.core.constraints import one_of
+from apps.payments.enums import CustomerStatus, PaymentMethodStatus
+from apps.subscriptions.enums import Provider
+from apps.tenants.models import Organization
+
+
+class MirroredObject(models.Model):
+    """A provider's object as its newest news tells it.
+
+    News have a total order: the event's time, then `news_rank` (a terminal state is later than one that leads to it),
+    then the event's id. A row takes only news later than what it has, so that the order of deliveries can't matter.
+    Of two news of one second the provider is asked, where a key is configured; its answer ranks above all others of
+    that second. `asked_ticket` and `answered_ticket` order such questions: an older one never undoes a newer answer.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    provider = models.CharField(max_length=16, choices=Provider.choices)
+    external_id = models.CharField(max_length=255)
+    customer_external_id = models.CharField(max_length=255, blank=True, default="")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    news_at = models.DateTimeField(help_text="The provider's time of the newest news.")
+    news_rank = models.SmallIntegerField(default=0)
+    news_id = models.CharField(max_length=255, blank=True, default="")
+    asked_ticket = models.PositiveIntegerField(default=0)
+    answered_ticket = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
+
+    class Meta:
+        abstract = True
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["provider", "external_id"], name="%(class)s_unique"),
+            one_of("provider", Provider, "%(class)s_provider_known"),
+            models.CheckConstraint(condition=~Q(external_id=""), name="%(class)s_has_external_id"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["provider", "customer_external_id"], name="%(class)s_customer"),
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class ProviderCustomer(MirroredObject):
+    """A customer at a provider; tied to its organization by what we set there, or by a completed checkout.
+
+    `checkout_completed_at` is the time of the earliest completed checkout of this customer.
+    """
+
+    status = models.CharField(max_length=16, choices=CustomerStatus.choices, default=CustomerStatus.ACTIVE)
+    email = models.CharField(max_length=320, blank=True, default="")
+    default_payment_method_id = models.CharField(max_length=255, blank=True, default="")
+    checkout_completed_at = models.DateTimeField(null=True, blank=True)
+    credits_depleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta(MirroredObject.Meta):
+        abstract = False
+        constraints: ClassVar = [
+            *MirroredObject.Meta.constraints,
+            one_of("status", CustomerStatus, "providercustomer_status_known"),
+        ]
+
+
+class ProviderPaymentMethod(MirroredObject):
+    """A card, or another way to pay, of a customer; never more of it than its last four digits."""
+
+    status = models.CharField(max_length=16, choices=PaymentMethodStatus.choices)
+    kind = models.CharField(max_length=40, blank=True, default="")
+    brand = models.CharField(max_length=40, blank=True, default="")
+    last4 = models.CharField(max_length=4, blank=True, default="")
+    expires_month = models.PositiveSmallIntegerField(null=True, blank=True)
+    expires_year = models.PositiveSmallIntegerField(null=True, blank=True)
+
+    class Meta(MirroredObject.Meta):
+        abstract = False
+        constraints: ClassVar = [
+            *MirroredObject.Meta.constraints,
+            one_of("status", PaymentMethodStatus, "providerpaymentmethod_status_known"),
+        ]

@@ -1,0 +1,3 @@
+"""One module an outside system, behind one small contract."""
+
+from __future__ import annotations

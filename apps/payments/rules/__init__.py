@@ -1,0 +1,3 @@
+"""Payment rules: pure, no Django records, no clock (spec 04)."""
+
+from __future__ import annotations

@@ -1,0 +1,19 @@
+"""The only code by which others change what payments own."""
+
+from __future__ import annotations
+
+from apps.payments.services.customers import provider_customer_keep
+from apps.payments.services.events import (
+    webhook_event_process,
+    webhook_event_process_again,
+    webhook_inbox_sweep,
+)
+from apps.payments.services.reconciliation import webhook_events_reconcile
+
+__all__ = [
+    "provider_customer_keep",
+    "webhook_event_process",
+    "webhook_event_process_again",
+    "webhook_events_reconcile",
+    "webhook_inbox_sweep",
+]

@@ -1,0 +1,147 @@
+"""Starting a Stripe Checkout session, opening the customer portal (spec 04, Checkout and portal).
+
+The key of the call is committed, with the audit entry and the tracking event, before the call is made: a repeated
+attempt sends the same key, and Stripe answers it with the same session.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.core import clock
+from apps.core.audit import AuditEvent, audit_append
+from apps.core.context import ExecutionContext
+from apps.core.errors import ConflictError, UnavailableError, UnprocessableError
+from apps.core.gate import require
+from apps.core.ids import OrganizationId, WorkspaceId
+from apps.payments.events import CHECKOUT_STARTED, PORTAL_OPENED
+from apps.payments.providers.contract import ProviderCallError
+from apps.payments.providers.stripe import CheckoutWish, StripeApi, stripe_api
+from apps.payments.tracking import CheckoutStarted, billing_event_record
+from apps.subscriptions.enums import SubscriptionState
+from apps.subscriptions.models import Plan
+from apps.subscriptions.rules.transitions import is_new_start
+from apps.subscriptions.selectors.records import payment_config_of, workspace_subscription_of
+
+NOT_CONFIGURED = "Online payment is not set up in this installation. Please write to our billing team."
+DEMO = "This is a demo: nothing leaves the building, so that no payment page is opened."
+NO_CUSTOMER = "Your customer record at Stripe is still being made. Please try again in a few minutes."
+
+
+def checkout_obstacle(context: ExecutionContext, organization_id: OrganizationId) -> str:
+    """Why neither checkout nor portal can be opened now, in words for the tenant; empty when they can."""
+    if not settings.STRIPE_SECRET_KEY:
+        return NOT_CONFIGURED
+    if context.is_demo:
+        return DEMO
+    return "" if _customer_of(organization_id) else NO_CUSTOMER
+
+
+def checkout_start(
+    context: ExecutionContext,
+    *,
+    organization_id: OrganizationId,
+    workspace_id: WorkspaceId,
+    attempt: UUID,
+    return_url: str,
+    plan_slug: str = "",
+) -> str:
+    """Start a Checkout session; answers the address of Stripe's page. Without a plan it only asks for a way to pay.
+
+    `attempt` is made with the form: the same again is the same session. Raises `ForbiddenError`; `ConflictError`
+    `checkout_impossible` with the reason; `UnprocessableError` `unknown_plan`; `UnavailableError` when Stripe does not
+    do its part.
+    """
+    require(context, "checkout.start")
+    api, customer_id = _stripe_of(context, organization_id)
+    _require_sellable(workspace_id, plan_slug)
+    mode = "subscription" if plan_slug else "setup"
+    key = f"checkout-{organization_id}-{workspace_id}-{attempt}-{plan_slug}"
+    _store_start(context, organization_id, CheckoutStarted(mode, workspace_id, plan_slug), key)
+    wish = CheckoutWish(
+        customer_id=customer_id,
+        organization_id=organization_id,
+        workspace_id=workspace_id,
+        success_url=f"{return_url}?checkout=done",
+        cancel_url=return_url,
+        plan_slug=plan_slug,
+    )
+    try:
+        return api.checkout_start(key=key, wish=wish)
+    except ProviderCallError as error:
+        raise _unavailable(error) from error
+
+
+@transaction.atomic
+def _store_start(
+    context: ExecutionContext, organization_id: OrganizationId, properties: CheckoutStarted, key: str
+) -> None:
+    """Keep the key, before anything is sent with it."""
+    is_new = billing_event_record(
+        context, properties=properties, organization_id=organization_id, occurred_at=clock.now(), key=key
+    )
+    if is_new:
+        _note(context, CHECKOUT_STARTED, organization_id, key, {"mode": properties.mode, "plan": properties.plan})
+
+
+def portal_open(context: ExecutionContext, *, organization_id: OrganizationId, attempt: UUID, return_url: str) -> str:
+    """Open Stripe's customer portal; answers the address of its page. Raises as `checkout_start`."""
+    require(context, "checkout.start")
+    api, customer_id = _stripe_of(context, organization_id)
+    key = f"portal-{organization_id}-{attempt}"
+    with transaction.atomic():
+        _note(context, PORTAL_OPENED, organization_id, key, {"customer": customer_id})
+    try:
+        return api.portal_open(key=key, customer_id=customer_id, return_url=return_url)
+    except ProviderCallError as error:
+        raise _unavailable(error) from error
+
+
+def may_subscribe(workspace_id: WorkspaceId) -> bool:
+    """Whether the workspace has no subscription that runs: a second one would be paid for twice."""
+    record = workspace_subscription_of(workspace_id)
+    return is_new_start(SubscriptionState(record.state) if record else None)
+
+
+def _require_sellable(workspace_id: WorkspaceId, plan_slug: str) -> None:
+    if not plan_slug:
+        return
+    if not may_subscribe(workspace_id):
+        raise ConflictError("This workspace has a subscription already. Our billing team changes its plan.")
+    if not Plan.objects.filter(slug=plan_slug, is_active=True).exists():
+        raise UnprocessableError("There is no such plan to subscribe to.", code="unknown_plan", title="Unknown plan")
+
+
+def _stripe_of(context: ExecutionContext, organization_id: OrganizationId) -> tuple[StripeApi, str]:
+    obstacle, api = checkout_obstacle(context, organization_id), stripe_api()
+    if obstacle or api is None:
+        raise ConflictError(obstacle, code="checkout_impossible", title="No payment page can be opened")
+    return api, _customer_of(organization_id)
+
+
+def _customer_of(organization_id: OrganizationId) -> str:
+    config = payment_config_of(organization_id)
+    return (config.payment_provider_id or "") if config else ""
+
+
+def _note(
+    context: ExecutionContext, event: AuditEvent, organization_id: OrganizationId, key: str, facts: dict[str, str]
+) -> None:
+    audit_append(
+        context,
+        event=event,
+        target_type="organization",
+        target_id=organization_id,
+        before={},
+        after={**facts, "call": key},
+        organization_id=organization_id,
+    )
+
+
+def _unavailable(error: ProviderCallError) -> UnavailableError:
+    if error.is_permanent:
+        return UnavailableError("Stripe refuses to open this page. Please write to our billing team.")
+    return UnavailableError("Stripe can't be reached just now. Please try again in a few minutes; nothing was charged.")

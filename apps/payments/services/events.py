@@ -1,0 +1,149 @@
+"""Working through the inbox (spec 04, Webhooks): one event, all that are due, and one again on a person's word."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import OperationalError, transaction
+
+from apps.core import clock
+from apps.core.audit import audit_append
+from apps.core.audit.secrecy import redact_text
+from apps.core.context import ExecutionContext
+from apps.core.errors import ConflictError, CountinghouseError, NotFoundError, UnprocessableError
+from apps.core.failpoints import failpoint
+from apps.core.gate import require
+from apps.core.hints import hint_after_commit
+from apps.core.ids import OrganizationId, RequestId
+from apps.core.outbox.backoff import MAX_ATTEMPTS, retry_delay
+from apps.core.unavailability import is_unavailable
+from apps.payments.enums import WebhookStatus
+from apps.payments.events import WEBHOOK_EVENT_PROCESSED_AGAIN
+from apps.payments.inbox import LEASE, claim, settle
+from apps.payments.matching import drive_unmatched
+from apps.payments.models import WebhookEvent
+from apps.payments.news import read_event
+from apps.payments.processing import Processed, process
+from apps.payments.selectors.inbox import webhook_event_for_update
+from apps.subscriptions.enums import Provider
+
+logger = logging.getLogger(__name__)
+
+PROCESS_TASK = "payments.process_webhook_event"
+LONGEST_SWEEP = timedelta(seconds=150)
+_LONGEST_ERROR = 2_000
+# A transaction that lost against another one is repeated at once.
+_TRIES_AT_ONCE = 3
+_random = secrets.SystemRandom()
+
+
+def webhook_event_process(context: ExecutionContext, *, event_pk: UUID, lease: timedelta = LEASE) -> str:
+    """Process one stored event if it is due and nobody else's; the status that it has now, empty when it was not ours.
+
+    It runs as the provider, whoever asks. A failure is stored with its error and tried again later, then parked.
+    """
+    event = claim(event_pk, lease=lease)
+    return "" if event is None else _work(context, event)
+
+
+def webhook_inbox_sweep(
+    context: ExecutionContext, *, limit: int = 1_000, organization_id: UUID | None = None, lease: timedelta = LEASE
+) -> dict[str, int]:
+    """Process what is due, the longest waiting first: what the broker lost, what failed before, what a worker left.
+
+    Events that waited for their customer are taken up when somebody has said whom the customer stands for.
+    """
+    counts = {"driven": drive_unmatched(), **{status.value: 0 for status in WebhookStatus}, "lost": 0}
+    ends_at = clock.now() + LONGEST_SWEEP
+    for _ in range(limit):
+        event = claim(None, organization_id=organization_id, lease=lease)
+        if event is None or clock.now() >= ends_at:
+            break
+        counts[_work(context, event) or "lost"] += 1
+    return counts
+
+
+@transaction.atomic
+def webhook_event_process_again(context: ExecutionContext, *, event_pk: UUID, reason: str) -> WebhookEvent:
+    """Put a parked or unmatched event back to work, with all its tries. Audited.
+
+    Raises `NotFoundError`, `ForbiddenError`, `UnprocessableError` without a reason, `ConflictError` for an event that
+    is not parked.
+    """
+    require(context, "webhook_events.process_again")
+    if not reason.strip():
+        raise UnprocessableError("Say why this event is to be processed again.")
+    event = webhook_event_for_update(event_pk)
+    if event is None:
+        raise NotFoundError("There is no such event in the inbox.")
+    if event.status not in {WebhookStatus.FAILED, WebhookStatus.UNMATCHED}:
+        raise ConflictError(
+            f"Only a failed or unmatched event can be processed again; this one is {event.get_status_display()}."
+        )
+    before = {"status": event.status, "attempts": event.attempts, "error": event.error}
+    event.status, event.attempts, event.next_try_at = WebhookStatus.RECEIVED, 0, clock.now()
+    event.processed_at = None
+    event.save(update_fields=["status", "attempts", "next_try_at", "processed_at"])
+    audit_append(
+        context,
+        event=WEBHOOK_EVENT_PROCESSED_AGAIN,
+        target_type="webhook_event",
+        target_id=event.pk,
+        before=before,
+        after={"status": event.status, "attempts": event.attempts, "event_id": event.event_id},
+        reason=reason,
+        organization_id=OrganizationId(event.organization_id) if event.organization_id else None,
+    )
+    hint_after_commit(PROCESS_TASK, str(event.pk))
+    return event
+
+
+def _work(context: ExecutionContext, event: WebhookEvent) -> str:
+    """Process a claimed event and write down what came of it; empty when another worker has it by now."""
+    failpoint("inbox.after_claim")
+    if event.attempts > MAX_ATTEMPTS:
+        return _park(event, f"The worker died during the last of {MAX_ATTEMPTS} tries.")
+    try:
+        processed = _process(event)
+    except Exception as error:
+        # Whatever goes wrong belongs on the event; one bad event must not stop the others.
+        logger.warning("webhook_event_failed", exc_info=True, extra={"event": event.event_id})
+        return _fail(event, error)
+    failpoint("inbox.after_process")
+    is_ours = settle(
+        event,
+        processed.status,
+        processed_at=clock.now(),
+        error=processed.note,
+        organization_id=processed.organization_id,
+        customer_external_id=processed.customer_id or event.customer_external_id,
+    )
+    return processed.status.value if is_ours else ""
+
+
+def _process(event: WebhookEvent) -> Processed:
+    news = read_event(Provider(event.provider), event.payload)
+    for _ in range(_TRIES_AT_ONCE - 1):
+        try:
+            return process(news, request_id=RequestId(event.request_id))
+        except OperationalError as error:
+            if not is_unavailable(error):
+                raise
+    return process(news, request_id=RequestId(event.request_id))
+
+
+def _fail(event: WebhookEvent, error: Exception) -> str:
+    sentence = str(error) if isinstance(error, CountinghouseError) else f"{type(error).__name__}: {error}"
+    message = redact_text(sentence).replace("\x00", "")[:_LONGEST_ERROR]
+    if event.attempts >= MAX_ATTEMPTS or (isinstance(error, CountinghouseError) and not is_unavailable(error)):
+        return _park(event, message)
+    again_at = clock.now() + retry_delay(event.attempts, jitter=_random.random())
+    is_ours = settle(event, WebhookStatus.RECEIVED, next_try_at=again_at, error=message)
+    return WebhookStatus.RECEIVED.value if is_ours else ""
+
+
+def _park(event: WebhookEvent, message: str) -> str:
+    return WebhookStatus.FAILED.value if settle(event, WebhookStatus.FAILED, error=message) else ""

@@ -1,0 +1,42 @@
+"""Finds the events that were never delivered, by the provider's own list of them (spec 04, Webhooks)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from apps.core.context import ExecutionContext
+from apps.core.errors import MalformedRequestError
+from apps.core.gate import require
+from apps.core.hints import send_hint
+from apps.payments.asking import api_of
+from apps.payments.enums import EventSource
+from apps.payments.inbox import store
+from apps.payments.matching import SWEEP_TASK
+from apps.payments.news import read_event
+from apps.subscriptions.enums import Provider
+
+# Stripe forgets its events after this.
+LOOKS_BACK = timedelta(days=30)
+
+
+def webhook_events_reconcile(context: ExecutionContext, *, provider: Provider, now: datetime) -> dict[str, int]:
+    """Store each event of the last 30 days that the inbox lacks, to be processed like any other.
+
+    Counts: `listed`, `found` (missing until now), `unreadable` (passed over; the provider's log has them). All zero
+    where no key is configured. Raises what the provider's client raises; what was stored before stays stored.
+    """
+    require(context, "jobs.reconcile_payments")
+    counts = {"listed": 0, "found": 0, "unreadable": 0}
+    api = api_of(provider)
+    for body in api.events_since(now - LOOKS_BACK) if api else ():
+        counts["listed"] += 1
+        try:
+            news = read_event(provider, body)
+        except MalformedRequestError:
+            counts["unreadable"] += 1
+            continue
+        if store(news, body, source=EventSource.RECONCILIATION, request_id=context.request_id) is not None:
+            counts["found"] += 1
+    if counts["found"]:
+        send_hint(SWEEP_TASK)
+    return counts

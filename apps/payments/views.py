@@ -1,0 +1,211 @@
+"""The Invoices page of a workspace, and the ways from it to Stripe's own pages (spec 04; spec 08, Billing pages)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any, ClassVar
+from uuid import UUID
+
+from csp.decorators import csp_update
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+
+from apps.core import clock
+from apps.core.amounts import format_minor
+from apps.core.errors import ConflictError, CountinghouseError, UnavailableError, UnprocessableError
+from apps.core.ids import WorkspaceId
+from apps.payments.models import ProviderInvoice
+from apps.payments.selectors.invoices import invoices_of, is_overdue
+from apps.payments.services.checkout import checkout_obstacle, checkout_start, may_subscribe, portal_open
+from apps.subscriptions.models import Plan
+from apps.subscriptions.selectors.records import payment_config_of
+from apps.subscriptions.wording import day, days_from, zone_of
+from apps.tenants.pages import BillingPage
+
+PAGE = 24
+_DONE = "Thank you. As soon as Stripe has told us, this page shows it; that takes a minute at most."
+# Where a form of this page may lead: the browser judges the redirect by the page's own policy.
+_STRIPE_PAGES = ["https://checkout.stripe.com", "https://billing.stripe.com"]
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceLine:
+    """One invoice as the page shows it; addresses are the provider's own and https, or empty."""
+
+    number: str
+    status: str
+    status_text: str
+    total: str
+    remaining: str
+    issued: str
+    due: str
+    due_note: str
+    hosted_url: str
+    pdf_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class GraceNotice:
+    """The grace period that runs: how long still, and until when."""
+
+    left: str
+    end: datetime
+    end_text: str
+
+
+@method_decorator(csp_update({"form-action": _STRIPE_PAGES}), name="dispatch")
+class InvoicesPage(BillingPage):
+    """What was invoiced, what is open, and how to pay. Nothing is shown that does not work here."""
+
+    operations: ClassVar[dict[str, str]] = {"GET": "invoices.read"}
+    page = "invoices"
+
+    def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
+        """The invoices, newest first."""
+        if "checkout" in request.GET:
+            messages.success(request, _DONE)
+            return HttpResponseRedirect(reverse("billing-invoices", args=[workspace_slug]))
+        number = _page_number(request)
+        found = list(invoices_of(self.organization_id)[(number - 1) * PAGE : number * PAGE + 1])
+        zone, now = zone_of(self.workspace.organization.time_zone), clock.now()
+        obstacle = checkout_obstacle(self.execution_context, self.organization_id)
+        facts = {
+            "invoices": [_line(invoice, zone, now) for invoice in found[:PAGE]],
+            "newer": number - 1,
+            "older": number + 1 if len(found) > PAGE else 0,
+            "grace": self._grace(zone, now),
+            "obstacle": obstacle,
+            "may_pay": self.may("checkout.start"),
+            "attempt": uuid.uuid4(),
+            "plans": [] if obstacle or not self.may("checkout.start") else self._plans(),
+        }
+        return self.render("payments/invoices.html", facts, title="Invoices")
+
+    def _grace(self, zone: tzinfo, now: datetime) -> GraceNotice | None:
+        config = payment_config_of(self.organization_id)
+        end = config.grace_period_end_at if config else None
+        return GraceNotice(_left(now, end, zone), end, day(end, zone)) if end else None
+
+    def _plans(self) -> list[dict[str, str]]:
+        """What the workspace may subscribe to; nothing while a subscription runs."""
+        if not may_subscribe(WorkspaceId(self.workspace.pk)):
+            return []
+        plans = Plan.objects.filter(is_active=True).order_by("price_minor", "slug")
+        return [
+            {
+                "slug": plan.slug,
+                "text": f"{plan.name}, {format_minor(plan.price_minor, plan.currency)} a "
+                f"{plan.get_interval_display().lower()}",
+            }
+            for plan in plans
+        ]
+
+
+class _StripeDoor(BillingPage):
+    """A POST that leads to a page of Stripe's, or back with a sentence that says why not."""
+
+    operations: ClassVar[dict[str, str]] = {"POST": "checkout.start"}
+    page = "invoices"
+
+    def post(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
+        """Go to Stripe."""
+        invoices = reverse("billing-invoices", args=[workspace_slug])
+        try:
+            address = self.open(request, attempt=_attempt(request), return_url=request.build_absolute_uri(invoices))
+        except (ConflictError, UnavailableError, UnprocessableError) as error:
+            messages.error(request, _sentence(error))
+            return HttpResponseRedirect(invoices)
+        return HttpResponse(status=303, headers={"Location": address})
+
+    def open(self, request: HttpRequest, *, attempt: UUID, return_url: str) -> str:
+        """The address of Stripe's page."""
+        raise NotImplementedError
+
+
+class CheckoutDoor(_StripeDoor):
+    """To Stripe's checkout."""
+
+    def open(self, request: HttpRequest, *, attempt: UUID, return_url: str) -> str:
+        """Start a Checkout session."""
+        return checkout_start(
+            self.execution_context,
+            organization_id=self.organization_id,
+            workspace_id=WorkspaceId(self.workspace.pk),
+            attempt=attempt,
+            return_url=return_url,
+            plan_slug=request.POST.get("plan", "")[:80],
+        )
+
+
+class PortalDoor(_StripeDoor):
+    """To Stripe's customer portal."""
+
+    def open(self, request: HttpRequest, *, attempt: UUID, return_url: str) -> str:
+        """Open the customer portal."""
+        return portal_open(
+            self.execution_context, organization_id=self.organization_id, attempt=attempt, return_url=return_url
+        )
+
+
+def _attempt(request: HttpRequest) -> UUID:
+    """The id that was made with the form; a fresh one where a form without it comes."""
+    try:
+        return UUID(request.POST.get("attempt", ""))
+    except ValueError:
+        return uuid.uuid4()
+
+
+def _sentence(error: CountinghouseError) -> str:
+    return str(error)
+
+
+def _page_number(request: HttpRequest) -> int:
+    text = request.GET.get("page", "1")
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) <= 4 else 1  # noqa: PLR2004
+
+
+def _left(now: datetime, end: datetime, zone: tzinfo) -> str:
+    if end <= now:
+        return "The time to pay is over"
+    days = (end.astimezone(zone).date() - now.astimezone(zone).date()).days
+    return (
+        "Today is the last day to pay" if days < 1 else "1 day left to pay" if days == 1 else f"{days} days left to pay"
+    )
+
+
+def _line(invoice: ProviderInvoice, zone: tzinfo, now: datetime) -> InvoiceLine:
+    is_late = is_overdue(invoice)
+    return InvoiceLine(
+        number=invoice.number or "Invoice",
+        status="failed" if is_late else invoice.status,
+        status_text="Payment failed" if is_late else invoice.get_status_display(),
+        total=_money(invoice.total_minor, invoice.currency),
+        remaining=_money(invoice.amount_remaining_minor, invoice.currency) if invoice.amount_remaining_minor else "",
+        issued=day(invoice.issued_at, zone) if invoice.issued_at else "",
+        due=day(invoice.due_at, zone) if invoice.due_at else "",
+        due_note=days_from(now, invoice.due_at, zone) if invoice.due_at and invoice.amount_remaining_minor else "",
+        hosted_url=_safe(invoice.hosted_invoice_url),
+        pdf_url=_safe(invoice.invoice_pdf),
+    )
+
+
+def _money(minor: int, currency: str) -> str:
+    return format_minor(minor, currency) if currency else f"{minor:,}"
+
+
+def _safe(address: str) -> str:
+    """Once more at the way out: a link that is not https is not shown."""
+    return address if address.startswith("https://") else ""
+
+
+def billing_routes() -> list[tuple[str, Any, str]]:
+    """Below the address of a workspace: path, page, name."""
+    return [
+        ("invoices/", InvoicesPage, "billing-invoices"),
+        ("invoices/checkout/", CheckoutDoor, "billing-checkout"),
+        ("invoices/portal/", PortalDoor, "billing-portal"),
+    ]

@@ -1,0 +1,81 @@
+"""Which answer of Google is taken: the whole table of what may differ, and what the state gives away."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from apps.connectors.google.state import attempt_of, digest, new_state, verifier_of
+from apps.connectors.rules.authorization import VALID_FOR, Attempt, Return, missing_scopes, why_refused
+
+NOW = datetime(2026, 4, 3, 10, 0, tzinfo=UTC)
+ATTEMPT = Attempt(
+    session_digest="s1",
+    user_id=uuid4(),
+    workspace_id=uuid4(),
+    connector_id=uuid4(),
+    expires_at=NOW + VALID_FOR,
+    used_at=None,
+)
+RETURN = Return(
+    session_digest="s1",
+    user_id=ATTEMPT.user_id,
+    workspace_id=ATTEMPT.workspace_id,
+    connector_id=ATTEMPT.connector_id,
+    at=NOW + timedelta(minutes=9),
+)
+FAULTS: dict[str, tuple[object, dict[str, Any]]] = {
+    "session": (RETURN, {"session_digest": "s2"}),
+    "person": (RETURN, {"user_id": uuid4()}),
+    "workspace": (RETURN, {"workspace_id": uuid4()}),
+    "connector": (RETURN, {"connector_id": uuid4()}),
+    "late": (RETURN, {"at": NOW + VALID_FOR}),
+    "used": (ATTEMPT, {"used_at": NOW}),
+}
+
+
+@pytest.mark.parametrize("faults", [c for n in range(7) for c in itertools.combinations(FAULTS, n)], ids="+".join)
+def test_every_combination_of_faults(faults: tuple[str, ...]) -> None:
+    attempt, returned = ATTEMPT, RETURN
+    for fault in faults:
+        subject, change = FAULTS[fault]
+        if subject is ATTEMPT:
+            attempt = replace(attempt, **change)
+        else:
+            returned = replace(returned, **change)
+    refused = why_refused(attempt, returned)
+    assert (refused is None) == (not faults), f"{faults}: {refused}"
+
+
+def test_a_state_names_its_attempt_and_any_other_text_names_none() -> None:
+    attempt_id = uuid4()
+    state = new_state(attempt_id)
+    assert attempt_of(state) == attempt_id
+    assert new_state(attempt_id) != state
+    for place in range(len(state)):
+        mutated = state[:place] + ("A" if state[place] != "A" else "B") + state[place + 1 :]
+        assert attempt_of(mutated) is None, mutated
+    for other in ("", " ", state[:-1], state + "x", state * 9, str(attempt_id), "null", "a:b"):
+        assert attempt_of(other) is None, other
+
+
+def test_the_verifier_fits_rfc_7636_and_belongs_to_one_state() -> None:
+    states = [new_state(uuid4()) for _ in range(50)]
+    verifiers = {verifier_of(state) for state in states}
+    assert len(verifiers) == 50
+    assert all(43 <= len(verifier) <= 128 and verifier.isascii() for verifier in verifiers)
+    assert not any(verifier in state for verifier in verifiers for state in states)
+    assert verifier_of(states[0]) == verifier_of(states[0])
+    assert len(digest(states[0])) == 64
+
+
+@pytest.mark.parametrize(
+    ("granted", "missing"), [("a b", []), ("b  a a c", []), ("a", ["b"]), ("", ["a", "b"]), ("ab", ["a", "b"])]
+)
+def test_scopes_that_google_left_out(granted: str, missing: list[str]) -> None:
+    assert missing_scopes(frozenset({"a", "b"}), granted) == missing

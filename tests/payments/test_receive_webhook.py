@@ -1,0 +1,189 @@
+"""The inbox's door: who is let in, what is kept, what each body is answered (spec 04, Webhooks; spec 09; spec 11)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+
+from apps.core import clock
+from apps.payments import webhooks
+from apps.payments.models import WebhookEvent
+from tests.payments.cast import (
+    NOON,
+    ORB_SECRETS,
+    STRIPE_SECRETS,
+    Stripe,
+    Tenant,
+    deliver,
+    make_tenant,
+    post,
+    signed_orb,
+    signed_stripe,
+    stored,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+BODY = json.dumps({"id": "evt_1", "type": "plan.created", "created": 1, "data": {"object": {}}}).encode()
+ORB_BODY = json.dumps({"id": "evt_1", "type": "plan.created", "created_at": "2026-04-01T12:00:00+00:00"}).encode()
+
+
+def send(body: bytes, headers: Mapping[str, str], provider: str = "stripe") -> int:
+    client = Client(enforce_csrf_checks=True)
+    return client.post(f"/webhooks/{provider}", body, content_type="application/json", headers=headers).status_code
+
+
+@pytest.mark.parametrize("secret", STRIPE_SECRETS)
+def test_either_live_secret_of_stripe_signs(secret: str) -> None:
+    assert send(BODY, signed_stripe(BODY, secret=secret)) == 200
+    assert WebhookEvent.objects.get().status == "ignored"
+
+
+@pytest.mark.parametrize("secret", ORB_SECRETS)
+def test_either_live_secret_of_orb_signs(secret: str) -> None:
+    assert send(ORB_BODY, signed_orb(ORB_BODY, secret=secret), "orb") == 200
+
+
+@pytest.mark.parametrize("minutes", [-10_000, -6, 6, 500_000])
+def test_a_time_outside_the_tolerance_on_either_side_is_401(minutes: int) -> None:
+    at = clock.now() + timedelta(minutes=minutes)
+    assert send(BODY, signed_stripe(BODY, at=at)) == 401
+    assert send(ORB_BODY, signed_orb(ORB_BODY, at=at), "orb") == 401
+    assert not WebhookEvent.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "t=1",
+        "v1=aa",
+        "t=x,v1=aa",
+        "t=1,t=2,v1=aa",
+        "t=1,v1=",
+        ",,,",
+        "t=-1,v1=aa",
+        "t=99999999999999,v1=aa",
+        "t=1,v0=aa",
+    ],
+)
+def test_a_missing_or_broken_signature_is_401(header: str) -> None:
+    assert send(BODY, {"Stripe-Signature": header} if header else {}) == 401
+    assert send(BODY, {"X-Orb-Signature": header, "X-Orb-Timestamp": header}, "orb") == 401
+    assert not WebhookEvent.objects.exists()
+
+
+def test_a_wrong_signature_is_401() -> None:
+    good = signed_stripe(BODY)["Stripe-Signature"]
+    for wrong in (good[:-1] + ("0" if good[-1] != "0" else "1"), good.replace("v1=", "v0="), good.upper()):
+        assert send(BODY, {"Stripe-Signature": wrong}) == 401
+    assert send(BODY + b" ", {"Stripe-Signature": good}) == 401
+    assert send(BODY, signed_stripe(BODY, secret="whsec_of_somebody_else")) == 401
+    assert send(BODY, signed_stripe(BODY, secret=ORB_SECRETS[0])) == 401
+    assert not WebhookEvent.objects.exists()
+
+
+def test_a_large_body_is_413_and_a_get_405() -> None:
+    large = b" " * (1024 * 1024 + 1)
+    assert send(large, signed_stripe(large)) == 413
+    answer = Client().get("/webhooks/stripe")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+
+
+def malformed() -> list[bytes]:
+    """Bodies that are no event: broken as JSON, or with a wrong value at each place that we read."""
+    stripe = Stripe(Tenant(None, None, "cus_1"))  # type: ignore[arg-type]
+    whole = json.dumps(
+        {
+            "id": "evt_1",
+            "type": "invoice.paid",
+            "created": 1_775_000_000,
+            "data": {"object": stripe.invoice("1", "paid")},
+        }
+    )
+    bodies: list[bytes] = [
+        b"",
+        b"[]",
+        b"null",
+        b'"x"',
+        b"{",
+        b"\xff",
+        b"{}",
+        b'{"id":"e","id":"f"}',
+        b'{"id":"\\u0000"}',
+    ]
+    bodies += [whole.replace("in_", "\\ud800").encode(), b'{"a":' * 40 + b"1" + b"}" * 40, b'{"created":1e999}']
+    wrong: tuple[Any, ...] = (None, True, "x", -1, 10**30, 1.5, [], {})
+    for path in (("id",), ("type",), ("created",), ("data",), ("data", "object"), ("data", "object", "id")):
+        bodies += [changed(whole, path, value) for value in wrong if not fits(path[-1], value)]
+    for name in ("status", "currency", "amount_due", "created"):
+        bodies += [changed(whole, ("data", "object", name), value) for value in wrong if not fits(name, value)]
+    return bodies
+
+
+def fits(name: str, value: Any) -> bool:
+    """Whether the value could stand there."""
+    return (name in {"id", "type"} and value == "x") or (name == "amount_due" and value == -1 and value is not True)
+
+
+def changed(whole: str, path: tuple[str, ...], value: Any) -> bytes:
+    body = json.loads(whole)
+    place = body
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] = value
+    return json.dumps(body).encode()
+
+
+@pytest.mark.parametrize("body", malformed(), ids=lambda body: body[-60:].hex()[:60])
+def test_what_is_no_event_is_400_and_nothing_is_kept(body: bytes) -> None:
+    assert send(body, signed_stripe(body)) == 400
+    assert not WebhookEvent.objects.exists()
+
+
+def test_a_duplicate_is_200_and_no_new_row() -> None:
+    tenant = make_tenant()
+    event = Stripe(tenant).checkout(NOON)
+    deliver(event)
+    before = WebhookEvent.objects.values().get()
+    assert post(event) == 200
+    assert WebhookEvent.objects.values().get() == before
+
+
+def test_the_door_is_one_statement(django_assert_num_queries: Any) -> None:
+    event = Stripe(make_tenant()).checkout(NOON)
+    with django_assert_num_queries(1):
+        post(event)
+    with django_assert_num_queries(1):
+        post(event)
+
+
+def test_a_database_that_is_away_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("the connection is closed")
+
+    monkeypatch.setattr(webhooks, "store", away)
+    assert send(BODY, signed_stripe(BODY)) == 503
+
+
+def test_new_fields_are_passed_over_and_expanded_objects_are_read() -> None:
+    tenant = make_tenant()
+    stripe = Stripe(tenant)
+    invoice = stripe.invoice("1", "paid", customer={"id": tenant.customer, "object": "customer"}, brand_new={"a": [1]})
+    deliver(stripe.checkout(NOON), stripe.event("invoice.paid", invoice, NOON, brand_new=1))
+    assert tenant.status == "okay"
+
+
+def test_an_event_of_an_unknown_customer_waits_until_the_customer_is_known() -> None:
+    tenant = make_tenant()
+    stripe = Stripe(tenant)
+    failed = stripe.event("invoice.payment_failed", stripe.invoice("1", "open"), NOON)
+    deliver(failed)
+    assert (stored(failed).status, tenant.status) == ("unmatched", "uninitialized")
+    deliver(stripe.event("customer.updated", stripe.customer(), NOON))
+    assert (stored(failed).status, tenant.status) == ("processed", "grace_period")

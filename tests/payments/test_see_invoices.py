@@ -1,0 +1,166 @@
+"""The Invoices page: what is open, how long grace lasts, links that are safe, and doors to Stripe that are honest."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.test import Client
+from pytest_django import Settings
+
+from apps.core.enums import MembershipRole
+from apps.core.ids import OrganizationId
+from apps.core.models import AuditEntry
+from apps.payments.enums import InvoiceStatus
+from apps.payments.models import BillingEvent
+from apps.payments.services.checkout import DEMO, NO_CUSTOMER, NOT_CONFIGURED
+from apps.subscriptions.contracts import StartGrace
+from apps.subscriptions.models import OrganizationPaymentConfig
+from apps.subscriptions.services import payment_config_change
+from apps.tenants.models import Workspace
+from tests.backoffice.records import make_invoice
+from tests.contexts import console_context
+from tests.counterparts.stripe_fake import StripeFake, running
+from tests.factories.tenants import make_membership, make_organization, make_signing_in_user, make_workspace
+from tests.markup import Page
+from tests.subscriptions.cast import make_plan
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 4, 3, 12, tzinfo=UTC)
+
+
+class Room:
+    """A workspace and a browser for each role in it."""
+
+    def __init__(self, *, is_demo: bool = False) -> None:
+        self.organization = make_organization("Northwind", time_zone="Europe/Berlin", is_demo=is_demo)
+        self.workspace: Workspace = make_workspace(self.organization)
+        self.path = f"/billing/{self.workspace.slug}/invoices/"
+        self.clients: dict[str, Client] = {}
+        for role in MembershipRole:
+            person = make_signing_in_user()
+            make_membership(self.organization, person, role)
+            self.clients[role.value] = Client()
+            self.clients[role.value].force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+
+    def see(self, role: str = "viewer") -> str:
+        answer = self.clients[role].get(self.path)
+        assert answer.status_code == 200
+        text = answer.content.decode()
+        assert Page(text).inline == []
+        return text
+
+    def has_customer(self) -> None:
+        OrganizationPaymentConfig.objects.filter(organization=self.organization).update(payment_provider_id="cus_1")
+
+
+@pytest.fixture
+def room() -> Iterator[Room]:
+    with time_machine.travel(NOW, tick=False):
+        yield Room()
+
+
+@pytest.fixture
+def stripe(settings: Settings) -> Iterator[StripeFake]:
+    with running(StripeFake()) as fake:
+        settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE = "sk_test_fake", fake.base
+        yield fake
+
+
+def test_without_a_key_the_page_says_so_and_offers_nothing(room: Room, settings: Settings) -> None:
+    settings.STRIPE_SECRET_KEY = ""
+    text = room.see("owner")
+    assert NOT_CONFIGURED in text
+    assert "No invoice yet." in text
+    for door in ("checkout/", "portal/"):
+        assert f"{room.path}{door}" not in text
+        answer = room.clients["owner"].post(f"{room.path}{door}", follow=True)
+        assert NOT_CONFIGURED in answer.content.decode()
+    assert BillingEvent.objects.count() == 0
+
+
+def test_invoices_show_status_amounts_and_only_safe_links(room: Room) -> None:
+    make_invoice(
+        room.organization,
+        number="NW-1",
+        hosted_invoice_url="https://invoice.stripe.com/i/1",
+        invoice_pdf="javascript:alert(1)",
+        failed_at=NOW,
+        due_at=NOW + timedelta(days=3),
+    )
+    make_invoice(room.organization, number="NW-2", status=InvoiceStatus.PAID, amount_remaining_minor=0)
+    make_invoice(room.organization, number="NW-3", status=InvoiceStatus.DRAFT)
+    make_invoice(make_organization("Other"), number="XX-9")
+    text = room.see()
+    assert "https://invoice.stripe.com/i/1" in text
+    assert "javascript:" not in text
+    assert "Payment failed" in text
+    assert "in 3 days" in text
+    assert "49.00 EUR" in text
+    assert "NW-3" not in text
+    assert "XX-9" not in text
+
+
+def test_the_grace_period_is_told_with_its_days(room: Room) -> None:
+    payment_config_change(
+        console_context(), organization_id=OrganizationId(room.organization.pk), change=StartGrace(NOW)
+    )
+    assert "14 days left to pay" in room.see()
+
+
+def test_only_owners_are_offered_the_doors(room: Room, stripe: StripeFake) -> None:
+    room.has_customer()
+    for role in ("viewer", "member", "admin"):
+        assert f"{room.path}portal/" not in room.see(role)
+        assert room.clients[role].post(f"{room.path}checkout/").status_code == 403
+    assert f"{room.path}portal/" in room.see("owner")
+    assert stripe.requests == []
+    assert BillingEvent.objects.count() == 0
+
+
+def test_a_repeated_attempt_is_one_session(room: Room, stripe: StripeFake) -> None:
+    room.has_customer()
+    make_plan()
+    stripe.make("price", lookup_key="team")
+    attempt = str(uuid.uuid4())
+    for _ in range(2):
+        answer = room.clients["owner"].post(f"{room.path}checkout/", {"attempt": attempt, "plan": "team"})
+        assert (answer.status_code, answer.headers["Location"]) == (303, "https://checkout.stripe.com/c/pay/session")
+    [session] = stripe.of_kind("checkout.session")
+    assert session["client_reference_id"] == str(room.organization.pk)
+    assert session["subscription_data"]["metadata"]["workspace_id"] == str(room.workspace.pk)
+    [event] = BillingEvent.objects.filter(organization=room.organization)
+    assert {key for method, _, key in stripe.requests if method == "POST"} == {event.key}
+    assert AuditEntry.objects.filter(event="checkout.started").count() == 1
+
+
+def test_the_portal_opens_for_the_customer(room: Room, stripe: StripeFake) -> None:
+    room.has_customer()
+    answer = room.clients["owner"].post(f"{room.path}portal/", {"attempt": "nonsense"})
+    assert answer.headers["Location"] == "https://billing.stripe.com/p/session"
+    assert [one["customer"] for one in stripe.of_kind("billing_portal.session")] == ["cus_1"]
+
+
+@pytest.mark.parametrize("fault", ["500", "drop"])
+def test_a_stripe_that_fails_is_told_in_a_sentence(room: Room, stripe: StripeFake, fault: str) -> None:
+    room.has_customer()
+    stripe.faults = [fault]
+    answer = room.clients["owner"].post(f"{room.path}checkout/", follow=True)
+    assert "nothing was charged" in answer.content.decode().lower()
+
+
+def test_without_a_customer_and_in_a_demo_nothing_is_opened(room: Room, stripe: StripeFake) -> None:
+    assert NO_CUSTOMER in room.see("owner")
+    demo = Room(is_demo=True)
+    demo.has_customer()
+    assert DEMO in demo.see("owner")
+    demo.clients["owner"].post(f"{demo.path}checkout/")
+    assert stripe.requests == []
+
+
+def test_the_policy_lets_forms_lead_to_stripe_alone(room: Room) -> None:
+    policy = room.clients["owner"].get(room.path).headers["Content-Security-Policy"]
+    assert "form-action 'self' https://checkout.stripe.com https://billing.stripe.com" in policy
