@@ -25,7 +25,7 @@ from apps.connectors.services import (
 )
 from apps.connectors.sync.requests import sync_request
 from apps.connectors.views.base import MENDABLE, ConnectorsPage, OneConnectorPage, page_of_connector
-from apps.connectors.views.showing import ConnectorCard, month_lines, run_lines, total_lines
+from apps.connectors.views.showing import ConnectorCard, choice_of, month_lines, run_lines, total_lines
 from apps.core import clock
 from apps.core.errors import CountinghouseError, UnprocessableError
 
@@ -54,7 +54,8 @@ class ConnectorNew(ConnectorsPage):
         """The choice, or with `?provider=` its form."""
         name = request.GET.get("provider", "")
         if name not in provider_classes():
-            facts = {"providers": offered_providers(is_demo=self.workspace.organization.is_demo)}
+            offered = offered_providers(is_demo=self.workspace.organization.is_demo)
+            facts = {"providers": [choice_of(provider) for provider in offered]}
             return self.render("connectors/choose.html", facts, title="Add a connector")
         return self._show(ConnectorForm(provider=provider_class(name), is_demo=self.workspace.organization.is_demo))
 
@@ -76,7 +77,7 @@ class ConnectorNew(ConnectorsPage):
         return HttpResponseRedirect(page_of_connector(workspace_slug, connector.pk))
 
     def _show(self, form: ConnectorForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        facts = {"form": form, "provider": form.provider}
+        facts = {"form": form, "provider": choice_of(form.provider)}
         return self.render("connectors/new.html", facts, title=f"Add {form.provider.label}", status=status)
 
 

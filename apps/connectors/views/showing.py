@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from apps.connectors.contracts import Provider
 from apps.connectors.enums import AutoDisableReason, ConnectorStatus, CredentialKind, SyncStatus
 from apps.connectors.models import Connector, SyncRun
 from apps.connectors.providers.registry import provider_classes, provider_label
@@ -65,6 +66,22 @@ class ConnectorCard:
             ConnectorStatus.DISABLED: "Somebody disabled it. It stays off until it is enabled.",
             ConnectorStatus.NEEDS_REAUTHORIZATION: "Its authorization is over. Authorize it again.",
         }.get(self.status, "")
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderChoice:
+    """A provider that can be chosen. Not its class, which a template would call."""
+
+    name: str
+    label: str
+    brings: str
+    is_authorized: bool
+
+
+def choice_of(provider: type[Provider]) -> ProviderChoice:
+    """The provider as the pages show it."""
+    is_authorized = provider.credential_kind is CredentialKind.OAUTH
+    return ProviderChoice(provider.name, provider.label, provider.brings, is_authorized)
 
 
 @dataclass(frozen=True, slots=True)

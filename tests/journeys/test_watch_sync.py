@@ -1,0 +1,140 @@
+"""An admin adds a connector with a wrong key, then a right one, and watches the sync; a viewer can't (issue 6)."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from pytest_django.live_server_helper import LiveServer
+
+from apps.connectors.contracts import CheckOutcome, Month, ProviderError, RecordPage
+from apps.connectors.ids import SyncRunId
+from apps.connectors.models import Connector, ConnectorCredential, SyncRun
+from apps.connectors.providers.demo import DemoProvider
+from apps.connectors.providers.stripe import StripeProvider
+from apps.connectors.sync.engine import sync_run_execute
+from apps.core.enums import MembershipRole
+from apps.tenants.models import Workspace
+from tests.connectors.cast import make_active_workspace
+from tests.factories.tenants import make_membership, make_signing_in_user
+from tests.journeys.test_open_settings import SIZES, Tab
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.journey, pytest.mark.browser]
+ADMIN, VIEWER = "ann@northwind.example", "vic@northwind.example"
+WRONG, RIGHT = "rk_test_a_wrong_key", "rk_test_a_right_key_1234"
+
+
+@pytest.fixture
+def workspace(monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A workspace with an admin and a viewer; the provider knows one key, and has sample records."""
+
+    def check(provider: StripeProvider) -> CheckOutcome:
+        if provider._key() != RIGHT:
+            raise ProviderError("Stripe refused the key.", is_credential_invalid=True)
+        return CheckOutcome("Northwind at Stripe")
+
+    def fetch_month(provider: StripeProvider, month: Month, cursor: str | None = None) -> RecordPage:
+        return DemoProvider(None, {}).fetch_month(month, cursor)
+
+    monkeypatch.setattr(StripeProvider, "check", check)
+    monkeypatch.setattr(StripeProvider, "fetch_month", fetch_month)
+    found = make_active_workspace()
+    make_membership(found.organization, make_signing_in_user(ADMIN), MembershipRole.ADMIN)
+    make_membership(found.organization, make_signing_in_user(VIEWER), MembershipRole.VIEWER)
+    return found
+
+
+@pytest.fixture
+def chromium(workspace: Workspace, live_server: LiveServer) -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("There is no chromium on PATH.")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def aside(work: Any) -> Any:
+    """Do it in another thread: the browser's event loop runs in this one, where Django refuses queries."""
+    found: list[Any] = []
+
+    def alone() -> None:
+        try:
+            found.append(work())
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=alone)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def carry_out_all() -> int:
+    """What a worker does."""
+    ids = list(SyncRun.objects.order_by("month").values_list("pk", flat=True))
+    for run_id in ids:
+        sync_run_execute(SyncRunId(run_id))
+    return len(ids)
+
+
+def sign_in(tab: Tab, email: str, path: str) -> None:
+    tab.page.goto(f"{tab.address}{path}")
+    tab.page.get_by_label("E-mail address").fill(email)
+    tab.page.get_by_label("Password").fill("a-password-of-tests-only")
+    tab.page.get_by_role("button", name="Sign in").click()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_wrong_key_then_a_right_one_then_the_sync(
+    chromium: Any, workspace: Workspace, live_server: LiveServer, size: str
+) -> None:
+    path = f"/billing/{workspace.slug}/connectors/"
+    tab = Tab(chromium.new_context(viewport=SIZES[size]).new_page(), live_server.url)
+    sign_in(tab, ADMIN, path)
+    tab.page.get_by_role("link", name="Add a connector").click()
+    tab.check()
+    tab.page.get_by_role("link", name="Stripe").click(timeout=5_000)
+    tab.check()
+    tab.page.get_by_label("API key").fill(WRONG)
+    tab.page.get_by_role("button", name="Add the connector").click()
+    tab.page.get_by_text("Stripe refused the key. Nothing was stored.").wait_for()
+    # The browser tells of the status; that is all that it complains about.
+    assert all("422" in complaint for complaint in tab.complaints)
+    tab.complaints.clear()
+    assert WRONG not in tab.page.content()
+    assert aside(lambda: (Connector.objects.count(), ConnectorCredential.objects.count())) == (0, 0)
+    tab.page.get_by_label("API key").fill(RIGHT)
+    tab.page.get_by_role("button", name="Add the connector").click()
+    tab.page.get_by_text("Stripe was added.").wait_for()
+    tab.page.get_by_role("button", name="Sync now").click()
+    tab.page.get_by_text("months will be synced, oldest first").wait_for()
+    tab.check()
+    assert RIGHT not in tab.page.content()
+    assert aside(carry_out_all) == 14
+    # Nobody reloads: the page shows it by itself.
+    tab.page.get_by_text("27 new, 0 changed").first.wait_for()
+    tab.page.get_by_text("It is final: it was read whole").first.wait_for()
+    tab.page.get_by_text("The month is open").first.wait_for()
+    tab.check()
+    for page in ("automation", "records"):
+        tab.page.goto(f"{tab.address}/billing/{workspace.slug}/{page}/")
+        tab.check()
+    assert tab.complaints == []
+
+
+def test_a_viewer_sees_no_button(chromium: Any, workspace: Workspace, live_server: LiveServer) -> None:
+    tab = Tab(chromium.new_context(viewport=SIZES["phone"]).new_page(), live_server.url)
+    sign_in(tab, VIEWER, f"/billing/{workspace.slug}/connectors/")
+    tab.page.get_by_text("No connectors yet.").wait_for()
+    tab.check()
+    assert tab.page.locator("main button").count() == 0
+    answer = tab.page.goto(f"{tab.address}/billing/{workspace.slug}/connectors/new/")
+    assert answer is not None
+    assert answer.status == 403
