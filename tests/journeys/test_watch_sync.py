@@ -9,39 +9,43 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from apps.connectors.contracts import CheckOutcome, Month, ProviderError, RecordPage
 from apps.connectors.ids import SyncRunId
 from apps.connectors.models import Connector, ConnectorCredential, SyncRun
-from apps.connectors.providers.demo import DemoProvider
-from apps.connectors.providers.stripe import StripeProvider
 from apps.connectors.sync.engine import sync_run_execute
 from apps.core.enums import MembershipRole
 from apps.tenants.models import Workspace
-from tests.connectors.cast import make_active_workspace
+from tests.connectors.cast import make_active_workspace, make_connector
+from tests.connectors.providers.stand_in import KEY, Asked, Reply, StandIn, reply
+from tests.connectors.web import Web, put_up
+from tests.connectors.web import web as web  # noqa: PLC0414 - a fixture
 from tests.factories.tenants import make_membership, make_signing_in_user
 from tests.journeys.test_open_settings import SIZES, Tab
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.journey, pytest.mark.browser]
 ADMIN, VIEWER = "ann@northwind.example", "vic@northwind.example"
-WRONG, RIGHT = "rk_test_a_wrong_key", "rk_test_a_right_key_1234"
+WRONG, RIGHT = "rk_test_a_wrong_key", KEY
+
+
+def answer(asked: Asked) -> Reply:
+    """An account with one invoice of one line in the first hour of each month."""
+    rows: list[dict[str, Any]] = []
+    if asked.path == "/v1/invoices" and "created[gte]" in asked.query:
+        created = int(asked.query["created[gte]"]) + 3_600
+        line = {"id": f"il_{created}", "object": "line_item", "amount": 4_900, "currency": "eur", "quantity": 7}
+        line |= {"description": "Seats", "quantity_decimal": None, "taxes": None}
+        row = {"id": f"in_{created}", "object": "invoice", "created": created, "currency": "eur", "status": "paid"}
+        row |= {"number": f"N-{created}", "total": 4_900, "total_excluding_tax": None}
+        rows = [row | {"lines": {"object": "list", "data": [line], "has_more": False, "url": "/"}}]
+    return reply({"object": "list", "data": rows, "has_more": False, "url": asked.path})
 
 
 @pytest.fixture
-def workspace(monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """A workspace with an admin and a viewer; the provider knows one key, and has sample records."""
-
-    def check(provider: StripeProvider) -> CheckOutcome:
-        if provider._key() != RIGHT:
-            raise ProviderError("Stripe refused the key.", is_credential_invalid=True)
-        return CheckOutcome("Northwind at Stripe")
-
-    def fetch_month(provider: StripeProvider, month: Month, cursor: str | None = None) -> RecordPage:
-        return DemoProvider(None, {}).fetch_month(month, cursor)
-
-    monkeypatch.setattr(StripeProvider, "check", check)
-    monkeypatch.setattr(StripeProvider, "fetch_month", fetch_month)
+def workspace(web: Web, settings: Settings) -> Workspace:
+    """A workspace with an admin and a viewer, and Stripe's stand-in behind a real web server, which knows one key."""
+    put_up(web, StandIn(provider="stripe", external_ids=(), answer=answer, base_setting="STRIPE_API_BASE"), settings)
     found = make_active_workspace()
     make_membership(found.organization, make_signing_in_user(ADMIN), MembershipRole.ADMIN)
     make_membership(found.organization, make_signing_in_user(VIEWER), MembershipRole.VIEWER)
@@ -119,7 +123,7 @@ def test_a_wrong_key_then_a_right_one_then_the_sync(
     assert RIGHT not in tab.page.content()
     assert aside(carry_out_all) == 14
     # Nobody reloads: the page shows it by itself.
-    tab.page.get_by_text("27 new, 0 changed").first.wait_for()
+    tab.page.get_by_text("2 new, 0 changed").first.wait_for()
     tab.page.get_by_text("It is final: it was read whole").first.wait_for()
     tab.page.get_by_text("The month is open").first.wait_for()
     tab.check()
@@ -129,12 +133,22 @@ def test_a_wrong_key_then_a_right_one_then_the_sync(
     assert tab.complaints == []
 
 
-def test_a_viewer_sees_no_button(chromium: Any, workspace: Workspace, live_server: LiveServer) -> None:
-    tab = Tab(chromium.new_context(viewport=SIZES["phone"]).new_page(), live_server.url)
-    sign_in(tab, VIEWER, f"/billing/{workspace.slug}/connectors/")
-    tab.page.get_by_text("No connectors yet.").wait_for()
+@pytest.mark.parametrize("size", SIZES)
+def test_a_viewer_sees_no_button(chromium: Any, workspace: Workspace, live_server: LiveServer, size: str) -> None:
+    connector = aside(lambda: make_connector(workspace))
+    path = f"/billing/{workspace.slug}/connectors/"
+    tab = Tab(chromium.new_context(viewport=SIZES[size]).new_page(), live_server.url)
+    sign_in(tab, VIEWER, path)
+    tab.page.get_by_role("link", name=connector.name).click()
+    tab.page.get_by_text("Months, and why").wait_for()
     tab.check()
     assert tab.page.locator("main button").count() == 0
-    answer = tab.page.goto(f"{tab.address}/billing/{workspace.slug}/connectors/new/")
-    assert answer is not None
-    assert answer.status == 403
+    token = next(cookie["value"] for cookie in tab.page.context.cookies() if cookie["name"] == "csrftoken")
+    headers = {"X-CSRFToken": token, "Referer": tab.page.url}
+    for verb in ("sync", "disable", "enable", "cancel", "key"):
+        answer = tab.page.request.post(f"{tab.address}{path}{connector.pk}/{verb}/", headers=headers)
+        assert (verb, answer.status) == (verb, 403)
+    refused = tab.page.goto(f"{tab.address}{path}new/")
+    assert refused is not None
+    assert refused.status == 403
+    assert aside(SyncRun.objects.count) == 0

@@ -10,6 +10,7 @@ from apps.connectors.contracts import Provider
 from apps.connectors.enums import AutoDisableReason, ConnectorStatus, CredentialKind, SyncStatus
 from apps.connectors.models import Connector, SyncRun
 from apps.connectors.providers.registry import provider_classes, provider_label
+from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.records import CurrencyTotal
 from apps.connectors.sync.month_choice import month_decisions
 from apps.connectors.wording import CAUSES, REMEDIES
@@ -56,15 +57,31 @@ class ConnectorCard:
         return found.credential_kind if found else CredentialKind.NONE
 
     @property
+    def is_of_google(self) -> bool:
+        """Whether a person lets us in at Google, and not with a key."""
+        return self.credential_kind is CredentialKind.OAUTH
+
+    @property
+    def waits_for_google(self) -> bool:
+        """Whether an authorization at Google is what it lacks."""
+        return self.is_of_google and self.status in sources("authorize")
+
+    @property
     def why(self) -> str:
         """Why it is off, and what helps; empty for one that runs."""
         if self.connector.auto_disable_reason:
             reason = AutoDisableReason(self.connector.auto_disable_reason)
             return f"Switched off, because {CAUSES[reason]}. {REMEDIES[reason]}"
         return {
-            ConnectorStatus.PENDING: "It waits for its credential; nothing is read before that.",
+            ConnectorStatus.PENDING: (
+                "It waits to be authorized at Google; nothing is read before that."
+                if self.is_of_google
+                else "It waits for its credential; nothing is read before that."
+            ),
             ConnectorStatus.DISABLED: "Somebody disabled it. It stays off until it is enabled.",
-            ConnectorStatus.NEEDS_REAUTHORIZATION: "Its authorization is over. Authorize it again.",
+            ConnectorStatus.NEEDS_REAUTHORIZATION: (
+                "It has to be authorized at Google again. Nothing is lost: the sync goes on where it stopped."
+            ),
         }.get(self.status, "")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.backoffice.workspace.section import SectionSpec
-from apps.backoffice.workspace.sections.connectors import connectors_section
+from apps.backoffice.workspace.sections.connectors import connectors_section, syncs_section
 from apps.backoffice.workspace.sections.members import members_section
 from apps.backoffice.workspace.sections.notes import notes_section
 from apps.backoffice.workspace.sections.payments import payments_section
@@ -16,6 +16,7 @@ SECTIONS: tuple[SectionSpec, ...] = (
     SectionSpec("subscription", "subscriptions.read", subscription_section, has_history=True),
     SectionSpec("payments", "payment_configs.read", payments_section, has_history=True),
     SectionSpec("connectors", "connectors.read", connectors_section),
+    SectionSpec("syncs", "connectors.read", syncs_section),
     SectionSpec("members", "members.read", members_section),
     SectionSpec("notes", "notes.read", notes_section, has_history=True),
     SectionSpec("timeline", "audit.read", timeline_section, has_history=True),
