@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator
 
 from apps.connectors.models import BillingRecord
 from apps.core.amounts import format_minor
+from apps.core.exports import csv_lines, harmless
 from apps.core.wire.values import format_time
 
 COLUMNS = (
@@ -25,28 +25,11 @@ COLUMNS = (
     "status",
     "voided_at",
 )
-# What a spreadsheet may take for the beginning of a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - the wide forms count
 
 
-class _Line:
-    """A file for the CSV writer that hands each line straight back."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def csv_lines(records: Iterable[BillingRecord]) -> Iterator[str]:
+def record_lines(records: Iterable[BillingRecord]) -> Iterator[str]:
     """The header and one line a record. Amounts are in minor units, and once more for people."""
-    writer = csv.writer(_Line())
-    yield writer.writerow(COLUMNS)
-    for record in records:
-        yield writer.writerow(_cells(record))
-
-
-def harmless(text: str) -> str:
-    """The text with an apostrophe before it where a spreadsheet would take it for a formula."""
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text
+    return csv_lines(COLUMNS, (_cells(record) for record in records))
 
 
 def _cells(record: BillingRecord) -> list[object]:

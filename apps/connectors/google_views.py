@@ -68,7 +68,7 @@ class GoogleCallbackView(GoogleView):
     """Comes back from Google."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """302 to the workspace with a sentence; 403 for an answer that does not belong to what was begun."""
+        """302 to the connector's page with a sentence; 403 for an answer that does not belong to what was begun."""
         answer = GoogleAnswer(
             state=request.GET.get("state", ""),
             code=request.GET.get("code", "")[:2048],
@@ -86,7 +86,7 @@ class GoogleCallbackView(GoogleView):
             messages.error(request, failure.detail)
         else:
             messages.success(request, f"{connector.name} is authorized at Google.")
-        return HttpResponseRedirect(reverse("billing-workspace", args=[connector.workspace.slug]))
+        return HttpResponseRedirect(reverse("billing-connector", args=[connector.workspace.slug, connector.pk]))
 
     def _of_another_person(self, attempt: AuthorizationAttempt) -> CountinghouseError:
         # This person has no context in the workspace; what is noted there is noted by the system.

@@ -7,6 +7,7 @@ from django.urls import path
 from apps.connectors.google_views import GoogleAuthorizeView, GoogleCallbackView
 from apps.connectors.views.automation import Automation
 from apps.connectors.views.connectors import (
+    ConnectorCancel,
     ConnectorDetail,
     ConnectorDisable,
     ConnectorEnable,
@@ -27,6 +28,7 @@ urlpatterns = [
     path(f"{_WORKSPACE}connectors/new/", ConnectorNew.as_view(), name="billing-connector-new"),
     path(_ONE, ConnectorDetail.as_view(), name="billing-connector"),
     path(f"{_ONE}sync/", ConnectorSync.as_view(), name="billing-connector-sync"),
+    path(f"{_ONE}cancel/", ConnectorCancel.as_view(), name="billing-connector-cancel"),
     path(f"{_ONE}enable/", ConnectorEnable.as_view(), name="billing-connector-enable"),
     path(f"{_ONE}disable/", ConnectorDisable.as_view(), name="billing-connector-disable"),
     path(f"{_ONE}key/", ConnectorKey.as_view(), name="billing-connector-key"),

@@ -18,6 +18,8 @@ DECLARED_PAGES: dict[str, dict[str, tuple[str, str, int]]] = {
     "billing-connector-new": {"GET": ("connector.edit", "admin", 200), "POST": ("connector.edit", "admin", 302)},
     "billing-connector": {"GET": ("connectors.read", "viewer", 200)},
     "billing-connector-sync": {"POST": ("connector.sync", "admin", 302)},
+    # No run is active there: the caller is told so on the page.
+    "billing-connector-cancel": {"POST": ("connector.sync", "admin", 302)},
     "billing-connector-enable": {"POST": ("connector.edit", "admin", 302)},
     "billing-connector-disable": {"POST": ("connectors.disable", "admin", 302)},
     # The provider of the table's connectors takes no key: the caller got as far as that.

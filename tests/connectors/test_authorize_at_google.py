@@ -2,107 +2,29 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from apps.connectors.contracts import CheckOutcome, Provider, ProviderError
-from apps.connectors.credentials import credential_open, credential_write
-from apps.connectors.enums import ConnectorStatus, CredentialKind
-from apps.connectors.google.client import GoogleToken, refresh
-from apps.connectors.google.configuration import google_configuration
-from apps.connectors.google.stored import from_text, to_text
+from apps.connectors.credentials import credential_open
+from apps.connectors.enums import ConnectorStatus
+from apps.connectors.google.stored import from_text
 from apps.connectors.models import AuthorizationAttempt, Connector, ConnectorCredential
 from apps.connectors.providers.registry import provider_class
-from apps.connectors.services import google_access
-from apps.connectors.services.google_access import secret_for_call
 from apps.core import clock
 from apps.core.enums import MembershipRole
-from apps.core.models import OutboxItem
-from apps.tenants.models import User, Workspace
-from tests.connectors.cast import id_of, make_active_workspace, make_connector
-from tests.contexts import console_context
-from tests.counterparts.google import CLIENT_ID, CLIENT_SECRET, GoogleStandIn, google_stand_in
+from tests.connectors.cast import id_of, make_connector
+from tests.connectors.google_cast import CALLBACK, Place, changed, come_back, make_place, signed_in
+from tests.counterparts.google import GoogleStandIn
 from tests.factories.tenants import make_membership, make_user
-from tests.sizes import size
 
-SCOPES = sorted({scope for name in ("google_cloud", "google_sheets") for scope in provider_class(name).oauth_scopes})
-CALLBACK = "http://testserver/connectors/google/callback"
-SETTINGS = {
-    "google_sheets": {"spreadsheet_id": "1-a-spreadsheet-of-the-tests"},
-    "google_cloud": {"table": "billing-123.export.gcp_billing_export_v1", "project_id": "billing-123"},
-}
-WORKERS = size(small=20, full=20)
-
-
-@pytest.fixture(scope="module")
-def google() -> Iterator[GoogleStandIn]:
-    with google_stand_in(redirect_uris=[CALLBACK], scopes=SCOPES) as stand_in:
-        yield stand_in
-
-
-@pytest.fixture(autouse=True)
-def configured(google: GoogleStandIn, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("google_sheets", "google_cloud"):
-        monkeypatch.setattr(provider_class(name), "check", lambda provider: CheckOutcome(provider.label))
-    settings.GOOGLE_CLIENT_ID, settings.GOOGLE_CLIENT_SECRET = CLIENT_ID, CLIENT_SECRET
-    settings.GOOGLE_AUTHORIZE_URL, settings.GOOGLE_TOKEN_URL = google.authorize_url, google.token_url
-    google.control(issueRefreshToken=True)
-
-
-@dataclass(frozen=True)
-class Place:
-    """A workspace with a connector that waits for its authorization, and its admin in a browser."""
-
-    workspace: Workspace
-    connector: Connector
-    admin: User
-    browser: Client
-
-    def begin(self, browser: Client | None = None) -> str:
-        answer = (browser or self.browser).get(reverse("google-authorize"), {"connector": str(self.connector.pk)})
-        assert answer.status_code == 302, answer.content[:500]
-        return str(answer.headers["Location"])
-
-    def fingerprint(self) -> tuple[object, ...]:
-        """What a refused answer must leave as it was."""
-        row = Connector.objects.get(pk=self.connector.pk)
-        credential = ConnectorCredential.objects.filter(connector=row).values_list("revision", "ciphertext").first()
-        return row.status, row.version, credential and (credential[0], bytes(credential[1]))
-
-
-def signed_in(user: User) -> Client:
-    browser = Client()
-    browser.force_login(user)
-    return browser
-
-
-def make_place(provider: str = "google_sheets") -> Place:
-    workspace = make_active_workspace()
-    admin = make_user()
-    make_membership(workspace.organization, admin, MembershipRole.ADMIN)
-    connector = make_connector(workspace, ConnectorStatus.PENDING, provider)
-    connector.settings = SETTINGS[provider]
-    connector.save(update_fields=["settings"])
-    return Place(workspace, connector, admin, signed_in(admin))
-
-
-def come_back(browser: Client, address: str) -> int:
-    parts = urlsplit(address)
-    return browser.get(f"{parts.path}?{parts.query}").status_code
-
-
-def changed(address: str, **values: str) -> str:
-    query = {name: found[0] for name, found in parse_qs(urlsplit(address).query).items()}
-    return f"{CALLBACK}?{urlencode({**query, **values})}"
+pytestmark = pytest.mark.usefixtures("configured")
 
 
 @pytest.mark.django_db
@@ -284,76 +206,31 @@ def test_a_permission_that_opens_nothing_is_not_kept(google: GoogleStandIn, monk
     assert "it has Summary" in place.connector.timeline.latest("pk").sentence
 
 
-def outdated(google: GoogleStandIn, place: Place) -> GoogleToken:
-    """Authorize the connector, and let its access token be over."""
-    assert come_back(place.browser, google.consent(place.begin())) == 302
-    secret = credential_open(id_of(place.connector))
-    assert secret is not None
-    token = from_text(secret.reveal())
-    over = GoogleToken(token.access_token, token.refresh_token, token.scope, clock.now())
-    credential_write(connector_id=id_of(place.connector), kind=CredentialKind.OAUTH, text=to_text(over))
-    return over
-
-
-def ask_together(ask: Callable[[], object]) -> list[object]:
-    """What each of the workers got, all asking at once."""
-    start, found = threading.Barrier(WORKERS), []
-
-    def work() -> None:
-        try:
-            start.wait()
-            found.append(ask())
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(WORKERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found
-
-
-@pytest.mark.django_db(transaction=True)
-def test_twenty_workers_refresh_once(google: GoogleStandIn) -> None:
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", [ConnectorStatus.PENDING, ConnectorStatus.NEEDS_REAUTHORIZATION])
+def test_the_page_offers_it_to_those_who_may(
+    google: GoogleStandIn, settings: Settings, status: ConnectorStatus
+) -> None:
     place = make_place()
-    over = outdated(google, place)
-    before = google.counts()["refreshCalls"]
-    secrets = ask_together(lambda: secret_for_call(console_context(), connector_id=id_of(place.connector)))
-    tokens = {secret.reveal() for secret in secrets if hasattr(secret, "reveal")}
-    assert len(secrets) == WORKERS
-    assert len(tokens) == 1
-    assert over.access_token not in tokens
-    assert google.counts()["refreshCalls"] == before + 1
-
-    # The control: each worker for itself is caught.
-    before = google.counts()["refreshCalls"]
-    ask_together(lambda: refresh(google_configuration(), over))
-    assert google.counts()["refreshCalls"] == before + WORKERS
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_withdrawn_authorization_stops_the_connector_and_tells_its_admins_once(google: GoogleStandIn) -> None:
-    place = make_place()
-    google.revoke(outdated(google, place).refresh_token)
-    for _ in range(2):
-        with pytest.raises(ProviderError) as caught:
-            secret_for_call(console_context(), connector_id=id_of(place.connector))
-        assert caught.value.is_credential_invalid
-    assert Connector.objects.get(pk=place.connector.pk).status == ConnectorStatus.NEEDS_REAUTHORIZATION
-    mails = [item.payload for item in OutboxItem.objects.filter(kind="email.send", key__startswith="reauthorization:")]
-    assert [mail["to"] for mail in mails] == [[place.admin.email]]
-    assert come_back(place.browser, google.consent(place.begin())) == 302
-    assert Connector.objects.get(pk=place.connector.pk).status == ConnectorStatus.ENABLED
+    connector = make_connector(place.workspace, status, "google_sheets")
+    viewer = make_user()
+    make_membership(place.workspace.organization, viewer, MembershipRole.VIEWER)
+    page = reverse("billing-connector", args=[place.workspace.slug, connector.pk])
+    way = f"{reverse('google-authorize')}?connector={connector.pk}"
+    assert way in place.browser.get(page).content.decode()
+    assert way not in signed_in(viewer).get(page).content.decode()
+    settings.GOOGLE_CLIENT_ID = ""
+    for shown in (page, f"{reverse('billing-connector-new', args=[place.workspace.slug])}?provider=google_sheets"):
+        text = place.browser.get(shown).content.decode()
+        assert way not in text
+        assert "Google is not set up on this installation" in text
 
 
 @pytest.mark.django_db
-def test_google_out_of_reach_stops_nothing(google: GoogleStandIn, settings: Settings) -> None:
+def test_the_way_back_ends_on_the_connectors_page_with_its_sentence(google: GoogleStandIn) -> None:
     place = make_place()
-    outdated(google, place)
-    settings.GOOGLE_TOKEN_URL = "http://127.0.0.1:9/token"
-    before = place.fingerprint()
-    with pytest.raises(ProviderError) as caught:
-        google_access.secret_for_call(console_context(), connector_id=id_of(place.connector))
-    assert not caught.value.is_permanent
-    assert place.fingerprint() == before
+    parts = urlsplit(google.consent(place.begin()))
+    answer = place.browser.get(f"{parts.path}?{parts.query}", follow=True)
+    page = reverse("billing-connector", args=[place.workspace.slug, place.connector.pk])
+    assert answer.redirect_chain == [(page, 302)]
+    assert f"{place.connector.name} is authorized at Google." in answer.content.decode()

@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection, transaction
 from apps.connectors.enums import AutoDisableReason, ConnectorStatus
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector, ConnectorEvent
+from apps.connectors.rules.causes import OWN_REASONS
 from apps.connectors.rules.transitions import CONNECTOR_VERBS, status_pairs
 from apps.connectors.services import (
     connector_auto_disable,
@@ -141,10 +142,19 @@ def test_one_that_was_disabled_before_the_cause_stays_off_while_it_stands(worksp
     assert statuses(connector) == ["disabled"]
 
 
-def test_one_without_its_credential_waits_for_it(workspace: Workspace) -> None:
-    connector = make_connector(workspace, ConnectorStatus.DISABLED, provider="stripe")
+@pytest.mark.parametrize("reason", [None, *sorted(OWN_REASONS)])
+def test_one_without_its_credential_waits_for_it(workspace: Workspace, reason: AutoDisableReason | None) -> None:
+    """Whether a person had disabled it, or it was switched off for a reason of its own."""
+    connector = make_connector(workspace, ConnectorStatus.ENABLED if reason else ConnectorStatus.DISABLED)
+    if reason:
+        connector_auto_disable(console_context(), connector_id=id_of(connector), reason=reason)
     connector_enable(staff_context(), connector_id=id_of(connector), reason="go on")
     assert statuses(connector) == ["pending"]
+    connector.refresh_from_db()
+    assert (connector.auto_disable_reason, connector.auto_disable_causes) == ("", [])
+    # A person may leave it there, and disable it again.
+    connector_disable(staff_context(), connector_id=id_of(connector), reason="enough")
+    assert statuses(connector) == ["disabled"]
 
 
 @pytest.mark.parametrize("verb", SERVICES)

@@ -12,11 +12,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from apps.connectors.exports import harmless
 from apps.connectors.models import BillingRecord, Connector
 from apps.connectors.selectors import records
 from apps.connectors.selectors.records import RecordFilter, records_streamed, totals_matching
 from apps.core.enums import MembershipRole
+from apps.core.exports import harmless
 from apps.core.ids import WorkspaceId
 from tests.connectors.cast import make_active_workspace, make_connector
 from tests.factories.tenants import make_membership, make_signing_in_user

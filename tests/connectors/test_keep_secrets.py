@@ -16,21 +16,30 @@ from celery import current_app
 from django.core import mail
 from django.db import connection
 from django.test import Client
+from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from apps.connectors import credentials
 from apps.connectors.credentials import binding_of, credential_open
 from apps.connectors.enums import CredentialKind
 from apps.connectors.ids import ConnectorId
-from apps.connectors.models import ConnectorCredential
+from apps.connectors.models import BillingRecord, Connector, ConnectorCredential
+from apps.core import clock
 from apps.core.crypto import Binding, SealError, open_sealed
-from apps.core.enums import Role
+from apps.core.enums import MembershipRole, Role
 from apps.tenants.models import Workspace
 from tests.backoffice.people import client_of
 from tests.connectors.cast import make_active_workspace
 from tests.connectors.vault import fill, first_text
 from tests.connectors.web import Web
-from tests.factories.tenants import make_organization, make_product, make_token, make_workspace
+from tests.factories.tenants import (
+    make_membership,
+    make_organization,
+    make_product,
+    make_token,
+    make_user,
+    make_workspace,
+)
 from tests.sizes import size
 
 CANARIES = size(small=6, full=50)
@@ -129,6 +138,37 @@ def staff_pages(workspace: Workspace) -> str:
     return "\n".join(client.get(page, follow=True).content.decode() for page in pages)
 
 
+def tenant_texts(workspace: Workspace) -> Places:
+    """The tenant's pages about its connectors, and their billing records as CSV, one record for each connector."""
+    BillingRecord.objects.bulk_create(
+        BillingRecord(
+            connector=connector,
+            external_id="of-the-search",
+            month="2026-03",
+            kind="cost",
+            category="regular",
+            description=f"Of {connector.name}",
+            occurred_at=clock.now(),
+            raw={},
+            digest=bytes(16),
+            seen_by=connector.pk,
+            first_seen_at=clock.now(),
+            changed_at=clock.now(),
+        )
+        for connector in Connector.objects.filter(workspace=workspace)
+    )
+    admin, browser = make_user(), Client()
+    make_membership(workspace.organization, admin, MembershipRole.ADMIN)
+    browser.force_login(admin)
+    names = ("billing-connectors", "billing-automation", "billing-records")
+    pages = [reverse(name, args=[workspace.slug]) for name in names]
+    pages += [reverse("billing-connector", args=[workspace.slug, row]) for row in connector_ids()]
+    answer = browser.get(reverse("billing-records-csv", args=[workspace.slug]))
+    exported = answer.getvalue().decode()
+    assert exported.count("of-the-search") == len(connector_ids())
+    return {"tenant pages": "\n".join(browser.get(page).content.decode() for page in pages), "exports": exported}
+
+
 def places_of(story: Story, log: pytest.LogCaptureFixture) -> Places:
     return {
         "bodies": "\n".join(story.bodies),
@@ -137,11 +177,12 @@ def places_of(story: Story, log: pytest.LogCaptureFixture) -> Places:
         "database": database_dump(),
         "mail": "\n".join(f"{message.subject} {message.body}" for message in mail.outbox),
         "staff pages": staff_pages(story.workspace),
+        **tenant_texts(story.workspace),
     }
 
 
 @pytest.mark.prove(
-    "P7 planted canaries: 0 found in bodies, logs, broker, database, mail, staff and error pages",
+    "P7 planted canaries: 0 found in bodies, logs, broker, database, mail, exports, all pages",
     size=CANARIES,
     control="plain storage and a chatty log are caught",
 )

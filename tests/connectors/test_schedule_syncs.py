@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from celery import current_app
 
 from apps.connectors.enums import ConnectorStatus, SyncStatus
 from apps.connectors.models import Connector, SyncRun
 from apps.connectors.sync.requests import QUEUE_LEASE, RUN_TASK
 from apps.connectors.sync.schedule import CONNECTORS_AT_ONCE, RUNS_A_TASK, syncs_schedule, syncs_sweep
 from apps.connectors.tasks import run_syncs
+from apps.core.hints import speak_again
 from apps.tenants.models import Workspace
 from tests.connectors.cast import make_active_workspace, make_connector
 from tests.contexts import console_context
@@ -23,8 +26,17 @@ NOW = datetime(2026, 4, 20, 9, 7, tzinfo=UTC)
 Hints = list[tuple[str, tuple[str, ...]]]
 
 
+@pytest.fixture
+def hints(monkeypatch: pytest.MonkeyPatch) -> Hints:
+    """What was sent to the workers: name and arguments of each task."""
+    sent: Hints = []
+    speak_again()
+    monkeypatch.setattr(current_app, "send_task", lambda name, args, **_: sent.append((name, tuple(args))))
+    return sent
+
+
 @pytest.fixture(autouse=True)
-def _clock(transactional_db: None) -> object:
+def _clock(transactional_db: None) -> Iterator[None]:
     with time_machine.travel(NOW, tick=False):
         yield
 
@@ -90,4 +102,4 @@ def test_a_task_carries_out_its_list_and_a_repeated_delivery_nothing(hints: Hint
     assert {(run.status, run.claims, run.created) for run in runs} == {(SyncStatus.SUCCEEDED, 1, 27)}
     connector.refresh_from_db()
     with time_machine.travel(NOW + timedelta(hours=1), tick=False):
-        assert syncs_schedule(console_context(), include_demo=True)["runs"] == 2
+        assert syncs_schedule(console_context(), include_demo=True)["runs"] == 1

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
+from django.test import Client
+from django.urls import reverse
 
 from apps.connectors.contracts import Month, RecordPage
 from apps.connectors.enums import ConnectorStatus, SyncStatus
@@ -19,15 +22,17 @@ from apps.connectors.sync import engine
 from apps.connectors.sync.engine import sync_run_execute
 from apps.connectors.sync.requests import sync_request, sync_run_cancel
 from apps.core import clock
-from apps.core.context import ExecutionContext
-from apps.core.enums import MembershipRole, Role
+from apps.core.context import Actor, ExecutionContext
+from apps.core.enums import ActorKind, AuthorizationSource, MembershipRole, Role, Scope
 from apps.core.errors import ConflictError, ForbiddenError
+from apps.core.ids import OrganizationId, ServiceTokenId
 from apps.tenants.access import page_context
-from apps.tenants.models import User
+from apps.tenants.models import ProductRelation, ServiceToken, User
+from apps.tenants.services import service_token_revoke
 from tests.connectors.cast import id_of, make_active_workspace, make_connector
 from tests.connectors.upstream import Upstream, UpstreamProvider, opened_on, stored
-from tests.contexts import console_context, staff_context
-from tests.factories.tenants import make_membership, make_user
+from tests.contexts import console_context, product_context, staff_context
+from tests.factories.tenants import make_cron_token, make_membership, make_product, make_token, make_user
 
 MONTH = "2026-03"
 NOW = datetime(2026, 4, 20, 9, 30, tzinfo=UTC)
@@ -106,12 +111,17 @@ def stopped_after_a_page(connector: Connector, state: Upstream, change: Callable
     """A run that an admin asked for; after its first page was handed over, something changes."""
     user, context = admin_of(connector)
     run = asked(connector, context)
+    return carried_out(run, state, lambda: change(connector, user))
+
+
+def carried_out(run: SyncRun, state: Upstream, change: Callable[[], None]) -> SyncRun:
+    """The run, with a change after its first page was handed over."""
 
     class Changing(UpstreamProvider):
         def fetch_month(self, month: Month, cursor: str | None = None) -> RecordPage:
             page = super().fetch_month(month, cursor)
             if cursor is None:
-                change(connector, user)
+                change()
             return page
 
     sync_run_execute(SyncRunId(run.pk), opened=lambda run: Changing(state))
@@ -135,6 +145,74 @@ def test_a_gate_asked_at_the_start_alone_is_caught(
     """The control: without the question before each page a demoted admin's run reads on."""
     monkeypatch.setattr(engine, "why_not", lambda run: None)
     assert stopped_after_a_page(connector, state, demote).status == SyncStatus.SUCCEEDED
+
+
+def cron_context(token: ServiceToken) -> ExecutionContext:
+    return replace(
+        console_context(),
+        actor=Actor(ActorKind.SCHEDULER, str(token.pk), "cron:test"),
+        authorization_source=AuthorizationSource.CRON_TOKEN,
+        scopes=frozenset(Scope(scope) for scope in token.scopes),
+    )
+
+
+def by_product(connector: Connector) -> ExecutionContext:
+    product = make_product("red", connector.workspace.organization)
+    make_token(product)
+    return product_context(product, OrganizationId(connector.workspace.organization_id))
+
+
+def by_cron(connector: Connector) -> ExecutionContext:
+    make_cron_token()
+    return cron_context(ServiceToken.objects.get(kind="cron"))
+
+
+def nothing(connector: Connector) -> None:
+    return
+
+
+def revoke(connector: Connector) -> None:
+    for token in ServiceToken.objects.filter(revoked_at=None):
+        service_token_revoke(console_context(), token_id=ServiceTokenId(token.pk), reason="it leaked")
+
+
+def let_it_expire(connector: Connector) -> None:
+    ServiceToken.objects.update(expires_at=clock.now())
+
+
+def take_the_scope(connector: Connector) -> None:
+    ServiceToken.objects.update(scopes=[Scope.USAGE_READ])
+
+
+def end_the_relation(connector: Connector) -> None:
+    ProductRelation.objects.filter(organization=connector.workspace.organization).delete()
+
+
+OF_TOKENS = [
+    *((caller, change) for caller in (by_product, by_cron) for change in (revoke, let_it_expire, take_the_scope)),
+    (by_product, end_the_relation),
+]
+
+
+@pytest.mark.parametrize(("caller", "change"), OF_TOKENS, ids=lambda part: part.__name__)
+def test_a_token_that_permits_it_no_more_stops_the_run_before_the_next_page(
+    connector: Connector,
+    state: Upstream,
+    caller: Callable[[Connector], ExecutionContext],
+    change: Callable[[Connector], None],
+) -> None:
+    run = asked(connector, caller(connector))
+    stopped = carried_out(run, state, lambda: change(connector))
+    assert (stopped.status, stopped.error_code) == (SyncStatus.CANCELLED, "not_allowed")
+    assert len(stored(connector.pk, MONTH)) == 10
+
+
+@pytest.mark.parametrize("caller", [by_product, by_cron], ids=lambda part: part.__name__)
+def test_a_live_token_reads_to_the_end(
+    connector: Connector, state: Upstream, caller: Callable[[Connector], ExecutionContext]
+) -> None:
+    run = carried_out(asked(connector, caller(connector)), state, lambda: nothing(connector))
+    assert (run.status, run.fetched) == (SyncStatus.SUCCEEDED, 25)
 
 
 @pytest.mark.parametrize("role", [Role.SUPPORT, Role.MEMBER, Role.VIEWER, Role.STAFF_READER])
@@ -174,3 +252,25 @@ def test_the_wait_grows_within_bounds_and_never_undercuts_the_provider(tries: in
     assert timedelta(seconds=1) <= delay <= timedelta(minutes=15)
     for wish in (timedelta(seconds=1), timedelta(hours=2), timedelta(days=400)):
         assert page_delay(tries, jitter=jitter, wish=wish) >= min(wish, timedelta(hours=24))
+
+
+def test_the_button_cancels_as_the_service_does(connector: Connector) -> None:
+    user, context = admin_of(connector)
+    viewer = make_user()
+    make_membership(connector.workspace.organization, viewer, MembershipRole.VIEWER)
+    run, others = asked(connector, context), asked(make_connector(connector.workspace), context)
+    slug, browser = connector.workspace.slug, Client()
+    cancel_it = reverse("billing-connector-cancel", args=[slug, connector.pk])
+    browser.force_login(viewer)
+    assert "/cancel/" not in browser.get(reverse("billing-connector", args=[slug, connector.pk])).content.decode()
+    assert browser.post(cancel_it, {"run": run.pk}).status_code == 403
+    browser.force_login(user)
+    assert "/cancel/" in browser.get(reverse("billing-connector", args=[slug, connector.pk])).content.decode()
+    assert browser.post(cancel_it, {"run": others.pk}).status_code == 302
+    assert browser.post(cancel_it, {"run": "none"}).status_code == 302
+    assert set(SyncRun.objects.values_list("status", flat=True)) == {SyncStatus.QUEUED}
+    assert "is cancelled" in browser.post(cancel_it, {"run": run.pk}, follow=True).content.decode()
+    run.refresh_from_db()
+    others.refresh_from_db()
+    assert (run.status, others.status) == (SyncStatus.CANCELLED, SyncStatus.QUEUED)
+    assert connector.timeline.latest("pk").kind == "sync_cancelled"

@@ -17,15 +17,19 @@ from apps.backoffice.pages.notes import WorkspaceFilter
 from apps.backoffice.panels import Fact, Panel, Row, panel_of
 from apps.backoffice.staff import acting_context
 from apps.backoffice.staff_admin import StaffAdmin
-from apps.connectors.enums import AutoDisableReason, ConnectorStatus
+from apps.connectors.enums import AutoDisableReason, ConnectorStatus, SyncStatus
 from apps.connectors.ids import ConnectorId
-from apps.connectors.models import Connector, ConnectorEvent
+from apps.connectors.models import Connector, ConnectorEvent, SyncRun
 from apps.connectors.providers.registry import provider_classes, provider_label
 from apps.connectors.rules.causes import reason_of
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.connectors import connector_timeline
+from apps.connectors.selectors.syncs import sync_runs_of_connector
 from apps.connectors.services import connector_disable, connector_enable
+from apps.connectors.services.google_access import can_ask_reauthorization, connector_ask_reauthorization
 from apps.connectors.services.lifecycle import DISABLE, EDIT
+from apps.connectors.sync.gate import OPERATION as SYNC
+from apps.connectors.sync.requests import sync_request
 from apps.connectors.wording import CAUSES, REMEDIES
 
 _TONES: dict[str, Tone] = {
@@ -34,6 +38,14 @@ _TONES: dict[str, Tone] = {
     ConnectorStatus.DISABLED: "neutral",
     ConnectorStatus.AUTO_DISABLED: "bad",
     ConnectorStatus.NEEDS_REAUTHORIZATION: "warn",
+}
+
+_RUN_TONES: dict[str, Tone] = {
+    SyncStatus.QUEUED: "info",
+    SyncStatus.RUNNING: "info",
+    SyncStatus.SUCCEEDED: "good",
+    SyncStatus.FAILED: "bad",
+    SyncStatus.CANCELLED: "neutral",
 }
 
 
@@ -59,6 +71,13 @@ def event_row(event: ConnectorEvent) -> Row:
     return moment(event.occurred_at), event.get_kind_display(), event.sentence, event.actor_label
 
 
+def run_row(run: SyncRun) -> Row:
+    """One sync: which month, how it went, what it brought or why it did not, for whom."""
+    brought = f"{run.created:,} new, {run.updated:,} changed, {run.voided:,} voided, {run.unchanged:,} as before"
+    shown = badge(run.get_status_display(), _RUN_TONES[run.status])
+    return run.month, shown, run.error or brought, run.actor_label, moment(run.created_at)
+
+
 class ConnectorAdmin(StaffAdmin[Connector]):
     """A workspace's link to an outside provider. Its key is never shown."""
 
@@ -77,7 +96,7 @@ class ConnectorAdmin(StaffAdmin[Connector]):
     )
     search_ids = ("pk", "workspace_id")
     search_help_text = "Id of a connector or workspace"
-    actions_detail: ClassVar[tuple[str, ...]] = ("enable", "disable")
+    actions_detail: ClassVar[tuple[str, ...]] = ("sync", "reauthorize", "enable", "disable")
 
     @display(description="Connector")
     def named(self, record: Connector) -> SafeString:
@@ -136,8 +155,54 @@ class ConnectorAdmin(StaffAdmin[Connector]):
                 icon="timeline",
             ),
             Panel("Settings", ("Name", "Value"), settings, empty="Its provider asks for none.", icon="tune"),
+            panel_of(
+                "Syncs",
+                ("Month", "Status", "What came", "Asked for by", "When"),
+                sync_runs_of_connector(ConnectorId(record.pk)),
+                run_row,
+                empty="Nothing was synced yet.",
+                icon="sync",
+            ),
             *changes_of_target(request, "connector", record.pk),
         ]
+
+    @staff_action(
+        operation=SYNC,
+        dialog=Dialog(
+            "Sync now",
+            "Every month that is not final is read now, oldest first. One that is being read goes on as it is.",
+            "Sync now",
+        ),
+        form_class=ReasonForm,
+        icon="sync",
+        applies_to=lambda record: record.status == ConnectorStatus.ENABLED,
+    )
+    def sync(self, request: HttpRequest, record: Connector, form: ReasonForm) -> Outcome:
+        """Queue a run for every month that is due."""
+        context = acting_context(request, SYNC, record.workspace.organization)
+        answers = sync_request(context, connector_id=ConnectorId(record.pk), reason=form.cleaned_data["reason"])
+        months = ", ".join(answer.run.month for answer in answers)
+        return f"Will be synced: {months}." if months else "Every month is final: there is nothing to sync."
+
+    @staff_action(
+        operation=EDIT,
+        dialog=Dialog(
+            "Ask for re-authorization",
+            "The connector stops until an admin of its organization has authorized it at Google again. They get an "
+            "e-mail that says so.",
+            "Ask for it",
+            is_dangerous=True,
+        ),
+        form_class=ReasonForm,
+        icon="key",
+        applies_to=can_ask_reauthorization,
+    )
+    def reauthorize(self, request: HttpRequest, record: Connector, form: ReasonForm) -> Outcome:
+        """Stop the connector until a person authorizes it again."""
+        context = acting_context(request, EDIT, record.workspace.organization)
+        reason = form.cleaned_data["reason"]
+        connector_ask_reauthorization(context, connector_id=ConnectorId(record.pk), reason=reason)
+        return "The connector waits for its authorization. The organization's admins are told by e-mail."
 
     @staff_action(
         operation=EDIT,

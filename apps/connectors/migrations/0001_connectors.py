@@ -328,8 +328,8 @@ class Migration(migrations.Migration):
                 name="connector_moves_legally",
                 sql=pgtrigger.compiler.UpsertTriggerSql(
                     declare="DECLARE _is_valid_transition BOOLEAN;",
-                    func='SELECT CONCAT(OLD."status", \':\', NEW."status") = ANY(\'{auto_disabled:disabled,auto_disabled:enabled,disabled:enabled,disabled:pending,enabled:auto_disabled,enabled:disabled,enabled:needs_reauthorization,needs_reauthorization:auto_disabled,needs_reauthorization:disabled,needs_reauthorization:enabled,pending:auto_disabled,pending:disabled,pending:enabled}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."status" IS DISTINCT FROM NEW."status") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "status" from "%" to "%" on table %\', OLD."status", NEW."status", TG_TABLE_NAME; ELSE RETURN NEW; END IF;',
-                    hash="86473497235b79354d097d7ca49f8b3b22adf7de",
+                    func='SELECT CONCAT(OLD."status", \':\', NEW."status") = ANY(\'{auto_disabled:disabled,auto_disabled:enabled,auto_disabled:pending,disabled:enabled,disabled:pending,enabled:auto_disabled,enabled:disabled,enabled:needs_reauthorization,needs_reauthorization:auto_disabled,needs_reauthorization:disabled,needs_reauthorization:enabled,pending:auto_disabled,pending:disabled,pending:enabled}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."status" IS DISTINCT FROM NEW."status") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "status" from "%" to "%" on table %\', OLD."status", NEW."status", TG_TABLE_NAME; ELSE RETURN NEW; END IF;',
+                    hash="4310856859ed7ed60ea8a5aa6988de95e79c7ce6",
                     operation="UPDATE",
                     pgid="pgtrigger_connector_moves_legally_4c26e",
                     table="connectors_connector",

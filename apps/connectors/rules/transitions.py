@@ -15,7 +15,8 @@ CONNECTOR_VERBS: Mapping[str, Mapping[Status, frozenset[Status]]] = MappingProxy
     {
         "enable": {
             Status.DISABLED: frozenset({Status.ENABLED, Status.PENDING}),
-            Status.AUTO_DISABLED: frozenset({Status.ENABLED}),
+            # Without its credential it waits for one: the cause is mended, and there is nothing to read with.
+            Status.AUTO_DISABLED: frozenset({Status.ENABLED, Status.PENDING}),
         },
         "disable": {
             status: frozenset({Status.DISABLED})

@@ -9,6 +9,7 @@ from apps.connectors.ids import ConnectorId, SyncRunId
 from apps.connectors.models import SyncRun
 from apps.connectors.models.syncs import ACTIVE
 from apps.core.errors import NotFoundError
+from apps.core.ids import WorkspaceId
 
 
 def sync_runs() -> QuerySet[SyncRun]:
@@ -27,6 +28,16 @@ def sync_run_of(run_id: SyncRunId) -> SyncRun:
 def sync_runs_of_connector(connector_id: ConnectorId) -> QuerySet[SyncRun]:
     """The connector's runs, newest first."""
     return sync_runs().filter(connector=connector_id).order_by("-created_at", "pk")
+
+
+def sync_runs_of_workspace(workspace_id: WorkspaceId) -> QuerySet[SyncRun]:
+    """The runs of all the workspace's connectors, newest first."""
+    return sync_runs().filter(connector__workspace=workspace_id).order_by("-created_at", "pk")
+
+
+def active_runs(connector_id: ConnectorId) -> QuerySet[SyncRun]:
+    """The connector's runs that are queued or running; at most one a month."""
+    return sync_runs_of_connector(connector_id).filter(status__in=ACTIVE)
 
 
 def active_run(connector_id: ConnectorId, month: str) -> SyncRun | None:

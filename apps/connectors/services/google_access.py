@@ -17,19 +17,21 @@ from apps.connectors.google.configuration import google_configuration
 from apps.connectors.google.stored import from_text, to_text
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector, ConnectorCredential
-from apps.connectors.providers.registry import provider_label
+from apps.connectors.providers.registry import provider_classes, provider_label
 from apps.connectors.rules.causes import Standing
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.connectors import connector_for_update
-from apps.connectors.services.lifecycle import connector_settle, standing_of
+from apps.connectors.services.lifecycle import EDIT, connector_settle, standing_of
 from apps.connectors.services.timeline import connector_note
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.enums import MembershipRole
+from apps.core.errors import ConflictError
 from apps.core.gate import require
 from apps.core.ids import OrganizationId
 from apps.core.outbox import outbox_enqueue
 from apps.core.outbox_handlers import EMAIL_KIND
+from apps.subscriptions.services.guards import require_reason
 from apps.tenants.models import Membership
 
 _REVOKED = "Google takes the authorization no more: it was withdrawn, or its time is over. Authorize again."
@@ -80,20 +82,45 @@ def _renew(connector_id: ConnectorId) -> GoogleToken:
 def connector_need_reauthorization(context: ExecutionContext, *, connector_id: ConnectorId) -> bool:
     """Stop the connector until a person authorizes it again, and tell the workspace's admins. False if it was so."""
     require(context, "connector.sync")
+    return _stop_until_authorized(context, connector_for_update(connector_id), _REVOKED)
+
+
+@transaction.atomic
+def connector_ask_reauthorization(context: ExecutionContext, *, connector_id: ConnectorId, reason: str) -> Connector:
+    """Stop an enabled Google connector by a person's wish, until its workspace's admins, who are told, authorize again.
+
+    Raises `NotFoundError` `unknown_connector`; `UnprocessableError` `reason_required`; `ConflictError`
+    `state_conflict` where it is not enabled, or has no authorization that could be renewed; `ForbiddenError`.
+    """
+    require(context, EDIT)
+    require_reason(context, reason)
     connector = connector_for_update(connector_id)
+    if not can_ask_reauthorization(connector):
+        raise ConflictError("Only an enabled connector that is authorized at Google can be asked to authorize again.")
+    _stop_until_authorized(context, connector, f"Asked to be authorized again: {reason}")
+    return connector
+
+
+def can_ask_reauthorization(connector: Connector) -> bool:
+    """Whether it runs by an authorization that a person gave at Google."""
+    found = provider_classes().get(connector.provider)
+    is_of_google = found is not None and found.credential_kind is CredentialKind.OAUTH
+    return is_of_google and connector.status in sources("need_reauthorization")
+
+
+def _stop_until_authorized(context: ExecutionContext, connector: Connector, why: str) -> bool:
     standing = standing_of(connector)
     if standing.status not in sources("need_reauthorization"):
         return False
     needing = Standing(ConnectorStatus.NEEDS_REAUTHORIZATION, standing.causes)
-    connector_settle(context, connector, needing, event=events.CONNECTOR_REAUTHORIZATION_NEEDED, reason=_REVOKED)
-    connector_note(
-        context, connector_id=connector_id, kind=ConnectorEventKind.REAUTHORIZATION_NEEDED, sentence=_REVOKED
-    )
-    _tell_admins(context, connector)
+    connector_settle(context, connector, needing, event=events.CONNECTOR_REAUTHORIZATION_NEEDED, reason=why)
+    connector_id = ConnectorId(connector.pk)
+    connector_note(context, connector_id=connector_id, kind=ConnectorEventKind.REAUTHORIZATION_NEEDED, sentence=why)
+    _tell_admins(context, connector, why)
     return True
 
 
-def _tell_admins(context: ExecutionContext, connector: Connector) -> None:
+def _tell_admins(context: ExecutionContext, connector: Connector, why: str) -> None:
     organization = connector.workspace.organization
     admins = Membership.objects.filter(
         organization=organization, role__in=[MembershipRole.OWNER, MembershipRole.ADMIN]
@@ -111,7 +138,7 @@ def _tell_admins(context: ExecutionContext, connector: Connector) -> None:
             "subject": f"{connector.name} needs your authorization again",
             "text": (
                 f"The connector {connector.name} ({label}) of the workspace {connector.workspace.name} has stopped: "
-                f"{_REVOKED}\n\nOpen the billing page of the workspace, choose Connectors, and authorize it there. "
+                f"{why}\n\nOpen the billing page of the workspace, choose Connectors, and authorize it there. "
                 "Nothing is lost: the sync goes on where it stopped."
             ),
         },

@@ -7,19 +7,23 @@ a run before its next page.
 
 from __future__ import annotations
 
-from apps.connectors.enums import ConnectorStatus, SyncTrigger
+import uuid
+
+from apps.connectors.enums import ConnectorStatus
 from apps.connectors.models import Connector, SyncRun
+from apps.core import clock
 from apps.core.context import ExecutionContext, system_context
 from apps.core.enums import AuthorizationSource, Role
 from apps.core.errors import ConflictError, CountinghouseError, ForbiddenError, Reason
 from apps.core.gate import require
-from apps.core.ids import OrganizationId, RequestId, UserId, WorkspaceId
+from apps.core.ids import OrganizationId, ProductId, RequestId, ServiceTokenId, UserId, WorkspaceId
 from apps.core.operations import OPERATIONS, PLATFORM_LADDER, reaches
 from apps.subscriptions.services import lifecycle_require
 from apps.tenants.access.resolver import tenant_role
 from apps.tenants.contracts import Person
 from apps.tenants.models import User
 from apps.tenants.selectors.access import platform_role, tenant_facts
+from apps.tenants.selectors.live_tokens import cron_scopes, product_scopes
 
 OPERATION = "connector.sync"
 
@@ -78,17 +82,40 @@ def why_not(run: SyncRun) -> CountinghouseError | None:
 
 
 def _require_still_reached(run: SyncRun) -> None:
-    """A person's role counts as it is now, in the next step of a running task."""
-    if run.trigger != SyncTrigger.USER:
-        return
+    """A person's role, and what a token permits, count as they are now, in the next step of a running task."""
+    match run.authorization_source:
+        case AuthorizationSource.SESSION:
+            missing = _missing_role(run)
+        case AuthorizationSource.SERVICE_TOKEN | AuthorizationSource.CRON_TOKEN:
+            missing = _missing_scope(run)
+        case _:
+            return
+    if missing is not None:
+        raise ForbiddenError(f"{run.actor_label}, who asked for this sync, may sync no more.", explanation=[missing])
+
+
+def _missing_role(run: SyncRun) -> Reason | None:
     role = _role_now(run)
     operation = OPERATIONS[OPERATION]
-    if role is None or not (reaches(role, operation.tenant_role) or reaches(role, operation.platform_role)):
-        now = role.value if role else "none"
-        raise ForbiddenError(
-            f"{run.actor_label}, who asked for this sync, may sync no more.",
-            explanation=[Reason("role", "deny", f"the role is {now}", f"user:{run.actor_id}")],
-        )
+    if role is not None and (reaches(role, operation.tenant_role) or reaches(role, operation.platform_role)):
+        return None
+    return Reason("role", "deny", f"the role is {role.value if role else 'none'}", f"user:{run.actor_id}")
+
+
+def _missing_scope(run: SyncRun) -> Reason | None:
+    is_cron = run.authorization_source == AuthorizationSource.CRON_TOKEN
+    needed = OPERATIONS[_FOR_CRON[OPERATION] if is_cron else OPERATION].scope
+    caller, now = uuid.UUID(run.actor_id), clock.now()
+    organization_id = OrganizationId(run.connector.workspace.organization_id)
+    permitted = (
+        cron_scopes(ServiceTokenId(caller), at=now)
+        if is_cron
+        else product_scopes(ProductId(caller), organization_id, at=now)
+    )
+    if needed in permitted:
+        return None
+    record = f"{'service_token' if is_cron else 'product'}:{run.actor_id}"
+    return Reason("token_scope", "deny", f"no live token has the scope {needed}", record)
 
 
 def _role_now(run: SyncRun) -> Role | None:

@@ -24,7 +24,7 @@ from apps.connectors.sync.month_choice import month_facts
 from apps.core import clock
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
-from apps.core.enums import ActorKind, AuthorizationSource
+from apps.core.enums import AuthorizationSource
 from apps.core.errors import ConflictError, FieldError, UnprocessableError
 from apps.core.gate import require
 from apps.core.hints import hint_after_commit
@@ -41,6 +41,10 @@ _TRIGGERS = {
     AuthorizationSource.CONSOLE: SyncTrigger.CRON,
     AuthorizationSource.SERVICE_TOKEN: SyncTrigger.API,
 }
+# Callers from outside. The gate asks again before each page what they may do then; `actor.id` says who they are.
+_ASKED_AGAIN = frozenset(
+    {AuthorizationSource.SESSION, AuthorizationSource.SERVICE_TOKEN, AuthorizationSource.CRON_TOKEN}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +56,20 @@ class SyncAnswer:
 
 
 def sync_request(
-    context: ExecutionContext, *, connector_id: ConnectorId, month: Month | None = None
+    context: ExecutionContext, *, connector_id: ConnectorId, month: Month | None = None, reason: str = ""
 ) -> list[SyncAnswer]:
     """Queue a run for every due month, or for the named one, oldest first; a final month is reopened by its name.
 
-    A month whose run is active keeps it. Raises `UnprocessableError` `month_not_begun`; `ConflictError`
-    `connector_not_enabled`; `NotFoundError` `unknown_connector`; `ForbiddenError`, also `lifecycle_denied`.
+    A month whose run is active keeps it. The audit log keeps the `reason`; none is owed. Raises `UnprocessableError`
+    `month_not_begun`; `ConflictError` `connector_not_enabled`; `NotFoundError` `unknown_connector`; `ForbiddenError`,
+    also `lifecycle_denied`.
     """
     require_operation(context, OPERATION)
     connector = connector_of(connector_id)
     # Before the transaction, so that a denial's receipt stays.
     require_may_sync(context, connector)
     chosen = [decision for decision in _chosen(connector, month) if decision.is_due]
-    return _queue(context, connector, chosen, is_by_name=month is not None)
+    return _queue(context, connector, chosen, is_by_name=month is not None, reason=reason)
 
 
 def _chosen(connector: Connector, month: Month | None) -> list[MonthDecision]:
@@ -83,7 +88,7 @@ def _chosen(connector: Connector, month: Month | None) -> list[MonthDecision]:
 
 @transaction.atomic
 def _queue(
-    context: ExecutionContext, connector: Connector, chosen: Sequence[MonthDecision], *, is_by_name: bool
+    context: ExecutionContext, connector: Connector, chosen: Sequence[MonthDecision], *, is_by_name: bool, reason: str
 ) -> list[SyncAnswer]:
     runs = runs_insert([new_run(context, connector, decision) for decision in chosen])
     for decision in chosen:
@@ -102,7 +107,7 @@ def _queue(
     ]
     made = [answer.run for answer in answers if answer.is_new]
     if made:
-        _tell(context, connector, made, is_by_name=is_by_name)
+        _tell(context, connector, made, is_by_name=is_by_name, reason=reason)
         hint_after_commit(RUN_TASK, ",".join(str(run.pk) for run in made))
     return answers
 
@@ -118,7 +123,7 @@ def new_run(context: ExecutionContext, connector: Connector, decision: MonthDeci
         reason=decision.why,
         was_final=decision.status is MonthStatus.FINAL or decision.reading.reopened_at is not None,
         actor_label=context.actor.label,
-        actor_id=context.actor.id if context.actor.kind is ActorKind.USER else "",
+        actor_id=context.actor.id if context.authorization_source in _ASKED_AGAIN else "",
         role=context.role,
         authorization_source=context.authorization_source,
         request_id=context.request_id,
@@ -144,7 +149,9 @@ def _reopen(context: ExecutionContext, connector: Connector, month: Month) -> No
     )
 
 
-def _tell(context: ExecutionContext, connector: Connector, runs: Sequence[SyncRun], *, is_by_name: bool) -> None:
+def _tell(
+    context: ExecutionContext, connector: Connector, runs: Sequence[SyncRun], *, is_by_name: bool, reason: str
+) -> None:
     months = ", ".join(run.month for run in runs)
     connector_note(
         context,
@@ -159,6 +166,7 @@ def _tell(context: ExecutionContext, connector: Connector, runs: Sequence[SyncRu
         target_id=connector.pk,
         before={},
         after={"months": [run.month for run in runs], "by_name": is_by_name},
+        reason=reason,
         organization_id=OrganizationId(connector.workspace.organization_id),
         workspace_id=WorkspaceId(connector.workspace_id),
     )

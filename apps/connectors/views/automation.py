@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from apps.connectors.selectors.connectors import connectors_of_workspace
-from apps.connectors.selectors.syncs import sync_runs
+from apps.connectors.selectors.syncs import sync_runs_of_workspace
 from apps.connectors.views.base import ConnectorsPage
 from apps.connectors.views.showing import ConnectorCard, month_lines, run_lines
 from apps.core import clock
@@ -31,9 +31,7 @@ class Automation(ConnectorsPage):
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
         """The page; while a sync is active it shows the progress by itself."""
         now = clock.now()
-        runs = list(
-            sync_runs().filter(connector__workspace=self.workspace_id).order_by("-created_at", "pk")[:_RUNS_SHOWN]
-        )
+        runs = list(sync_runs_of_workspace(self.workspace_id)[:_RUNS_SHOWN])
         syncs = [
             (ConnectorCard(connector), [line for line in month_lines(connector, now) if line.is_due])
             for connector in connectors_of_workspace(self.workspace_id)
@@ -43,6 +41,7 @@ class Automation(ConnectorsPage):
         facts = {
             "syncs": syncs,
             "runs": run_lines(runs),
+            "may_cancel": self.may("connector.sync"),
             "is_active": any(run.finished_at is None for run in runs),
             "jobs": jobs.order_by("-created_at")[:_JOBS_SHOWN],
             "may_run": self.may("jobs.billing_sync") and self.may("connector.sync"),

@@ -12,20 +12,22 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from apps.connectors.contracts import Month
 from apps.connectors.enums import CredentialKind
 from apps.connectors.forms import ConnectorForm, KeyForm, offered_providers
+from apps.connectors.google.configuration import is_configured
+from apps.connectors.ids import SyncRunId
 from apps.connectors.providers.registry import provider_class, provider_classes
 from apps.connectors.rules.transitions import verbs_from
 from apps.connectors.selectors.connectors import connector_timeline, connectors_of_workspace
 from apps.connectors.selectors.records import RecordFilter, totals_matching
-from apps.connectors.selectors.syncs import sync_runs_of_connector
+from apps.connectors.selectors.syncs import active_runs, sync_runs_of_connector
 from apps.connectors.services import (
     connector_create,
     connector_credential_replace,
     connector_disable,
     connector_enable,
 )
-from apps.connectors.sync.requests import sync_request
+from apps.connectors.sync.requests import sync_request, sync_run_cancel
 from apps.connectors.views.base import MENDABLE, ConnectorsPage, OneConnectorPage, page_of_connector
-from apps.connectors.views.showing import ConnectorCard, month_lines, run_lines, total_lines
+from apps.connectors.views.showing import ConnectorCard, choice_of, month_lines, run_lines, total_lines
 from apps.core import clock
 from apps.core.errors import CountinghouseError, UnprocessableError
 
@@ -54,7 +56,8 @@ class ConnectorNew(ConnectorsPage):
         """The choice, or with `?provider=` its form."""
         name = request.GET.get("provider", "")
         if name not in provider_classes():
-            facts = {"providers": offered_providers(is_demo=self.workspace.organization.is_demo)}
+            offered = offered_providers(is_demo=self.workspace.organization.is_demo)
+            facts = {"providers": [choice_of(provider) for provider in offered]}
             return self.render("connectors/choose.html", facts, title="Add a connector")
         return self._show(ConnectorForm(provider=provider_class(name), is_demo=self.workspace.organization.is_demo))
 
@@ -72,11 +75,12 @@ class ConnectorNew(ConnectorsPage):
         except MENDABLE as refusal:
             _place(form, refusal)
             return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
-        messages.success(request, f"{connector.name} was added.")
+        next_step = " Now authorize it at Google." if ConnectorCard(connector).waits_for_google else ""
+        messages.success(request, f"{connector.name} was added.{next_step}")
         return HttpResponseRedirect(page_of_connector(workspace_slug, connector.pk))
 
     def _show(self, form: ConnectorForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        facts = {"form": form, "provider": form.provider}
+        facts = {"form": form, "provider": choice_of(form.provider), "is_google_set_up": is_configured()}
         return self.render("connectors/new.html", facts, title=f"Add {form.provider.label}", status=status)
 
 
@@ -94,6 +98,7 @@ class ConnectorDetail(OneConnectorPage):
             "card": card,
             "months": month_lines(self.connector, clock.now()),
             "runs": run_lines(runs),
+            "may_cancel": self.may("connector.sync"),
             "is_active": any(run.finished_at is None for run in runs),
             "totals": total_lines(totals_matching(RecordFilter(self.workspace_id, self.connector_id))),
             "timeline": connector_timeline(self.connector_id)[:_EVENTS_SHOWN],
@@ -101,6 +106,9 @@ class ConnectorDetail(OneConnectorPage):
             "may_edit": self.may("connector.edit"),
             "can_enable": "enable" in verbs and self.may("connector.edit"),
             "can_disable": "disable" in verbs and self.may("connectors.disable"),
+            "waits_for_google": card.waits_for_google,
+            "is_google_set_up": is_configured(),
+            "can_authorize": card.is_of_google and is_configured() and self.may("connector.edit"),
             "takes_key": card.credential_kind is CredentialKind.API_KEY and self.may("connector.edit"),
         }
         return self.render("connectors/detail.html", facts, title=self.connector.name)
@@ -124,6 +132,24 @@ class ConnectorSync(OneConnectorPage):
         if not answers:
             return "Every month is final: there is nothing to sync. Name a month to read it again."
         return f"{len(answers)} month{'s' if len(answers) > 1 else ''} will be synced, oldest first."
+
+
+class ConnectorCancel(OneConnectorPage):
+    """Stop one of its syncs."""
+
+    operations: ClassVar[dict[str, str]] = {"POST": "connector.sync"}
+
+    def post(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
+        """Cancel the run of the form; a run of another connector answers as one that is not there."""
+        return self.done(self._cancelled)
+
+    def _cancelled(self) -> str:
+        text = self.request.POST.get("run", "")
+        run = next((run for run in active_runs(self.connector_id) if str(run.pk) == text), None)
+        if run is None:
+            raise UnprocessableError("That sync is over already, or is none of this connector's.")
+        sync_run_cancel(self.execution_context, run_id=SyncRunId(run.pk))
+        return f"The sync of {run.month} is cancelled. What it has read so far is kept."
 
 
 class ConnectorEnable(OneConnectorPage):

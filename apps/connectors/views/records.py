@@ -11,7 +11,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
 from apps.connectors.enums import RecordKind
-from apps.connectors.exports import csv_lines
+from apps.connectors.exports import record_lines
 from apps.connectors.ids import ConnectorId
 from apps.connectors.selectors.connectors import connectors_of_workspace
 from apps.connectors.selectors.records import RecordFilter, records_matching, records_streamed, totals_matching
@@ -84,7 +84,7 @@ class RecordExport(ConnectorsPage):
 
     def get(self, request: HttpRequest, workspace_slug: str) -> StreamingHttpResponse:
         """Every record that matches, in constant memory."""
-        lines = csv_lines(records_streamed(filter_of(request, self.workspace_id)))
+        lines = record_lines(records_streamed(filter_of(request, self.workspace_id)))
         answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
         answer.headers["Content-Disposition"] = f'attachment; filename="{workspace_slug}-billing-records.csv"'
         return answer

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from apps.connectors.contracts import Provider
 from apps.connectors.enums import AutoDisableReason, ConnectorStatus, CredentialKind, SyncStatus
 from apps.connectors.models import Connector, SyncRun
 from apps.connectors.providers.registry import provider_classes, provider_label
+from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.records import CurrencyTotal
 from apps.connectors.sync.month_choice import month_decisions
 from apps.connectors.wording import CAUSES, REMEDIES
@@ -55,16 +57,48 @@ class ConnectorCard:
         return found.credential_kind if found else CredentialKind.NONE
 
     @property
+    def is_of_google(self) -> bool:
+        """Whether a person lets us in at Google, and not with a key."""
+        return self.credential_kind is CredentialKind.OAUTH
+
+    @property
+    def waits_for_google(self) -> bool:
+        """Whether an authorization at Google is what it lacks."""
+        return self.is_of_google and self.status in sources("authorize")
+
+    @property
     def why(self) -> str:
         """Why it is off, and what helps; empty for one that runs."""
         if self.connector.auto_disable_reason:
             reason = AutoDisableReason(self.connector.auto_disable_reason)
             return f"Switched off, because {CAUSES[reason]}. {REMEDIES[reason]}"
         return {
-            ConnectorStatus.PENDING: "It waits for its credential; nothing is read before that.",
+            ConnectorStatus.PENDING: (
+                "It waits to be authorized at Google; nothing is read before that."
+                if self.is_of_google
+                else "It waits for its credential; nothing is read before that."
+            ),
             ConnectorStatus.DISABLED: "Somebody disabled it. It stays off until it is enabled.",
-            ConnectorStatus.NEEDS_REAUTHORIZATION: "Its authorization is over. Authorize it again.",
+            ConnectorStatus.NEEDS_REAUTHORIZATION: (
+                "It has to be authorized at Google again. Nothing is lost: the sync goes on where it stopped."
+            ),
         }.get(self.status, "")
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderChoice:
+    """A provider that can be chosen. Not its class, which a template would call."""
+
+    name: str
+    label: str
+    brings: str
+    is_authorized: bool
+
+
+def choice_of(provider: type[Provider]) -> ProviderChoice:
+    """The provider as the pages show it."""
+    is_authorized = provider.credential_kind is CredentialKind.OAUTH
+    return ProviderChoice(provider.name, provider.label, provider.brings, is_authorized)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.backoffice.workspace.section import SectionSpec
-from apps.backoffice.workspace.sections.connectors import connectors_section
+from apps.backoffice.workspace.sections.connectors import connectors_section, syncs_section
 from apps.backoffice.workspace.sections.credits import credits_section, offered_credit_verbs
 from apps.backoffice.workspace.sections.members import members_section
 from apps.backoffice.workspace.sections.notes import notes_section
@@ -18,6 +18,7 @@ SECTIONS: tuple[SectionSpec, ...] = (
     SectionSpec("payments", "payment_configs.read", payments_section, has_history=True),
     SectionSpec("credits", "credits.read", credits_section, offer=offered_credit_verbs),
     SectionSpec("connectors", "connectors.read", connectors_section),
+    SectionSpec("syncs", "connectors.read", syncs_section),
     SectionSpec("members", "members.read", members_section),
     SectionSpec("notes", "notes.read", notes_section, has_history=True),
     SectionSpec("timeline", "audit.read", timeline_section, has_history=True),
