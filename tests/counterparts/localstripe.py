@@ -19,7 +19,7 @@ from tests.faults.stacks import free_port, wait_until
 
 KEY = "sk_test_localstripe"
 GOOD_CARD = "4242424242424242"
-# Its holder is asked to confirm; then it is declined. localstripe tells an invoice's failure by this way alone.
+# Its holder confirms, then it is declined: the one way by which localstripe tells of an invoice that failed.
 FAILING_CARD = "4000008260003178"
 
 
