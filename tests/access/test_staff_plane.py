@@ -13,7 +13,7 @@ from apps.core.enums import Role
 from apps.core.models import AuditEntry
 from apps.core.operations import OPERATIONS, reaches
 from tests.access.pages import DECLARED_PAGES
-from tests.access.routes import DECLARED, METHODS, SIGNED, all_routes
+from tests.access.routes import BY_CONNECTOR, DECLARED, METHODS, SIGNED, all_routes
 from tests.access.world import PRINCIPALS, STAFF, World, make_world
 from tests.backoffice.records import MAKERS
 
@@ -78,11 +78,15 @@ PAGES = {"billing-home", *DECLARED_PAGES}
 def undeclared_names(names: set[str]) -> set[str]:
     """Route names that no table of this folder speaks of."""
     staff = {f"admin:{name}" for name in declared_routes()}
-    return names - staff - set(DECLARED) - set(SIGNED) - OPEN - PAGES
+    return names - staff - set(DECLARED) - set(SIGNED) - set(BY_CONNECTOR) - OPEN - PAGES
 
 
 def test_every_route_of_the_product_stands_in_a_table() -> None:
     assert undeclared_names({route.name for route in all_routes()}) == set()
+
+
+def test_the_views_by_connector_ask_for_what_is_declared() -> None:
+    assert {route.name: route.operations for route in all_routes() if route.name in BY_CONNECTOR} == BY_CONNECTOR
 
 
 def test_a_route_that_stands_in_no_table_is_found() -> None:

@@ -33,7 +33,7 @@ def run_context(run: SyncRun) -> ExecutionContext:
     organization = run.connector.workspace.organization
     return system_context(
         AuthorizationSource.SCHEDULER,
-        label="sync",
+        name="sync",
         request_id=RequestId(run.request_id),
         organization_id=OrganizationId(organization.pk),
         is_demo=organization.is_demo,
