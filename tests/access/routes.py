@@ -87,8 +87,8 @@ SIGNED: dict[str, tuple[str, ...]] = {
 }
 
 
-# For people, and outside the pages of a workspace: the tenant is that of the connector which the request names. Who may,
-# and what a stranger sees, is held by tests/connectors/test_authorize_at_google.py.
+# For people, and outside the pages of a workspace: the tenant is that of the connector which the request names. Who
+# may, and what a stranger sees, is held by tests/connectors/test_authorize_at_google.py.
 BY_CONNECTOR: dict[str, dict[str, str]] = {
     "google-authorize": {"GET": "connector.edit"},
     "google-callback": {"GET": "connector.edit"},

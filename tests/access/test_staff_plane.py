@@ -31,6 +31,8 @@ def arguments_of(name: str, records: dict[str, Any]) -> dict[str, Any]:
         return {"name": "drain-outbox"}
     if name == "subscriptions_plan_new":
         return {}
+    if name == "credits_creditpolicy_draft":
+        return {"product_id": records["tenants_product"]}
     for prefix, key in records.items():
         if name.startswith(f"{prefix}_") and not name.endswith("_changelist"):
             return {"object_id": key}

@@ -22,7 +22,7 @@ from tests.connectors.providers.stand_in import KEY, Asked, Reply, StandIn, repl
 from tests.connectors.web import Web, put_up
 from tests.connectors.web import web as web  # noqa: PLC0414 - a fixture
 from tests.factories.tenants import make_membership, make_signing_in_user
-from tests.journeys.test_open_settings import SIZES, Tab
+from tests.journeys.tabs import SIZES, Tab
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.journey, pytest.mark.browser]
 ADMIN, VIEWER = "ann@northwind.example", "vic@northwind.example"
