@@ -99,7 +99,7 @@ def test_every_page_opens_on_desk_and_phone(
         if path in lists:
             tab.page.locator("#result_list tbody a").first.click()
             tab.page.wait_for_load_state("networkidle")
-            assert tab.page.locator(".ch-facts").is_visible()
+            assert tab.page.locator(".ch-facts").first.is_visible()
         tab.page.set_viewport_size(PHONE)
         assert not tab.is_too_wide(), tab.page.url
         tab.page.set_viewport_size({"width": 1440, "height": 900})

@@ -80,6 +80,7 @@ def _says_who_did_what(organization: str) -> None:
     assert list(entries.values_list("event", flat=True)) == [
         "organization.created",
         "payment_config.created",
+        "credit_account.created",
         "workspace.created",
         "membership.created",
         "membership.removed",

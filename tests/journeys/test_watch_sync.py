@@ -108,7 +108,7 @@ def test_a_wrong_key_then_a_right_one_then_the_sync(
     tab.check()
     tab.page.get_by_label("API key").fill(WRONG)
     tab.page.get_by_role("button", name="Add the connector").click()
-    tab.page.get_by_text("Stripe refused the key. Nothing was stored.").wait_for()
+    tab.page.get_by_text("Stripe refused the credential (401). Nothing was stored.").wait_for()
     # The browser tells of the status; that is all that it complains about.
     assert all("422" in complaint for complaint in tab.complaints)
     tab.complaints.clear()
