@@ -54,7 +54,7 @@ class Consumption:
         """What must be equal for two requests to be the same."""
         question = self.question
         return {
-            "account": str(question.account),
+            "account": (question.account.type, question.account.id),
             "operation": question.operation,
             "quantity": question.quantity,
             "outcome": self.outcome,
@@ -63,7 +63,7 @@ class Consumption:
             "workspace_id": question.workspace_id,
             "run_id": self.run_id,
             "hold_id": self.hold_id,
-            "on_insufficient": self.on_insufficient.value,
+            "on_insufficient": self.on_insufficient,
         }
 
 

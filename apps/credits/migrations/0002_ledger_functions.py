@@ -7,10 +7,11 @@ from pathlib import Path
 from django.db import migrations
 
 FOLDER = Path(__file__).resolve().parent / "sql"
-_FILES = ("facts", "ledger", "consume", "consume_set")
+_FILES = ("facts", "ledger", "consume_set", "consume")
 REVERSE = """
 DROP FUNCTION IF EXISTS credits_consume_batch, credits_consume_set, credits_consume, credits_gate_letter, credits_post, credits_burn,
-    credits_facts, credits_account_of
+    credits_facts, credits_account_of;
+DROP TYPE IF EXISTS credits_item
 """
 
 

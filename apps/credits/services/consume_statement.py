@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from django.db import IntegrityError, connection
@@ -45,18 +43,11 @@ BATCH = f"SELECT place, outcome, answer, facts FROM credits_consume_batch(%s::js
 
 
 _CANONICAL = msgspec.json.Encoder(order="sorted")
-_COMMON = ("now", "scope", "product", "is_identity", "policy_id", "actor_label", "request_id")
 
 
 def hash_of(consumption: Consumption) -> str:
     """What two requests with one key must have in common, as the store of keys keeps it."""
     return hashlib.sha256(_CANONICAL.encode(consumption.body())).hexdigest()
-
-
-def batch_parameters(items: Sequence[dict[str, object]]) -> tuple[str, str]:
-    """The two parameters of `BATCH`: what differs between the items, and what they have in common, once."""
-    own = [{name: value for name, value in item.items() if name not in _COMMON and value is not None} for item in items]
-    return json.dumps(own), json.dumps({name: items[0][name] for name in _COMMON})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +63,8 @@ def statement_of(context: ExecutionContext, consumption: Consumption) -> tuple[s
     """The very statement that consumes, and its one parameter: for the bench's floor (spec 11, Speed)."""
     terms = remembered_terms(context.product_id) if context.product_id else None
     now = clock.now()
-    values = parameters_of(context, consumption, hash_of(consumption), terms, now, None)
-    return CONSUME, json.dumps(values)
+    item = item_of(context, consumption, hash_of(consumption), terms, now, None)
+    return CONSUME, json_text(common_of(context, terms, now) | item)
 
 
 def fetched(statement: str, *parameters: str) -> list[tuple[Any, ...]]:
@@ -94,7 +85,25 @@ def outcome_from(name: str, answer: str | None, facts: str | None) -> Outcome:
     return Outcome(name, said, facts_from(read) if read else None)
 
 
-def parameters_of(
+def json_text(value: object) -> str:
+    """JSON for a statement; ids and moments in PostgreSQL's own forms."""
+    return msgspec.json.encode(value).decode()
+
+
+def common_of(context: ExecutionContext, terms: PolicyTerms | None, now: datetime) -> dict[str, object]:
+    """What all consumptions of one call have in common."""
+    return {
+        "now": now,
+        "scope": scope_of(context),
+        "product": context.product_id,
+        "is_identity": Scope.TENANTS_MANAGE in context.scopes,
+        "policy_id": terms.id if terms else None,
+        "actor_label": context.actor.label,
+        "request_id": context.request_id,
+    }
+
+
+def item_of(
     context: ExecutionContext,
     item: Consumption,
     body_hash: str,
@@ -103,32 +112,25 @@ def parameters_of(
     expected: int | None,
 ) -> dict[str, object]:
     """What the statement must know of one consumption: what was asked, and its price with and without free rest."""
-    question, scope = item.question, scope_of(context)
+    question = item.question
     moment = item.occurred_at or now
     return {
-        "now": now.isoformat(),
-        "lock": lock_number(f"idempotency\x1f{scope}\x1f{item.key}"),
-        "scope": scope,
+        "lock": lock_number(f"idempotency\x1f{scope_of(context)}\x1f{item.key}"),
         "key": item.key,
         "hash": body_hash,
-        "product": _text(context.product_id),
-        "is_identity": Scope.TENANTS_MANAGE in context.scopes,
-        "account_type": question.account.type.value,
-        "account_id": str(question.account.id),
-        "user_id": _text(question.user_id),
-        "workspace_id": _text(question.workspace_id),
+        "account_type": question.account.type,
+        "account_id": question.account.id,
+        "user_id": question.user_id,
+        "workspace_id": question.workspace_id,
         "operation": question.operation,
         "quantity": question.quantity,
         "outcome": item.outcome,
-        "occurred_at": moment.isoformat(),
+        "occurred_at": moment,
         "is_late": is_late(moment, now),
         "run_id": item.run_id,
-        "hold_id": _text(item.hold_id),
-        "on_insufficient": item.on_insufficient.value,
-        "entry_id": str(uuid.uuid4()),
-        "policy_id": str(terms.id) if terms else None,
-        "actor_label": context.actor.label,
-        "request_id": context.request_id,
+        "hold_id": item.hold_id,
+        "on_insufficient": item.on_insufficient,
+        "entry_id": uuid.uuid4(),
         **_priced(item, terms, now, expected),
     }
 
@@ -166,6 +168,3 @@ def scope_of(context: ExecutionContext) -> str:
     """Whose keys they are: each product's own, and one space for people and the console (spec 05)."""
     return f"product:{context.product_id}" if context.product_id else "staff"
 
-
-def _text(value: UUID | None) -> str | None:
-    return None if value is None else str(value)

@@ -10,7 +10,6 @@ account that has come due, and a quantity that the free quantity covers in part.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -37,11 +36,12 @@ from apps.credits.services.consume_statement import (
     BATCH,
     CONSUME,
     Outcome,
-    batch_parameters,
+    common_of,
     fetched,
     hash_of,
+    item_of,
+    json_text,
     outcome_from,
-    parameters_of,
     scope_of,
 )
 from apps.credits.services.decisions import decisions_keep, receipt_values, refused_values
@@ -128,13 +128,13 @@ def _send(
     batch: bool,
 ) -> list[tuple[int, Outcome]]:
     terms = remembered_terms(context.product_id) if context.product_id else None
-    sent = [parameters_of(context, items[place], hashes[place], terms, now, expected.get(place)) for place in places]
+    common = common_of(context, terms, now)
+    sent = [item_of(context, items[place], hashes[place], terms, now, expected.get(place)) for place in places]
     failpoint("credits.before_statement")
     if batch:
-        wire = [{**item, "place": place} for place, item in zip(places, sent, strict=True)]
-        rows = [(row[0], row[1:]) for row in fetched(BATCH, *batch_parameters(wire))]
+        rows = [(places[row[0] - 1], row[1:]) for row in fetched(BATCH, json_text(sent), json_text(common))]
     else:
-        rows = [(places[0], row) for row in fetched(CONSUME, json.dumps(sent[0]))]
+        rows = [(places[0], row) for row in fetched(CONSUME, json_text(common | sent[0]))]
     failpoint("credits.after_statement")
     return [(place, outcome_from(*row)) for place, row in rows]
 

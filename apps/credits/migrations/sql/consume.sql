@@ -124,43 +124,40 @@ BEGIN
     RETURN NEXT;
 END $$;
 
--- Many consumptions in one transaction, with what they have in common apart; accounts locked in their order: the common ones at once, the rest one by one;
--- each item's outcome with its position. Where an item must be sent again, what follows it in its account waits with it
--- ("later"), so that the order of items holds.
+-- Many consumptions in one transaction, with what they have in common apart; accounts locked in their order: the common
+-- ones at once, the rest one by one; each item's outcome with its place, from 1. Where an item must be sent again, what
+-- follows it in its account waits with it ("later"), so that the order of items holds. The places of what is locked and
+-- of what is done are arrays, since a join with so many places would look at each pair.
 CREATE OR REPLACE FUNCTION credits_consume_batch(
     p_items jsonb, p_common jsonb, p_letters text, p_payments text[], p_states text[], p_overlays text[], p_statuses text[]
-) RETURNS TABLE (place integer, outcome text, answer jsonb, facts jsonb) LANGUAGE plpgsql AS $$
+) RETURNS TABLE (place bigint, outcome text, answer jsonb, facts jsonb) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     i record;
+    v_items credits_item[] := ARRAY(SELECT x FROM jsonb_populate_recordset(NULL::credits_item, p_items) x);
     v_blocked uuid;
-    v_locked integer[];
-    v_done integer[] := '{}';
+    v_locked boolean[];
+    v_done boolean[] := array_fill(false, ARRAY[cardinality(v_items)]);
 BEGIN
     -- All accounts first, also those of the rest: two batches that meet wait for each other in one order alone.
     PERFORM 1 FROM credits_creditaccount c WHERE c.organization_id IN (
-        SELECT CASE WHEN item->>'account_type' = 'organization' THEN (item->>'account_id')::uuid
-            ELSE credits_account_of(item->>'account_type', (item->>'account_id')::uuid) END
-        FROM jsonb_array_elements(p_items) item
+        SELECT CASE WHEN x.account_type = 'organization' THEN x.account_id
+            ELSE credits_account_of(x.account_type, x.account_id) END
+        FROM unnest(v_items) x
     ) ORDER BY c.organization_id FOR NO KEY UPDATE;
-    v_locked := ARRAY(SELECT (item->>'place')::integer FROM jsonb_array_elements(p_items) item
-        WHERE pg_try_advisory_xact_lock((item->>'lock')::bigint));
+    v_locked := ARRAY(SELECT pg_try_advisory_xact_lock(x.lock) FROM unnest(v_items) x);
     outcome := 'charged'; facts := NULL;
     FOR i IN SELECT s.place, s.answer FROM credits_consume_set(
-        p_items, p_common, v_locked, p_letters, p_payments, p_states, p_overlays, p_statuses) s
+        v_items, p_common, v_locked, p_letters, p_payments, p_states, p_overlays, p_statuses) s
     LOOP
         place := i.place; answer := i.answer;
-        v_done := v_done || i.place;
+        v_done[i.place] := true;
         RETURN NEXT;
     END LOOP;
-    IF cardinality(v_done) = jsonb_array_length(p_items) THEN
-        RETURN;
-    END IF;
-    FOR i IN SELECT (item->>'place')::integer AS number, item,
-            credits_account_of(item->>'account_type', (item->>'account_id')::uuid) AS account
-        FROM jsonb_array_elements(p_items) item
-        WHERE NOT EXISTS (SELECT 1 FROM unnest(v_done) d WHERE d = (item->>'place')::integer)
-        ORDER BY 3, 1
+    FOR i IN SELECT x.number, x.item,
+            credits_account_of(x.item->>'account_type', (x.item->>'account_id')::uuid) AS account
+        FROM jsonb_array_elements(p_items) WITH ORDINALITY AS x(item, number)
+        WHERE NOT v_done[x.number] ORDER BY 3, 1
     LOOP
         place := i.number;
         IF i.account = v_blocked THEN

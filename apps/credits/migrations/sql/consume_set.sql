@@ -1,3 +1,10 @@
+-- One item of a batch, as far as the items differ.
+CREATE TYPE credits_item AS (
+    lock bigint, key text, hash text, account_type text, account_id uuid, user_id uuid, workspace_id uuid,
+    operation text, quantity bigint, outcome text, occurred_at timestamptz, is_late boolean, run_id text, hold_id uuid,
+    entry_id uuid, is_known boolean, is_billable boolean, free_quantity bigint, charge bigint
+);
+
 -- The common consumptions of a batch, all at once: every item of an account whose items are all new, known, allowed,
 -- without hold, past the free quantity, and affordable together. What is left out goes one by one, by
 -- `credits_consume`, with the same result (spec 11, Speed, Batches). The caller holds the accounts' rows, locked in
@@ -5,9 +12,9 @@
 -- The store of keys is append-only and keeps the answer beside the key, so the answer is computed first; where a key is
 -- taken meanwhile, the unique violation undoes the whole batch and it is sent again: nothing is charged unrecorded.
 CREATE OR REPLACE FUNCTION credits_consume_set(
-    p_items jsonb, p_common jsonb, p_locked integer[],
+    p_items credits_item[], p_common jsonb, p_locked boolean[],
     p_letters text, p_payments text[], p_states text[], p_overlays text[], p_statuses text[]
-) RETURNS TABLE (place integer, answer jsonb) LANGUAGE plpgsql AS $$
+) RETURNS TABLE (place bigint, answer jsonb) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     v_now timestamptz := (p_common->>'now')::timestamptz;
@@ -20,13 +27,10 @@ DECLARE
 BEGIN
     RETURN QUERY
     WITH item AS MATERIALIZED (
-        SELECT i.*, CASE WHEN i.account_type = 'organization' THEN i.account_id
+        SELECT i.*, i.ordinality AS place, p_locked[i.ordinality] AS is_locked,
+            CASE WHEN i.account_type = 'organization' THEN i.account_id
             ELSE credits_account_of(i.account_type, i.account_id) END AS account
-        FROM jsonb_to_recordset(p_items) AS i(
-            place integer, key text, hash text,
-            account_type text, account_id uuid, user_id uuid, workspace_id uuid, operation text, quantity bigint,
-            outcome text, occurred_at timestamptz, is_late boolean, run_id text, hold_id uuid, entry_id uuid,
-            is_known boolean, is_billable boolean, free_quantity bigint, charge bigint)
+        FROM unnest(p_items) WITH ORDINALITY AS i
     ), fact AS MATERIALIZED (
         SELECT d.account_type, d.account_id, d.user_id AS acting, d.workspace_id AS workspace, d.operation, f.*, c.last_sequence,
             credits_gate_letter(f.closed_at IS NOT NULL, f.payment_status, f.subscription_state, f.overlay_state,
@@ -40,7 +44,7 @@ BEGIN
             f.policy_version, COALESCE(f.category_override, '') AS override,
             CASE WHEN COALESCE(f.category_override, '') = '' AND i.is_billable THEN i.charge ELSE 0 END AS due,
             f.balance - f.held + CASE WHEN f.letter = 'g' THEN 0 ELSE f.overdraft_limit END AS available,
-            k.key IS NULL AND l.place IS NOT NULL AND i.hold_id IS NULL AND f.policy_id IS NOT DISTINCT FROM v_policy
+            k.key IS NULL AND i.is_locked AND i.hold_id IS NULL AND f.policy_id IS NOT DISTINCT FROM v_policy
                 AND f.has_account AND (f.is_related OR v_is_identity) AND i.is_known
                 AND (i.user_id IS NULL OR f.role IS NOT NULL)
                 AND (i.workspace_id IS NULL OR f.workspace_organization_id IS NOT DISTINCT FROM f.organization_id)
@@ -51,7 +55,6 @@ BEGIN
         JOIN fact f ON f.account_type = i.account_type AND f.account_id = i.account_id AND f.operation = i.operation
             AND COALESCE(f.acting::text, '') = COALESCE(i.user_id::text, '')
             AND COALESCE(f.workspace::text, '') = COALESCE(i.workspace_id::text, '')
-        LEFT JOIN unnest(p_locked) AS l(place) ON l.place = i.place
         LEFT JOIN core_idempotencyrecord k ON k.scope = v_scope AND k.key = i.key
     ), weighed AS MATERIALIZED (
         -- Windows rather than joins: nothing here tells the planner how many rows to expect.
