@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -162,8 +163,12 @@ def _subscription(row: Mapping[str, Any]) -> SubscriptionFacts | None:
     )
 
 
+# A product names the same organizations, people and workspaces all day, and reading an id costs as much as a rule.
+uuid_of = lru_cache(maxsize=16_384)(UUID)
+
+
 def _uuid(text: str | None) -> UUID | None:
-    return UUID(text) if text else None
+    return uuid_of(text) if text else None
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -34,10 +34,10 @@ class StaffBrowser:
         self.page.on("console", keep)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
-    def open(self, path: str) -> int:
-        """Go there, wait until the page is quiet, answer with the status."""
+    def open(self, path: str, *, until: str = "networkidle") -> int:
+        """Go there, wait until the page is quiet (or has loaded), answer with the status."""
         response = self.page.goto(f"{self.address}{path}")
-        self.page.wait_for_load_state("networkidle")
+        self.page.wait_for_load_state(until)
         return int(response.status)
 
     def is_too_wide(self) -> bool:

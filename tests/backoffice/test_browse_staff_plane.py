@@ -94,12 +94,11 @@ def test_every_page_opens_on_desk_and_phone(
     tab.page.evaluate("theme => localStorage.setItem('adminTheme', JSON.stringify(theme))", theme)
     lists = [reverse(f"admin:{page.route_prefix}_changelist") for page in registered_pages()]
     for path in (reverse("admin:index"), reverse("admin:jobs"), reverse("admin:password_change"), *lists):
-        assert tab.open(path) == 200
+        assert tab.open(path, until="load") == 200
         assert theme in (tab.page.locator("html").get_attribute("class") or "")
         if path in lists:
             tab.page.locator("#result_list tbody a").first.click()
-            tab.page.wait_for_load_state("networkidle")
-            assert tab.page.locator(".ch-facts").first.is_visible()
+            tab.page.locator(".ch-facts").first.wait_for()
         tab.page.set_viewport_size(PHONE)
         assert not tab.is_too_wide(), tab.page.url
         tab.page.set_viewport_size({"width": 1440, "height": 900})

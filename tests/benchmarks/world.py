@@ -7,6 +7,8 @@ import json
 import uuid
 from dataclasses import dataclass, field
 
+from django.db import connection, transaction
+
 from apps.core.amounts import MICRO
 from apps.core.clock import now
 from apps.core.context import ExecutionContext
@@ -93,8 +95,9 @@ def world_make(size: int) -> World:
     """Make it all through the services."""
     product = make_product("bench")
     credit_policy_publish_prices(console_context(), product_id=ProductId(product.pk), prices=(_PRICE,))
-    for number in range(size):
-        _organization(number)
+    with transaction.atomic():
+        for number in range(size):
+            _organization(number)
     FreeQuantity.objects.bulk_create(
         FreeQuantity(
             account_id=id_of("8", number),
@@ -105,6 +108,9 @@ def world_make(size: int) -> World:
         )
         for number in range(size)
     )
+    with connection.cursor() as cursor:
+        # What autovacuum does after a while: plans made for empty tables would be kept.
+        cursor.execute("ANALYZE")
     return World(size, make_token(product), product_context(product))
 
 

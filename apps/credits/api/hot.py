@@ -17,7 +17,7 @@ from django.http import HttpResponse
 from apps.core.amounts import MalformedNumberError, NumberOutOfRangeError, format_micro, parse_amount, parse_quantity
 from apps.core.wire.refusals import FieldRefusedError
 from apps.core.wire.values import StrictTimeField
-from apps.credits.contracts import AccountRef, Consumption, Question
+from apps.credits.contracts import AccountRef, Consumption, Question, uuid_of
 from apps.credits.enums import AccountType, OnInsufficient
 from apps.credits.services.authorization import LocalDecision
 
@@ -202,7 +202,7 @@ def json_answer(body: dict[str, Any], status: int) -> HttpResponse:
 
 def _question(item: ConsumeIn | AuthorizeIn) -> Question:
     return Question(
-        account=AccountRef(AccountType(item.account.type), UUID(item.account.id)),
+        account=AccountRef(AccountType(item.account.type), uuid_of(item.account.id)),
         operation=item.operation,
         quantity=parse_quantity(item.quantity),
         user_id=_uuid(item.user_id),
@@ -215,4 +215,4 @@ def _is_plain(*texts: str) -> bool:
 
 
 def _uuid(text: str | None) -> UUID | None:
-    return UUID(text) if text else None
+    return uuid_of(text) if text else None
