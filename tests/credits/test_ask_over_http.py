@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.db import connection
 from django.test import Client
 
 from apps.credits.models import CreditEntry
@@ -82,6 +83,16 @@ def test_the_hot_path_sends_exactly_these_statements(call: Call, place: Place, m
             assert call("POST", path, body)[0] == status
         assert len(sent) == count, sent
     assert_sound()
+
+
+def test_the_hot_statements_are_prepared_once_in_each_connection(call: Call, place: Place) -> None:
+    """Planning one costs four times its run; psycopg ignores `prepare=True` where Django switched preparing off."""
+    for _ in range(2):
+        call("POST", "credits:consume", run(place))
+        call("POST", "credits:authorize", asked(place))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement ~ 'credits_(facts|consume)'")
+        assert cursor.fetchone() == (2,)
 
 
 def test_the_story_of_a_product(call: Call, place: Place) -> None:
