@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 MICRO = 1_000_000
 PLACES = 6
@@ -52,6 +53,7 @@ def parse_amount(text: str, *, allow_negative: bool = False) -> int:
     return value
 
 
+@lru_cache(maxsize=1_024)  # most runs are of a few sizes
 def parse_quantity(text: str) -> int:
     """Micro-units of a quantity: more than 0, at most 10^9, at most 6 places (spec 05, Calls)."""
     value = _micro(text)

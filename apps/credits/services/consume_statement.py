@@ -157,8 +157,10 @@ def _priced(item: Consumption, terms: PolicyTerms | None, now: datetime, expecte
 
 
 def _is_possible(item: Consumption, now: datetime) -> bool:
+    if item.occurred_at is None:
+        return True
     try:
-        check_occurrence(item.occurred_at or now, now)
+        check_occurrence(item.occurred_at, now)
     except CountinghouseError:
         return False
     return True
@@ -167,4 +169,3 @@ def _is_possible(item: Consumption, now: datetime) -> bool:
 def scope_of(context: ExecutionContext) -> str:
     """Whose keys they are: each product's own, and one space for people and the console (spec 05)."""
     return f"product:{context.product_id}" if context.product_id else "staff"
-
