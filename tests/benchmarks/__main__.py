@@ -23,6 +23,7 @@ def main() -> int:
     os.environ.setdefault("COUNTINGHOUSE_STATE_DIR", str(places.PROJECT / "var" / "bench"))
     os.environ["DJANGO_ENV"] = "development"
     os.environ["DJANGO_SETTINGS_MODULE"] = "billing_site.settings"
+    os.environ["LOG_LEVEL"] = "WARNING"
     with sessions.engines():
         arguments = ["--quick"] if options.quick else []
         return subprocess.run([sys.executable, "-m", "tests.benchmarks.runner", *arguments], check=False).returncode
