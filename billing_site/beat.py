@@ -27,6 +27,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-inbox": _fire("sweep-inbox", _EVERY_MINUTE),
     "reconcile-payments": _fire("reconcile-payments", crontab(hour=3, minute=0)),
     "end-grace-periods": _fire("end-grace-periods", crontab(minute="*/5")),
+    "track-credits": _fire("track-credits", crontab(minute="*/5")),
     "expire-grants": _fire("expire-grants", crontab(minute=0)),
     "purge-receipts": _fire("purge-receipts", crontab(hour=3, minute=20)),
 }

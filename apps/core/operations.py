@@ -116,6 +116,7 @@ _OPERATIONS: tuple[Operation, ...] = (
     Operation("webhook_events.process_again", platform_role=Role.BILLING_OPERATIONS),
     Operation("jobs.sweep_inbox", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.end_grace_periods", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation("jobs.track_credits", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.reconcile_payments", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     # Machinery
     # The staff plane itself: its first page, its search, one's own password.

@@ -8,9 +8,15 @@ from uuid import UUID
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.jobs import job
+from apps.core.models import JobRun
+from apps.core.states import JobRunStatus, JobTrigger
+from apps.payments.credit_news import CreditScope, track_exhaustion, track_grants
 from apps.payments.grace import end_due_grace_periods, remind_of_ends
 from apps.payments.services import webhook_events_reconcile, webhook_inbox_sweep
 from apps.subscriptions.enums import Provider
+
+# What was written before a run looked may have become visible only after it.
+_LONGEST_TRANSACTION = timedelta(hours=1)
 
 
 @job("sweep-inbox", operation="jobs.sweep_inbox", every=timedelta(minutes=1), max_attempts=1)
@@ -30,6 +36,22 @@ def end_grace_periods(
     counts = end_due_grace_periods(context, now=now, organization_id=organization_id, include_demo=include_demo)
     soon = remind_of_ends(context, now=now, organization_id=organization_id, include_demo=include_demo)
     return {**counts, "ending_soon": soon}
+
+
+@job("track-credits", operation="jobs.track_credits", every=timedelta(minutes=5))
+def track_credits(
+    context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
+) -> dict[str, int]:
+    """Record what credits have to tell since the last run that went well; all of it where a run is for some alone."""
+    since = None if organization_id or include_demo else _last_success("track-credits")
+    scope = CreditScope(since, organization_id, include_demo)
+    return {"granted": track_grants(context, scope), "exhausted": track_exhaustion(context, scope)}
+
+
+def _last_success(name: str) -> datetime | None:
+    runs = JobRun.objects.filter(name=name, trigger=JobTrigger.SCHEDULE, status=JobRunStatus.SUCCEEDED)
+    started_at = runs.order_by("-slot_at").values_list("started_at", flat=True).first()
+    return started_at - _LONGEST_TRANSACTION if started_at else None
 
 
 @job("reconcile-payments", operation="jobs.reconcile_payments", every=timedelta(days=1), offset=timedelta(hours=3))

@@ -16,7 +16,7 @@ from apps.payments import workspace_news
 from apps.payments.asking import api_of, ask
 from apps.payments.contracts import EventNews, ObjectKind, ObjectNews
 from apps.payments.enums import WebhookStatus
-from apps.payments.matching import bind, customer_of, match
+from apps.payments.matching import bind, drive_disputes, match, named, unmatched_note
 from apps.payments.mirror import MODELS, Taken, mirror_answer, mirror_ask, mirror_take
 from apps.payments.models import MirroredObject, ProviderSubscription
 from apps.payments.standing import settle_payments, settle_subscription_status
@@ -52,11 +52,10 @@ def process(news: EventNews, *, request_id: RequestId) -> Processed:
     about = news.about
     if about is None:
         return Processed(WebhookStatus.IGNORED, note="Nothing in this event concerns us.")
+    about = named(news, about)
     organization_id = match(news, about)
     if organization_id is None:
-        customer = customer_of(news, about)
-        who = f"the customer {customer}" if customer else "its customer"
-        return Processed(WebhookStatus.UNMATCHED, customer_id=customer, note=f"No organization is known yet for {who}.")
+        return Processed(WebhookStatus.UNMATCHED, customer_id=about.customer_id, note=unmatched_note(about))
     context = _context(news, organization_id, request_id)
     question = _take(context, news, about, organization_id)
     if question is not None:
@@ -76,6 +75,8 @@ def _take(
     config = bind(context, news, about, config)
     taken = mirror_take(news, about, organization_id)
     _settle(context, config, news, about, taken)
+    if about.kind is ObjectKind.REFUND:
+        drive_disputes(news.provider, about.charge_id)
     news_track(context, news, about, organization_id)
     if taken.is_tied and api_of(news.provider) is not None:
         return _Question(taken.row, mirror_ask(taken.row))

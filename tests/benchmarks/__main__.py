@@ -32,6 +32,7 @@ def main() -> int:
     options = parser.parse_args()
     os.environ["DJANGO_ENV"] = "development"
     os.environ["DJANGO_SETTINGS_MODULE"] = "billing_site.settings"
+    os.environ["LOG_LEVEL"] = "WARNING"
     arguments = ["--quick"] if options.quick else []
     with TemporaryDirectory(prefix="countinghouse-bench-", dir=_roomy_folder()) as folder:
         Path(folder).chmod(0o711)  # PostgreSQL's own user passes through

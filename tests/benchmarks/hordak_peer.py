@@ -47,4 +47,4 @@ def transfer() -> None:
     source.transfer_to(target, Money(1, "EUR"))
 
 
-turns.serve(transfer)
+turns.serve({"transfer": transfer})

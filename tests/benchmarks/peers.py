@@ -3,76 +3,77 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.db import connection
 
-from billing_site.launcher import places
+from tests.counterparts.environments import python_environment
 
-_LOCK = places.PROJECT / ".requirements" / "peers.txt"
 _HERE = Path(__file__).resolve().parent
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Peer:
     """A process that measures itself for so many seconds whenever it is asked."""
 
     process: subprocess.Popen[str]
 
-    def rate(self, seconds: float) -> float:
-        """Transactions a second."""
+    def rate(self, name: str, seconds: float) -> float:
+        """How often it did that a second."""
+        return self._ask(f"{name} {seconds}")
+
+    def rows(self) -> int:
+        """How many rows its turns have left so far."""
+        return int(self._ask("rows"))
+
+    def _ask(self, line: str) -> float:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(f"{seconds}\n")
+        self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
-        return float(self.process.stdout.readline())
-
-    def end(self) -> None:
-        """Close its input and wait."""
-        self.process.communicate()
-
-
-def peer_python() -> Path:
-    """The interpreter of the peers' environment, which is made once for each lock."""
-    folder = places.PROJECT / "var" / "peers"
-    python, note = folder / "bin" / "python", folder / "lock.txt"
-    if not note.exists() or note.read_bytes() != _LOCK.read_bytes():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        install = ["-m", "pip", "install", "-qq", "--disable-pip-version-check", "--require-hashes", "-r", str(_LOCK)]
-        subprocess.run([python, *install], check=True)
-        shutil.copyfile(_LOCK, note)
-    return python
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError("A peer ended before it was told to; see its log.")
+        return float(answer)
 
 
-def hordak_start(size: int, log: Path) -> Peer:
-    """django-hordak in a fresh database beside ours."""
-    settings = connection.get_connection_params()
-    with connection.cursor() as cursor:
-        cursor.execute("DROP DATABASE IF EXISTS bench_hordak")
-        cursor.execute("CREATE DATABASE bench_hordak")
-    environment = {
-        "PATH": os.defpath,
-        "PEER_DATABASE": "bench_hordak",
-        "PEER_USER": str(settings.get("user", "")),
-        "PEER_HOST": str(settings.get("host", "")),
-        "PEER_SIZE": str(size),
-        "PEER_TURNS": str(_HERE),
-    }
+@contextmanager
+def peer_running(name: str, log: Path, *, size: int = 0) -> Iterator[Peer]:
+    """`NAME_peer.py` in a fresh database beside ours, until the block ends."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [peer_python(), str(_HERE / "hordak_peer.py")],
-            env=environment,
+            [python_environment("peers") / "python", str(_HERE / f"{name}_peer.py")],
+            env=_environment(f"bench_{name}", size),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
             text=True,
         )
     assert process.stdout is not None
-    while (line := process.stdout.readline()).strip() != "ready":
-        if not line:
-            raise RuntimeError(f"django-hordak did not start: {log.read_text(encoding='utf-8')[-2000:]}")
-    return Peer(process)
+    try:
+        while (line := process.stdout.readline()).strip() != "ready":
+            if not line:
+                raise RuntimeError(f"{name} did not start: {log.read_text(encoding='utf-8')[-2000:]}")
+        yield Peer(process)
+    finally:
+        # It ends where its input does.
+        process.communicate()
+
+
+def _environment(database: str, size: int) -> dict[str, str]:
+    settings = connection.get_connection_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {database}")
+        cursor.execute(f"CREATE DATABASE {database}")
+    return {
+        "PATH": os.defpath,
+        "PEER_DATABASE": database,
+        "PEER_USER": str(settings.get("user", "")),
+        "PEER_HOST": str(settings.get("host", "")),
+        "PEER_SIZE": str(size),
+        "PEER_TURNS": str(_HERE),
+    }

@@ -18,7 +18,7 @@ from django.db import connection
 django.setup()
 
 from billing_site.launcher import places  # noqa: E402 - the applications come first
-from tests.benchmarks import floors, load, peers  # noqa: E402
+from tests.benchmarks import floors, load, peers, webhooks  # noqa: E402
 from tests.benchmarks import world as worlds  # noqa: E402
 from tests.benchmarks.servers import Server, serving  # noqa: E402
 from tests.benchmarks.table import print_table  # noqa: E402
@@ -75,9 +75,10 @@ def main(size: Size) -> int:
         }
         sides = _sides(world, servers, folder, size, figures)
         if size.with_peers:
-            peer = peers.hordak_start(100, folder / "hordak.log")
-            stack.callback(peer.end)
-            sides["hordak transfer, in process"] = peer.rate
+            hordak = stack.enter_context(peers.peer_running("hordak", folder / "hordak.log", size=100))
+            sides["hordak transfer, in process"] = lambda seconds: hordak.rate("transfer", seconds)
+            stripe = stack.enter_context(peers.peer_running("djstripe", folder / "djstripe.log"))
+            sides |= webhooks.sides(stripe, figures.add)
         _measure(sides, size, figures)
     return print_table(figures.of)
 

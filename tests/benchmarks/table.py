@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-_ROWS: tuple[tuple[str, str, str, float, float], ...] = (
+ROWS: tuple[tuple[str, str, str, float, float], ...] = (
     ("consume / pgbench, same statement", "consume", "pgbench", 0.20, 0.35),
     ("authorize / bare Django view", "authorize", "bare", 0.22, 0.40),
     ("consume / naive DRF + ORM", "consume", "naive", 6, 10),
     ("hot organization / pgbench on one row", "hot consume", "pgbench hot", 0.35, 0.6),
     ("batch of 1,000 over HTTP / COPY into the twin", "batch", "copy", 0.40, 0.6),
     ("consume / django-hordak transfer, in process", "consume, in process", "hordak transfer, in process", 3, 8),
+    ("webhook accepted / dj-stripe, new", "webhook, new", "dj-stripe webhook, new", 3, 10),
+    ("webhook accepted / dj-stripe, duplicate", "webhook, duplicate", "dj-stripe webhook, duplicate", 5, 10),
+)
+_SIDES = (
+    *("bare", "authorize", "consume", "hot consume", "naive", "pgbench", "pgbench hot", "batch", "copy"),
+    *("consume, in process", "hordak transfer, in process"),
+    *("webhook, new", "dj-stripe webhook, new", "webhook, duplicate", "dj-stripe webhook, duplicate"),
 )
 _STATEMENTS = "statements: consume, authorize, replay, refusal"
 _CPU = "application CPU per consume / bare view"
@@ -20,7 +27,7 @@ def print_table(of: Callable[[str], float | None]) -> int:
     """Print every ratio and every side; 1 where something does not reach what it must."""
     print(f"\n{'ratio':<48} {'must reach':>11} {'aim':>6} {'measured':>9}")
     missed = 0
-    for title, above, below, must, aim in _ROWS:
+    for title, above, below, must, aim in ROWS:
         over, under = of(above), of(below)
         if over is None or under is None:
             print(f"{title:<48} {must:>11} {aim:>6} {'not run':>9}")
@@ -30,10 +37,19 @@ def print_table(of: Callable[[str], float | None]) -> int:
     cpu, floor = of("cpu consume") or 0.0, of("cpu bare") or 1.0
     missed += cpu / floor > 5
     print(f"{_CPU:<48} {'at most 5':>11} {3:>6} {cpu / floor:>9.2f}{'' if cpu / floor <= 5 else '  MISSED'}")
+    missed += _print_rows(of("rows of a duplicate"), of("rows of a duplicate of dj-stripe"))
     print(f"{_STATEMENTS:<48} {'1, 1, 1, 2':>11} {'':>6} {'asserted':>9} by make test")
-    names = ("bare", "authorize", "consume", "hot consume", "naive", "pgbench", "pgbench hot", "batch", "copy")
-    for name in (*names, "consume, in process", "hordak transfer, in process"):
+    for name in _SIDES:
         rate, used = of(name), of(f"cpu {name}")
         if rate is not None:
             print(f"  {name:<32} {rate:>10,.0f} a second" + (f"   {used:>7,.0f} µs CPU a request" if used else ""))
     return 1 if missed else 0
+
+
+def _print_rows(ours: float | None, theirs: float | None) -> int:
+    """How many rows a duplicate webhook leaves; 1 where it leaves any here."""
+    title = "rows that a duplicate webhook leaves"
+    measured = "not run" if ours is None or theirs is None else f"{ours:g}"
+    beside = "" if theirs is None else f"  (dj-stripe: {theirs:g})"
+    print(f"{title:<48} {'0':>11} {'':>6} {measured:>9}{'  MISSED' if ours else ''}{beside}")
+    return 1 if ours else 0

@@ -61,10 +61,15 @@ def process_all(events: Sequence[Event]) -> None:
     """Process the events in this order, without the inbox; those of an unknown customer wait, as they do there."""
     waiting: list[Event] = []
     for event in events:
-        waiting.append(event)
-        if _is_processed(event):
-            waiting = [one for one in waiting if one is not event and not _is_processed(one)]
+        waiting = process_next(event, waiting)
     assert waiting == []
+
+
+def process_next(event: Event, waiting: Sequence[Event]) -> list[Event]:
+    """Process the event, then those that waited; what waits now."""
+    if not _is_processed(event):
+        return [*waiting, event]
+    return [one for one in waiting if not _is_processed(one)]
 
 
 def _is_processed(event: Event) -> bool:

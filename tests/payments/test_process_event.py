@@ -11,7 +11,7 @@ from apps.subscriptions.models import WorkspaceSubscription
 from tests.payments.cast import NOON, Stripe, deliver, make_tenant, stored
 from tests.subscriptions.cast import make_plan
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def test_a_checkout_a_subscription_and_a_paid_invoice() -> None:

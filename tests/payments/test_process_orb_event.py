@@ -11,7 +11,7 @@ import pytest
 from apps.payments.models import ProviderInvoice
 from tests.payments.cast import NOON, Tenant, deliver, make_tenant
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 _numbers = itertools.count(1)
 ISSUED = {
     "id": "inv_1",

@@ -28,7 +28,7 @@ from tests.payments.cast import (
     stored,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 BODY = json.dumps({"id": "evt_1", "type": "plan.created", "created": 1, "data": {"object": {}}}).encode()
 ORB_BODY = json.dumps({"id": "evt_1", "type": "plan.created", "created_at": "2026-04-01T12:00:00+00:00"}).encode()
 

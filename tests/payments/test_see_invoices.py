@@ -144,6 +144,19 @@ def test_the_portal_opens_for_the_customer(room: Room, stripe: StripeFake) -> No
     assert [one["customer"] for one in stripe.of_kind("billing_portal.session")] == ["cus_1"]
 
 
+@pytest.mark.parametrize("door", ["checkout/", "portal/"])
+@pytest.mark.parametrize("form", [{}, {"attempt": "nonsense"}])
+def test_a_call_carries_a_key_that_was_stored_whatever_the_form(
+    room: Room, stripe: StripeFake, door: str, form: dict[str, str]
+) -> None:
+    room.has_customer()
+    assert room.clients["owner"].post(f"{room.path}{door}", form).status_code == 303
+    [key] = [key for method, _, key in stripe.requests if method == "POST"]
+    entries = AuditEntry.objects.filter(event__in=["checkout.started", "customer_portal.opened"])
+    stored = entries.values_list("after", flat=True)
+    assert [one["call"] for one in stored] == [key]
+
+
 @pytest.mark.parametrize("fault", ["500", "drop"])
 def test_a_stripe_that_fails_is_told_in_a_sentence(room: Room, stripe: StripeFake, fault: str) -> None:
     room.has_customer()

@@ -14,7 +14,7 @@ from apps.subscriptions.services import payment_config_change
 from tests.contexts import console_context
 from tests.payments.cast import NOON, Stripe, Tenant, deliver, make_tenant
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 LATER = NOON + timedelta(days=1)
 
 # Status → news → status. The news speak of the invoice that led to the status, `other` of a fresh one.

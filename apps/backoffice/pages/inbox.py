@@ -92,7 +92,9 @@ class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
 
     @display(description="Event")
     def named(self, record: WebhookEvent) -> SafeString:
-        return title_and_slug(record.type, record.event_id)
+        subject, dot, rest = record.type.partition(".")
+        # A long type breaks after its dot, and not in a word.
+        return title_and_slug(format_html("{}{}<wbr>{}", subject, dot, rest), record.event_id)
 
     @display(description="Status")
     def status_badge(self, record: WebhookEvent) -> SafeString:

@@ -190,16 +190,23 @@ def invoices_panel(invoices: QuerySet[ProviderInvoice], full_list: str) -> Panel
     """The latest invoices of an ordered query."""
     return panel_of(
         "Invoices",
-        ("Invoice", "Status", "Total", "Still open", "Issued"),
+        ("Invoice", "Status", "Total", "Issued"),
         invoices,
         lambda one: (
             link(page_url(one), one.number or one.external_id),
             invoice_badge(one),
-            money(one.total_minor, one.currency),
-            money(one.amount_remaining_minor, one.currency),
+            _total_and_open(one),
             moment(one.issued_at),
         ),
         empty="No invoice yet: the provider has told us of none.",
         link=full_list,
         icon="receipt_long",
     )
+
+
+def _total_and_open(invoice: ProviderInvoice) -> str:
+    """The total, and what is open of it where that is not all or nothing. An amount is not broken off its currency."""
+    total = money(invoice.total_minor, invoice.currency).replace(" ", "\u00a0")
+    if invoice.amount_remaining_minor in {0, invoice.total_minor}:
+        return total
+    return f"{total}, {money(invoice.amount_remaining_minor, invoice.currency)} open"

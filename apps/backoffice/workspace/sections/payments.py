@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
@@ -18,6 +17,7 @@ from apps.payments.models import ProviderInvoice, WebhookEvent
 from apps.subscriptions.enums import PaymentStatus
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.rules.payment_transitions import DEFAULT_GRACE_DAYS
+from apps.subscriptions.wording import zone_of
 
 _ICON = "account_balance_wallet"
 
@@ -53,9 +53,11 @@ def _callouts(subject: WorkspaceSubject) -> list[Callout]:
     end = subject.facts.grace_period_end_at
     if subject.as_of is not None or end is None or end <= subject.facts.at:
         return []
-    days = (end - subject.facts.at) // timedelta(days=1)
-    left = "less than a day" if days < 1 else "1 day" if days == 1 else f"{days} days"
-    return [Callout(f"In grace: {left} left. Then payments are disabled and every connector is switched off.")]
+    # By the calendar of the organization, so that staff and tenant read the same number.
+    zone = zone_of(subject.organization.time_zone)
+    days = (end.astimezone(zone).date() - subject.facts.at.astimezone(zone).date()).days
+    left = "today is the last day" if days < 1 else "1 day left" if days == 1 else f"{days} days left"
+    return [Callout(f"In grace: {left}. Then payments are disabled and every connector is switched off.")]
 
 
 def _invoices(request: HttpRequest, subject: WorkspaceSubject) -> Panel | None:

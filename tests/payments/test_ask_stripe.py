@@ -1,0 +1,93 @@
+"""Our Stripe client: pages of events, objects as they are, errors by what they mean for a write."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import stripe
+
+from apps.payments.contracts import ObjectKind
+from apps.payments.providers.contract import ProviderCallError
+from apps.payments.providers.stripe import StripeApi, _error_of
+from tests.counterparts.stripe_fake import StripeFake, running
+
+ORGANIZATION = uuid.UUID("11111111-1111-4111-8111-111111111111")
+
+
+@pytest.fixture
+def fake() -> Iterator[StripeFake]:
+    with running(StripeFake()) as fake:
+        yield fake
+
+
+def api_of(fake: StripeFake) -> StripeApi:
+    return StripeApi("sk_test_fake", fake.base)
+
+
+@pytest.mark.parametrize("count", [0, 100, 101, 250])
+def test_events_come_page_by_page_none_twice_none_missing(fake: StripeFake, count: int) -> None:
+    since = datetime.fromtimestamp(fake.now, UTC)
+    old = fake.emit("invoice.paid", {"id": "in_old"})
+    old["created"] = fake.now - 1
+    made = [fake.emit("invoice.paid", {"id": f"in_{number}"})["id"] for number in range(count)]
+    found = [event["id"] for event in api_of(fake).events_since(since)]
+    assert found == made[::-1]
+    pages = [request for request in fake.requests if request[:2] == ("GET", "/v1/events")]
+    assert len(pages) == max(1, -(-count // 100))
+
+
+@pytest.mark.parametrize(("kind", "name"), [(ObjectKind.CUSTOMER, "customer"), (ObjectKind.INVOICE, "invoice")])
+def test_an_object_is_as_stripe_has_it_or_none(fake: StripeFake, kind: ObjectKind, name: str) -> None:
+    thing = fake.make(name)
+    assert api_of(fake).object_now(kind, thing["id"]) == thing
+    assert api_of(fake).object_now(kind, f"{thing['id']}_gone") is None
+
+
+def test_a_write_without_an_answer_is_unknown_and_found_again_by_its_key(fake: StripeFake) -> None:
+    fake.faults = ["drop"]
+    api = api_of(fake)
+    with pytest.raises(ProviderCallError) as caught:
+        api.customer_create(key="key-1", organization_id=ORGANIZATION, name="Northwind")
+    assert caught.value.is_unknown
+    [made] = fake.of_kind("customer")
+    assert api.customer_find(ORGANIZATION) == made["id"]
+    assert api.customer_create(key="key-1", organization_id=ORGANIZATION, name="Northwind") == made["id"]
+    assert len(fake.of_kind("customer")) == 1
+
+
+def test_a_key_with_another_body_is_refused_for_good(fake: StripeFake) -> None:
+    api = api_of(fake)
+    api.customer_create(key="key-1", organization_id=ORGANIZATION, name="Northwind")
+    with pytest.raises(ProviderCallError) as caught:
+        api.customer_create(key="key-1", organization_id=ORGANIZATION, name="Southwind")
+    assert caught.value.is_permanent
+
+
+def test_a_broken_stripe_leaves_the_outcome_unknown(fake: StripeFake) -> None:
+    fake.faults = ["500"]
+    with pytest.raises(ProviderCallError) as caught:
+        api_of(fake).customer_create(key="key-1", organization_id=ORGANIZATION, name="Northwind")
+    assert (caught.value.is_unknown, caught.value.is_permanent) == (True, False)
+
+
+def test_each_of_stripes_errors_says_whether_it_can_go_well_later() -> None:
+    def made(name: str, *arguments: Any, **values: Any) -> Any:
+        return getattr(stripe, name)(*arguments, **values)
+
+    table: list[tuple[Any, bool, bool]] = [
+        (made("APIConnectionError", "no route"), False, True),
+        (stripe.APIError("broken", http_status=502), False, True),
+        (stripe.IdempotencyError("in progress", http_status=409), False, True),
+        (stripe.RateLimitError("slow down", http_status=429), False, False),
+        (stripe.AuthenticationError("no such key sk_test_abc", http_status=401), False, False),
+        (made("InvalidRequestError", "no such customer", "customer", http_status=400), True, False),
+        (made("CardError", "declined", "card", "card_declined", http_status=402), True, False),
+    ]
+    for error, is_permanent, is_unknown in table:
+        found = _error_of(error)
+        assert (found.is_permanent, found.is_unknown) == (is_permanent, is_unknown), error
+        assert "sk_test_abc" not in found.sentence
