@@ -7,7 +7,7 @@ import json
 import uuid
 from dataclasses import dataclass, field
 
-from django.db import connection, transaction
+from django.db import connection
 
 from apps.core.amounts import MICRO
 from apps.core.clock import now
@@ -95,9 +95,8 @@ def world_make(size: int) -> World:
     """Make it all through the services."""
     product = make_product("bench")
     credit_policy_publish_prices(console_context(), product_id=ProductId(product.pk), prices=(_PRICE,))
-    with transaction.atomic():
-        for number in range(size):
-            _organization(number)
+    for number in range(size):
+        _organization(number)
     FreeQuantity.objects.bulk_create(
         FreeQuantity(
             account_id=id_of("8", number),
