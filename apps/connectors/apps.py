@@ -9,9 +9,12 @@ class ConnectorsConfig(AppConfig):
     verbose_name = "Connectors"
 
     def ready(self) -> None:
-        """Add our pages to the navigation of the billing pages."""
+        """Add our pages to the navigation of the billing pages, and our lines to the previews of staff changes."""
+        from apps.connectors.preview_lines import connector_lines  # noqa: PLC0415
+        from apps.subscriptions import preview  # noqa: PLC0415
         from apps.tenants import navigation  # noqa: PLC0415
 
+        preview.register_consequence("connectors", connector_lines)
         navigation.billing_page(
             "connectors", label="Connectors", url_name="billing-connectors", order=60, operation="connectors.read"
         )

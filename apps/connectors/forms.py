@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from pydantic.fields import FieldInfo
 
 from apps.connectors.contracts import Provider
 from apps.connectors.enums import CredentialKind
@@ -17,6 +18,11 @@ _SETTING = "setting-"
 def offered_providers(*, is_demo: bool) -> list[type[Provider]]:
     """The providers that a workspace can be given: sample data only in a demo."""
     return [provider for provider in provider_classes().values() if is_demo or not provider.is_demo]
+
+
+def setting_label(name: str, field: FieldInfo) -> str:
+    """How a setting is called on the pages."""
+    return field.title or name.replace("_", " ").capitalize()
 
 
 class ConnectorForm(forms.Form):
@@ -32,7 +38,7 @@ class ConnectorForm(forms.Form):
             is_choice = bool(choices) and all(isinstance(choice, str) for choice in choices)
             default = "" if field.is_required() or field.default is None else str(field.default)
             common: dict[str, Any] = {
-                "label": name.replace("_", " ").capitalize().replace("url", "URL"),
+                "label": setting_label(name, field),
                 "required": field.is_required(),
                 "initial": default,
                 "help_text": field.description or "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Protocol
 
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind
 
@@ -28,6 +29,36 @@ REMEDIES: Mapping[AutoDisableReason, str] = MappingProxyType(
         AutoDisableReason.CREDENTIAL_INVALID: "Replace the credential: that enables it again.",
     }
 )
+
+
+class Counts(Protocol):
+    """What a run counts."""
+
+    created: int
+    updated: int
+    voided: int
+    unchanged: int
+
+
+# How an actor who is no person is labelled, and what people call it.
+_ACTORS = {"scheduler": "the schedule", "console": "an operator", "cron": "a cron job"}
+
+
+def actor_words(label: str) -> str:
+    """Who acted, in words: a person's address stays, the machinery gets a name."""
+    kind, separator, _ = label.partition(":")
+    return _ACTORS.get(kind, label) if separator else label
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun in the right form."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def counts_words(run: Counts) -> str:
+    """What a run brought, without what it did not bring."""
+    parts = ((run.created, "new"), (run.updated, "changed"), (run.voided, "voided"), (run.unchanged, "as before"))
+    return ", ".join(f"{count:,} {word}" for count, word in parts if count) or "no records"
 
 
 def sentence_of_arrival(kind: ConnectorEventKind, reason: AutoDisableReason) -> str:

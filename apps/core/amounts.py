@@ -79,13 +79,14 @@ def minor_digits(currency: str) -> int:
     return _MINOR_DIGITS.get(currency, _USUAL_MINOR_DIGITS)
 
 
-def format_minor(value: int, currency: str) -> str:
-    """Minor units with their currency, for people: 1250 EUR is "12.50 EUR", 1250 JPY is "1250 JPY"."""
+def format_minor(value: int, currency: str, *, is_grouped: bool = False) -> str:
+    """Minor units with their currency, for people: 1250 EUR is "12.50 EUR", 1250 JPY "1250 JPY" or "1,250 JPY"."""
     digits = minor_digits(currency)
     whole, rest = divmod(abs(value), 10**digits)
     sign = "-" if value < 0 else ""
     places = f".{rest:0{digits}d}" if digits else ""
-    return f"{sign}{whole}{places} {currency}"
+    number = f"{whole:,}" if is_grouped else f"{whole}"
+    return f"{sign}{number}{places} {currency}"
 
 
 def divide_half_away(numerator: int, denominator: int) -> int:

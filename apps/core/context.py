@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from apps.core.enums import ActorKind, AuthorizationSource, Role, Scope
-from apps.core.ids import OrganizationId, ProductId, RequestId, WorkspaceId
+from apps.core.ids import OrganizationId, ProductId, RequestId, ServiceTokenId, WorkspaceId
 
 MachinerySource = Literal[AuthorizationSource.SCHEDULER, AuthorizationSource.CONSOLE]
 
@@ -27,7 +27,10 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionContext:
-    """The facts under which one operation runs. Immutable; a different tenant or role is a different context."""
+    """The facts under which one operation runs. Immutable; a different tenant or role is a different context.
+
+    `token_id` is the service token that was shown, for work that outlasts the call and asks whether it still lives.
+    """
 
     actor: Actor
     role: Role
@@ -36,6 +39,7 @@ class ExecutionContext:
     organization_id: OrganizationId | None = None
     workspace_id: WorkspaceId | None = None
     product_id: ProductId | None = None
+    token_id: ServiceTokenId | None = None
     scopes: frozenset[Scope] = field(default_factory=frozenset)
     is_demo: bool = False
 

@@ -42,7 +42,8 @@ VALID_FOR = timedelta(minutes=30)
 _SALT = "apps.subscriptions.preview"
 ResultT = TypeVar("ResultT")
 
-ConsequenceHook = Callable[[LifecycleDecision, LifecycleDecision], Sequence[str]]
+# Looks before the change, and answers with what tells its lines after it.
+ConsequenceHook = Callable[[WorkspaceId], Callable[[], Sequence[str]]]
 StateHook = Callable[[WorkspaceId], Mapping[str, object]]
 _consequences: dict[str, ConsequenceHook] = {}
 _states: dict[str, StateHook] = {}
@@ -75,7 +76,7 @@ class Preview:
 
 
 def register_consequence(name: str, hook: ConsequenceHook) -> None:
-    """Add lines to every preview, such as the connectors that will be switched off. Called with before and after."""
+    """Add lines to every preview, such as the connectors that will be switched off."""
     if name in _consequences:
         raise RuntimeError(f"The consequence {name!r} is registered twice.")
     _consequences[name] = hook
@@ -101,11 +102,12 @@ def preview(
     digest = _state_digest(workspace_id)
     issued_at = clock.now()
     before = workspace_lifecycle(workspace_id)
+    tellers = [hook(workspace_id) for hook in _consequences.values()]
     with transaction.atomic():
         run()
         after = workspace_lifecycle(workspace_id)
         tenant_sees = _banner_text(workspace_id, after)
-        lines = tuple(line for hook in _consequences.values() for line in hook(before, after))
+        lines = tuple(line for tell in tellers for line in tell())
         transaction.set_rollback(True)
     could, can = before.operations(role=Role.OWNER), after.operations(role=Role.OWNER)
     return Preview(

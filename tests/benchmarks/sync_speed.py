@@ -37,22 +37,24 @@ class CountingProvider(Provider):
     brings: ClassVar[str] = "numbers"
     credential_kind: ClassVar[CredentialKind] = CredentialKind.NONE
 
-    def __init__(self, records: int) -> None:
+    def __init__(self, records: int, *, page_size: int = PAGE_SIZE, payload: int = 0) -> None:
         super().__init__(None, {})
-        self._records = records
+        self._records, self._page_size, self._payload = records, page_size, payload
 
     def check(self) -> CheckOutcome:
         return CheckOutcome("numbers")
 
     def fetch_month(self, month: Month, cursor: str | None = None) -> RecordPage:
         start = int(cursor or 0)
-        end = min(start + PAGE_SIZE, self._records)
+        end = min(start + self._page_size, self._records)
         begun = month.starts_at()
-        records = tuple(_record(number, begun + timedelta(seconds=number)) for number in range(start, end))
+        records = tuple(
+            _record(number, begun + timedelta(seconds=number), self._payload) for number in range(start, end)
+        )
         return RecordPage(records, str(end) if end < self._records else None)
 
 
-def _record(number: int, occurred_at: object) -> ProviderRecord:
+def _record(number: int, occurred_at: object, payload: int) -> ProviderRecord:
     return ProviderRecord(
         external_id=f"r-{number:09d}",
         kind=RecordKind.USAGE,
@@ -63,7 +65,7 @@ def _record(number: int, occurred_at: object) -> ProviderRecord:
         amount_minor=number,
         currency="EUR",
         status="final",
-        raw={"number": number},
+        raw={"number": f"{number:0{payload}d}" if payload else number},
     )
 
 
@@ -77,11 +79,12 @@ class SyncSpeed:
     copied: float
 
 
-def synced(connector: Connector, records: int) -> float:
-    """Records a second of one whole sync of the month."""
+def synced(connector: Connector, records: int, *, page_size: int = PAGE_SIZE, payload: int = 0) -> float:
+    """Records a second of one whole sync of the month; `payload` is how many characters each carries beside."""
     (answer,) = sync_request(console_context(), connector_id=ConnectorId(connector.pk), month=MONTH)
+    provider = CountingProvider(records, page_size=page_size, payload=payload)
     begun = time.perf_counter()
-    run = sync_run_execute(SyncRunId(answer.run.pk), opened=lambda run: CountingProvider(records))
+    run = sync_run_execute(SyncRunId(answer.run.pk), opened=lambda run: provider)
     seconds = time.perf_counter() - begun
     assert run is not None
     assert run.status == SyncStatus.SUCCEEDED, run.error

@@ -148,7 +148,7 @@ def test_records_without_an_upsert_key_are_caught(
         cursor.execute("ALTER TABLE connectors_billingrecord DROP CONSTRAINT billing_record_unique")
     try:
         monkeypatch.setattr(pages, "_UPSERT", pages._UPSERT.partition("ON CONFLICT")[0])
-        monkeypatch.setattr(pages, "_known", lambda connector_id, ids: {})
+        monkeypatch.setattr(pages, "_compared", lambda connector_id, rows: {})
         with pytest.raises(AssertionError, match="twice"):
             killed_until_done(connector, tmp_path / "upstream.json", 4, SEED)
     finally:

@@ -14,7 +14,9 @@ from tests.connectors.cast import make_active_workspace, make_connector
 from tests.core.processes import started
 from tests.sizes import size
 
-FEW, MANY = size(small=1_000, full=20_000), size(small=16_000, full=200_000)
+FEW, MANY = size(small=400, full=20_000), size(small=4_000, full=200_000)
+# Small, few records carry as much as many do in full size, on pages that are as much smaller.
+PAGE, PAYLOAD = size(small=100, full=1_000), size(small=2_000, full=0)
 # What two runs differ by that is not of their records; a page of a thousand records is about that large.
 SLACK_KIB = 3_000
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,9 +26,9 @@ def growth(connector: Connector, records: int, path: Path) -> int:
     """How many KiB a process of its own has allocated at the most, while it syncs so many records."""
 
     def work() -> None:
-        synced(connector, 1_000)
+        synced(connector, FEW, page_size=PAGE, payload=PAYLOAD)
         tracemalloc.start()
-        synced(connector, records)
+        synced(connector, records, page_size=PAGE, payload=PAYLOAD)
         path.write_text(str(tracemalloc.get_traced_memory()[1] // 1_024), encoding="ascii")
 
     process = started(work)

@@ -153,13 +153,16 @@ def cron_context(token: ServiceToken) -> ExecutionContext:
         actor=Actor(ActorKind.SCHEDULER, str(token.pk), "cron:test"),
         authorization_source=AuthorizationSource.CRON_TOKEN,
         scopes=frozenset(Scope(scope) for scope in token.scopes),
+        token_id=ServiceTokenId(token.pk),
     )
 
 
 def by_product(connector: Connector) -> ExecutionContext:
     product = make_product("red", connector.workspace.organization)
     make_token(product)
-    return product_context(product, OrganizationId(connector.workspace.organization_id))
+    token = ServiceToken.objects.get(product=product)
+    context = product_context(product, OrganizationId(connector.workspace.organization_id))
+    return replace(context, token_id=ServiceTokenId(token.pk))
 
 
 def by_cron(connector: Connector) -> ExecutionContext:
@@ -203,6 +206,23 @@ def test_a_token_that_permits_it_no_more_stops_the_run_before_the_next_page(
 ) -> None:
     run = asked(connector, caller(connector))
     stopped = carried_out(run, state, lambda: change(connector))
+    assert (stopped.status, stopped.error_code) == (SyncStatus.CANCELLED, "not_allowed")
+    assert len(stored(connector.pk, MONTH)) == 10
+
+
+def revoke_the_first_of_two(connector: Connector) -> None:
+    (first,) = ServiceToken.objects.filter(revoked_at=None)
+    (make_cron_token() if first.product is None else make_token(first.product))
+    service_token_revoke(console_context(), token_id=ServiceTokenId(first.pk), reason="it leaked")
+
+
+@pytest.mark.parametrize("caller", [by_product, by_cron], ids=lambda part: part.__name__)
+def test_another_live_token_does_not_stand_in_for_the_one_that_asked(
+    connector: Connector, state: Upstream, caller: Callable[[Connector], ExecutionContext]
+) -> None:
+    run = asked(connector, caller(connector))
+    stopped = carried_out(run, state, lambda: revoke_the_first_of_two(connector))
+    assert ServiceToken.objects.filter(revoked_at=None).count() == 1
     assert (stopped.status, stopped.error_code) == (SyncStatus.CANCELLED, "not_allowed")
     assert len(stored(connector.pk, MONTH)) == 10
 

@@ -12,6 +12,7 @@ from apps.core import clock
 from apps.core.context import Actor, ExecutionContext
 from apps.core.enums import ActorKind, LifecycleState
 from apps.core.errors import ConflictError, CountinghouseError
+from apps.core.ids import WorkspaceId
 from apps.core.models import AuditEntry
 from apps.subscriptions import preview as previews
 from apps.subscriptions.contracts import Activate, End, Lock, Suspend, WorkspacePlace
@@ -154,9 +155,14 @@ def test_lines_of_the_apps_above_are_asked_inside_the_transaction(
     place: WorkspacePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(previews, "_consequences", {})
-    previews.register_consequence("connectors", lambda before, after: [f"2 connectors: {before.state} → {after.state}"])
+
+    def watch(workspace_id: WorkspaceId) -> Callable[[], list[str]]:
+        before = workspace_lifecycle(workspace_id)
+        return lambda: [f"2 connectors: {before.state} → {workspace_lifecycle(workspace_id).state}"]
+
+    previews.register_consequence("connectors", watch)
     with pytest.raises(RuntimeError):
-        previews.register_consequence("connectors", lambda before, after: [])
+        previews.register_consequence("connectors", watch)
     context = staff_context()
     lines = see(context, place, suspension(place, context)).consequences
     assert lines == ("2 connectors: active → suspended_read_only",)

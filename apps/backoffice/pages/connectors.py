@@ -30,7 +30,7 @@ from apps.connectors.services.google_access import can_ask_reauthorization, conn
 from apps.connectors.services.lifecycle import DISABLE, EDIT
 from apps.connectors.sync.gate import OPERATION as SYNC
 from apps.connectors.sync.requests import sync_request
-from apps.connectors.wording import CAUSES, REMEDIES
+from apps.connectors.wording import CAUSES, REMEDIES, counts_words
 
 _TONES: dict[str, Tone] = {
     ConnectorStatus.PENDING: "info",
@@ -73,9 +73,10 @@ def event_row(event: ConnectorEvent) -> Row:
 
 def run_row(run: SyncRun) -> Row:
     """One sync: which month, how it went, what it brought or why it did not, for whom."""
-    brought = f"{run.created:,} new, {run.updated:,} changed, {run.voided:,} voided, {run.unchanged:,} as before"
     shown = badge(run.get_status_display(), _RUN_TONES[run.status])
-    return run.month, shown, run.error or brought, run.actor_label, moment(run.created_at)
+    month = format_html('<span class="ch-time">{}</span>', run.month)
+    brought = counts_words(run) if run.pages else NOTHING
+    return month, shown, run.error or brought, run.actor_label, moment(run.created_at)
 
 
 class ConnectorAdmin(StaffAdmin[Connector]):

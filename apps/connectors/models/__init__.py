@@ -6,7 +6,7 @@ from apps.connectors.models.authorizations import AuthorizationAttempt
 from apps.connectors.models.connectors import Connector
 from apps.connectors.models.credentials import ConnectorCredential
 from apps.connectors.models.records import BillingRecord, RecordAdjustment
-from apps.connectors.models.syncs import MonthState, SyncRun
+from apps.connectors.models.syncs import MonthState, SeenRecords, SyncRun
 from apps.connectors.models.timeline import ConnectorEvent
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "ConnectorEvent",
     "MonthState",
     "RecordAdjustment",
+    "SeenRecords",
     "SyncRun",
 ]

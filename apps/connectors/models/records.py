@@ -24,7 +24,8 @@ class BillingRecord(models.Model):
 
     `amount_minor` is in the minor units of `currency`; amounts of different currencies are never added. `quantity` is
     an exact decimal number of `unit`, as text; empty where there is none. A record that is gone upstream has
-    `voided_at`. `digest` tells a changed record from an unchanged one; `seen_by` is the run that saw it last.
+    `voided_at`. `digest` tells a changed record from an unchanged one; `seen_by` is the run that brought it
+    as it is; `SeenRecords` notes the runs that found it so again.
     """
 
     id = models.BigAutoField(primary_key=True)

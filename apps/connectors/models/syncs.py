@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -23,7 +24,8 @@ class SyncRun(models.Model):
     Actor, role and source are those of whoever asked; the run itself is `system`, and asks before each page whether
     they still may. `claims` counts the workers that took it: a worker whose number is no longer the run's writes
     nothing. `lease_expires_at` of a running run is when its worker counts as dead; of a queued one, when it is handed
-    out again. `tries` are those of the present page.
+    out again. `tries` are those of the present page. The token of a caller with
+    one must live at every page.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -37,6 +39,7 @@ class SyncRun(models.Model):
     actor_id = models.CharField(max_length=64, blank=True, default="")
     role = models.CharField(max_length=32, choices=Role.choices)
     authorization_source = models.CharField(max_length=32, choices=AuthorizationSource.choices)
+    token_id = models.UUIDField(null=True, blank=True, help_text="The service token that it was asked for with.")
     request_id = models.CharField(max_length=200)
     cursor = models.TextField(blank=True, default="", help_text="Empty: the first page.")
     pages = models.PositiveIntegerField(default=0)
@@ -105,3 +108,18 @@ class MonthState(models.Model):
 
     def __str__(self) -> str:
         return self.month
+
+
+class SeenRecords(models.Model):
+    """The records of one page that a run found as they were. What neither it nor a write names is gone upstream.
+
+    A row a page in place of a write to each record, which an hourly sync would rewrite for nothing. Dropped when the
+    run is over.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="seen")
+    record_ids = ArrayField(models.BigIntegerField())
+
+    def __str__(self) -> str:
+        return f"{len(self.record_ids)} records"

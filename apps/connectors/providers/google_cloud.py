@@ -48,8 +48,22 @@ ORDER BY day, project, service, sku_id, sku, unit, currency"""
 class ExportSettings(ProviderSettings):
     """The table of the billing export, `project.dataset.table`, and the project that pays for the query."""
 
-    table: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]\.[A-Za-z0-9_]{1,200}\.[A-Za-z0-9_]{1,200}$")]
-    project_id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
+    table: Annotated[
+        str,
+        Field(
+            title="Table of the billing export",
+            description="As BigQuery names it: project.dataset.table.",
+            pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]\.[A-Za-z0-9_]{1,200}\.[A-Za-z0-9_]{1,200}$",
+        ),
+    ]
+    project_id: Annotated[
+        str,
+        Field(
+            title="Project that pays for the query",
+            description="Its id, such as billing-123; reading the export costs BigQuery time.",
+            pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$",
+        ),
+    ]
 
 
 class _Google(BaseModel):

@@ -40,8 +40,20 @@ _NUMBER = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?", re.ASCII)
 class SheetSettings(ProviderSettings):
     """Which sheet of which spreadsheet; the id is the long part of its address."""
 
-    spreadsheet_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{20,100}$")]
-    sheet: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^'!]+$")] = "Usage"
+    spreadsheet_id: Annotated[
+        str,
+        Field(
+            title="Spreadsheet",
+            description="The long part of its address, between /d/ and /edit.",
+            pattern=r"^[A-Za-z0-9_-]{20,100}$",
+        ),
+    ]
+    sheet: Annotated[
+        str,
+        Field(
+            description="The name of the tab with the usage rows.", min_length=1, max_length=100, pattern=r"^[^'!]+$"
+        ),
+    ] = "Usage"
 
 
 class _Google(BaseModel):

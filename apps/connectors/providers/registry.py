@@ -66,7 +66,11 @@ def checked_settings(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
         return provider_class(name).settings_form.model_validate(dict(values)).model_dump(mode="json")
     except ValidationError as error:
         problems = [
-            FieldError(".".join(["settings", *map(str, problem["loc"])]), "impossible_value", problem["msg"])
+            FieldError(
+                ".".join(["settings", *map(str, problem["loc"])]),
+                "impossible_value",
+                problem["msg"].removeprefix("Value error, "),
+            )
             for problem in error.errors(include_input=False, include_url=False, include_context=False)
         ]
         sentence = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)

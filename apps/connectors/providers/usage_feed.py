@@ -45,9 +45,18 @@ _BEARER = "Authorization"
 class UsageFeedSettings(ProviderSettings):
     """`base_url`, the name of the header that carries the key, and the format."""
 
-    base_url: Annotated[str, Field(max_length=1_000)]
-    header: str = _BEARER
-    format: Literal["json", "csv"] = "json"
+    base_url: Annotated[
+        str,
+        Field(
+            title="Address",
+            description="Of the feed, beginning with https://, reachable from outside.",
+            max_length=1_000,
+        ),
+    ]
+    header: Annotated[
+        str, Field(title="Header", description="Which carries the key. Authorization sends it as a bearer key.")
+    ] = _BEARER
+    format: Annotated[Literal["json", "csv"], Field(title="Format", description="What the feed answers with.")] = "json"
 
     @field_validator("base_url")
     @classmethod

@@ -167,7 +167,7 @@ def _written(run: SyncRun, page: RecordPage) -> None:
             _move(locked, page, outcome)
             if page.next_cursor is None:
                 _owned(run_complete(run))
-    except (DataError, UnicodeError, ValueError) as error:
+    except (DataError, UnicodeError, ValueError, TypeError, OverflowError) as error:
         sentence = f"The provider sent a record that can't be stored ({type(error).__name__})."
         raise ProviderError(sentence, is_permanent=True) from error
     run.cursor, run.pages, run.tries = locked.cursor, locked.pages, 0

@@ -7,8 +7,6 @@ a run before its next page.
 
 from __future__ import annotations
 
-import uuid
-
 from apps.connectors.enums import ConnectorStatus
 from apps.connectors.models import Connector, SyncRun
 from apps.core import clock
@@ -16,14 +14,14 @@ from apps.core.context import ExecutionContext, system_context
 from apps.core.enums import AuthorizationSource, Role
 from apps.core.errors import ConflictError, CountinghouseError, ForbiddenError, Reason
 from apps.core.gate import require
-from apps.core.ids import OrganizationId, ProductId, RequestId, ServiceTokenId, UserId, WorkspaceId
+from apps.core.ids import OrganizationId, RequestId, ServiceTokenId, UserId, WorkspaceId
 from apps.core.operations import OPERATIONS, PLATFORM_LADDER, reaches
 from apps.subscriptions.services import lifecycle_require
 from apps.tenants.access.resolver import tenant_role
 from apps.tenants.contracts import Person
 from apps.tenants.models import User
 from apps.tenants.selectors.access import platform_role, tenant_facts
-from apps.tenants.selectors.live_tokens import cron_scopes, product_scopes
+from apps.tenants.selectors.live_tokens import token_scopes
 
 OPERATION = "connector.sync"
 
@@ -105,17 +103,16 @@ def _missing_role(run: SyncRun) -> Reason | None:
 def _missing_scope(run: SyncRun) -> Reason | None:
     is_cron = run.authorization_source == AuthorizationSource.CRON_TOKEN
     needed = OPERATIONS[_FOR_CRON[OPERATION] if is_cron else OPERATION].scope
-    caller, now = uuid.UUID(run.actor_id), clock.now()
     organization_id = OrganizationId(run.connector.workspace.organization_id)
-    permitted = (
-        cron_scopes(ServiceTokenId(caller), at=now)
-        if is_cron
-        else product_scopes(ProductId(caller), organization_id, at=now)
-    )
-    if needed in permitted:
+    # That very token: another of the same product was not the one that asked.
+    if run.token_id and needed in token_scopes(ServiceTokenId(run.token_id), organization_id, at=clock.now()):
         return None
-    record = f"{'service_token' if is_cron else 'product'}:{run.actor_id}"
-    return Reason("token_scope", "deny", f"no live token has the scope {needed}", record)
+    return Reason(
+        "token_scope",
+        "deny",
+        f"the token that asked lives no more, or lacks the scope {needed}",
+        f"service_token:{run.token_id or ''}",
+    )
 
 
 def _role_now(run: SyncRun) -> Role | None:

@@ -11,13 +11,14 @@ from django.db.models.functions import Greatest
 from apps.connectors.contracts import ProviderError
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, SyncStatus
 from apps.connectors.ids import ConnectorId, SyncRunId
-from apps.connectors.models import BillingRecord, Connector, ConnectorEvent, MonthState, SyncRun
+from apps.connectors.models import Connector, ConnectorEvent, MonthState, SeenRecords, SyncRun
 from apps.connectors.rules.retries import FAILURES_IN_A_ROW
 from apps.connectors.selectors.syncs import claimed_run_for_update
 from apps.connectors.services import connector_auto_disable, connector_note
-from apps.connectors.sync.adjustments import adjustments_of_voiding
 from apps.connectors.sync.gate import run_context
 from apps.connectors.sync.pages import PagePlace
+from apps.connectors.sync.voiding import records_void
+from apps.connectors.wording import counts_words
 from apps.core import clock
 from apps.core.audit.secrecy import redact_text
 from apps.core.errors import CountinghouseError
@@ -43,9 +44,7 @@ def run_complete(run: SyncRun) -> bool:
         return False
     now = clock.now()
     place = PagePlace(locked.connector_id, locked.pk, locked.month, now)
-    late = adjustments_of_voiding(place) if locked.was_final else 0
-    gone = BillingRecord.objects.filter(connector=locked.connector_id, month=locked.month, voided_at=None)
-    locked.voided = gone.exclude(seen_by=locked.pk).update(voided_at=now, changed_at=now)
+    locked.voided = records_void(place, was_final=locked.was_final)
     _settle(locked, SyncStatus.SUCCEEDED)
     MonthState.objects.get_or_create(connector_id=locked.connector_id, month=locked.month)
     # From when it began to read: what changed while it read may have escaped it.
@@ -53,24 +52,22 @@ def run_complete(run: SyncRun) -> bool:
         read_at=Greatest(F("read_at"), locked.started_at)
     )
     Connector.objects.filter(pk=locked.connector_id).update(last_success_at=now)
-    _tell_of_success(run, locked, late)
+    _tell_of_success(run, locked)
     return True
 
 
-def _tell_of_success(run: SyncRun, locked: SyncRun, late: int) -> None:
+def _tell_of_success(run: SyncRun, locked: SyncRun) -> None:
     context, connector_id = run_context(run), ConnectorId(run.connector_id)
+    has_changes = bool(locked.created or locked.updated or locked.voided)
     # An hourly run that changed nothing would only push aside what a person looks for.
-    if locked.created or locked.updated or locked.voided:
+    if has_changes:
         connector_note(
             context,
             connector_id=connector_id,
             kind=ConnectorEventKind.SYNC_SUCCEEDED,
-            sentence=(
-                f"{locked.month} is up to date: {locked.created:,} new, {locked.updated:,} changed, "
-                f"{locked.voided:,} voided, {locked.unchanged:,} as before."
-            ),
+            sentence=(f"{locked.month} is up to date: {counts_words(locked)}."),
         )
-    if locked.was_final and (late or locked.created or locked.updated):
+    if locked.was_final and has_changes:
         connector_note(
             context,
             connector_id=connector_id,
@@ -145,6 +142,7 @@ def _settle(run: SyncRun, status: SyncStatus) -> None:
     if status is SyncStatus.SUCCEEDED:
         run.error = ""
     run.save(update_fields=["status", "lease_expires_at", "finished_at", "voided", "error", "error_code"])
+    SeenRecords.objects.filter(run=run).delete()
 
 
 def _failures_in_a_row(connector_id: ConnectorId) -> int:

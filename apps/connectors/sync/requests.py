@@ -126,6 +126,7 @@ def new_run(context: ExecutionContext, connector: Connector, decision: MonthDeci
         actor_id=context.actor.id if context.authorization_source in _ASKED_AGAIN else "",
         role=context.role,
         authorization_source=context.authorization_source,
+        token_id=context.token_id,
         request_id=context.request_id,
         lease_expires_at=now + QUEUE_LEASE,
         created_at=now,

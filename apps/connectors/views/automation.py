@@ -13,6 +13,7 @@ from apps.connectors.selectors.connectors import connectors_of_workspace
 from apps.connectors.selectors.syncs import sync_runs_of_workspace
 from apps.connectors.views.base import ConnectorsPage
 from apps.connectors.views.showing import ConnectorCard, month_lines, run_lines
+from apps.connectors.wording import actor_words
 from apps.core import clock
 from apps.core.jobs import job_run_request
 from apps.core.models import JobRun
@@ -43,7 +44,7 @@ class Automation(ConnectorsPage):
             "runs": run_lines(runs),
             "may_cancel": self.may("connector.sync"),
             "is_active": any(run.finished_at is None for run in runs),
-            "jobs": jobs.order_by("-created_at")[:_JOBS_SHOWN],
+            "jobs": [(job, actor_words(job.actor_label)) for job in jobs.order_by("-created_at")[:_JOBS_SHOWN]],
             "may_run": self.may("jobs.billing_sync") and self.may("connector.sync"),
         }
         return self.render("connectors/automation.html", facts, title="Automation")

@@ -28,6 +28,7 @@ from apps.connectors.services import (
 from apps.connectors.sync.requests import sync_request, sync_run_cancel
 from apps.connectors.views.base import MENDABLE, ConnectorsPage, OneConnectorPage, page_of_connector
 from apps.connectors.views.showing import ConnectorCard, choice_of, month_lines, run_lines, total_lines
+from apps.connectors.wording import actor_words
 from apps.core import clock
 from apps.core.errors import CountinghouseError, UnprocessableError
 
@@ -81,7 +82,7 @@ class ConnectorNew(ConnectorsPage):
 
     def _show(self, form: ConnectorForm, status: int = HTTPStatus.OK) -> HttpResponse:
         facts = {"form": form, "provider": choice_of(form.provider), "is_google_set_up": is_configured()}
-        return self.render("connectors/new.html", facts, title=f"Add {form.provider.label}", status=status)
+        return self.render("connectors/new.html", facts, title=f"New connector: {form.provider.label}", status=status)
 
 
 class ConnectorDetail(OneConnectorPage):
@@ -101,7 +102,11 @@ class ConnectorDetail(OneConnectorPage):
             "may_cancel": self.may("connector.sync"),
             "is_active": any(run.finished_at is None for run in runs),
             "totals": total_lines(totals_matching(RecordFilter(self.workspace_id, self.connector_id))),
-            "timeline": connector_timeline(self.connector_id)[:_EVENTS_SHOWN],
+            "timeline": [
+                (event, actor_words(event.actor_label))
+                for event in connector_timeline(self.connector_id)[:_EVENTS_SHOWN]
+            ],
+            "settings": card.settings,
             "may_sync": self.may("connector.sync") and card.is_enabled,
             "may_edit": self.may("connector.edit"),
             "can_enable": "enable" in verbs and self.may("connector.edit"),

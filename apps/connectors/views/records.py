@@ -59,7 +59,9 @@ class RecordList(ConnectorsPage):
         lines = [
             {
                 "record": row,
-                "amount": "" if row.amount_minor is None else format_minor(row.amount_minor, row.currency),
+                "amount": ""
+                if row.amount_minor is None
+                else format_minor(row.amount_minor, row.currency, is_grouped=True),
             }
             for row in page
         ]

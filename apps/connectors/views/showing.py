@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from apps.connectors.contracts import Provider
-from apps.connectors.enums import AutoDisableReason, ConnectorStatus, CredentialKind, SyncStatus
+from apps.connectors.enums import AutoDisableReason, ConnectorStatus, CredentialKind, SyncStatus, SyncTrigger
+from apps.connectors.forms import setting_label
 from apps.connectors.models import Connector, SyncRun
 from apps.connectors.providers.registry import provider_classes, provider_label
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.records import CurrencyTotal
 from apps.connectors.sync.month_choice import month_decisions
-from apps.connectors.wording import CAUSES, REMEDIES
+from apps.connectors.wording import CAUSES, REMEDIES, actor_words, counted, counts_words
 from apps.core.amounts import format_minor
 
 _TONES = {
@@ -65,6 +66,17 @@ class ConnectorCard:
     def waits_for_google(self) -> bool:
         """Whether an authorization at Google is what it lacks."""
         return self.is_of_google and self.status in sources("authorize")
+
+    @property
+    def settings(self) -> list[tuple[str, str]]:
+        """What it is configured with, by the names of the form. No secret is among it."""
+        found = provider_classes().get(self.connector.provider)
+        fields = found.settings_form.model_fields if found else {}
+        return [
+            (setting_label(name, field), str(self.connector.settings[name]))
+            for name, field in fields.items()
+            if self.connector.settings.get(name) not in (None, "")
+        ]
 
     @property
     def why(self) -> str:
@@ -120,6 +132,7 @@ class RunLine:
     tone: str
     label: str
     words: str
+    who: str
 
 
 def month_lines(connector: Connector, now: datetime) -> list[MonthLine]:
@@ -136,19 +149,24 @@ def run_lines(runs: Sequence[SyncRun]) -> list[RunLine]:
     found = []
     for run in runs:
         status = SyncStatus(run.status)
-        found.append(RunLine(run, _RUN_TONES[status], status.label, _words(run, status)))
+        found.append(RunLine(run, _RUN_TONES[status], status.label, _words(run, status), _who(run)))
     return found
 
 
+def _who(run: SyncRun) -> str:
+    is_product = run.trigger == SyncTrigger.API
+    return f"the product {run.actor_label}" if is_product else actor_words(run.actor_label)
+
+
 def _words(run: SyncRun, status: SyncStatus) -> str:
-    counted = f"{run.created:,} new, {run.updated:,} changed, {run.voided:,} voided, {run.unchanged:,} as before"
     match status:
         case SyncStatus.QUEUED:
             return f"Waits: {run.error}" if run.error else "Waits for its turn."
         case SyncStatus.RUNNING:
-            return f"{run.fetched:,} records read so far, {run.pages:,} pages."
+            return f"{counted(run.fetched, 'record')} read so far, {counted(run.pages, 'page')}."
         case SyncStatus.SUCCEEDED:
-            return f"{counted}."
+            words = counts_words(run)
+            return f"{words[0].upper()}{words[1:]}."
         case _:
             return run.error
 
@@ -156,6 +174,6 @@ def _words(run: SyncRun, status: SyncStatus) -> str:
 def total_lines(totals: Sequence[CurrencyTotal]) -> list[dict[str, str]]:
     """The total of each currency by itself."""
     return [
-        {"amount": format_minor(total.amount_minor, total.currency), "records": f"{total.records:,}"}
+        {"amount": format_minor(total.amount_minor, total.currency, is_grouped=True), "records": f"{total.records:,}"}
         for total in totals
     ]

@@ -226,6 +226,7 @@ def _context(facts: AccessFacts, actor: Actor, role: Role) -> ExecutionContext:
         organization_id=tenant.organization_id if tenant else None,
         workspace_id=tenant.workspace_id if tenant else None,
         product_id=principal.product_id if isinstance(principal, ProductCaller) else None,
+        token_id=principal.token_id if isinstance(principal, ProductCaller | CronCaller) else None,
         scopes=principal.scopes if isinstance(principal, ProductCaller | CronCaller) else frozenset(),
         is_demo=tenant.is_demo if tenant else False,
     )

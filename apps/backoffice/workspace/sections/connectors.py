@@ -73,7 +73,7 @@ def _offered(connector: Connector, usable: list[tuple[str, str, Callable[[Connec
     """Links to the dialogs of what is possible now."""
     prefix = "admin:connectors_connector"
     links = [
-        link(reverse(f"{prefix}_{name}", args=(connector.pk,)), label)
+        link(reverse(f"{prefix}_{name}", args=(connector.pk,)), label.replace(" ", "\N{NO-BREAK SPACE}"))
         for name, label, applies in usable
         if applies(connector)
     ]
