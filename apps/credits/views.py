@@ -44,6 +44,7 @@ EXPORT_COLUMNS = (
     "product",
     "operation",
     "quantity",
+    "free_quantity",
     "outcome",
     "category",
     "amount",
@@ -52,6 +53,8 @@ EXPORT_COLUMNS = (
     "workspace_id",
     "run_id",
     "late",
+    "policy_version",
+    "idempotency_key",
     "entry_id",
 )
 
@@ -171,6 +174,7 @@ def _rows(entries: Iterator[CreditEntry], products: Mapping[Any, str]) -> Iterat
             harmless(products.get(entry.product_id, "")),
             harmless(entry.operation),
             format_micro(entry.quantity),
+            format_micro(entry.free_quantity),
             harmless(entry.outcome),
             entry.category,
             format_micro(entry.amount),
@@ -179,6 +183,8 @@ def _rows(entries: Iterator[CreditEntry], products: Mapping[Any, str]) -> Iterat
             entry.workspace_id or "",
             harmless(entry.run_id),
             "yes" if entry.is_late else "no",
+            entry.policy_version or "",
+            harmless(entry.idempotency_key),
             entry.pk,
         )
 

@@ -28,12 +28,17 @@ class ModelGrant:
 
 @dataclass(slots=True)
 class ModelCharge:
-    """Who paid how much of one charge, in the order of paying, and what nobody has paid yet."""
+    """Who paid how much of one charge, payment by payment, and what nobody has paid yet."""
 
     amount: int
-    paid: dict[str, int] = field(default_factory=dict)
+    payments: list[tuple[str, int]] = field(default_factory=list)
     unpaid: int = 0
     is_reversed: bool = False
+
+    @property
+    def paid(self) -> dict[str, int]:
+        """How much each grant has paid in all."""
+        return {payer: sum(paid for name, paid in self.payments if name == payer) for payer, _ in self.payments}
 
 
 @dataclass(slots=True)
@@ -87,18 +92,21 @@ class Model:
                 if taken:
                     grant.left -= taken
                     charge.unpaid -= taken
-                    charge.paid[name] = charge.paid.pop(name, 0) + taken  # who paid last stands last
+                    charge.payments.append((name, taken))
 
     def reverse(self, name: str, amount: int) -> None:
-        """Back to what nobody had paid, then to those who paid, the last one first; then debts are paid with it."""
+        """Back to what nobody had paid, then to those who paid, the last payment first; it then pays other debts.
+
+        So what stays paid is what a charge smaller by that much would have burned (spec 05, Which grant paid).
+        """
         charge = self.charges[name]
         charge.is_reversed = True
         self.entries += 1
         forgiven = min(amount, charge.unpaid)
         charge.unpaid -= forgiven
         amount -= forgiven
-        for payer in reversed(list(charge.paid)):
-            back = min(amount, charge.paid[payer])
+        for payer, paid in reversed(charge.payments):
+            back = min(amount, paid)
             self.grants[payer].left += back
             amount -= back
         self.pay()

@@ -24,8 +24,16 @@ class BackToTheNewest(Model):
 
     def reverse(self, name: str, amount: int) -> None:
         charge = self.charges[name]
-        if charge.paid:
-            charge.paid = {max(self.grants, key=lambda grant: self.grants[grant].number): charge.amount}
+        if charge.payments:
+            charge.payments = [(max(self.grants, key=lambda grant: self.grants[grant].number), charge.amount)]
+        super().reverse(name, amount)
+
+
+class BackToTheFirst(Model):
+    """Wrong: in part, the grant that paid first gets it back."""
+
+    def reverse(self, name: str, amount: int) -> None:
+        self.charges[name].payments.reverse()
         super().reverse(name, amount)
 
 

@@ -192,6 +192,7 @@ def paused_at(name: Failpoint, work: Callable[[], str], meanwhile: Callable[[], 
 def test_a_refusal_that_lost_the_race_for_its_key_answers_with_the_charge_that_won() -> None:
     """Refused for want of credits, and before that is written down they come and the key is charged."""
     place = make_place()
+    assert ours(place, "warm-up") == "insufficient_credits"  # now the policy is known, and one statement refuses
     won: list[str] = []
 
     def fill_and_charge() -> None:

@@ -9,13 +9,19 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import IntegrityError, transaction
 
 from apps.core import clock
 from apps.core.amounts import MICRO
+from apps.core.enums import AuthorizationSource
 from apps.core.errors import CountinghouseError
+from apps.core.ids import JobRunId
+from apps.core.jobs import job_run_request
+from apps.core.jobs.runner import job_run_execute
+from apps.core.states import JobRunStatus
 from apps.credits.jobs import expire_grants, release_holds
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, Hold
-from apps.credits.services import credits_authorize, credits_consume, entry_reverse, hold_capture
+from apps.credits.services import account_settle, credits_authorize, credits_consume, entry_reverse, hold_capture
 from apps.credits.services.holds import CaptureWish
 from tests.contexts import console_context, product_context
 from tests.credits.cast import Place, assert_sound, consumption, give, make_place
@@ -158,3 +164,63 @@ def test_what_is_given_back_to_an_expired_grant_expires_with_it() -> None:
         ("expiry", -4 * MICRO),
     ]
     assert_sound()
+
+
+def test_what_a_hold_kept_of_an_ended_grant_goes_once_other_credits_stand_for_the_hold() -> None:
+    """Nobody spends what has expired: a new grant takes over the hold, just as what is given back does."""
+    with time_machine.travel(START, tick=False):
+        place = make_place()
+        ended = give(place, 10 * MICRO, expires_at=START + timedelta(hours=1))
+        hold(place, 12, 10)
+    with time_machine.travel(START + timedelta(hours=2), tick=False):
+        run_jobs()
+        assert (place.account.balance, CreditGrant.objects.get(pk=ended).remaining) == (10 * MICRO, 10 * MICRO)
+        assert told(consumes(place, 1)) == "insufficient_credits"
+        give(place, 4 * MICRO)
+        assert (place.account.balance, CreditGrant.objects.get(pk=ended).remaining) == (10 * MICRO, 6 * MICRO)
+        assert told(asks(place, 1)) == {
+            "decision": "deny", "code": "insufficient_credits", "charged": None,
+            "balance": 10 * MICRO, "held": 10 * MICRO, "available": 0,
+        }  # fmt: skip
+    assert_sound()
+
+
+def three_due_accounts_the_first_broken() -> list[Place]:
+    """What the first one holds was tampered with, so that its hold can't be released."""
+    places = sorted((make_place(f"p{number}") for number in range(3)), key=lambda place: place.organization.pk)
+    for place in places:
+        give(place, 5 * MICRO)
+        hold(place, 1, 3)
+    CreditAccount.objects.filter(pk=places[0].organization.pk).update(held=0)
+    return places
+
+
+@pytest.mark.parametrize("job", ["release-holds", "expire-grants"])
+def test_one_account_that_fails_does_not_stop_the_others(job: str, caplog: pytest.LogCaptureFixture) -> None:
+    with time_machine.travel(START, tick=False):
+        broken, *others = three_due_accounts_the_first_broken()
+    with time_machine.travel(START + timedelta(hours=2), tick=False):
+        requested = job_run_request(console_context(), name=job)
+        run = job_run_execute(JobRunId(requested.pk), source=AuthorizationSource.CONSOLE)
+        assert run is not None
+        assert run.status == JobRunStatus.FAILED
+        assert "1 accounts could not be settled, 2 were" in run.error
+        assert str(broken.organization.pk) in run.error
+        assert [place.account.held for place in others] == [0, 0]
+        assert broken.account.next_due_at is not None
+    logged = [record for record in caplog.records if record.message == "credit_account_not_settled"]
+    assert [vars(record)["account_id"] for record in logged] == [str(broken.organization.pk)]
+
+
+def stopping_at_the_first(places: list[Place]) -> None:
+    for place in places:
+        account_settle(console_context(), account_id=place.organization.pk)
+
+
+def test_control_a_run_that_stops_at_the_first_failure_leaves_the_others() -> None:
+    with time_machine.travel(START, tick=False):
+        places = three_due_accounts_the_first_broken()
+    with time_machine.travel(START + timedelta(hours=2), tick=False):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            stopping_at_the_first(places)
+        assert [place.account.held for place in places] == [0, 3 * MICRO, 3 * MICRO]

@@ -28,6 +28,7 @@ class Turn:
     label: str
     before: str
     after: str
+    note: str = ""
 
     @property
     def is_changed(self) -> bool:
@@ -37,11 +38,13 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a dialog shows before the last click."""
+    """What a dialog shows before the last click. `affected` are the tenants that it changes most, under their title."""
 
     turns: Sequence[Turn]
     lines: Sequence[str] = ()
     warning: str = ""
+    affected_title: str = ""
+    affected: Sequence[Turn] = ()
 
 
 def burn_order(account_id: UUID) -> QuerySet[CreditGrant]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.backoffice.credits.words import account_link, amount_cell, spelled
+from apps.backoffice.credits.effects import Turn
+from apps.backoffice.credits.words import account_link, signed, spelled
 from apps.backoffice.display import code, number
 from apps.backoffice.panels import Panel, Row
 from apps.credits.rules.price_preview import Compared, PricePreview
@@ -62,7 +64,7 @@ def preview_panels(preview: PricePreview) -> list[Panel]:
             icon="calculate",
         ),
         Panel(
-            _title(preview),
+            affected_title(preview),
             ("Organization", "Uses", "Charged", "This draft", "Difference"),
             _organizations(preview.accounts),
             empty="No organization would pay another amount.",
@@ -71,7 +73,21 @@ def preview_panels(preview: PricePreview) -> list[Panel]:
     ]
 
 
-def _title(preview: PricePreview) -> str:
+def affected(preview: PricePreview) -> list[Turn]:
+    """The same organizations for the dialog that publishes: what each paid, and would have paid."""
+    names = _names(preview.accounts)
+    return [
+        Turn(
+            str(names.get(key, key)),
+            spelled(compared.charged),
+            spelled(compared.would_charge),
+            f"({percent(compared)})",
+        )
+        for key, compared in preview.accounts
+    ]
+
+
+def affected_title(preview: PricePreview) -> str:
     shown = len(preview.accounts)
     if preview.changed_accounts > shown:
         return f"The {shown} organizations that change most, of {number(preview.changed_accounts)}"
@@ -79,12 +95,22 @@ def _title(preview: PricePreview) -> str:
 
 
 def _organizations(accounts: Sequence[tuple[UUID, Compared]]) -> list[Row]:
-    names = dict(Organization.objects.filter(pk__in=[key for key, _ in accounts]).values_list("pk", "name"))
+    names = _names(accounts)
     return [(account_link(key, names.get(key)), *_row(compared)) for key, compared in accounts]
 
 
+def _names(accounts: Sequence[tuple[UUID, Compared]]) -> dict[UUID, str]:
+    return dict(Organization.objects.filter(pk__in=[key for key, _ in accounts]).values_list("pk", "name"))
+
+
 def _row(compared: Compared) -> tuple[str | SafeString, ...]:
-    difference = SafeString(f"{amount_cell(compared.difference)} <small>{percent(compared)}</small>")
+    # What rises here costs the customer more: marked, and never in the colour of what was gained.
+    difference = format_html(
+        '<span class="ch-amount{}">{}</span> <small>{}</small>',
+        " ch-amount-dearer" if compared.difference > 0 else "",
+        signed(compared.difference),
+        percent(compared),
+    )
     return (
         number(compared.lines),
         spelled(compared.charged),

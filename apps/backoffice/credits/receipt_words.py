@@ -15,6 +15,7 @@ from apps.tenants.models import Organization, Product, User, Workspace
 
 # The version of an account is its standing, in micro-credits.
 _STANDING = re.compile(r"balance (-?\d+), held (-?\d+)")
+_RECORD = re.compile(r"^([a-z_]+):\S+ was ")
 _RECORDS = {"product_id": Product, "user_id": User, "workspace_id": Workspace}
 
 
@@ -24,8 +25,8 @@ def version_words(version: str) -> str:
 
 
 def change_words(change: str) -> str:
-    """A change as a sentence."""
-    text = version_words(change)
+    """A change as a sentence; a record by its kind, as its id stands in the table of records below."""
+    text = _RECORD.sub(lambda found: f"the {found[1].replace('_', ' ')} was ", version_words(change), count=1)
     return text[:1].upper() + text[1:]
 
 

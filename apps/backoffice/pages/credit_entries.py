@@ -56,6 +56,9 @@ def _effect(entry: CreditEntry, form: ReverseForm) -> effects.Effect:
     return effects.of_reversal(entry, -entry.amount if wanted is None else wanted)
 
 
+_USES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE})
+
+
 class CreditEntryAdmin(StaffAdmin[CreditEntry]):
     """Append-only. A large table: without an organization the list shows the last day."""
 
@@ -130,7 +133,8 @@ class CreditEntryAdmin(StaffAdmin[CreditEntry]):
             Fact("Amount", amount_cell(record.amount), why_free(record) if _is_free_use(record) else ""),
             Fact("Balance after", spelled(record.balance_after)),
             Fact("Organization", self.tenant(record), f"Line {record.sequence:,} of its account."),
-            *(_usage_facts(record) if record.operation else []),
+            *_product_facts(record),
+            *(_usage_facts(record) if record.kind in _USES else []),
             Fact("Recorded", moment(record.recorded_at)),
             Fact("Happened", moment(record.occurred_at)),
             Fact("By", record.actor_label),
@@ -183,11 +187,14 @@ def _is_free_use(record: CreditEntry) -> bool:
     return record.amount == 0 and bool(record.operation)
 
 
-def _usage_facts(record: CreditEntry) -> list[Fact]:
+def _product_facts(record: CreditEntry) -> list[Fact]:
     product = Product.objects.filter(pk=record.product_id).first() if record.product_id else None
+    shown = [Fact("Product", link(page_url_of(Product, product.pk), product.name))] if product else []
+    return [*shown, Fact("Operation", code(record.operation))] if record.operation else shown
+
+
+def _usage_facts(record: CreditEntry) -> list[Fact]:
     return [
-        Fact("Product", link(page_url_of(Product, product.pk), product.name) if product else NOTHING),
-        Fact("Operation", code(record.operation)),
         Fact("Quantity", spelled(record.quantity), f"{spelled(record.free_quantity)} of it free."),
         Fact("Outcome", or_nothing(record.outcome), "Billable." if record.is_billable else "Not billable."),
         Fact("Counts as", record.get_category_display() if record.category else NOTHING),

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 from apps.backoffice.actions import Dialog
 from apps.backoffice.credits.effects import Effect, Turn
 from apps.backoffice.credits.policy_form import PolicyForms
-from apps.backoffice.credits.price_words import headline, preview_panels, warnings
+from apps.backoffice.credits.price_words import affected, affected_title, headline, preview_panels, warnings
 from apps.backoffice.credits.verbs import CreditForm, credit_verb
 from apps.backoffice.credits.words import spelled
 from apps.backoffice.display import badge, badges, code, link, moment, record_link, title_and_slug
@@ -55,9 +55,15 @@ def _effect(policy: CreditPolicy, form: CreditForm) -> Effect:
     preview = price_preview(terms, now)
     turns = [
         Turn("Policy in force", before, f"Version {policy.version}, {begins}"),
-        Turn("The last 30 days", spelled(preview.total.charged), spelled(preview.total.would_charge)),
+        Turn("Charges of the last 30 days", spelled(preview.total.charged), spelled(preview.total.would_charge)),
     ]
-    return Effect(turns, [headline(preview), "A published version can never be changed."], " ".join(warnings(preview)))
+    return Effect(
+        turns,
+        [headline(preview), "A published version can never be changed."],
+        " ".join(warnings(preview)),
+        affected_title(preview),
+        affected(preview),
+    )
 
 
 class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):

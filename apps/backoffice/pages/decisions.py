@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.contrib.admin import display
 from django.http import HttpRequest
@@ -78,8 +79,8 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
             Fact("Answer", self.verdict(record), record.code),
             Fact("Given", moment(record.created_at)),
             Fact("Asked by", record.actor_label),
-            Fact("Workspace", to_page(page_url_of(Workspace, workspace), "Open") if workspace else NOTHING),
-            Fact("Organization", to_page(page_url_of(Organization, organization), "Open") if organization else NOTHING),
+            Fact("Workspace", _named(Workspace, workspace)),
+            Fact("Organization", _named(Organization, organization)),
             Fact("Decision id", code(record.pk)),
             Fact("Request", code(record.request_id)),
             *([Fact("Policy version", str(record.policy_version))] if record.policy_version else []),
@@ -92,6 +93,13 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
             _records_panel(record),
             Panel("The question", ("Name", "Value"), question_rows(record.question), icon="help"),
         ]
+
+
+def _named(model: type[Workspace | Organization], key: UUID | None) -> SafeString | str:
+    if key is None:
+        return NOTHING
+    name = model.objects.filter(pk=key).values_list("name", flat=True).first()
+    return to_page(page_url_of(model, key), name or "Open")
 
 
 def _replay_panels(record: DecisionReceipt) -> list[Panel]:

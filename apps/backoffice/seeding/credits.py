@@ -1,7 +1,7 @@
 """Seeds credits: policies, grants, weeks of consumption, a hold, a reversal, a denial and disagreements (spec 05).
 
 Everything goes through the services, as products and staff would send it; each part is made once, so that seeding again
-changes nothing. News of the past carries when it happened; the ledger says when it was told.
+changes nothing. What lies in the past is told as of then, the oldest first, so that a ledger reads as one that grew.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from apps.credits.services import (
     credit_policy_publish_prices,
     credits_authorize,
     credits_consume,
-    credits_consume_batch,
     entry_reverse,
     overdraft_set,
 )
@@ -67,9 +66,11 @@ USES = (
 def seed_credits(context: ExecutionContext) -> None:
     """Make the sample credits; what is there already stays as it is."""
     products = {slug: product for slug in ("red", "blue") if (product := product_by_slug(slug)) is not None}
+    began = clock.now() - timedelta(days=DAYS)
     for slug, prices in (("red", RED), ("blue", BLUE)):
         if not CreditPolicy.objects.filter(product=products[slug]).exists():
-            credit_policy_publish_prices(context, product_id=ProductId(products[slug].pk), prices=prices)
+            with clock.as_of(began - timedelta(days=10)):
+                credit_policy_publish_prices(context, product_id=ProductId(products[slug].pk), prices=prices)
     callers = {slug: _as_product(context, product) for slug, product in products.items()}
     _team(context, callers)
     _person(context, callers["red"])
@@ -87,10 +88,12 @@ def _team(context: ExecutionContext, callers: dict[str, ExecutionContext]) -> No
     if CreditGrant.objects.filter(account_id=account_id).exists():
         return
     now = clock.now()
-    _grant(context, account_id, "plan", GrantWish(GrantType.PLAN, 250 * MICRO, 50, expires_at=now + timedelta(days=9)))
-    _grant(context, account_id, "buy", GrantWish(GrantType.PURCHASED, 1_000 * MICRO, note="Invoice 2041"))
-    bonus = GrantWish(GrantType.BONUS, 75 * MICRO, 200, expires_at=now + timedelta(days=40), note="Welcome back")
-    _grant(context, account_id, "bonus", bonus)
+    with clock.as_of(now - timedelta(days=DAYS)):
+        plan = GrantWish(GrantType.PLAN, 250 * MICRO, 50, expires_at=now + timedelta(days=9))
+        _grant(context, account_id, "plan", plan)
+        _grant(context, account_id, "buy", GrantWish(GrantType.PURCHASED, 1_000 * MICRO, note="Invoice 2041"))
+        bonus = GrantWish(GrantType.BONUS, 75 * MICRO, 200, expires_at=now + timedelta(days=40), note="Welcome back")
+        _grant(context, account_id, "bonus", bonus)
     _weeks(callers, account_id, seed_id("olivia@northwind.example"), "northwind-production", USES_A_DAY)
     charged = CreditEntry.objects.filter(account_id=account_id, operation="fix_run", amount__lt=0).order_by("sequence")
     entry_reverse(context, entry_id=charged[0].pk, key="seed-reverse", reason="The run broke on our side; ticket 4711.")
@@ -112,14 +115,16 @@ def _person(context: ExecutionContext, red: ExecutionContext) -> None:
     account_id = seed_id("organization:ines-ibarra")
     if CreditGrant.objects.filter(account_id=account_id).exists():
         return
-    wish = GrantWish(GrantType.TRIAL, 12 * MICRO, expires_at=clock.now() + timedelta(days=20))
-    _grant(context, account_id, "trial", wish)
+    now = clock.now()
+    with clock.as_of(now - timedelta(days=6)):
+        wish = GrantWish(GrantType.TRIAL, 12 * MICRO, expires_at=now + timedelta(days=20))
+        _grant(context, account_id, "trial", wish)
     for place, (quantity, on_insufficient) in enumerate(
         ((2, OnInsufficient.REJECT), (2, OnInsufficient.REJECT), (8, OnInsufficient.REJECT), (1, OnInsufficient.RECORD))
     ):
         question = _question(account_id, "fix_run", quantity, "ines@example.com", "ines")
         item = Consumption(f"seed-ines-{place}", question, "succeeded", on_insufficient=on_insufficient)
-        with suppress(CountinghouseError):
+        with clock.as_of(now - timedelta(days=4 - place)), suppress(CountinghouseError):
             credits_consume(red, consumption=item)
 
 
@@ -153,12 +158,11 @@ def _draft(context: ExecutionContext, red: Product) -> None:
 def _weeks(
     callers: dict[str, ExecutionContext], account_id: UUID, user_id: UUID, workspace: str, uses_a_day: int
 ) -> None:
-    """So many uses a day, the oldest first, in one batch a product."""
+    """So many uses a day, the oldest first, each told a moment after it happened."""
     now = clock.now()
-    batches: dict[str, list[Consumption]] = {slug: [] for slug in callers}
     for place in range(DAYS * uses_a_day):
         slug, operation, quantity, outcome = USES[place % len(USES)]
-        ago = timedelta(days=DAYS - 1 - place // uses_a_day, hours=place % uses_a_day * 2, minutes=7 * place % 60)
+        ago = timedelta(days=DAYS - 1 - place // uses_a_day, hours=8 - place % uses_a_day * 2, minutes=7 * place % 60)
         question = Question(
             AccountRef(AccountType.ORGANIZATION, account_id),
             operation,
@@ -167,9 +171,9 @@ def _weeks(
             seed_id(f"workspace:{workspace}"),
         )
         key = f"seed-{workspace}-{place}"
-        batches[slug].append(Consumption(key, question, outcome, now - ago, run_id=f"run-{4100 + place}"))
-    for slug, items in batches.items():
-        credits_consume_batch(callers[slug], consumptions=items)
+        item = Consumption(key, question, outcome, now - ago, run_id=f"run-{4100 + place}")
+        with clock.as_of(now - ago + timedelta(seconds=40)), suppress(CountinghouseError):
+            credits_consume(callers[slug], consumption=item)
 
 
 def _question(account_id: UUID, operation: str, quantity: int, user: str, workspace: str) -> Question:

@@ -52,6 +52,12 @@ class CreditAccount(models.Model):
         return f"account of {self.organization_id}"
 
 
+_GRANT_TERMS = (
+    *("account", "grant_type", "amount", "priority", "effective_at", "expires_at", "created_at"),
+    *("product_id", "idempotency_key"),
+)
+
+
 class CreditGrant(models.Model):
     """Credits given. They count from `effective_at` on, when the grant's entry is posted, until `expires_at`."""
 
@@ -65,6 +71,8 @@ class CreditGrant(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     is_posted = models.BooleanField(default=False)
     note = models.TextField(blank=True, default="")
+    product_id = models.UUIDField(null=True, blank=True, help_text="The product that granted; none for staff.")
+    idempotency_key = models.CharField(max_length=255, blank=True, default="")
     granted_by = models.CharField(max_length=254)
     created_at = models.DateTimeField()
 
@@ -95,7 +103,7 @@ class CreditGrant(models.Model):
         triggers: ClassVar = [
             pgtrigger.ReadOnly(
                 name="credit_grant_terms_are_fixed",
-                fields=["account", "grant_type", "amount", "priority", "effective_at", "expires_at", "created_at"],
+                fields=[*_GRANT_TERMS],
             ),
             pgtrigger.Protect(name="credit_grant_is_not_deleted", operation=pgtrigger.Delete),
         ]

@@ -61,7 +61,7 @@ def _membership(facts: CreditFacts, question: Question, chain: list[Reason]) -> 
         chain.append(Reason("membership", "pass", "the request names no acting user of an organization", record))
         return None
     if facts.role is None:
-        fact = f"the membership authority has no row for user {question.user_id}"
+        fact = f"user {question.user_id} is not a member of the organization"
         chain.append(Reason("membership", "deny", fact, record))
         return "not_a_member"
     chain.append(Reason("membership", "allow", f"user {question.user_id} is {facts.role}", record))
@@ -78,7 +78,7 @@ def _lifecycle(decision: LifecycleDecision | None, question: Question, chain: li
             outcome = "pass" if step.outcome is RuleOutcome.PASSES else verdict
             chain.append(Reason(step.rule, outcome, step.fact, step.record))
     allowance = decision.allowance(LifecycleNeed.CONSUME).value
-    fact = f"in the lifecycle {decision.state.value}, consuming credits: {allowance}"
+    fact = f"in the lifecycle {decision.state.value}, credits may be consumed: {allowance}"
     chain.append(Reason("lifecycle", verdict, fact))
     return None if is_allowed else "lifecycle_denied"
 
@@ -110,7 +110,8 @@ def _price(
         chain.append(Reason("policy", "deny", str(error), record))
         return "charge_too_large", None
     quantity = format_micro(question.quantity)
-    fact = f"{quantity} {price.unit} of {price.operation} cost {format_micro(charge)} by policy version {terms.version}"
+    costs = f"costs {format_micro(charge)} by policy version {terms.version}"
+    fact = f"{price.operation}: {quantity} (unit: {price.unit}) {costs}"
     chain.append(Reason("policy", "allow", fact, record))
     return None, charge
 

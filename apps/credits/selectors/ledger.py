@@ -7,9 +7,10 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant
+from apps.tenants.models import Product
 
 # Each query finds what breaks one invariant: who, and what is wrong in words.
 _CHECKS: tuple[tuple[str, str], ...] = (
@@ -108,8 +109,9 @@ def account_of(organization_id: UUID | None) -> CreditAccount | None:
 
 
 def entries_of(account_id: UUID) -> QuerySet[CreditEntry]:
-    """The account's entries."""
-    return CreditEntry.objects.filter(account_id=account_id)
+    """The account's entries, each with its product's slug as `product`."""
+    product = Product.objects.filter(pk=OuterRef("product_id")).values("slug")
+    return CreditEntry.objects.filter(account_id=account_id).annotate(product=Subquery(product))
 
 
 def next_expiries(account_id: UUID, now: datetime, *, at_most: int = 5) -> list[CreditGrant]:

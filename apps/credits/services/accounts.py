@@ -65,7 +65,14 @@ def account_settle(context: ExecutionContext, *, account_id: UUID) -> dict[str, 
 def grant_begin(context: ExecutionContext, *, grant: CreditGrant, at: datetime) -> UUID:
     """Post the grant's entry and let it pay what no grant has paid yet. The account is locked."""
     entry = post(
-        context, account_id=grant.account_id, kind=EntryKind.GRANT, amount=grant.amount, at=at, grant_id=grant.pk
+        context,
+        account_id=grant.account_id,
+        kind=EntryKind.GRANT,
+        amount=grant.amount,
+        at=at,
+        grant_id=grant.pk,
+        product_id=grant.product_id,
+        idempotency_key=grant.idempotency_key,
     )
     CreditGrant.objects.filter(pk=grant.pk).update(is_posted=True, remaining=grant.amount)
     pay_debts(grant.account_id)
@@ -95,7 +102,7 @@ def floor_refresh(account_id: UUID) -> None:
 
 
 def expire_unheld(context: ExecutionContext, *, account_id: UUID, at: datetime) -> int:
-    """Expire what an ended hold had kept from expiring. The account is locked."""
+    """Expire what a hold had kept from expiring and keeps no longer. The account is locked."""
     return _expire_due(context, account_id, at)
 
 

@@ -189,13 +189,14 @@ def _refuse(
         results[place] = refusal
         if receipt is not None:
             receipts.append(receipt)
+        # A hold that is not there is no decision: as everywhere, a 404 is not kept.
         is_impossible = refusal.kind is ErrorKind.UNPROCESSABLE
-        if receipt is not None or is_impossible or outcome.name.startswith("hold_"):
+        is_of_hold = outcome.name.startswith("hold_") and refusal.kind is not ErrorKind.NOT_FOUND
+        if receipt is not None or is_impossible or is_of_hold:
             values = {"scope": scope_of(context), "key": items[place].key, "operation": OPERATION}
             kept.append(refused_values(**values, body_hash=hashes[place], refusal=refusal, at=now))
     if kept:
-        stored = decisions_keep(receipts, kept)
-        lost = {receipt["key"] for receipt in receipts if receipt["id"] not in stored}
+        lost = {record["key"] for record in kept} - decisions_keep(receipts, kept)
         for place, _ in refused:
             if items[place].key in lost:
                 # Another request with this key was decided first, and its answer counts (spec 11, the second race).

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import datetime
-from uuid import UUID
 
 from apps.core.canonical import plain
 from apps.core.context import ExecutionContext
@@ -24,7 +23,7 @@ WITH refused AS (
     SELECT r->>'scope', r->>'key', r->>'operation', r->>'hash', 'refused', NULL, r->'answer', (r->>'at')::timestamptz
     FROM jsonb_array_elements(%s::jsonb) r
     ON CONFLICT (scope, key) DO NOTHING RETURNING scope, key
-)
+), receipts AS (
 INSERT INTO subscriptions_decisionreceipt (id, kind, decision, code, organization_id, workspace_id, actor_label,
     question, chain, records, policy_version, request_id, created_at)
 SELECT (d->>'id')::uuid, d->>'kind', d->>'decision', d->>'code', (d->>'organization_id')::uuid,
@@ -32,7 +31,8 @@ SELECT (d->>'id')::uuid, d->>'kind', d->>'decision', d->>'code', (d->>'organizat
     (d->>'policy_version')::integer, d->>'request_id', (d->>'created_at')::timestamptz
 FROM jsonb_array_elements(%s::jsonb) d
 WHERE d->>'key' IS NULL OR EXISTS (SELECT 1 FROM refused WHERE refused.key = d->>'key')
-RETURNING id
+)
+SELECT key FROM refused
 """
 
 
@@ -83,7 +83,7 @@ def refused_values(
     return {**values, "answer": refusal_as_json(refusal)}
 
 
-def decisions_keep(receipts: list[dict[str, object]], refusals: list[dict[str, object]]) -> set[UUID]:
-    """Keep receipts and refusals, in one statement. Returns the receipts kept: one whose key was taken is not."""
+def decisions_keep(receipts: list[dict[str, object]], refusals: list[dict[str, object]]) -> set[object]:
+    """Keep receipts and refusals, in one statement. Returns the keys kept; a taken one keeps its first answer."""
     parameters = (json.dumps(plain(refusals)), json.dumps(plain(receipts)))
     return {row[0] for row in fetch_all(_KEEP, parameters)}

@@ -24,6 +24,7 @@ from apps.credits.models import CreditAccount, CreditGrant
 from apps.credits.services.accounts import (
     account_for_update,
     account_settle,
+    expire_unheld,
     floor_refresh,
     grant_begin,
     next_due_refresh,
@@ -83,10 +84,16 @@ def _grant(context: ExecutionContext, account: AccountRef, wish: GrantWish, key:
         effective_at=effective_at,
         expires_at=wish.expires_at,
         note=wish.note,
+        product_id=context.product_id,
+        idempotency_key=key,
         granted_by=context.actor.label,
         created_at=now,
     )
-    entry_id = grant_begin(context, grant=grant, at=now) if effective_at <= now else None
+    entry_id = None
+    if effective_at <= now:
+        entry_id = grant_begin(context, grant=grant, at=now)
+        # Where a hold had kept an ended grant, these credits now stand for the hold.
+        expire_unheld(context, account_id=account_id, at=now)
     next_due_refresh(account_id, now)
     audit_append(
         context,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db.models import F, Sum
+from django.db.models import F
 
 from apps.core import clock
 from apps.core.audit import audit_append
@@ -34,8 +34,8 @@ def entry_reverse(
 ) -> Answer:
     """Give a charge back, or `amount` micro-credits of it; once, never more than was charged.
 
-    It goes to what no grant had paid yet, then to the grants that paid, the last one first. What goes back to a grant
-    that has expired expires with it. Raises `NotFoundError`, `ConflictError` for a second reversal, and
+    It goes to what no grant had paid yet, then to the grants that paid, the last credits paid first. What goes back
+    to a grant that has expired expires with it. Raises `NotFoundError`, `ConflictError` for a second reversal, and
     `UnprocessableError` for more than was charged or for an entry that is no charge.
     """
     return idempotent(
@@ -78,6 +78,7 @@ def _reverse(context: ExecutionContext, entry_id: UUID, key: str, reason: str, a
         at=now,
         product_id=entry.product_id,
         operation=entry.operation,
+        category=entry.category,
         workspace_id=entry.workspace_id,
         reversal_of_id=entry.pk,
         policy_version=entry.policy_version,
@@ -127,13 +128,12 @@ def _give_back(entry: CreditEntry, posted: Posted, given: int) -> None:
         forgiven = min(left, debt.amount_left)
         UncoveredCharge.objects.filter(pk=entry.pk).update(amount_left=F("amount_left") - forgiven)
         left -= forgiven
-    burns = GrantBurn.objects.filter(entry=entry).values("grant_id").annotate(paid=Sum("amount"))
-    order = dict(GrantBurn.objects.filter(entry=entry).values_list("grant_id", "pk"))
-    for burn in sorted(burns, key=lambda burn: -order[burn["grant_id"]]):
-        back = min(left, burn["paid"])
+    # The last credits paid come back first: what stays is what a charge smaller by that much would have burned.
+    for burn in GrantBurn.objects.filter(entry=entry).order_by("-pk"):
+        back = min(left, burn.amount)
         if back:
-            GrantBurn.objects.create(entry_id=posted.id, grant_id=burn["grant_id"], amount=-back)
-            CreditGrant.objects.filter(pk=burn["grant_id"]).update(remaining=F("remaining") + back)
+            GrantBurn.objects.create(entry_id=posted.id, grant_id=burn.grant_id, amount=-back)
+            CreditGrant.objects.filter(pk=burn.grant_id).update(remaining=F("remaining") + back)
             left -= back
 
 
