@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 from django.db import connection
 
+from apps.credits.services import credits_consume
 from apps.credits.services.consume_statement import statement_of
 from billing_site.launcher import places, programs
 from tests.benchmarks.world import World, id_of
@@ -26,6 +27,8 @@ _COLUMNS = (
 
 def script_make(world: World, path: Path, *, hot: bool) -> Path:
     """A pgbench script: what one consumption sends, with an organization and a key of its own."""
+    # The policy is remembered from here on; without it the statement would turn back before it charged anything.
+    credits_consume(world.context, consumption=world.consumption(0))
     statement, parameters = statement_of(world.context, world.consumption(0))
     values = json.loads(parameters)
     marks = {"key": "k%2$s", "entry_id": "%3$s", "lock": "%4$s"}
@@ -42,7 +45,17 @@ def script_make(world: World, path: Path, *, hot: bool) -> Path:
         statement.replace("%s", filled, 1).replace("\n", " ") + ";",
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    _check_that_it_charges(lines[-1])
     return path
+
+
+def _check_that_it_charges(line: str) -> None:
+    """A floor that is refused would be quick, and no floor."""
+    with connection.cursor() as cursor:
+        cursor.execute(line.rstrip(";").replace(":org", "0").replace(":lock", "1"))
+        outcome = cursor.fetchone()[0]
+    if outcome != "charged":
+        raise RuntimeError(f"The statement of pgbench's script answered {outcome!r}.")
 
 
 def pgbench_rate(script: Path, seconds: int, clients: int) -> float:
