@@ -72,7 +72,7 @@ class CreditGrant(models.Model):
     is_posted = models.BooleanField(default=False)
     note = models.TextField(blank=True, default="")
     product_id = models.UUIDField(null=True, blank=True, help_text="The product that granted; none for staff.")
-    idempotency_key = models.CharField(max_length=255, blank=True, default="")
+    idempotency_key = models.CharField(max_length=255, blank=True, db_default="", default="")
     granted_by = models.CharField(max_length=254)
     created_at = models.DateTimeField()
 
