@@ -21,6 +21,9 @@ CREATE OR REPLACE FUNCTION credits_consume(
 DECLARE
     v_now timestamptz := (p->>'now')::timestamptz;
     v_product uuid := (p->>'product')::uuid;
+    -- The function is asked about people alone: it is planned anew for each call.
+    v_account uuid := CASE WHEN p->>'account_type' = 'organization' THEN (p->>'account_id')::uuid
+        ELSE credits_account_of(p->>'account_type', (p->>'account_id')::uuid) END;
     v_user uuid := (p->>'user_id')::uuid;
     v_workspace uuid := (p->>'workspace_id')::uuid;
     v_quantity bigint := (p->>'quantity')::bigint;
@@ -44,8 +47,7 @@ BEGIN
             WHEN r.outcome = 'refused' THEN 'refused_before' ELSE 'replayed' END, r.answer, NULL::jsonb;
         RETURN;
     END IF;
-    PERFORM 1 FROM credits_creditaccount c
-        WHERE c.organization_id = credits_account_of(p->>'account_type', (p->>'account_id')::uuid) FOR NO KEY UPDATE;
+    PERFORM 1 FROM credits_creditaccount c WHERE c.organization_id = v_account FOR NO KEY UPDATE;
     SELECT * INTO STRICT f FROM credits_facts(
         v_now, v_product, p->>'account_type', (p->>'account_id')::uuid, v_user, v_workspace, p->>'operation');
     facts := to_jsonb(f);
