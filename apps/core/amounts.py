@@ -67,9 +67,8 @@ def parse_quantity(text: str) -> int:
 def format_micro(value: int) -> str:
     """The shortest decimal string of micro-credits or micro-units: "12.5", "0", "-0.000001"."""
     whole, rest = divmod(abs(value), MICRO)
-    sign = "-" if value < 0 else ""
-    places = f".{rest:06d}".rstrip("0") if rest else ""
-    return f"{sign}{whole}{places}"
+    text = f"{whole}.{rest:06d}".rstrip("0") if rest else str(whole)
+    return f"-{text}" if value < 0 else text
 
 
 def minor_digits(currency: str) -> int:

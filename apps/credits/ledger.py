@@ -84,7 +84,7 @@ def post(
 
 def pay_debts(account_id: UUID) -> None:
     """Let the live grants, in burn order, pay the oldest charges that no grant has paid yet."""
-    live = CreditGrant.objects.filter(account_id=account_id, remaining__gt=0)
+    live = CreditGrant.objects.filter(account_id=account_id, is_spent=False)
     grants = list(live.order_by("priority", F("expires_at").asc(nulls_last=True), "created_at", "pk"))
     debts = UncoveredCharge.objects.filter(account_id=account_id, amount_left__gt=0).order_by("sequence")
     for debt in debts if grants else ():

@@ -31,14 +31,14 @@ def script_make(world: World, path: Path, *, hot: bool) -> Path:
     credits_consume(world.context, consumption=world.consumption(0))
     statement, parameters = statement_of(world.context, world.consumption(0))
     values = json.loads(parameters)
-    marks = {"key": "k%2$s", "entry_id": "%3$s", "lock": "%4$s"}
+    marks = {"key": "k%2$s", "lock": "%3$s"}
     marks |= {name: "%1$s" + str(values[name])[8:] for name in ("account_id", "user_id", "workspace_id")}
     # A colon before a digit or letter would be a variable of pgbench's; nothing else in the statement has one.
     template = json.dumps({**values, **marks}).replace("'", "''")
     template = re.sub(r"(\d\d):(\d\d):(\d\d)", r"\1\2\3", template).replace("+00:00", "Z")
     template = template.replace(f"product:{values['product']}", f"bench of {values['product']}")
     number = "lpad((:org)::text, 8, '0')"
-    filled = f"format('{template}', {number}, gen_random_uuid()::text, gen_random_uuid()::text, (:lock)::text)"
+    filled = f"format('{template}', {number}, gen_random_uuid()::text, (:lock)::text)"
     lines = [
         f"\\set org {'0' if hot else f'random(0, {world.size - 1})'}",
         "\\set lock random(1, 9000000000000000000)",

@@ -49,7 +49,7 @@ class Effect:
 
 def burn_order(account_id: UUID) -> QuerySet[CreditGrant]:
     """The live grants as they are burned: priority, soonest expiry, oldest."""
-    live = CreditGrant.objects.filter(account_id=account_id, remaining__gt=0)
+    live = CreditGrant.objects.filter(account_id=account_id, is_spent=False)
     return live.order_by("priority", F("expires_at").asc(nulls_last=True), "created_at", "pk")
 
 

@@ -36,7 +36,7 @@ class CreditGrantAdmin(StaffAdmin[CreditGrant]):
     list_filter = (
         organization_filter("account_id"),
         choice_filter("grant_type", "kind", lambda: GrantType.choices),
-        flag_filter("left", "something left", Q(remaining__gt=0)),
+        flag_filter("left", "something left", Q(is_spent=False)),
         days_filter("created_at", "granted"),
         days_filter("expires_at", "expires"),
     )
@@ -114,7 +114,7 @@ def _place(grant: CreditGrant) -> str:
     before = Q(priority__lt=grant.priority) | Q(priority=grant.priority) & (
         sooner | same & Q(created_at__lt=grant.created_at)
     )
-    live = CreditGrant.objects.filter(account_id=grant.account_id, remaining__gt=0)
+    live = CreditGrant.objects.filter(account_id=grant.account_id, is_spent=False)
     count = live.filter(before).count()
     return "The next to be burned." if not count else f"After {count} other{'s' if count > 1 else ''}."
 

@@ -23,9 +23,15 @@ from apps.credits.services.authorization import LocalDecision
 
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z"
 UuidText = Annotated[str, msgspec.Meta(pattern=_UUID)]
-_DEEPEST = 5
 _TIME = StrictTimeField()
 _AMOUNTS = frozenset({"charged", "balance", "held", "available", "price", "amount", "reversed", "released"})
+
+
+def _no_fraction(text: str) -> float:
+    raise ValueError(text)
+
+
+_DECODER = msgspec.json.Decoder(float_hook=_no_fraction)
 
 
 class _Strict(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,31 +81,18 @@ class ConsumeIn(_Strict):
 def quick_object(body: bytes) -> dict[str, Any] | None:
     """The object that the bytes spell, where msgspec is sure to read what the strict parser reads; else None.
 
-    Without an escape each key and each string has exactly two quotes, so the count of them shows a key that stood twice
-    and was swallowed. Numbers with a fraction, anything escaped and anything deep are left to the strict parser.
+    Without an escape each key and each string has exactly two quotes. So what was read, written again, has as many of
+    them as the body, unless a key stood twice and was swallowed. Anything escaped, and numbers with a fraction, are
+    left to the strict parser.
     """
     if b"\\" in body:
         return None
     try:
-        value = msgspec.json.decode(body)
-        sound = isinstance(value, dict) and _quotes(value, _DEEPEST) == body.count(b'"')
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, _UnusualError):
+        value = _DECODER.decode(body)
+        sound = isinstance(value, dict) and msgspec.json.encode(value).count(b'"') == body.count(b'"')
+    except (ValueError, RecursionError, OverflowError):
         return None
     return value if sound else None
-
-
-class _UnusualError(ValueError):
-    pass
-
-
-def _quotes(value: Any, depth: int) -> int:
-    if isinstance(value, str):
-        return 2
-    if isinstance(value, float) or not depth:
-        raise _UnusualError
-    if isinstance(value, dict):
-        return sum([2 + _quotes(member, depth - 1) for member in value.values()])
-    return sum([_quotes(member, depth - 1) for member in value]) if isinstance(value, list) else 0
 
 
 def quick_consumption(data: Any) -> Consumption | None:
@@ -211,7 +204,7 @@ def _question(item: ConsumeIn | AuthorizeIn) -> Question:
 
 
 def _is_plain(*texts: str) -> bool:
-    return all(text.isprintable() and text.strip() for text in texts)
+    return "".join(texts).isprintable() and all(map(str.strip, texts))
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -101,6 +101,12 @@ class Migration(migrations.Migration):
                     "priority",
                     models.PositiveSmallIntegerField(default=100, help_text="0 to 255; the lowest is burned first."),
                 ),
+                (
+                    "is_spent",
+                    models.GeneratedField(
+                        db_persist=True, expression=models.Q(("remaining", 0)), output_field=models.BooleanField()
+                    ),
+                ),
                 ("effective_at", models.DateTimeField()),
                 ("expires_at", models.DateTimeField(blank=True, null=True)),
                 ("is_posted", models.BooleanField(default=False)),
@@ -450,7 +456,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="creditgrant",
             index=models.Index(
-                condition=models.Q(("remaining__gt", 0)),
+                condition=models.Q(("is_spent", False)),
                 fields=["account", "priority", "expires_at", "created_at"],
                 name="credit_grant_burn_order",
             ),

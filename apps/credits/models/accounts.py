@@ -67,6 +67,8 @@ class CreditGrant(models.Model):
     amount = models.BigIntegerField()
     remaining = models.BigIntegerField(help_text="What is left of it, in micro-credits; 0 before it is posted.")
     priority = models.PositiveSmallIntegerField(default=100, help_text="0 to 255; the lowest is burned first.")
+    # The index of live grants asks this and not `remaining`, so that a charge changes no index while something is left.
+    is_spent = models.GeneratedField(expression=Q(remaining=0), output_field=models.BooleanField(), db_persist=True)
     effective_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
     is_posted = models.BooleanField(default=False)
@@ -95,7 +97,7 @@ class CreditGrant(models.Model):
         indexes: ClassVar = [
             models.Index(
                 fields=["account", "priority", "expires_at", "created_at"],
-                condition=Q(remaining__gt=0),
+                condition=Q(is_spent=False),
                 name="credit_grant_burn_order",
             ),
             models.Index(fields=["account", "-created_at"], name="credit_grant_of_account"),

@@ -116,5 +116,5 @@ def entries_of(account_id: UUID) -> QuerySet[CreditEntry]:
 
 def next_expiries(account_id: UUID, now: datetime, *, at_most: int = 5) -> list[CreditGrant]:
     """The grants that end next with something left."""
-    grants = CreditGrant.objects.filter(account_id=account_id, remaining__gt=0, expires_at__gt=now)
+    grants = CreditGrant.objects.filter(account_id=account_id, is_spent=False, expires_at__gt=now)
     return list(grants.order_by("expires_at", "pk")[:at_most])

@@ -87,7 +87,7 @@ def next_due_refresh(account_id: UUID, now: datetime) -> None:
     moments = [
         hold,
         grants.filter(is_posted=False).aggregate(at=Min("effective_at"))["at"],
-        grants.filter(remaining__gt=0, expires_at__gt=now).aggregate(at=Min("expires_at"))["at"],
+        grants.filter(is_spent=False, expires_at__gt=now).aggregate(at=Min("expires_at"))["at"],
     ]
     due = min((moment for moment in moments if moment is not None), default=None)
     CreditAccount.objects.filter(pk=account_id).update(next_due_at=due)
@@ -121,7 +121,7 @@ def _beginning(account_id: UUID, now: datetime) -> list[CreditGrant]:
 
 def _expire_due(context: ExecutionContext, account_id: UUID, now: datetime) -> int:
     expired = 0
-    ended = CreditGrant.objects.filter(account_id=account_id, remaining__gt=0, expires_at__lte=now)
+    ended = CreditGrant.objects.filter(account_id=account_id, is_spent=False, expires_at__lte=now)
     for grant in ended.order_by("expires_at", "created_at", "pk"):
         account = CreditAccount.objects.get(pk=account_id)
         taken = min(grant.remaining, max(account.balance - account.held, 0))

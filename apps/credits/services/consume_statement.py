@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,7 +62,7 @@ def statement_of(context: ExecutionContext, consumption: Consumption) -> tuple[s
     """The very statement that consumes, and its one parameter: for the bench's floor (spec 11, Speed)."""
     terms = remembered_terms(context.product_id) if context.product_id else None
     now = clock.now()
-    item = item_of(context, consumption, hash_of(consumption), terms, now, None)
+    (item,) = items_of(context, [consumption], [hash_of(consumption)], terms, now, [None])
     return CONSUME, json_text(common_of(context, terms, now) | item)
 
 
@@ -103,36 +102,45 @@ def common_of(context: ExecutionContext, terms: PolicyTerms | None, now: datetim
     }
 
 
-def item_of(
+def items_of(
     context: ExecutionContext,
-    item: Consumption,
-    body_hash: str,
+    items: Sequence[Consumption],
+    hashes: Sequence[str],
     terms: PolicyTerms | None,
     now: datetime,
-    expected: int | None,
-) -> dict[str, object]:
-    """What the statement must know of one consumption: what was asked, and its price with and without free rest."""
-    question = item.question
-    moment = item.occurred_at or now
-    return {
-        "lock": lock_number(f"idempotency\x1f{scope_of(context)}\x1f{item.key}"),
-        "key": item.key,
-        "hash": body_hash,
-        "account_type": question.account.type,
-        "account_id": question.account.id,
-        "user_id": question.user_id,
-        "workspace_id": question.workspace_id,
-        "operation": question.operation,
-        "quantity": question.quantity,
-        "outcome": item.outcome,
-        "occurred_at": moment,
-        "is_late": is_late(moment, now),
-        "run_id": item.run_id,
-        "hold_id": item.hold_id,
-        "on_insufficient": item.on_insufficient,
-        "entry_id": uuid.uuid4(),
-        **_priced(item, terms, now, expected),
-    }
+    expected: Sequence[int | None],
+) -> list[dict[str, object]]:
+    """What the statement must know of each consumption: what was asked, and its price with and without free rest."""
+    scope = scope_of(context)
+    prices: dict[tuple[object, ...], dict[str, object]] = {}
+    sent = []
+    for item, body_hash, free in zip(items, hashes, expected, strict=True):
+        question, moment = item.question, item.occurred_at or now
+        # Many items of a call are alike, and pricing one costs as much as all the rest here.
+        alike = (question.operation, question.quantity, item.outcome, item.occurred_at, free)
+        if alike not in prices:
+            prices[alike] = _priced(item, terms, now, free)
+        sent.append(
+            {
+                "lock": lock_number(f"idempotency\x1f{scope}\x1f{item.key}"),
+                "key": item.key,
+                "hash": body_hash,
+                "account_type": question.account.type,
+                "account_id": question.account.id,
+                "user_id": question.user_id,
+                "workspace_id": question.workspace_id,
+                "operation": question.operation,
+                "quantity": question.quantity,
+                "outcome": item.outcome,
+                "occurred_at": moment,
+                "is_late": is_late(moment, now),
+                "run_id": item.run_id,
+                "hold_id": item.hold_id,
+                "on_insufficient": item.on_insufficient,
+                **prices[alike],
+            }
+        )
+    return sent
 
 
 def _priced(item: Consumption, terms: PolicyTerms | None, now: datetime, expected: int | None) -> dict[str, object]:

@@ -39,7 +39,7 @@ from apps.credits.services.consume_statement import (
     common_of,
     fetched,
     hash_of,
-    item_of,
+    items_of,
     json_text,
     outcome_from,
     scope_of,
@@ -129,7 +129,8 @@ def _send(
 ) -> list[tuple[int, Outcome]]:
     terms = remembered_terms(context.product_id) if context.product_id else None
     common = common_of(context, terms, now)
-    sent = [item_of(context, items[place], hashes[place], terms, now, expected.get(place)) for place in places]
+    meant, known = [items[place] for place in places], [hashes[place] for place in places]
+    sent = items_of(context, meant, known, terms, now, [expected.get(place) for place in places])
     failpoint("credits.before_statement")
     if batch:
         rows = [(places[row[0] - 1], row[1:]) for row in fetched(BATCH, json_text(sent), json_text(common))]

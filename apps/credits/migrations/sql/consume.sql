@@ -100,7 +100,7 @@ BEGIN
             date_trunc('month', v_now AT TIME ZONE 'UTC')::date, v_free)
         ON CONFLICT (account_id, product_id, operation, month) DO UPDATE SET used = q.used + EXCLUDED.used;
     END IF;
-    e.id := (p->>'entry_id')::uuid; e.account_id := f.organization_id; e.kind := 'consumption'; e.amount := -v_charge;
+    e.id := gen_random_uuid(); e.account_id := f.organization_id; e.kind := 'consumption'; e.amount := -v_charge;
     e.product_id := v_product; e.operation := p->>'operation'; e.quantity := v_quantity; e.free_quantity := v_free;
     e.outcome := p->>'outcome'; e.is_billable := (p->>'is_billable')::boolean; e.is_late := (p->>'is_late')::boolean;
     e.category := CASE WHEN f.category_override <> '' THEN f.category_override
@@ -115,7 +115,7 @@ BEGIN
         -- Where the hold had kept a grant from expiring, whoever comes next looks.
         UPDATE credits_creditaccount SET next_due_at = v_now WHERE organization_id = e.account_id AND EXISTS (
             SELECT 1 FROM credits_creditgrant g
-            WHERE g.account_id = e.account_id AND g.remaining > 0 AND g.expires_at <= v_now);
+            WHERE g.account_id = e.account_id AND NOT g.is_spent AND g.expires_at <= v_now);
     END IF;
     answer := jsonb_build_object('entry_id', e.id, 'charged', v_charge, 'balance', a.balance, 'held', a.held,
         'available', a.balance - a.held + a.overdraft_limit, 'category', e.category, 'billable', e.is_billable,

@@ -2,7 +2,7 @@
 CREATE TYPE credits_item AS (
     lock bigint, key text, hash text, account_type text, account_id uuid, user_id uuid, workspace_id uuid,
     operation text, quantity bigint, outcome text, occurred_at timestamptz, is_late boolean, run_id text, hold_id uuid,
-    entry_id uuid, is_known boolean, is_billable boolean, free_quantity bigint, charge bigint
+    is_known boolean, is_billable boolean, free_quantity bigint, charge bigint
 );
 
 -- The common consumptions of a batch, all at once: every item of an account whose items are all new, known, allowed,
@@ -27,7 +27,7 @@ DECLARE
 BEGIN
     RETURN QUERY
     WITH item AS MATERIALIZED (
-        SELECT i.*, i.ordinality AS place, p_locked[i.ordinality] AS is_locked,
+        SELECT i.*, gen_random_uuid() AS entry_id, i.ordinality AS place, p_locked[i.ordinality] AS is_locked,
             CASE WHEN i.account_type = 'organization' THEN i.account_id
             ELSE credits_account_of(i.account_type, i.account_id) END AS account
         FROM unnest(p_items) WITH ORDINALITY AS i
@@ -98,7 +98,7 @@ BEGIN
         FROM payer LEFT JOIN LATERAL (
             SELECT x.id, (sum(x.remaining) OVER burning)::bigint AS ends,
                 (sum(x.remaining) OVER burning)::bigint - x.remaining AS begins
-            FROM credits_creditgrant x WHERE x.account_id = payer.account AND x.remaining > 0
+            FROM credits_creditgrant x WHERE x.account_id = payer.account AND NOT x.is_spent
             WINDOW burning AS (ORDER BY x.priority, x.expires_at, x.created_at, x.id ROWS UNBOUNDED PRECEDING)
         ) g ON g.begins < payer.total
         WHERE payer.total > 0 GROUP BY payer.account

@@ -9,7 +9,7 @@ DECLARE
 BEGIN
     -- Nearly always the first grant pays it all: one statement instead of three.
     WITH first AS (
-        SELECT id, remaining FROM credits_creditgrant WHERE account_id = p_account AND remaining > 0
+        SELECT id, remaining FROM credits_creditgrant WHERE account_id = p_account AND NOT is_spent
         ORDER BY priority, expires_at, created_at, id LIMIT 1
     ), taken AS (
         UPDATE credits_creditgrant x SET remaining = x.remaining - p_amount FROM first
@@ -19,7 +19,7 @@ BEGIN
     IF FOUND THEN
         RETURN 0;
     END IF;
-    FOR g IN SELECT id, remaining FROM credits_creditgrant WHERE account_id = p_account AND remaining > 0
+    FOR g IN SELECT id, remaining FROM credits_creditgrant WHERE account_id = p_account AND NOT is_spent
         ORDER BY priority, expires_at, created_at, id
     LOOP
         v_take := LEAST(v_left, g.remaining);
