@@ -68,7 +68,11 @@ class CreditGrant(models.Model):
     remaining = models.BigIntegerField(help_text="What is left of it, in micro-credits; 0 before it is posted.")
     priority = models.PositiveSmallIntegerField(default=100, help_text="0 to 255; the lowest is burned first.")
     # The index of live grants asks this and not `remaining`, so that a charge changes no index while something is left.
-    is_spent = models.GeneratedField(expression=Q(remaining=0), output_field=models.BooleanField(), db_persist=True)
+    is_spent = models.GeneratedField(
+        expression=Q(remaining=0),  # type: ignore[arg-type]  # the stubs know no condition as an expression
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
     effective_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
     is_posted = models.BooleanField(default=False)
