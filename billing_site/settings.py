@@ -147,9 +147,6 @@ DATABASES: dict[str, dict[str, Any]] = {
         "CONN_HEALTH_CHECKS": True,
     }
 }
-# Django prepares nothing unless told to. Its own cursors bind on this side and go on as before; the statements of the
-# hot path are prepared at their first use, since planning one costs four times its run.
-DATABASES["default"]["OPTIONS"] = {**DATABASES["default"].get("OPTIONS", {}), "prepare_threshold": 0}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # A row version is a copy of a row whose values were checked; the choices stay with the record.
 PGHISTORY_EXCLUDE_FIELD_KWARGS = {"django.db.models.CharField": ["choices"]}

@@ -52,7 +52,9 @@ def lint_steps() -> list[Step]:
 
 def test_steps(arguments: Sequence[str]) -> list[Step]:
     """All tests; one that is skipped fails."""
-    return [Step("pytest", _module("pytest", "-n", _TEST_PROCESSES, "--dist=worksteal", "--refuse-skips", "-q", *arguments))]
+    return [
+        Step("pytest", _module("pytest", "-n", _TEST_PROCESSES, "--dist=worksteal", "--refuse-skips", "-q", *arguments))
+    ]
 
 
 def run(steps: Sequence[Step]) -> list[str]:

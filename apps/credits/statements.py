@@ -28,6 +28,13 @@ def fetch_all(statement: str, parameters: Sequence[object]) -> list[tuple[Any, .
 
 def _fetch_all(statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement, parameters, prepare=True)
-        return cursor.fetchall()
+    raw = connection.connection
+    # Django switches preparing off. On for good, psycopg would keep the text of each of Django's own statements too,
+    # with all their values, to count how often it comes again.
+    raw.prepare_threshold = 0
+    try:
+        with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
+            cursor.execute(statement, parameters, prepare=True)
+            return cursor.fetchall()
+    finally:
+        raw.prepare_threshold = None

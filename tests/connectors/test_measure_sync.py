@@ -14,7 +14,7 @@ from tests.connectors.cast import make_active_workspace, make_connector
 from tests.core.processes import started
 from tests.sizes import size
 
-FEW, MANY = size(small=400, full=20_000), size(small=4_000, full=200_000)
+FEW, MANY = size(small=1_000, full=20_000), size(small=4_000, full=200_000)
 # Small, few records carry as much as many do in full size, on pages that are as much smaller.
 PAGE, PAYLOAD = size(small=100, full=1_000), size(small=2_000, full=0)
 # What two runs differ by that is not of their records; a page of a thousand records is about that large.

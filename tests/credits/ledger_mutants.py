@@ -53,3 +53,6 @@ class GrantsForEver(Model):
         super().grant(name, amount, priority, expires_at)
         grant: ModelGrant = self.grants[name]
         grant.expires_at = None
+
+
+MUTANTS: tuple[type[Model], ...] = (OldestFirst, BackToTheNewest, BackToTheFirst, HoldsForEver, GrantsForEver)

@@ -35,13 +35,7 @@ from apps.subscriptions.models import OrganizationPaymentConfig
 from tests.contexts import console_context
 from tests.credits.cast import Place, assert_sound, consumption, give, make_place
 from tests.credits.ledger_model import Model
-from tests.credits.ledger_mutants import (
-    BackToTheFirst,
-    BackToTheNewest,
-    GrantsForEver,
-    HoldsForEver,
-    OldestFirst,
-)
+from tests.credits.ledger_mutants import MUTANTS
 from tests.sizes import size
 
 pytestmark = pytest.mark.django_db
@@ -296,7 +290,7 @@ def test_random_lives_go_as_the_model_says() -> None:
         print(f"ledger model: seed {seed}, {STEPS} steps agree")
 
 
-@pytest.mark.parametrize("mutant", [OldestFirst, BackToTheNewest, BackToTheFirst, HoldsForEver, GrantsForEver])
+@pytest.mark.parametrize("mutant", MUTANTS)
 def test_control_a_mutated_model_is_caught(mutant: type[Model]) -> None:
     found = (disagreement(seed, mutant()) for seed in range(20))
     assert any(found)

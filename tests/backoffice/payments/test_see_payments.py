@@ -79,7 +79,7 @@ def test_the_workspace_page_shows_the_latest_invoices(bill: Client) -> None:
     page = reverse("admin:tenants_workspace_change", kwargs={"object_id": workspace.pk})
     text = bill.get(page).content.decode()
     assert "NW-77" in text
-    assert "1234.56 EUR" in text
+    assert "1234.56\u00a0EUR" in text
 
 
 def test_an_empty_funnel_says_how_it_fills(bill: Client) -> None:

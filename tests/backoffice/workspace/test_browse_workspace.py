@@ -60,6 +60,7 @@ def end_with_preview(tab: StaffBrowser) -> None:
     page.locator(".ch-turn").wait_for()
     page.locator("#dialog").get_by_role("button", name="End", exact=True).click()
     page.get_by_text("The subscription has ended.").wait_for()
+    page.locator(".ch-posture-label", has_text="Read-only").wait_for()
 
 
 def test_ends_a_subscription_with_preview_and_reason_and_looks_back(
