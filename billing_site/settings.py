@@ -163,7 +163,10 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
 # These skip every middleware after HotPathMiddleware.
-HOT_PATHS = frozenset(f"/api/v1/internal/credits:{name}" for name in ("authorize", "consume", "consume-batch"))
+HOT_PATHS = frozenset(
+    [f"/api/v1/internal/credits:{name}" for name in ("authorize", "consume", "consume-batch")]
+    + [f"/webhooks/{provider}" for provider in ("stripe", "orb")]
+)
 # For each token and web process; 0 switches it off.
 API_RATE_LIMIT_PER_MINUTE = env.int("API_RATE_LIMIT_PER_MINUTE", default=120_000)
 

@@ -1,7 +1,8 @@
-"""The short way to the endpoints that products ask all day (spec 11, Speed: outside session and CSRF middleware).
+"""The short way to what machines ask all day (spec 11, Speed: outside session and CSRF middleware).
 
 What stands before this middleware holds for them too: the request id, its log line, metrics and the security headers.
-What stands after it (sessions, CSRF, messages, sign-in limits, pages) means nothing to a call with a service token.
+What stands after it (sessions, CSRF, messages, sign-in limits, pages) means nothing to a call with a service token or
+with a provider's signature.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from django.urls import resolve
 
 
 class HotPathMiddleware:
-    """Calls the views at `settings.HOT_PATHS` at once. They answer every error themselves, as all of DRF's views do."""
+    """Calls the views at `settings.HOT_PATHS` at once. They answer every error themselves."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response

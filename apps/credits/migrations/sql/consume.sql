@@ -15,9 +15,11 @@ $$;
 -- One consumption from beginning to end: key, lock, facts, gate, price, floor, hold, ledger, grants, answer. Each query
 -- in here sees what was committed before it began, so that after the lock of the account nothing is stale.
 -- Nothing is rounded or priced here: the charges come computed, for no free quantity and for the one expected.
+-- Each query has one plan for all values: left to itself PostgreSQL plans some of them anew for each call.
 CREATE OR REPLACE FUNCTION credits_consume(
     p jsonb, p_letters text, p_payments text[], p_states text[], p_overlays text[], p_statuses text[]
-) RETURNS TABLE (outcome text, answer jsonb, facts jsonb) LANGUAGE plpgsql AS $$
+) RETURNS TABLE (outcome text, answer jsonb, facts jsonb) LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     v_now timestamptz := (p->>'now')::timestamptz;
     v_product uuid := (p->>'product')::uuid;
@@ -132,7 +134,8 @@ END $$;
 -- of what is done are arrays, since a join with so many places would look at each pair.
 CREATE OR REPLACE FUNCTION credits_consume_batch(
     p_items jsonb, p_common jsonb, p_letters text, p_payments text[], p_states text[], p_overlays text[], p_statuses text[]
-) RETURNS TABLE (place bigint, outcome text, answer jsonb, facts jsonb) LANGUAGE plpgsql AS $$
+) RETURNS TABLE (place bigint, outcome text, answer jsonb, facts jsonb) LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     i record;
