@@ -23,6 +23,7 @@ from billing_site.launcher.processes import kill_marked, last_lines
 _POLL_SECONDS = 0.1
 _START_SECONDS = 90
 _STOP_SECONDS = 15.0
+_RELEASE_SECONDS = 10.0
 _HIGHEST_PORT = 65_535
 
 
@@ -65,7 +66,8 @@ class Supervisor:
         killed = kill_marked(MARK, str(places.state_folder()))
         if killed:
             say(f"Ended {killed} processes that an interrupted run had left behind.")
-        refuse_a_port_in_use(self.port)
+        # The kernel closes the sockets of what was killed a moment after it is no longer to be found.
+        refuse_a_port_in_use(self.port, patience_seconds=_RELEASE_SECONDS if killed else 0)
 
     def _prepare(self) -> None:
         """What each start does before the web server answers."""
@@ -176,16 +178,25 @@ def port_from_environment() -> int:
     return int(text)
 
 
-def refuse_a_port_in_use(port: int) -> None:
-    """Raise when another program listens on the port."""
+def refuse_a_port_in_use(port: int, *, patience_seconds: float = 0) -> None:
+    """Raise when another program listens on the port, and still does after the seconds of patience."""
+    deadline = time.monotonic() + patience_seconds
+    while (error := _port_error(port)) is not None:
+        if time.monotonic() >= deadline:
+            raise LauncherError(
+                f"Port {port} cannot be used ({error.strerror}). Choose another, for example: PORT={port + 1} make run"
+            ) from error
+        time.sleep(_POLL_SECONDS)
+
+
+def _port_error(port: int) -> OSError | None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            raise LauncherError(
-                f"Port {port} cannot be used ({error.strerror}). Choose another, for example: PORT={port + 1} make run"
-            ) from error
+            return error
+    return None
 
 
 def web_answers(port: int) -> bool:

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from apps.core.errors import MalformedRequestError
-from apps.core.wire.parser import parse_object
-from apps.credits.api.hot import quick_object
+from apps.core.wire.parser import DEEPEST, parse_object
+from apps.credits.api.hot import quick_consumption, quick_object
 
 _PLAIN = {"account": {"type": "user", "id": "u"}, "items": [{"a": "b", "n": None}, {}], "on": True, "ttl": 60, "": ""}
 _LEFT = (
@@ -22,7 +22,6 @@ _LEFT = (
     b'{"a\\u0062": 1, "ab": 2}',
     b'{"a": "\\ud800"}',
     b'{"a": "\xff"}',
-    b'{"a": {"a": {"a": {"a": {"a": {"a": 1}}}}}}',
     b"[" * 5000,
     b'["a"]',
     b'"a"',
@@ -41,6 +40,12 @@ def test_a_plain_body_is_read_as_the_strict_parser_reads_it(indent: int | None) 
 @pytest.mark.parametrize("body", _LEFT)
 def test_whatever_two_readers_could_read_differently_is_left_to_the_strict_parser(body: bytes) -> None:
     assert quick_object(body) is None
+
+
+@pytest.mark.parametrize("depth", [6, DEEPEST + 1, 500])
+def test_a_body_deeper_than_any_consumption_is_no_consumption(depth: int) -> None:
+    deep = quick_object(b'{"account": ' * depth + b"1" + b"}" * depth)
+    assert quick_consumption(deep) is None
 
 
 def test_the_strict_parser_then_refuses_a_key_that_stands_twice() -> None:
