@@ -87,6 +87,18 @@ def test_an_event_whose_worker_died_is_taken_up_when_its_lease_ends() -> None:
     assert tenant.status == "okay"
 
 
+def test_a_sweep_whose_time_is_over_leaves_the_next_event_unclaimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    stripe = Stripe(make_tenant())
+    assert [post(event) for event in (stripe.checkout(NOON), stripe.checkout(NOON + timedelta(hours=1)))] == [200, 200]
+    monkeypatch.setattr(services, "LONGEST_SWEEP", timedelta(0))
+    assert sweep()["processed"] == 1
+    assert list(WebhookEvent.objects.values_list("status", "attempts").order_by("status")) == [
+        ("processed", 1),
+        ("received", 0),
+    ]
+    assert sweep()["processed"] == 1
+
+
 def test_two_events_of_one_organization_at_the_same_time_converge() -> None:
     tenant = make_tenant()
     stripe = Stripe(tenant)
