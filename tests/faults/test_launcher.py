@@ -33,7 +33,7 @@ def _stack(template: Stack | None = None) -> Iterator[Stack]:
     parent.chmod(0o711)
     stack = Stack(parent / "state")
     if template is not None:
-        subprocess.run(["cp", "-a", template.state, stack.state], check=True)
+        subprocess.run(["/bin/cp", "-a", template.state, stack.state], check=True)
     try:
         yield stack
     finally:
