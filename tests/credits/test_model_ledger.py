@@ -168,6 +168,7 @@ def consume_hold(life: Life) -> None:
     answer = life.send(lambda: credits_consume(life.place.context, consumption=item))
     assert answer is not None
     life.model.charge(str(answer.body["entry_id"]), used)
+    life.model.settle(life.now)
 
 
 def reverse(life: Life) -> None:
