@@ -81,7 +81,8 @@ def run_dialog(
                 return outcome
             messages.success(request, outcome)
             return _go_to(request, done_url)
-    return show_dialog(request, "dialog", {"dialog": dialog, "form": form, "post_url": request.path})
+    shown = {"dialog": dialog, "form": form, "post_url": request.path, "back_url": done_url}
+    return show_dialog(request, "dialog", shown)
 
 
 def show_dialog(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:

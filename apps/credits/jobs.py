@@ -6,21 +6,15 @@ its id, and the run ends as failed, saying how many were settled and how many no
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.jobs import job
+from apps.core.jobs.apart import Apart
 from apps.credits.models import CreditAccount
 from apps.credits.services.accounts import account_settle
-
-logger = logging.getLogger(__name__)
-
-
-class AccountsNotSettledError(Exception):
-    """Some accounts could not be settled; all the others were. The run is tried again, and finds those alone."""
 
 
 @job("release-holds", operation="jobs.release_holds", every=timedelta(minutes=1))
@@ -46,20 +40,10 @@ def _settle_due(context: ExecutionContext, organization_id: UUID | None, *, incl
     if not include_demo:
         due = due.filter(organization__is_demo=False)
     counts = {"accounts": 0, "holds_released": 0, "grants_begun": 0, "grants_expired": 0}
-    failed: list[str] = []
+    accounts = Apart("accounts")
     for account_id in due.order_by("pk").values_list("pk", flat=True).iterator():
-        try:
-            settled = account_settle(context, account_id=account_id)
-        except Exception as error:
-            logger.warning("credit_account_not_settled", exc_info=True, extra={"account_id": str(account_id)})
-            failed.append(f"{account_id} ({type(error).__name__})")
-            continue
-        counts["accounts"] += 1
-        for name, count in settled.items():
-            counts[name] += count
-    if failed:
-        raise AccountsNotSettledError(
-            f"{len(failed)} accounts could not be settled, {counts['accounts']} were. The log says why; the first are "
-            f"{', '.join(failed[:5])}."
-        )
-    return counts
+        with accounts.record(account_id):
+            for name, count in account_settle(context, account_id=account_id).items():
+                counts[name] += count
+    accounts.finish()
+    return {**counts, "accounts": accounts.done}

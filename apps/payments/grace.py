@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError
 from apps.core.ids import OrganizationId
+from apps.core.jobs.apart import Apart
 from apps.payments.notices import REMINDER_BEFORE, grace_reminder
 from apps.subscriptions.contracts import EndGrace
 from apps.subscriptions.models import OrganizationPaymentConfig
@@ -22,28 +23,35 @@ _ENDED = "the grace period is over"
 def end_due_grace_periods(
     context: ExecutionContext, *, now: datetime, organization_id: UUID | None, include_demo: bool
 ) -> dict[str, int]:
-    """End each grace period that is due, one transaction each, in the order of the organizations."""
-    counts = {"ended": 0, "changed_meanwhile": 0}
+    """End each grace period that is due, one transaction each, in the order of the organizations.
+
+    Raises `SomeFailedError` in the end where one could not be ended; all the others are.
+    """
+    counts, organizations = {"ended": 0, "changed_meanwhile": 0}, Apart("organizations")
     due = _running(organization_id, include_demo=include_demo).filter(grace_period_end_at__lte=now)
     for config in due.iterator():
-        name = "ended" if _end(context, config) else "changed_meanwhile"
-        counts[name] += 1
+        with organizations.record(config.organization_id):
+            counts["ended" if _end(context, config) else "changed_meanwhile"] += 1
+    organizations.finish()
     return counts
 
 
 def remind_of_ends(
     context: ExecutionContext, *, now: datetime, organization_id: UUID | None, include_demo: bool
 ) -> int:
-    """Tell the owners of each grace period that ends within three days, once an end; returns how many there are."""
+    """Tell the owners of each grace period that ends within three days, once an end; returns how many there are.
+
+    Raises `SomeFailedError` in the end where some could not be told; all the others are.
+    """
     soon = _running(organization_id, include_demo=include_demo).filter(
         grace_period_end_at__gt=now, grace_period_end_at__lte=now + REMINDER_BEFORE
     )
-    count = 0
+    organizations = Apart("organizations")
     for config in soon.iterator():
-        with transaction.atomic():
+        with organizations.record(config.organization_id), transaction.atomic():
             grace_reminder(_within(context, config), config)
-        count += 1
-    return count
+    organizations.finish()
+    return organizations.done
 
 
 def _running(organization_id: UUID | None, *, include_demo: bool) -> QuerySet[OrganizationPaymentConfig]:

@@ -204,12 +204,12 @@ def test_one_account_that_fails_does_not_stop_the_others(job: str, caplog: pytes
         run = job_run_execute(JobRunId(requested.pk), source=AuthorizationSource.CONSOLE)
         assert run is not None
         assert run.status == JobRunStatus.FAILED
-        assert "1 accounts could not be settled, 2 were" in run.error
+        assert "accounts: 1 failed, 2 were done" in run.error
         assert str(broken.organization.pk) in run.error
         assert [place.account.held for place in others] == [0, 0]
         assert broken.account.next_due_at is not None
-    logged = [record for record in caplog.records if record.message == "credit_account_not_settled"]
-    assert [vars(record)["account_id"] for record in logged] == [str(broken.organization.pk)]
+    logged = [record for record in caplog.records if record.message == "job_record_failed"]
+    assert [vars(record)["record"] for record in logged] == [f"accounts {broken.organization.pk}"]
 
 
 def stopping_at_the_first(places: list[Place]) -> None:

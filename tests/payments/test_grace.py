@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from apps.connectors.models import Connector
+from apps.core.context import ExecutionContext
+from apps.core.ids import OrganizationId
+from apps.core.jobs.apart import SomeFailedError
 from apps.core.models import OutboxItem
+from apps.payments import grace
 from apps.payments.grace import end_due_grace_periods, remind_of_ends
 from apps.subscriptions.contracts import EndGrace, ExtendGrace, StartGrace, Unlock
 from apps.subscriptions.services import payment_config_change
@@ -46,6 +51,24 @@ def test_a_grace_period_ends_when_it_is_due_and_the_owners_are_told_once() -> No
     assert notices(tenant) == ["grace-started", "grace-reminder", "grace-ended"]
     deliver(stripe.event("invoice.paid", stripe.invoice("1", "paid"), NOON + 20 * DAY))
     assert tenant.status == "okay"
+
+
+def test_one_organization_that_fails_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    tenants = sorted((in_grace()[0] for _ in range(3)), key=lambda tenant: tenant.organization.pk)
+    broken = tenants[0].organization.pk
+
+    def change(context: ExecutionContext, *, organization_id: OrganizationId, **values: Any) -> object:
+        if organization_id == broken:
+            raise RuntimeError
+        return payment_config_change(context, organization_id=organization_id, **values)
+
+    monkeypatch.setattr(grace, "payment_config_change", change)
+    with pytest.raises(SomeFailedError, match=rf"organizations: 1 failed, 2 were done.*{broken} \(RuntimeError\)"):
+        end_due(15 * DAY)
+    assert [tenant.status for tenant in tenants] == ["grace_period", "disabled", "disabled"]
+    monkeypatch.undo()
+    assert end_due(15 * DAY)["ended"] == 1
+    assert tenants[0].status == "disabled"
 
 
 def test_the_grace_period_is_counted_from_the_earliest_unpaid_invoice() -> None:

@@ -155,6 +155,9 @@ def _written(run: SyncRun, page: RecordPage) -> None:
     """Upsert the page and move the cursor, and after the last one end the run, in one transaction."""
     try:
         rows = rows_of(page.records, run.month)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _unstorable(error) from error
+    try:
         with transaction.atomic():
             locked = claimed_run_for_update(SyncRunId(run.pk), run.claims)
             if locked is None:
@@ -167,10 +170,15 @@ def _written(run: SyncRun, page: RecordPage) -> None:
             _move(locked, page, outcome)
             if page.next_cursor is None:
                 _owned(run_complete(run))
-    except (DataError, UnicodeError, ValueError, TypeError, OverflowError) as error:
-        sentence = f"The provider sent a record that can't be stored ({type(error).__name__})."
-        raise ProviderError(sentence, is_permanent=True) from error
+    except (DataError, UnicodeError) as error:  # what PostgreSQL does not take; anything else is our mistake
+        raise _unstorable(error) from error
     run.cursor, run.pages, run.tries = locked.cursor, locked.pages, 0
+
+
+def _unstorable(error: Exception) -> ProviderError:
+    return ProviderError(
+        f"The provider sent a record that can't be stored ({type(error).__name__}).", is_permanent=True
+    )
 
 
 def _move(run: SyncRun, page: RecordPage, outcome: PageOutcome) -> None:

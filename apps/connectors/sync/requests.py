@@ -188,7 +188,7 @@ def sync_run_cancel(context: ExecutionContext, *, run_id: SyncRunId) -> SyncRun:
             raise ConflictError(f"The sync has {SyncStatus(run.status).label.lower()} already.")
         before = str(run.status)
         run.status, run.lease_expires_at, run.finished_at = SyncStatus.CANCELLED, None, clock.now()
-        run.error_code, run.error = "cancelled", f"Cancelled by {context.actor.label}."
+        run.error_code, run.error = "cancelled", "Cancelled; the timeline says by whom."
         run.save(update_fields=["status", "lease_expires_at", "finished_at", "error_code", "error"])
         connector_note(
             context,

@@ -213,7 +213,7 @@ class ConnectorKey(OneConnectorPage):
 
     def _show(self, form: KeyForm, status: int = HTTPStatus.OK) -> HttpResponse:
         facts = {"form": form, "card": ConnectorCard(self.connector)}
-        return self.render("connectors/key.html", facts, title="Replace the key", status=status)
+        return self.render("connectors/key.html", facts, title="The key", status=status)
 
 
 def _place(form: ConnectorForm | KeyForm, refusal: CountinghouseError) -> None:
