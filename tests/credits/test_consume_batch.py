@@ -9,15 +9,20 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.core.amounts import MICRO
 from apps.core.errors import CountinghouseError
 from apps.core.idempotency import Answer
+from apps.core.ids import ProductId
 from apps.credits.contracts import Consumption
 from apps.credits.enums import OnInsufficient
 from apps.credits.models import CreditEntry, GrantBurn
-from apps.credits.services import credits_consume, credits_consume_batch
+from apps.credits.rules.pricing import Price
+from apps.credits.selectors.policies import forget_terms
+from apps.credits.services import credit_policy_publish_prices, credits_consume, credits_consume_batch
 from apps.credits.services.consumption import Result
+from tests.contexts import console_context
 from tests.credits.cast import Place, assert_sound, consumption, give, make_place
 from tests.factories.tenants import make_organization, make_product
 from tests.sizes import size
@@ -130,6 +135,31 @@ def test_what_is_common_is_charged_without_the_way_of_single_items() -> None:
             credits_consume_batch(place.context, consumptions=[consumption(place, operation="unknown")])
     assert place.account.balance == 89 * MICRO
     assert_sound()
+
+
+def test_a_process_that_knows_no_policy_yet_sends_its_first_batch_whole() -> None:
+    place = make_place(whole_credits=100)
+    forget_terms(place.product.pk)
+    with without_single_items():
+        items = [consumption(place, operation="unit") for _ in range(10)]
+        results = credits_consume_batch(place.context, consumptions=items)
+    assert all(isinstance(result, Answer) for result in results)
+
+
+def test_a_policy_published_meanwhile_is_read_once_for_all_items() -> None:
+    place = make_place()
+    neighbours = _neighbours(place, 8)
+    for neighbour in neighbours:
+        give(neighbour, 10 * MICRO)
+    consume_once(place)
+    dearer = (Price("unit", "piece", 2 * MICRO),)
+    credit_policy_publish_prices(console_context(), product_id=ProductId(place.product.pk), prices=dearer)
+    with CaptureQueriesContext(connection) as captured:
+        results = credits_consume_batch(
+            place.context, consumptions=[consumption(neighbour, operation="unit") for neighbour in neighbours]
+        )
+    assert [result.body["charged"] for result in results if isinstance(result, Answer)] == [2 * MICRO] * 8
+    assert sum("credits_operationprice" in query["sql"] for query in captured.captured_queries) == 1
 
 
 def test_a_repeated_batch_is_answered_as_the_first_time() -> None:

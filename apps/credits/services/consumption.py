@@ -30,7 +30,7 @@ from apps.credits.refusals import access_refusal, decision_refusal, hold_refusal
 from apps.credits.rules.decision import decide
 from apps.credits.rules.occurrence import check_occurrence
 from apps.credits.rules.pricing import free_left
-from apps.credits.selectors.policies import forget_terms, remembered_terms, terms_of
+from apps.credits.selectors.policies import forget_terms, remembered_terms, terms_in_force, terms_of
 from apps.credits.services.accounts import account_settle
 from apps.credits.services.consume_statement import (
     BATCH,
@@ -128,6 +128,9 @@ def _send(
     batch: bool,
 ) -> list[tuple[int, Outcome]]:
     terms = remembered_terms(context.product_id) if context.product_id else None
+    if batch and terms is None and context.product_id is not None:
+        # Without it each item would come back by itself, only to say which policy is in force.
+        terms = terms_in_force(context.product_id, now)
     common = common_of(context, terms, now)
     meant, known = [items[place] for place in places], [hashes[place] for place in places]
     sent = items_of(context, meant, known, terms, now, [expected.get(place) for place in places])
@@ -160,9 +163,10 @@ def _settled(  # noqa: C901 - one case for each word of the statement
                 retry_after_seconds=1,
             )
         case "stale_policy" if facts is not None and context.product_id is not None:
+            known = remembered_terms(context.product_id)
             if facts.policy_id is None:
                 forget_terms(context.product_id)
-            else:
+            elif known is None or known.id != facts.policy_id:  # once, however many items of a batch say it
                 terms_of(facts.policy_id)
         case "due" if facts is not None and facts.organization_id is not None:
             account_settle(context, account_id=facts.organization_id)
