@@ -81,17 +81,21 @@ def run_dialog(
                 return outcome
             messages.success(request, outcome)
             return _go_to(request, done_url)
-    shown = {"dialog": dialog, "form": form, "post_url": request.path, "back_url": done_url}
-    return show_dialog(request, "dialog", shown)
+    shown = {"dialog": dialog, "form": form, "post_url": request.path}
+    return show_dialog(request, "dialog", shown, back_url=done_url)
 
 
-def show_dialog(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    """The dialog as a fragment for the page's script, or on a page of its own for whoever has none."""
+def show_dialog(request: HttpRequest, template: str, context: dict[str, Any], *, back_url: str = "") -> HttpResponse:
+    """The dialog as a fragment for the page's script, or on a page of its own for whoever has none.
+
+    The page leads to `back_url` without a change; leave it out where there is nothing left to undo.
+    """
     if is_of_page_script(request):
         return render(request, f"backoffice/{template}.html", context)
     from apps.backoffice.site import staff_site  # noqa: PLC0415 - the site imports the pages, which import this
 
-    whole = {**staff_site().each_context(request), **context, "title": "", "fragment": f"backoffice/{template}.html"}
+    page = {"title": "", "fragment": f"backoffice/{template}.html", "back_url": back_url}
+    whole = {**staff_site().each_context(request), **context, **page}
     return render(request, "backoffice/dialog_page.html", whole)
 
 

@@ -33,8 +33,11 @@ def end_grace_periods(
 ) -> dict[str, int]:
     """End what is due and remind of what is due soon. Looks at rows, so that one run after an outage does it all."""
     now = clock.now()
-    counts = end_due_grace_periods(context, now=now, organization_id=organization_id, include_demo=include_demo)
-    soon = remind_of_ends(context, now=now, organization_id=organization_id, include_demo=include_demo)
+    try:
+        counts = end_due_grace_periods(context, now=now, organization_id=organization_id, include_demo=include_demo)
+    finally:
+        # One that can't be ended keeps nobody from being told of their own.
+        soon = remind_of_ends(context, now=now, organization_id=organization_id, include_demo=include_demo)
     return {**counts, "ending_soon": soon}
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 
 from apps.connectors.models import Connector
 from apps.core.context import ExecutionContext
@@ -14,6 +15,7 @@ from apps.core.jobs.apart import SomeFailedError
 from apps.core.models import OutboxItem
 from apps.payments import grace
 from apps.payments.grace import end_due_grace_periods, remind_of_ends
+from apps.payments.jobs import end_grace_periods
 from apps.subscriptions.contracts import EndGrace, ExtendGrace, StartGrace, Unlock
 from apps.subscriptions.services import payment_config_change
 from tests.contexts import console_context, staff_context
@@ -55,7 +57,9 @@ def test_a_grace_period_ends_when_it_is_due_and_the_owners_are_told_once() -> No
 
 def test_one_organization_that_fails_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     tenants = sorted((in_grace()[0] for _ in range(3)), key=lambda tenant: tenant.organization.pk)
-    broken = tenants[0].organization.pk
+    broken, soon = tenants[0].organization.pk, make_tenant()
+    stripe, later = Stripe(soon), NOON + 3 * DAY
+    deliver(stripe.checkout(later), stripe.event("invoice.payment_failed", stripe.invoice("1", "open"), later))
 
     def change(context: ExecutionContext, *, organization_id: OrganizationId, **values: Any) -> object:
         if organization_id == broken:
@@ -66,6 +70,9 @@ def test_one_organization_that_fails_does_not_stop_the_others(monkeypatch: pytes
     with pytest.raises(SomeFailedError, match=rf"organizations: 1 failed, 2 were done.*{broken} \(RuntimeError\)"):
         end_due(15 * DAY)
     assert [tenant.status for tenant in tenants] == ["grace_period", "disabled", "disabled"]
+    with time_machine.travel(NOON + 15 * DAY), pytest.raises(SomeFailedError):
+        end_grace_periods(console_context(), slot=NOON, organization_id=None, include_demo=False)
+    assert "grace-reminder" in notices(soon)
     monkeypatch.undo()
     assert end_due(15 * DAY)["ended"] == 1
     assert tenants[0].status == "disabled"

@@ -114,7 +114,8 @@ class BoundCreditVerb(BoundStaffAction):
             "post_url": request.get_full_path(),
             **more,
         }
-        return show_dialog(request, f"credits/{template}", context)
+        back_url = done_url(request, record, self.page.url_of(record))
+        return show_dialog(request, f"credits/{template}", context, back_url=back_url)
 
 
 def credit_verb(

@@ -17,6 +17,7 @@ from unfold.enums import ActionVariant
 
 from apps.backoffice.actions import BoundStaffAction, Dialog, StaffAction, is_of_page_script, show_dialog
 from apps.backoffice.audit_diff import FieldChange
+from apps.backoffice.display import page_url
 from apps.backoffice.staff import acting_context, may
 from apps.backoffice.workspace.catalogue import VERBS
 from apps.backoffice.workspace.changes import changed_fields
@@ -160,7 +161,7 @@ def _show_form(
         # Why the form would be refused; empty where a person has typed already, who is told by the service.
         "refusal": "" if form.is_bound else verb.refusal(subject),
     }
-    return show_dialog(request, "workspace/form", context)
+    return show_dialog(request, "workspace/form", context, back_url=page_url(subject.workspace))
 
 
 def _show_preview(request: HttpRequest, deed: Deed) -> HttpResponse:
@@ -171,7 +172,7 @@ def _show_preview(request: HttpRequest, deed: Deed) -> HttpResponse:
         "post_url": request.path,
         "preview": deed.preview(),
     }
-    return show_dialog(request, "workspace/preview", context)
+    return show_dialog(request, "workspace/preview", context, back_url=page_url(deed.subject.workspace))
 
 
 def _show_refusal(request: HttpRequest, deed: Deed, error: CountinghouseError) -> HttpResponse:

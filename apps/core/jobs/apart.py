@@ -32,6 +32,7 @@ class Apart:
         try:
             yield
         except Exception as error:
+            # Whatever it was belongs to this record: it is logged whole, named by the run, and raised in the end.
             logger.warning("job_record_failed", exc_info=True, extra={"record": f"{self.what} {record_id}"})
             self.failed.append(f"{record_id} ({type(error).__name__})")
         else:

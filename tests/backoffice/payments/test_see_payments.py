@@ -82,6 +82,21 @@ def test_the_workspace_page_shows_the_latest_invoices(bill: Client) -> None:
     assert "1234.56\u00a0EUR" in text
 
 
+def test_an_empty_list_tells_apart_whether_nothing_is_there_or_nothing_matches(bill: Client) -> None:
+    inbox = reverse("admin:payments_webhookevent_changelist")
+    text = bill.get(inbox).content.decode()
+    assert "There are no webhook events so far." in text
+    assert "Show all" not in text
+    text = bill.get(inbox, {"q": str(uuid.uuid4())}).content.decode()
+    assert "There are no webhook events that match the search and the filters." in text
+    assert "Show all" in text
+
+
+def test_a_dialog_without_the_pages_script_leads_back(bill: Client) -> None:
+    event = make_event()
+    assert f'href="{url(event)}">Back, without a change' in bill.get(url(event, "process_again")).content.decode()
+
+
 def test_an_empty_funnel_says_how_it_fills(bill: Client) -> None:
     assert "Nobody has begun a checkout" in bill.get(reverse("admin:funnel")).content.decode()
 
