@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import F, Q
+
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.jobs import job
@@ -21,7 +23,7 @@ from apps.credits.services.accounts import account_settle
 def release_holds(
     context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
 ) -> dict[str, int]:
-    """Release the holds that have ended, and whatever else has come due of their accounts."""
+    """Release the holds that have ended, burn what was charged, and settle whatever else has come due."""
     return _settle_due(context, organization_id, include_demo=include_demo)
 
 
@@ -29,12 +31,13 @@ def release_holds(
 def expire_grants(
     context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
 ) -> dict[str, int]:
-    """Expire the grants that have ended, and whatever else has come due of their accounts."""
+    """Expire the grants that have ended, burn what was charged, and settle whatever else has come due."""
     return _settle_due(context, organization_id, include_demo=include_demo)
 
 
 def _settle_due(context: ExecutionContext, organization_id: UUID | None, *, include_demo: bool) -> dict[str, int]:
-    due = CreditAccount.objects.filter(next_due_at__lte=clock.now())
+    has_charges = Q(burned_sequence__lt=F("last_sequence"))
+    due = CreditAccount.objects.filter(Q(next_due_at__lte=clock.now()) | has_charges)
     if organization_id is not None:
         due = due.filter(pk=organization_id)
     if not include_demo:

@@ -1,9 +1,10 @@
-"""Posting to the ledger from Python: the same database function that a consumption uses, and what pays debts."""
+"""Posting to the ledger from Python, by the function that a consumption uses; what burns grants, and pays debts."""
 
 from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -20,6 +21,7 @@ _POST = (
     "SELECT (a).balance, (a).held, (a).overdraft_limit FROM (SELECT credits_post("
     "jsonb_populate_record(NULL::credits_creditentry, %s::jsonb), %s, %s) AS a) posted"
 )
+_CHARGES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.ADJUSTMENT})
 _DEFAULTS = {
     "operation": "",
     "quantity": 0,
@@ -59,7 +61,7 @@ def post(
     force: bool = False,
     **values: object,
 ) -> Posted:
-    """Write one entry of the account, which the caller has locked. A charge burns grants in their order.
+    """Write one entry of the account, which the caller has locked and settled. A charge burns grants in their order.
 
     `released` is taken off what is held; `force` records a debt though it breaks the floor.
     """
@@ -79,7 +81,19 @@ def post(
     with connection.cursor() as cursor:
         cursor.execute(_POST, [json.dumps(plain(entry)), released, force])
         balance, held, overdraft_limit = cursor.fetchone() or (0, 0, 0)
+    if kind in _CHARGES:
+        burn([account_id])
     return Posted(entry_id, balance, held, overdraft_limit)
+
+
+def burn(account_ids: Sequence[UUID]) -> None:
+    """Let what the locked accounts were charged since the last time burn their grants.
+
+    A consumption leaves that to whoever comes next, since it costs more than the consumption itself (spec 05, Which
+    grant paid: "at once or settled later in the same order").
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT credits_burn(%s)", [list(account_ids)])
 
 
 def pay_debts(account_id: UUID) -> None:

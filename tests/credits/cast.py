@@ -14,7 +14,7 @@ from apps.credits.enums import AccountType, GrantType
 from apps.credits.models import CreditAccount
 from apps.credits.rules.pricing import Price
 from apps.credits.selectors.ledger import ledger_faults
-from apps.credits.services import credit_grant, credit_policy_publish_prices
+from apps.credits.services import account_settle, credit_grant, credit_policy_publish_prices
 from apps.credits.services.grants import GrantWish
 from apps.tenants.models import Organization, Product
 from tests.contexts import console_context, product_context
@@ -75,6 +75,11 @@ def consumption(place: Place, key: str | None = None, **values: Any) -> Consumpt
     }
     asked = Question(**{"account": place.ref, "operation": "fix_run", "quantity": MICRO, **question})
     return Consumption(key=key or uuid.uuid4().hex, question=asked, **{"outcome": "succeeded", **values})
+
+
+def look_at(place: Place) -> None:
+    """Let the account settle, as everything does that shows it: what was charged burns its grants."""
+    account_settle(place.context, account_id=place.organization.pk)
 
 
 def assert_sound() -> None:

@@ -16,7 +16,7 @@ from apps.credits.services import credits_consume, overdraft_set
 from apps.subscriptions.models import DecisionReceipt, OrganizationPaymentConfig
 from apps.tenants.models import Organization
 from tests.contexts import console_context
-from tests.credits.cast import Place, assert_sound, consumption, give, make_place
+from tests.credits.cast import Place, assert_sound, consumption, give, look_at, make_place
 from tests.factories.tenants import make_membership, make_user, make_workspace
 
 pytestmark = pytest.mark.django_db
@@ -134,7 +134,24 @@ def test_the_burn_order_is_priority_then_expiry_then_age() -> None:
     zeroth = give(place, MICRO, priority=1)
     for grant in (zeroth, first, second, third, last):
         charged(place, operation="unit")
+        look_at(place)
         assert GrantBurn.objects.latest("pk").grant_id == grant
+    assert_sound()
+
+
+def test_charges_burn_when_the_account_is_looked_at_and_as_if_each_had_burned_at_once(place: Place) -> None:
+    """What is between two looks burns together, in its order; a grant that comes later pays nothing of it."""
+    (first,) = place.account.grants.values_list("pk", flat=True)
+    charged(place, key="first", operation="unit", quantity=60 * MICRO)
+    charged(place, key="second", operation="unit", quantity=30 * MICRO)
+    assert not GrantBurn.objects.exists()
+    assert_sound()
+    sooner = give(place, 20 * MICRO, priority=1)
+    burns = GrantBurn.objects.order_by("pk").values_list("entry__idempotency_key", "grant_id", "amount")
+    assert list(burns) == [("first", first, 60 * MICRO), ("second", first, 30 * MICRO)]
+    charged(place, key="third", operation="unit", quantity=25 * MICRO)
+    look_at(place)
+    assert list(burns.all())[2:] == [("third", sooner, 20 * MICRO), ("third", first, 5 * MICRO)]
     assert_sound()
 
 

@@ -23,7 +23,7 @@ from apps.credits.selectors.policies import forget_terms
 from apps.credits.services import credit_policy_publish_prices, credits_consume, credits_consume_batch
 from apps.credits.services.consumption import Result
 from tests.contexts import console_context
-from tests.credits.cast import Place, assert_sound, consumption, give, make_place
+from tests.credits.cast import Place, assert_sound, consumption, give, look_at, make_place
 from tests.factories.tenants import make_organization, make_product
 from tests.sizes import size
 
@@ -42,9 +42,10 @@ _SHAPES: tuple[dict[str, Any], ...] = (
 
 
 def one_by_one(place: Place, items: list[Consumption]) -> list[Result]:
-    """What each item is answered alone."""
+    """What each item is answered alone, when the account is looked at after each."""
     results: list[Result] = []
     for item in items:
+        look_at(place)
         try:
             results.append(credits_consume(place.context, consumption=item))
         except CountinghouseError as refusal:
@@ -88,6 +89,7 @@ def test_a_batch_ends_like_its_items_one_by_one(seed: int) -> None:
 
 
 def _burns(place: Place) -> list[int]:
+    look_at(place)
     burns = GrantBurn.objects.filter(entry__account=place.organization.pk).order_by("entry__sequence", "pk")
     return list(burns.values_list("amount", flat=True))
 

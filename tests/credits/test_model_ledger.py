@@ -247,6 +247,9 @@ def shown_by_model(model: Model) -> dict[str, object]:
     }
 
 
+_AT_ONCE = ("balance", "held", "entries")
+
+
 def disagreement(seed: int, model: Model) -> str | None:
     """Live the life of the seed with the model; where they first disagree, or None."""
     place = make_place(f"red-{seed}")
@@ -262,8 +265,14 @@ def disagreement(seed: int, model: Model) -> str | None:
                 verb(life)
             except AssertionError as error:
                 return f"seed {seed}, step {number}: {verb.__name__}: {error}"
-            account_settle(place.context, account_id=place.organization.pk)
+            # What was charged burns its grants when somebody looks: here now and then, so that many burn at once.
+            is_looked_at = number % 3 == 0 or number == STEPS - 1
+            next_due_at = place.account.next_due_at
+            if is_looked_at or (next_due_at is not None and next_due_at <= life.now):
+                account_settle(place.context, account_id=place.organization.pk)
         product, expected = shown_by_product(place), shown_by_model(model)
+        if not is_looked_at:
+            product, expected = ({name: side[name] for name in _AT_ONCE} for side in (product, expected))
         if product != expected:
             wrong = [name for name in product if product[name] != expected[name]]
             return f"seed {seed}, step {number}: {verb.__name__}: {wrong}"

@@ -222,6 +222,7 @@ def test_the_queries_do_not_grow_with_the_rows(place: Place, browser: Client, wo
         return len(seen)
 
     live_a_month(place, days=4)
+    credits_consume(place.context, consumption=consumption(place))
     few = queries()
     for _ in range(30):
         credits_consume(place.context, consumption=consumption(place))

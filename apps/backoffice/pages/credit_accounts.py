@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.contrib.admin import display
 from django.db.models import F, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from apps.backoffice.actions import Dialog
 from apps.backoffice.credits import effects
 from apps.backoffice.credits.forms import AdjustForm, GrantForm, OverdraftForm
 from apps.backoffice.credits.panels import account_facts, entries_panel, grants_panel, holds_panel, uncovered_panel
+from apps.backoffice.credits.settled import SettledAdmin
 from apps.backoffice.credits.verbs import DONE_BEFORE, credit_verb
 from apps.backoffice.credits.words import spelled, typed_amount
 from apps.backoffice.display import badge, title_and_slug
 from apps.backoffice.filters import flag_filter, organization_filter
 from apps.backoffice.pages.evidence import changes_of_target
 from apps.backoffice.panels import Fact, Panel
-from apps.backoffice.staff import acting_context, context_of
-from apps.backoffice.staff_admin import StaffAdmin
+from apps.backoffice.staff import acting_context
 from apps.credits.contracts import AccountRef
 from apps.credits.enums import AccountType, GrantType
 from apps.credits.models import CreditAccount
-from apps.credits.services import account_settle, credit_adjust, credit_grant, overdraft_set
+from apps.credits.services import credit_adjust, credit_grant, overdraft_set
 from apps.credits.services.grants import GrantWish
 
 GRANT_OPERATION, ADJUST_OPERATION = "credits.grant", "credits.adjust"
@@ -35,7 +34,7 @@ def _of(account: CreditAccount) -> str:
     return f"Credits of {account.organization.name}"
 
 
-class CreditAccountAdmin(StaffAdmin[CreditAccount]):
+class CreditAccountAdmin(SettledAdmin[CreditAccount]):
     """One an organization, made with it."""
 
     operation = "credits.read"
@@ -94,12 +93,6 @@ class CreditAccountAdmin(StaffAdmin[CreditAccount]):
         if record.balance - record.held + record.overdraft_limit <= 0:
             return [badge("Nothing available", "warn"), *shown]
         return [badge("Can spend", "good"), *shown]
-
-    def page(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        """The page, after everything that has come due by now was posted: a late job shows nobody an old balance."""
-        if self.has_view_permission(request):
-            account_settle(context_of(request), account_id=object_id)
-        return super().page(request, object_id)
 
     def facts(self, record: CreditAccount) -> list[Fact]:
         return account_facts(record)

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from apps.backoffice.actions import Dialog
 from apps.backoffice.credits import effects
 from apps.backoffice.credits.forms import ReverseForm
+from apps.backoffice.credits.settled import SettledAdmin
 from apps.backoffice.credits.verbs import DONE_BEFORE, credit_verb
 from apps.backoffice.credits.words import (
     account_link,
@@ -30,7 +31,6 @@ from apps.backoffice.filters import choice_filter, days_filter, organization_fil
 from apps.backoffice.pages.credit_choices import product_choices
 from apps.backoffice.panels import Fact, Panel, Row
 from apps.backoffice.staff import acting_context
-from apps.backoffice.staff_admin import StaffAdmin
 from apps.core import clock
 from apps.core.errors import UnprocessableError
 from apps.credits.enums import EntryKind, UsageCategory
@@ -59,7 +59,7 @@ def _effect(entry: CreditEntry, form: ReverseForm) -> effects.Effect:
 _USES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE})
 
 
-class CreditEntryAdmin(StaffAdmin[CreditEntry]):
+class CreditEntryAdmin(SettledAdmin[CreditEntry]):
     """Append-only. A large table: without an organization the list shows the last day."""
 
     operation = "credits.read"

@@ -6,10 +6,11 @@ from typing import Any
 
 from django.contrib.admin import display
 from django.db.models import F, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
 from apps.backoffice.credits.panels import left_of
+from apps.backoffice.credits.settled import SettledAdmin, SettledListAdmin
 from apps.backoffice.credits.words import account_link, entry_link, grant_link, hold_badge, or_nothing, spelled
 from apps.backoffice.display import NOTHING, badge, code, link, moment, page_url_of, record_link, title_and_slug
 from apps.backoffice.filters import choice_filter, days_filter, flag_filter, organization_filter
@@ -18,13 +19,14 @@ from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core import clock
 from apps.credits.enums import GrantType, HoldStatus
-from apps.credits.models import CreditEntry, CreditGrant, GrantBurn, Hold, UncoveredCharge
+from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, GrantBurn, Hold, UncoveredCharge
+from apps.credits.services import accounts_burn
 from apps.tenants.models import User, Workspace
 
 MOST_BURNS = 25
 
 
-class CreditGrantAdmin(StaffAdmin[CreditGrant]):
+class CreditGrantAdmin(SettledListAdmin[CreditGrant]):
     """Its terms never change; what is left of it does."""
 
     operation = "credits.read"
@@ -199,7 +201,7 @@ class HoldAdmin(StaffAdmin[Hold]):
         return [Panel("What was captured", ("Entry", "Charged", "When"), rows, icon="receipt_long")]
 
 
-class UncoveredChargeAdmin(StaffAdmin[UncoveredCharge]):
+class UncoveredChargeAdmin(SettledAdmin[UncoveredCharge]):
     """What was recorded though the grants did not suffice; the next grants pay the oldest first."""
 
     operation = "credits.read"
@@ -213,6 +215,12 @@ class UncoveredChargeAdmin(StaffAdmin[UncoveredCharge]):
         flag_filter("open", "still to be paid", Q(amount_left__gt=0)),
     )
     search_help_text = "Id of the entry"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if self.has_view_permission(request):
+            # A debt is a line here once it has found no grant.
+            accounts_burn(CreditAccount.objects.filter(balance__lt=0).values_list("pk", flat=True))
+        return super().changelist_view(request, extra_context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UncoveredCharge]:
         return super().get_queryset(request).select_related("entry", "account__organization")

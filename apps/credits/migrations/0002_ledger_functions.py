@@ -7,7 +7,7 @@ from pathlib import Path
 from django.db import migrations
 
 FOLDER = Path(__file__).resolve().parent / "sql"
-_FILES = ("facts", "ledger", "consume_set", "consume")
+_FILES = ("facts", "ledger", "item", "consume_set", "consume")
 REVERSE = """
 DROP FUNCTION IF EXISTS credits_consume_batch, credits_consume_set, credits_consume, credits_gate_letter, credits_post, credits_burn,
     credits_facts, credits_account_of;

@@ -19,7 +19,8 @@ class CreditAccount(models.Model):
     """One row an organization, made with it; every change of its credits locks this row first.
 
     `floor` is the lowest that balance less held may be: minus the overdraft limit, and lower only by what was recorded
-    as debt. `next_due_at` is when a hold, a grant's end or a grant's beginning comes due next.
+    as debt. `next_due_at` is when a hold, a grant's end or a grant's beginning comes due next. The charges up to
+    `burned_sequence` have burned their grants; later ones burn before anything else touches a grant (spec 05).
     """
 
     organization = models.OneToOneField(
@@ -30,6 +31,7 @@ class CreditAccount(models.Model):
     overdraft_limit = models.BigIntegerField(default=0)
     floor = models.BigIntegerField(default=0)
     last_sequence = models.BigIntegerField(default=0)
+    burned_sequence = models.BigIntegerField(default=0, db_default=0)
     next_due_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 

@@ -12,7 +12,8 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant
 from apps.tenants.models import Product
 
-# Each query finds what breaks one invariant: who, and what is wrong in words.
+# Each query finds what breaks one invariant: who, and what is wrong in words. Every charge burns grants, though perhaps
+# later: `burned_sequence` says up to where they have.
 _CHECKS: tuple[tuple[str, str], ...] = (
     (
         "balance is the sum of the entries",
@@ -40,13 +41,15 @@ _CHECKS: tuple[tuple[str, str], ...] = (
     ),
     (
         "what is left of the grants less what no grant paid is the balance",
-        """SELECT a.organization_id, format('balance %s, left %s, unpaid %s', a.balance, g.total, u.total)
+        """SELECT a.organization_id, format('balance %s, left %s, unpaid %s', a.balance, g.total, u.total + n.total)
         FROM credits_creditaccount a
         CROSS JOIN LATERAL (SELECT COALESCE(SUM(remaining), 0) total FROM credits_creditgrant
             WHERE account_id = a.organization_id) g
         CROSS JOIN LATERAL (SELECT COALESCE(SUM(amount_left), 0) total FROM credits_uncoveredcharge
             WHERE account_id = a.organization_id) u
-        WHERE a.balance <> g.total - u.total OR (a.balance >= 0 AND u.total <> 0)""",
+        CROSS JOIN LATERAL (SELECT COALESCE(SUM(-amount), 0) total FROM credits_creditentry
+            WHERE account_id = a.organization_id AND sequence > a.burned_sequence AND amount < 0 AND kind <> 'expiry') n
+        WHERE a.balance <> g.total - u.total - n.total OR (a.balance >= 0 AND u.total <> 0)""",
     ),
     (
         "the remainder of each grant follows from what was burned of it",
@@ -57,12 +60,13 @@ _CHECKS: tuple[tuple[str, str], ...] = (
     ),
     (
         "each charge is paid by grants or waits for one",
-        """SELECT e.account_id, format('entry %s: %s, burned %s, unpaid %s', e.sequence, e.amount, COALESCE(b.total, 0),
-            COALESCE(u.amount_left, 0))
-        FROM credits_creditentry e
+        """SELECT e.account_id, format('entry %s: %s, burned %s, unpaid %s', e.sequence, e.amount,
+            COALESCE(b.total, 0), COALESCE(u.amount_left, 0))
+        FROM credits_creditentry e JOIN credits_creditaccount a ON a.organization_id = e.account_id
         LEFT JOIN (SELECT entry_id, SUM(amount) total FROM credits_grantburn GROUP BY entry_id) b ON b.entry_id = e.id
         LEFT JOIN credits_uncoveredcharge u ON u.entry_id = e.id
-        WHERE e.amount < 0 AND COALESCE(b.total, 0) + COALESCE(u.amount_left, 0) <> -e.amount
+        WHERE e.amount < 0 AND COALESCE(b.total, 0) + COALESCE(u.amount_left, 0)
+            <> CASE WHEN e.kind <> 'expiry' AND e.sequence > a.burned_sequence THEN 0 ELSE -e.amount END
         AND NOT EXISTS (SELECT 1 FROM credits_creditentry r WHERE r.reversal_of_id = e.id)""",
     ),
     (

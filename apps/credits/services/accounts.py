@@ -1,13 +1,14 @@
 """Accounts: made with their organization, locked before every change, brought up to date by what has come due.
 
-`account_settle` does what a moment brings: it posts grants that begin, releases holds that ended, and expires grants.
-The jobs call it, and so does every read and decision that finds `next_due_at` passed, so that a beat that stands still
-changes no decision. An expiry takes only what is left of the grant and is not promised to an open hold; the rest goes
-when the hold ends.
+`account_settle` lets charges burn their grants and does what a moment brings: it posts grants that begin, releases
+holds that ended, and expires grants. The jobs call it, and so does whatever shows or changes grants and every decision
+that finds `next_due_at` passed, so that a beat that stands still changes nothing. An expiry takes only what is left of
+the grant and is not promised to an open hold; the rest goes when the hold ends.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
 from apps.credits import events
 from apps.credits.enums import EntryKind, HoldStatus
-from apps.credits.ledger import pay_debts, post
+from apps.credits.ledger import burn, pay_debts, post
 from apps.credits.models import CreditAccount, CreditGrant, GrantBurn, Hold
 
 
@@ -51,6 +52,8 @@ def account_settle(context: ExecutionContext, *, account_id: UUID) -> dict[str, 
     now = clock.now()
     account = account_for_update(account_id)
     counts = {"holds_released": 0, "grants_begun": 0, "grants_expired": 0}
+    if account is not None and account.burned_sequence < account.last_sequence:
+        burn([account_id])
     if account is None or account.next_due_at is None or account.next_due_at > now:
         return counts
     counts["holds_released"] = _release_due(account, now)
@@ -60,6 +63,16 @@ def account_settle(context: ExecutionContext, *, account_id: UUID) -> dict[str, 
     counts["grants_expired"] = _expire_due(context, account_id, now)
     next_due_refresh(account_id, now)
     return counts
+
+
+@transaction.atomic
+def accounts_burn(account_ids: Iterable[UUID]) -> int:
+    """Let what the accounts were charged since the last time burn their grants; how many of them had been charged."""
+    behind = CreditAccount.objects.filter(pk__in=account_ids, burned_sequence__lt=F("last_sequence"))
+    found = list(behind.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    if found:
+        burn(found)
+    return len(found)
 
 
 def grant_begin(context: ExecutionContext, *, grant: CreditGrant, at: datetime) -> UUID:

@@ -10,7 +10,7 @@ from apps.credits.contracts import Question
 from apps.credits.enums import OnInsufficient
 from apps.credits.services import credits_authorize, credits_consume
 from apps.credits.services.authorization import LocalDecision
-from tests.credits.cast import Place, consumption, give, make_place
+from tests.credits.cast import Place, consumption, give, look_at, make_place
 
 GIVEN = 10 * MICRO
 
@@ -25,4 +25,5 @@ def tell_story() -> Place:
     credits_authorize(place.context, question=question, local=LocalDecision("allow", 1, MICRO))
     in_debt = consumption(place, operation="unit", quantity=20 * MICRO, on_insufficient=OnInsufficient.RECORD)
     credits_consume(place.context, consumption=in_debt)
+    look_at(place)
     return place

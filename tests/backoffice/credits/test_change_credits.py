@@ -15,7 +15,7 @@ from apps.credits.models import CreditAccount, CreditEntry, CreditGrant
 from apps.credits.services import credits_consume
 from apps.tenants.models import Product
 from tests.backoffice.people import client_of
-from tests.credits.cast import Place, assert_sound, consumption, make_place
+from tests.credits.cast import Place, assert_sound, consumption, look_at, make_place
 from tests.factories.tenants import make_product, make_workspace
 
 pytestmark = pytest.mark.django_db
@@ -33,6 +33,7 @@ ACCOUNT_VERBS = {
 def place() -> Place:
     made = make_place(whole_credits=10)
     credits_consume(made.context, consumption=consumption(made))
+    look_at(made)
     return made
 
 

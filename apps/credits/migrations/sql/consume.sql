@@ -52,79 +52,84 @@ BEGIN
     PERFORM 1 FROM credits_creditaccount c WHERE c.organization_id = v_account FOR NO KEY UPDATE;
     SELECT * INTO STRICT f FROM credits_facts(
         v_now, v_product, p->>'account_type', (p->>'account_id')::uuid, v_user, v_workspace, p->>'operation');
-    facts := to_jsonb(f);
-    IF f.policy_id IS DISTINCT FROM (p->>'policy_id')::uuid THEN
-        outcome := 'stale_policy'; RETURN NEXT; RETURN;
-    END IF;
-    v_letter := credits_gate_letter(f.closed_at IS NOT NULL, f.payment_status, f.subscription_state, f.overlay_state,
-        f.subscription_status, p_letters, p_payments, p_states, p_overlays, p_statuses);
-    outcome := 'refused';
-    IF NOT f.has_account OR NOT (f.is_related OR (p->>'is_identity')::boolean) OR NOT (p->>'is_known')::boolean
-        OR (v_user IS NOT NULL AND f.role IS NULL)
-        OR (v_workspace IS NOT NULL AND f.workspace_organization_id IS DISTINCT FROM f.organization_id)
-        OR COALESCE(v_letter, 'n') NOT IN ('y', 'w', 'g') THEN
-        RETURN NEXT; RETURN;
-    END IF;
-    IF f.next_due_at <= v_now THEN
-        outcome := 'due'; RETURN NEXT; RETURN;
-    END IF;
-    IF p->>'hold_id' IS NOT NULL THEN
-        SELECT * INTO h FROM credits_hold x WHERE x.id = (p->>'hold_id')::uuid AND x.account_id = f.organization_id;
-        IF NOT FOUND OR h.product_id <> v_product OR h.status <> 'open' THEN
-            outcome := CASE WHEN h.id IS NULL THEN 'hold_unknown' WHEN h.product_id <> v_product THEN 'hold_foreign'
-                ELSE 'hold_' || h.status END;
-            RETURN NEXT; RETURN;
+    <<charge>>
+    BEGIN
+        IF f.policy_id IS DISTINCT FROM (p->>'policy_id')::uuid THEN
+            outcome := 'stale_policy'; EXIT charge;
         END IF;
-        v_released := h.amount;
-    END IF;
-    f.category_override := COALESCE(f.category_override, '');
-    IF f.category_override = '' AND (p->>'is_billable')::boolean THEN
-        v_free := LEAST(v_quantity, GREATEST((p->>'free_quantity')::bigint - f.free_used, 0));
-        IF v_free = 0 THEN
-            v_charge := (p->>'charge')::bigint;
-        ELSIF v_free < v_quantity THEN
-            IF (p->>'free_expected')::bigint IS DISTINCT FROM v_free THEN
-                outcome := 'free_boundary'; RETURN NEXT; RETURN;
+        v_letter := credits_gate_letter(f.closed_at IS NOT NULL, f.payment_status, f.subscription_state, f.overlay_state,
+            f.subscription_status, p_letters, p_payments, p_states, p_overlays, p_statuses);
+        outcome := 'refused';
+        IF NOT f.has_account OR NOT (f.is_related OR (p->>'is_identity')::boolean) OR NOT (p->>'is_known')::boolean
+            OR (v_user IS NOT NULL AND f.role IS NULL)
+            OR (v_workspace IS NOT NULL AND f.workspace_organization_id IS DISTINCT FROM f.organization_id)
+            OR COALESCE(v_letter, 'n') NOT IN ('y', 'w', 'g') THEN
+            EXIT charge;
+        END IF;
+        IF f.next_due_at <= v_now THEN
+            outcome := 'due'; EXIT charge;
+        END IF;
+        IF p->>'hold_id' IS NOT NULL THEN
+            SELECT * INTO h FROM credits_hold x WHERE x.id = (p->>'hold_id')::uuid AND x.account_id = f.organization_id;
+            IF NOT FOUND OR h.product_id <> v_product OR h.status <> 'open' THEN
+                outcome := CASE WHEN h.id IS NULL THEN 'hold_unknown' WHEN h.product_id <> v_product THEN 'hold_foreign'
+                    ELSE 'hold_' || h.status END;
+                EXIT charge;
             END IF;
-            v_charge := (p->>'charge_expected')::bigint;
+            v_released := h.amount;
         END IF;
-    END IF;
-    IF v_charge > v_released + f.balance - f.held + (CASE WHEN v_letter = 'g' THEN 0 ELSE f.overdraft_limit END)
-    THEN
-        v_force := (p->>'on_insufficient') = 'record';
-        IF NOT v_force AND v_charge > v_released THEN
-            RETURN NEXT; RETURN;
+        f.category_override := COALESCE(f.category_override, '');
+        IF f.category_override = '' AND (p->>'is_billable')::boolean THEN
+            v_free := LEAST(v_quantity, GREATEST((p->>'free_quantity')::bigint - f.free_used, 0));
+            IF v_free = 0 THEN
+                v_charge := (p->>'charge')::bigint;
+            ELSIF v_free < v_quantity THEN
+                IF (p->>'free_expected')::bigint IS DISTINCT FROM v_free THEN
+                    outcome := 'free_boundary'; EXIT charge;
+                END IF;
+                v_charge := (p->>'charge_expected')::bigint;
+            END IF;
         END IF;
-    END IF;
-    IF v_free > 0 THEN
-        INSERT INTO credits_freequantity AS q (account_id, product_id, operation, month, used)
-        VALUES (f.organization_id, v_product, p->>'operation',
-            date_trunc('month', v_now AT TIME ZONE 'UTC')::date, v_free)
-        ON CONFLICT (account_id, product_id, operation, month) DO UPDATE SET used = q.used + EXCLUDED.used;
-    END IF;
-    e.id := gen_random_uuid(); e.account_id := f.organization_id; e.kind := 'consumption'; e.amount := -v_charge;
-    e.product_id := v_product; e.operation := p->>'operation'; e.quantity := v_quantity; e.free_quantity := v_free;
-    e.outcome := p->>'outcome'; e.is_billable := (p->>'is_billable')::boolean; e.is_late := (p->>'is_late')::boolean;
-    e.category := CASE WHEN f.category_override <> '' THEN f.category_override
-        WHEN v_free = v_quantity THEN 'free' ELSE 'regular' END;
-    e.acting_user_id := v_user; e.workspace_id := v_workspace; e.run_id := COALESCE(p->>'run_id', '');
-    e.hold_id := (p->>'hold_id')::uuid; e.policy_version := f.policy_version; e.idempotency_key := p->>'key';
-    e.reason := ''; e.actor_label := p->>'actor_label'; e.request_id := p->>'request_id';
-    e.occurred_at := (p->>'occurred_at')::timestamptz; e.recorded_at := v_now;
-    a := credits_post(e, v_released, v_force);
-    IF e.hold_id IS NOT NULL THEN
-        UPDATE credits_hold SET status = 'captured', ended_at = v_now WHERE id = e.hold_id;
-        -- Where the hold had kept a grant from expiring, whoever comes next looks.
-        UPDATE credits_creditaccount SET next_due_at = v_now WHERE organization_id = e.account_id AND EXISTS (
-            SELECT 1 FROM credits_creditgrant g
-            WHERE g.account_id = e.account_id AND NOT g.is_spent AND g.expires_at <= v_now);
-    END IF;
-    answer := jsonb_build_object('entry_id', e.id, 'charged', v_charge, 'balance', a.balance, 'held', a.held,
-        'available', a.balance - a.held + a.overdraft_limit, 'category', e.category, 'billable', e.is_billable,
-        'policy_version', e.policy_version, 'late', e.is_late);
-    INSERT INTO core_idempotencyrecord (scope, key, operation, body_hash, outcome, status, answer, created_at)
-    VALUES (p->>'scope', p->>'key', 'credits.consume', p->>'hash', 'answered', 201, answer, v_now);
-    outcome := 'charged'; facts := NULL;
+        IF v_charge > v_released + f.balance - f.held + (CASE WHEN v_letter = 'g' THEN 0 ELSE f.overdraft_limit END)
+        THEN
+            v_force := (p->>'on_insufficient') = 'record';
+            IF NOT v_force AND v_charge > v_released THEN
+                EXIT charge;
+            END IF;
+        END IF;
+        IF v_free > 0 THEN
+            INSERT INTO credits_freequantity AS q (account_id, product_id, operation, month, used)
+            VALUES (f.organization_id, v_product, p->>'operation',
+                date_trunc('month', v_now AT TIME ZONE 'UTC')::date, v_free)
+            ON CONFLICT (account_id, product_id, operation, month) DO UPDATE SET used = q.used + EXCLUDED.used;
+        END IF;
+        e.id := gen_random_uuid(); e.account_id := f.organization_id; e.kind := 'consumption'; e.amount := -v_charge;
+        e.product_id := v_product; e.operation := p->>'operation'; e.quantity := v_quantity; e.free_quantity := v_free;
+        e.outcome := p->>'outcome'; e.is_billable := (p->>'is_billable')::boolean; e.is_late := (p->>'is_late')::boolean;
+        e.category := CASE WHEN f.category_override <> '' THEN f.category_override
+            WHEN v_free = v_quantity THEN 'free' ELSE 'regular' END;
+        e.acting_user_id := v_user; e.workspace_id := v_workspace; e.run_id := COALESCE(p->>'run_id', '');
+        e.hold_id := (p->>'hold_id')::uuid; e.policy_version := f.policy_version; e.idempotency_key := p->>'key';
+        e.reason := ''; e.actor_label := p->>'actor_label'; e.request_id := p->>'request_id';
+        e.occurred_at := (p->>'occurred_at')::timestamptz; e.recorded_at := v_now;
+        a := credits_post(e, v_released, v_force);
+        IF e.hold_id IS NOT NULL THEN
+            UPDATE credits_hold SET status = 'captured', ended_at = v_now WHERE id = e.hold_id;
+            -- Where the hold had kept a grant from expiring, whoever comes next looks.
+            UPDATE credits_creditaccount SET next_due_at = v_now WHERE organization_id = e.account_id AND EXISTS (
+                SELECT 1 FROM credits_creditgrant g
+                WHERE g.account_id = e.account_id AND NOT g.is_spent AND g.expires_at <= v_now);
+        END IF;
+        answer := jsonb_build_object('entry_id', e.id, 'charged', v_charge, 'balance', a.balance, 'held', a.held,
+            'available', a.balance - a.held + a.overdraft_limit, 'category', e.category, 'billable', e.is_billable,
+            'policy_version', e.policy_version, 'late', e.is_late);
+        INSERT INTO core_idempotencyrecord (scope, key, operation, body_hash, outcome, status, answer, created_at)
+        VALUES (p->>'scope', p->>'key', 'credits.consume', p->>'hash', 'answered', 201, answer, v_now);
+        outcome := 'charged';
+        RETURN NEXT; RETURN;
+    END charge;
+    -- Nothing is charged: what it was decided upon goes back, to be explained.
+    facts := to_jsonb(f);
     RETURN NEXT;
 END $$;
 

@@ -1,10 +1,3 @@
--- One item of a batch, as far as the items differ.
-CREATE TYPE credits_item AS (
-    lock bigint, key text, hash text, account_type text, account_id uuid, user_id uuid, workspace_id uuid,
-    operation text, quantity bigint, outcome text, occurred_at timestamptz, is_late boolean, run_id text, hold_id uuid,
-    is_known boolean, is_billable boolean, free_quantity bigint, charge bigint
-);
-
 -- The common consumptions of a batch, all at once: every item of an account whose items are all new, known, allowed,
 -- without hold, past the free quantity, and affordable together. What is left out goes one by one, by
 -- `credits_consume`, with the same result (spec 11, Speed, Batches). The caller holds the accounts' rows, locked in
@@ -81,7 +74,9 @@ BEGIN
         SELECT v_scope, w.key, 'credits.consume', w.hash, 'answered', 201, w.answer, v_now FROM answered w
     ), moved AS (
         UPDATE credits_creditaccount c SET balance = c.balance - payer.total,
-            last_sequence = c.last_sequence + payer.items
+            last_sequence = c.last_sequence + payer.items,
+            burned_sequence = CASE WHEN c.burned_sequence = c.last_sequence AND payer.total = 0
+                THEN c.last_sequence + payer.items ELSE c.burned_sequence END
         FROM payer WHERE c.organization_id = payer.account
     ), entered AS (
         INSERT INTO credits_creditentry (id, account_id, sequence, kind, amount, balance_after, product_id, operation,
@@ -91,47 +86,6 @@ BEGIN
             d.quantity, 0, d.outcome, d.category, d.is_billable, d.is_late, d.user_id, d.workspace_id,
             COALESCE(d.run_id, ''), d.policy_version, d.key, '', v_actor, v_request, d.occurred_at, v_now
         FROM placed d
-    ), purse AS MATERIALIZED (
-        -- Each grant covers the stretch from `begins` to `ends` of what its account spends, in burn order.
-        SELECT payer.account, array_agg(g.id) AS ids, array_agg(g.begins) AS begins, array_agg(g.ends) AS ends,
-            COALESCE(max(g.ends), 0) AS covered
-        FROM payer LEFT JOIN LATERAL (
-            SELECT x.id, (sum(x.remaining) OVER burning)::bigint AS ends,
-                (sum(x.remaining) OVER burning)::bigint - x.remaining AS begins
-            FROM credits_creditgrant x WHERE x.account_id = payer.account AND NOT x.is_spent
-            WINDOW burning AS (ORDER BY x.priority, x.expires_at, x.created_at, x.id ROWS UNBOUNDED PRECEDING)
-        ) g ON g.begins < payer.total
-        WHERE payer.total > 0 GROUP BY payer.account
-    ), charged AS MATERIALIZED (
-        -- A window hands each account's purse to its items, again without a join.
-        SELECT b.* FROM (
-            SELECT u.entry_id, u.account, u.sequence, u.due, u.spent,
-                first_value(u.ids) OVER whole AS ids, first_value(u.begins) OVER whole AS begins,
-                first_value(u.ends) OVER whole AS ends, first_value(u.covered) OVER whole AS covered
-            FROM (
-                SELECT NULL::uuid AS entry_id, t.account, 0::bigint AS sequence, 0::bigint AS due, 0::bigint AS spent,
-                    t.ids, t.begins, t.ends, t.covered FROM purse t
-                UNION ALL
-                SELECT d.entry_id, d.account, d.sequence, d.due, d.spent, NULL, NULL, NULL, NULL FROM placed d
-                WHERE d.due > 0
-            ) u WINDOW whole AS (PARTITION BY u.account ORDER BY u.sequence)
-        ) b WHERE b.due > 0
-    ), burned AS MATERIALIZED (
-        SELECT d.entry_id, g.id AS grant_id, d.account, d.sequence, g.begins,
-            LEAST(d.spent, g.ends) - GREATEST(d.spent - d.due, g.begins) AS amount
-        FROM charged d, unnest(d.ids, d.begins, d.ends) AS g(id, begins, ends)
-        WHERE g.begins < d.spent AND g.ends > d.spent - d.due
-    ), kept AS (
-        INSERT INTO credits_grantburn (entry_id, grant_id, amount)
-        SELECT b.entry_id, b.grant_id, b.amount FROM burned b ORDER BY b.account, b.sequence, b.begins
-    ), taken AS (
-        UPDATE credits_creditgrant g SET remaining = g.remaining - t.amount
-        FROM (SELECT b.grant_id, sum(b.amount)::bigint AS amount FROM burned b GROUP BY b.grant_id) t
-        WHERE g.id = t.grant_id
-    ), owed AS (
-        INSERT INTO credits_uncoveredcharge (entry_id, account_id, sequence, amount_left)
-        SELECT d.entry_id, d.account, d.sequence, LEAST(d.due, d.spent - d.covered)
-        FROM charged d WHERE d.spent > d.covered
     )
     SELECT w.place, w.answer FROM answered w;
 END $$;

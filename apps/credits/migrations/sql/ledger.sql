@@ -1,58 +1,60 @@
--- Takes `p_amount` from the live grants in burn order: priority, soonest expiry, oldest (spec 05). What they don't
--- cover waits for the next grants; that is returned. The caller holds the account's row.
-CREATE OR REPLACE FUNCTION credits_burn(p_account uuid, p_entry uuid, p_sequence bigint, p_amount bigint) RETURNS bigint
-LANGUAGE plpgsql AS $$
-DECLARE
-    v_left bigint := p_amount;
-    v_take bigint;
-    g record;
+-- Lets the charges that the accounts posted since they were last looked at take what the live grants hold, in burn order:
+-- priority, soonest expiry, oldest (spec 05). What they don't cover waits for the next grants. Nothing but this, a grant's
+-- beginning or end, and a reversal changes what is left of a grant, and each of those burns first; so it comes to the
+-- same whether each charge burns at once or many of them later. The caller holds the accounts' rows.
+CREATE OR REPLACE FUNCTION credits_burn(p_accounts uuid[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    -- Nearly always the first grant pays it all: one statement instead of three.
-    WITH first AS (
-        SELECT id, remaining FROM credits_creditgrant WHERE account_id = p_account AND NOT is_spent
-        ORDER BY priority, expires_at, created_at, id LIMIT 1
+    WITH charge AS MATERIALIZED (
+        SELECT e.id, e.account_id, e.sequence, -e.amount AS due,
+            (sum(-e.amount) OVER (PARTITION BY e.account_id ORDER BY e.sequence))::bigint AS spent
+        FROM credits_creditaccount a
+        JOIN credits_creditentry e ON e.account_id = a.organization_id AND e.sequence > a.burned_sequence
+        WHERE a.organization_id = ANY (p_accounts) AND e.amount < 0 AND e.kind <> 'expiry'
+    ), live AS MATERIALIZED (
+        -- Each grant covers the stretch from `begins` to `ends` of what its account spends.
+        SELECT g.id, g.account_id, (sum(g.remaining) OVER burning)::bigint AS ends,
+            (sum(g.remaining) OVER burning)::bigint - g.remaining AS begins
+        FROM credits_creditgrant g WHERE g.account_id = ANY (p_accounts) AND NOT g.is_spent
+        WINDOW burning AS (PARTITION BY g.account_id ORDER BY g.priority, g.expires_at, g.created_at, g.id
+            ROWS UNBOUNDED PRECEDING)
+    ), burned AS MATERIALIZED (
+        SELECT c.id AS entry_id, c.account_id, c.sequence, l.id AS grant_id, l.begins,
+            LEAST(c.spent, l.ends) - GREATEST(c.spent - c.due, l.begins) AS amount
+        FROM charge c
+        JOIN live l ON l.account_id = c.account_id AND l.begins < c.spent AND l.ends > c.spent - c.due
+    ), kept AS (
+        INSERT INTO credits_grantburn (entry_id, grant_id, amount)
+        SELECT b.entry_id, b.grant_id, b.amount FROM burned b ORDER BY b.account_id, b.sequence, b.begins
     ), taken AS (
-        UPDATE credits_creditgrant x SET remaining = x.remaining - p_amount FROM first
-        WHERE x.id = first.id AND first.remaining >= p_amount RETURNING x.id
-    )
-    INSERT INTO credits_grantburn (entry_id, grant_id, amount) SELECT p_entry, taken.id, p_amount FROM taken;
-    IF FOUND THEN
-        RETURN 0;
-    END IF;
-    FOR g IN SELECT id, remaining FROM credits_creditgrant WHERE account_id = p_account AND NOT is_spent
-        ORDER BY priority, expires_at, created_at, id
-    LOOP
-        v_take := LEAST(v_left, g.remaining);
-        UPDATE credits_creditgrant SET remaining = remaining - v_take WHERE id = g.id;
-        INSERT INTO credits_grantburn (entry_id, grant_id, amount) VALUES (p_entry, g.id, v_take);
-        v_left := v_left - v_take;
-        EXIT WHEN v_left = 0;
-    END LOOP;
-    IF v_left > 0 THEN
+        UPDATE credits_creditgrant g SET remaining = g.remaining - t.amount
+        FROM (SELECT b.grant_id, sum(b.amount)::bigint AS amount FROM burned b GROUP BY b.grant_id) t
+        WHERE g.id = t.grant_id
+    ), owed AS (
         INSERT INTO credits_uncoveredcharge (entry_id, account_id, sequence, amount_left)
-        VALUES (p_entry, p_account, p_sequence, v_left);
-    END IF;
-    RETURN v_left;
+        SELECT c.id, c.account_id, c.sequence, LEAST(c.due, c.spent - COALESCE(l.covered, 0)) FROM charge c
+        LEFT JOIN (SELECT account_id, max(ends) AS covered FROM live GROUP BY account_id) l
+            ON l.account_id = c.account_id
+        WHERE c.spent > COALESCE(l.covered, 0)
+    )
+    UPDATE credits_creditaccount SET burned_sequence = last_sequence
+    WHERE organization_id = ANY (p_accounts) AND burned_sequence < last_sequence;
 END $$;
 
--- Posts one entry: moves the balance, gives the entry its place, and lets a charge burn grants. `p_released` is taken
--- off what is held. With `p_force` the debt is recorded though it breaks the floor, which then moves with it.
+-- Posts one entry: moves the balance and gives the entry its place; a charge burns later. `p_released` is taken off what is held. With
+-- `p_force` the debt is recorded though it breaks the floor, which then moves with it.
 CREATE OR REPLACE FUNCTION credits_post(e credits_creditentry, p_released bigint, p_force boolean) RETURNS credits_creditaccount
 LANGUAGE plpgsql AS $$
 DECLARE
     a credits_creditaccount;
-    v_uncovered bigint;
 BEGIN
     UPDATE credits_creditaccount SET balance = balance + e.amount, held = held - p_released,
         last_sequence = last_sequence + 1,
+        burned_sequence = CASE WHEN burned_sequence = last_sequence AND (e.amount >= 0 OR e.kind = 'expiry')
+            THEN last_sequence + 1 ELSE burned_sequence END,
         floor = CASE WHEN p_force THEN LEAST(floor, balance + e.amount - held + p_released) ELSE floor END
     WHERE organization_id = e.account_id RETURNING * INTO STRICT a;
     e.sequence := a.last_sequence;
     e.balance_after := a.balance;
     INSERT INTO credits_creditentry SELECT e.*;
-    IF e.amount < 0 AND e.kind IN ('consumption', 'capture', 'adjustment') THEN
-        -- An assignment: `PERFORM` would be a query of its own.
-        v_uncovered := credits_burn(e.account_id, e.id, e.sequence, -e.amount);
-    END IF;
     RETURN a;
 END $$;

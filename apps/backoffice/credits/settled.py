@@ -1,0 +1,31 @@
+"""Pages that show grants and what they paid: the accounts shown settle first, so nobody sees what a late job left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from apps.backoffice.staff import context_of
+from apps.backoffice.staff_admin import RecordT, StaffAdmin
+from apps.credits.services import account_settle, accounts_burn
+
+
+class SettledAdmin(StaffAdmin[RecordT]):
+    """The page of an account, or of something that has an `account_id`."""
+
+    def record_or_404(self, request: HttpRequest, object_id: object) -> RecordT:
+        record = super().record_or_404(request, object_id)
+        account_settle(context_of(request), account_id=getattr(record, "account_id", record.pk))
+        return super().record_or_404(request, object_id)
+
+
+class SettledListAdmin(SettledAdmin[RecordT]):
+    """As `SettledAdmin`; the rows of the list show what their accounts' charges have left of them, too."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response = super().changelist_view(request, extra_context)
+        changes = (getattr(response, "context_data", None) or {}).get("cl")
+        if changes is not None and accounts_burn({row.account_id for row in changes.result_list}):
+            changes.get_results(request)
+        return response
