@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from apps.core.enums import LifecycleState
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.credits.enums import AccountType, OnInsufficient
@@ -68,25 +70,29 @@ class Consumption:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class CreditFacts:
-    """One row of `credits_facts`: committed state in one snapshot."""
+class CreditFacts(msgspec.Struct, frozen=True):
+    """One row of `credits_facts`, named as its columns: committed state in one snapshot."""
 
     organization_id: UUID | None
     closed_at: datetime | None
-    is_demo: bool
+    is_demo: bool | None
     user_exists: bool
     is_related: bool
     role: str | None
     workspace_organization_id: UUID | None
-    overlay: str
-    overlay_reason: str
-    payment_status: str
+    overlay_state: str | None
+    overlay_reason: str | None
+    payment_status: PaymentStatus | None
     grace_period_end_at: datetime | None
-    subscription_status: str
-    config_version: int
-    category_override: str
-    subscription: SubscriptionFacts | None
+    subscription_status: SubscriptionStatus | None
+    config_version: int | None
+    category_override: str | None
+    subscription_id: UUID | None
+    subscription_state: SubscriptionState | None
+    managed_by: ManagedBy | None
+    subscription_version: int | None
+    trial_ends_at: datetime | None
+    current_period_end: datetime | None
     has_account: bool
     balance: int
     held: int
@@ -94,13 +100,28 @@ class CreditFacts:
     next_due_at: datetime | None
     policy_id: UUID | None
     policy_version: int | None
-    billing_mode: str
+    billing_mode: str | None
     free_used: int
 
     @property
     def available(self) -> int:
         """What may still be spent, the overdraft included."""
         return self.balance - self.held + self.overdraft_limit
+
+    @property
+    def subscription(self) -> SubscriptionFacts | None:
+        """The workspace's record, where it has one."""
+        state, managed_by, version = self.subscription_state, self.managed_by, self.subscription_version
+        if self.subscription_id is None or state is None or managed_by is None or version is None:
+            return None
+        return SubscriptionFacts(
+            id=WorkspaceSubscriptionId(self.subscription_id),
+            state=state,
+            managed_by=managed_by,
+            version=version,
+            trial_ends_at=self.trial_ends_at,
+            current_period_end=self.current_period_end,
+        )
 
     def lifecycle_facts(self, workspace_id: UUID | None, at: datetime) -> LifecycleFacts:
         """What the resolver decides upon. Without a workspace the organization alone counts."""
@@ -110,66 +131,20 @@ class CreditFacts:
             organization_id=organization_id,
             at=at,
             organization_closed_at=self.closed_at,
-            payment_status=PaymentStatus(self.payment_status or PaymentStatus.UNINITIALIZED),
+            payment_status=self.payment_status or PaymentStatus.UNINITIALIZED,
             grace_period_end_at=self.grace_period_end_at,
-            subscription_status=SubscriptionStatus(self.subscription_status or SubscriptionStatus.PRE_SUBSCRIPTION),
-            payment_config_version=self.config_version,
+            subscription_status=self.subscription_status or SubscriptionStatus.PRE_SUBSCRIPTION,
+            payment_config_version=self.config_version or 0,
             subscription=self.subscription,
-            overlay=LifecycleState(self.overlay) if self.overlay else None,
-            overlay_reason=self.overlay_reason,
+            overlay=LifecycleState(self.overlay_state) if self.overlay_state else None,
+            overlay_reason=self.overlay_reason or "",
         )
 
 
 def facts_from(row: Mapping[str, Any]) -> CreditFacts:
-    """The facts as PostgreSQL's JSON spells them."""
-    return CreditFacts(
-        organization_id=_uuid(row["organization_id"]),
-        closed_at=_moment(row["closed_at"]),
-        is_demo=bool(row["is_demo"]),
-        user_exists=bool(row["user_exists"]),
-        is_related=bool(row["is_related"]),
-        role=row["role"],
-        workspace_organization_id=_uuid(row["workspace_organization_id"]),
-        overlay=row["overlay_state"] or "",
-        overlay_reason=row["overlay_reason"] or "",
-        payment_status=row["payment_status"] or "",
-        grace_period_end_at=_moment(row["grace_period_end_at"]),
-        subscription_status=row["subscription_status"] or "",
-        config_version=row["config_version"] or 0,
-        category_override=row["category_override"] or "",
-        subscription=_subscription(row),
-        has_account=row["has_account"],
-        balance=row["balance"],
-        held=row["held"],
-        overdraft_limit=row["overdraft_limit"],
-        next_due_at=_moment(row["next_due_at"]),
-        policy_id=_uuid(row["policy_id"]),
-        policy_version=row["policy_version"],
-        billing_mode=row["billing_mode"] or "",
-        free_used=row["free_used"],
-    )
-
-
-def _subscription(row: Mapping[str, Any]) -> SubscriptionFacts | None:
-    if row["subscription_id"] is None:
-        return None
-    return SubscriptionFacts(
-        id=WorkspaceSubscriptionId(UUID(row["subscription_id"])),
-        state=SubscriptionState(row["subscription_state"]),
-        managed_by=ManagedBy(row["managed_by"]),
-        version=row["subscription_version"],
-        trial_ends_at=_moment(row["trial_ends_at"]),
-        current_period_end=_moment(row["current_period_end"]),
-    )
+    """The facts that a statement answered among other things."""
+    return msgspec.convert(row, CreditFacts)
 
 
 # A product names the same organizations, people and workspaces all day, and reading an id costs as much as a rule.
 uuid_of = lru_cache(maxsize=16_384)(UUID)
-
-
-def _uuid(text: str | None) -> UUID | None:
-    return uuid_of(text) if text else None
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

@@ -88,7 +88,7 @@ def not_related(product: str, organization_id: UUID) -> ForbiddenError:
 
 def decision_refusal(decision: Decision, question: Question, decision_id: UUID, known: list[str]) -> CountinghouseError:
     """A denial of the gate as the refusal of a consumption."""
-    code, chain = decision.answer.code, decision.answer.chain
+    code, chain = decision.code, decision.chain
     facts = [step.fact for step in chain if step.outcome == "deny"]
     fact = facts[-1] if facts else ""
     if code == "insufficient_credits":

@@ -21,16 +21,25 @@ from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision, Rul
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What we answer. `price` is None where the operation has none; `category` is that of the usage."""
+    """What we answer, to which question, upon which facts. `price` is None where the operation has none."""
 
-    answer: Answer
+    facts: CreditFacts
+    question: Question
+    verdict: Verdict
+    code: str
+    chain: tuple[Reason, ...]
     price: int | None
     lifecycle: LifecycleDecision | None
     warnings: tuple[str, ...] = ()
 
     @property
     def is_allowed(self) -> bool:
-        return self.answer.verdict is Verdict.ALLOW
+        return self.verdict is Verdict.ALLOW
+
+    @property
+    def answer(self) -> Answer:
+        """The answer with the records that it rests on, as a receipt keeps it. Most answers are not kept."""
+        return Answer(self.verdict, self.code, self.chain, _records(self.facts, self.question))
 
 
 def decide(
@@ -39,20 +48,27 @@ def decide(
     """Whether the account may consume. `outcome` None asks before the run; then it counts as billable."""
     chain: list[Reason] = []
     lifecycle = resolve(facts.lifecycle_facts(question.workspace_id, at)) if facts.organization_id else None
-    code = _membership(facts, question, chain) or _lifecycle(lifecycle, question, chain)
+    # Nobody's account yet: no lifecycle stands in the way.
+    allowance = lifecycle.allowance(LifecycleNeed.CONSUME) if lifecycle else Allowance.YES
+    code = _membership(facts, question, chain)
+    if code is None and lifecycle is not None:
+        code = _lifecycle(lifecycle, allowance, question, chain)
     price = terms.prices.get(question.operation) if terms else None
     charge: int | None = None
     if code is None:
         code, charge = _price(facts, terms, price, question, outcome, chain)
     if code is None and charge is not None:
-        code = _affordable(facts, question, lifecycle, charge, chain)
-    answer = Answer(
+        code = _affordable(facts, question, allowance, charge, chain)
+    return Decision(
+        facts=facts,
+        question=question,
         verdict=Verdict.DENY if code else Verdict.ALLOW,
         code=code or "ok",
         chain=tuple(chain),
-        records=_records(facts, question),
+        price=charge,
+        lifecycle=lifecycle,
+        warnings=("payment_grace_period",) if allowance is Allowance.WITH_WARNING else (),
     )
-    return Decision(answer, charge, lifecycle, _warnings(lifecycle))
 
 
 def _membership(facts: CreditFacts, question: Question, chain: list[Reason]) -> str | None:
@@ -68,17 +84,16 @@ def _membership(facts: CreditFacts, question: Question, chain: list[Reason]) -> 
     return None
 
 
-def _lifecycle(decision: LifecycleDecision | None, question: Question, chain: list[Reason]) -> str | None:
-    if decision is None:
-        return None
-    is_allowed = decision.permits(LifecycleNeed.CONSUME)
+def _lifecycle(
+    decision: LifecycleDecision, allowance: Allowance, question: Question, chain: list[Reason]
+) -> str | None:
+    is_allowed = allowance.permits(None)
     verdict = "allow" if is_allowed else "deny"
     for step in decision.trace:
         if question.workspace_id is not None or not step.record.startswith("workspace:"):
             outcome = "pass" if step.outcome is RuleOutcome.PASSES else verdict
             chain.append(Reason(step.rule, outcome, step.fact, step.record))
-    allowance = decision.allowance(LifecycleNeed.CONSUME).value
-    fact = f"in the lifecycle {decision.state.value}, credits may be consumed: {allowance}"
+    fact = f"in the lifecycle {decision.state.value}, credits may be consumed: {allowance.value}"
     chain.append(Reason("lifecycle", verdict, fact))
     return None if is_allowed else "lifecycle_denied"
 
@@ -117,11 +132,10 @@ def _price(
 
 
 def _affordable(
-    facts: CreditFacts, question: Question, lifecycle: LifecycleDecision | None, charge: int, chain: list[Reason]
+    facts: CreditFacts, question: Question, allowance: Allowance, charge: int, chain: list[Reason]
 ) -> str | None:
     record = f"credit_account:{facts.organization_id}" if facts.has_account else ""
-    grants_only = lifecycle is not None and lifecycle.allowance(LifecycleNeed.CONSUME) is Allowance.FROM_GRANTS_ONLY
-    available = facts.available - (facts.overdraft_limit if grants_only else 0)
+    available = facts.available - (facts.overdraft_limit if allowance is Allowance.FROM_GRANTS_ONLY else 0)
     if not facts.has_account:
         fact = f"{question.account} has no account yet; it is made with the first grant"
         chain.append(Reason("balance", "deny", fact, record))
@@ -138,22 +152,15 @@ def _records(facts: CreditFacts, question: Question) -> tuple[RecordRead, ...]:
     organization_id, subscription = facts.organization_id, facts.subscription
     read = [
         RecordRead(f"organization:{organization_id}", facts.closed_at.isoformat() if facts.closed_at else "open"),
-        RecordRead(f"payment_config:{organization_id}", str(facts.config_version)),
+        RecordRead(f"payment_config:{organization_id}", str(facts.config_version or 0)),
         RecordRead(f"credit_account:{organization_id}", f"balance {facts.balance}, held {facts.held}"),
     ]
     if question.user_id is not None:
         read.append(RecordRead(f"membership:{organization_id}:{question.user_id}", facts.role or "none"))
     if question.workspace_id is not None:
-        read.append(RecordRead(f"workspace:{question.workspace_id}", facts.overlay or "no overlay"))
+        read.append(RecordRead(f"workspace:{question.workspace_id}", facts.overlay_state or "no overlay"))
     if subscription is not None:
         read.append(RecordRead(f"workspace_subscription:{subscription.id}", str(subscription.version)))
     if facts.policy_id is not None:
         read.append(RecordRead(f"credit_policy:{facts.policy_id}", str(facts.policy_version)))
     return tuple(read)
-
-
-def _warnings(lifecycle: LifecycleDecision | None) -> tuple[str, ...]:
-    if lifecycle is None:
-        return ()
-    warns = lifecycle.allowance(LifecycleNeed.CONSUME) is Allowance.WITH_WARNING
-    return ("payment_grace_period",) if warns else ()

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import msgspec
 
-from apps.credits.contracts import CreditFacts, Question, facts_from
+from apps.credits.contracts import CreditFacts, Question
 from apps.credits.statements import fetch_all
 
+_ROW = msgspec.json.Decoder(CreditFacts)
 _FACTS = "SELECT to_jsonb(f) FROM credits_facts(%s, %s, %s, %s, %s, %s, %s) f"
 
 
@@ -20,4 +21,4 @@ def credit_facts(product_id: UUID | None, question: Question, at: datetime) -> C
         _FACTS,
         (at, product_id, account.type.value, account.id, question.user_id, question.workspace_id, question.operation),
     )
-    return facts_from(msgspec.json.decode(row))
+    return _ROW.decode(row)

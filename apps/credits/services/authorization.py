@@ -138,12 +138,12 @@ def _answer(
     facts: CreditFacts, decision: Decision, local: LocalDecision | None, receipt_id: object, hold: Hold | None
 ) -> dict[str, Plain]:
     is_local = local is not None and facts.billing_mode != BillingMode.CENTRAL
-    verdict = local.decision if local is not None and is_local else decision.answer.verdict.value
-    is_ours = verdict == decision.answer.verdict.value
+    verdict = local.decision if local is not None and is_local else decision.verdict.value
+    is_ours = verdict == decision.verdict.value
     # Plain already, part by part: to walk through it all again would cost more than the decision.
     answer: dict[str, Plain] = {
         "decision": verdict,
-        "code": decision.answer.code if is_ours else "decided_by_product",
+        "code": decision.code if is_ours else "decided_by_product",
         "decided_by": "local" if is_local else "central",
         "price": decision.price,
         "balance": facts.balance,
@@ -151,7 +151,7 @@ def _answer(
         "available": facts.available,
         "lifecycle": decision.lifecycle.state.value if decision.lifecycle else None,
         "warnings": list(decision.warnings),
-        "explanation": [*chain_values(decision.answer.chain)],
+        "explanation": [*chain_values(decision.chain)],
         "decision_id": str(receipt_id) if receipt_id else None,
         "hold": None
         if hold is None
@@ -180,8 +180,8 @@ def _compare(
         local_decision=local.decision,
         local_balance=local.balance,
         local_charge=local.charge,
-        central_decision=decision.answer.verdict.value,
-        central_code=decision.answer.code,
+        central_decision=decision.verdict.value,
+        central_code=decision.code,
         central_balance=facts.balance,
         central_charge=decision.price,
         request_id=context.request_id,
@@ -191,10 +191,10 @@ def _compare(
 
 def difference_of(facts: CreditFacts, decision: Decision, local: LocalDecision) -> DisagreementClass | None:
     """The gravest thing in which the two decisions differ; None where they agree."""
-    differs = local.decision != decision.answer.verdict.value
-    if decision.answer.code == "unknown_operation":
+    differs = local.decision != decision.verdict.value
+    if decision.code == "unknown_operation":
         return DisagreementClass.UNKNOWN_OPERATION
-    if differs and decision.answer.code == "not_a_member":
+    if differs and decision.code == "not_a_member":
         return DisagreementClass.MEMBERSHIP
     if differs:
         return DisagreementClass.VERDICT
