@@ -17,7 +17,8 @@ from billing_site.launcher.processes import fresh_log, spawn
 
 HOST = "127.0.0.1"
 WEB_WORKERS = 2
-WEB_THREADS = 4
+# One thread computes while another waits for the database; more would wait for the interpreter, and for each other.
+WEB_THREADS = 2
 TASK_PROCESSES = 2
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 30.0

@@ -40,6 +40,7 @@ API = "/api/v1/internal"
 _PRICE = Price(OPERATION, "run", 1_000, minimum_charge=1_000, free_quantity=MICRO)
 
 
+@cache
 def id_of(kind: str, number: int) -> uuid.UUID:
     """A fixed id, so that pgbench can compute it: organizations "8", users "9", workspaces "a"."""
     return uuid.UUID(f"{number:08d}-0000-4000-{kind}000-000000000000")
