@@ -21,7 +21,7 @@ _POST = (
     "SELECT (a).balance, (a).held, (a).overdraft_limit FROM (SELECT credits_post("
     "jsonb_populate_record(NULL::credits_creditentry, %s::jsonb), %s, %s) AS a) posted"
 )
-_CHARGES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.ADJUSTMENT})
+CHARGES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.ADJUSTMENT})
 _DEFAULTS = {
     "operation": "",
     "quantity": 0,
@@ -81,7 +81,7 @@ def post(
     with connection.cursor() as cursor:
         cursor.execute(_POST, [json.dumps(plain(entry)), released, force])
         balance, held, overdraft_limit = cursor.fetchone() or (0, 0, 0)
-    if kind in _CHARGES:
+    if kind in CHARGES:
         burn([account_id])
     return Posted(entry_id, balance, held, overdraft_limit)
 

@@ -20,7 +20,7 @@ from apps.core.jobs import job_run_request
 from apps.core.jobs.runner import job_run_execute
 from apps.core.states import JobRunStatus
 from apps.credits.jobs import expire_grants, release_holds
-from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, Hold
+from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, GrantBurn, Hold
 from apps.credits.services import account_settle, credits_authorize, credits_consume, entry_reverse, hold_capture
 from apps.credits.services.holds import CaptureWish
 from tests.contexts import console_context, product_context
@@ -138,6 +138,16 @@ def test_a_run_for_one_organization_leaves_the_others_and_demo_tenants_wait_to_b
         assert other.account.balance == MICRO
         assert run_jobs(include_demo=True)["accounts"] == 1
         assert not CreditAccount.objects.filter(balance__gt=0).exists()
+
+
+def test_the_jobs_burn_what_was_charged_and_then_find_nothing() -> None:
+    place = make_place(whole_credits=10)
+    credits_consume(place.context, consumption=consumption(place, operation="unit", quantity=4 * MICRO))
+    assert not GrantBurn.objects.exists()
+    assert run_jobs()["accounts"] == 1
+    assert GrantBurn.objects.get().amount == 4 * MICRO
+    assert run_jobs()["accounts"] == 0
+    assert_sound()
 
 
 def _demo_place() -> Place:

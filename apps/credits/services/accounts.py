@@ -48,7 +48,10 @@ def account_for_update(account_id: UUID) -> CreditAccount | None:
 
 @transaction.atomic
 def account_settle(context: ExecutionContext, *, account_id: UUID) -> dict[str, int]:
-    """Bring the account up to now. Returns how many holds were released, grants begun and grants expired."""
+    """Bring the account up to now: its charges burn, what is due happens.
+
+    Returns how many holds were released, grants begun and grants expired.
+    """
     now = clock.now()
     account = account_for_update(account_id)
     counts = {"holds_released": 0, "grants_begun": 0, "grants_expired": 0}

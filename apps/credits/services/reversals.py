@@ -14,7 +14,7 @@ from apps.core.idempotency import Answer, idempotent
 from apps.core.ids import OrganizationId
 from apps.credits import events
 from apps.credits.enums import EntryKind
-from apps.credits.ledger import Posted, pay_debts, post
+from apps.credits.ledger import CHARGES, Posted, pay_debts, post
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, GrantBurn, UncoveredCharge
 from apps.credits.refusals import InsufficientCreditsError, above, unknown_entry
 from apps.credits.services.accounts import (
@@ -25,8 +25,6 @@ from apps.credits.services.accounts import (
     next_due_refresh,
 )
 from apps.credits.services.consumption import scope_of
-
-_CHARGES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.ADJUSTMENT})
 
 
 def entry_reverse(
@@ -104,8 +102,8 @@ def _reverse(context: ExecutionContext, entry_id: UUID, key: str, reason: str, a
 
 
 def _guard(entry: CreditEntry, given: int) -> None:
-    if EntryKind(entry.kind) not in _CHARGES or entry.amount == 0:
-        what = "charged nothing" if EntryKind(entry.kind) in _CHARGES else f"is no charge but of the kind {entry.kind}"
+    if EntryKind(entry.kind) not in CHARGES or entry.amount == 0:
+        what = "charged nothing" if EntryKind(entry.kind) in CHARGES else f"is no charge but of the kind {entry.kind}"
         raise UnprocessableError(
             f"The entry {entry.pk} {what}, so there is nothing to give back.",
             code="nothing_to_reverse",
