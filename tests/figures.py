@@ -27,8 +27,18 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The figures of the promises that were kept, in the order of their tests."""
-    for report in terminalreporter.stats.get("passed", []):
+    """The figures of the promises that were kept, in the order of their tests; one line for all cases of a figure."""
+    broken = set(_figures(terminalreporter, "failed"))
+    for figure, seconds in _figures(terminalreporter, "passed").items():
+        if figure not in broken:
+            terminalreporter.write_line(f"kept in {seconds:6.1f} s  {figure}")
+
+
+def _figures(terminalreporter: pytest.TerminalReporter, outcome: str) -> dict[str, float]:
+    """How long the cases of each figure took that ended so."""
+    seconds: dict[str, float] = {}
+    for report in terminalreporter.stats.get(outcome, []):
         for name, figure in report.user_properties:
             if name == "figure":
-                terminalreporter.write_line(f"kept in {report.duration:6.1f} s  {figure}")
+                seconds[figure] = seconds.get(figure, 0.0) + report.duration
+    return seconds
