@@ -89,8 +89,8 @@ def post(
 def burn(account_ids: Sequence[UUID]) -> None:
     """Let what the locked accounts were charged since the last time burn their grants.
 
-    A consumption leaves that to whoever comes next, since it costs more than the consumption itself (spec 05, Which
-    grant paid: "at once or settled later in the same order").
+    A consumption leaves that to whoever comes next: it would be a quarter of its cost, and many burn together for far
+    less (spec 05, Which grant paid: "at once or settled later in the same order").
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT credits_burn(%s)", [list(account_ids)])
