@@ -64,6 +64,17 @@ class Model:
     def available(self) -> int:
         return self.balance - self.held + self.overdraft
 
+    def shown(self) -> dict[str, object]:
+        """The account, what is left by grant, and who paid how much of each charge."""
+        return {
+            "balance": self.balance,
+            "held": self.held,
+            "left": {name: grant.left for name, grant in self.grants.items()},
+            "paid": {name: charge.paid for name, charge in self.charges.items() if charge.paid},
+            "unpaid": {name: charge.unpaid for name, charge in self.charges.items() if charge.unpaid},
+            "entries": self.entries,
+        }
+
     def settle(self, now: datetime) -> None:
         """Holds that have ended are gone; ended grants lose what no hold was promised."""
         self.holds = {key: hold for key, hold in self.holds.items() if hold[1] > now}

@@ -235,18 +235,6 @@ def shown_by_product(place: Place) -> dict[str, object]:
     }
 
 
-def shown_by_model(model: Model) -> dict[str, object]:
-    """The same of the model."""
-    return {
-        "balance": model.balance,
-        "held": model.held,
-        "left": {name: grant.left for name, grant in model.grants.items()},
-        "paid": {name: charge.paid for name, charge in model.charges.items() if charge.paid},
-        "unpaid": {name: charge.unpaid for name, charge in model.charges.items() if charge.unpaid},
-        "entries": model.entries,
-    }
-
-
 _AT_ONCE = ("balance", "held", "entries")
 
 
@@ -270,7 +258,7 @@ def disagreement(seed: int, model: Model) -> str | None:
             next_due_at = place.account.next_due_at
             if is_looked_at or (next_due_at is not None and next_due_at <= life.now):
                 account_settle(place.context, account_id=place.organization.pk)
-        product, expected = shown_by_product(place), shown_by_model(model)
+        product, expected = shown_by_product(place), model.shown()
         if not is_looked_at:
             product, expected = ({name: side[name] for name in _AT_ONCE} for side in (product, expected))
         if product != expected:

@@ -26,6 +26,8 @@ class SettledListAdmin(SettledAdmin[RecordT]):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         response = super().changelist_view(request, extra_context)
         changes = (getattr(response, "context_data", None) or {}).get("cl")
-        if changes is not None and accounts_burn({row.account_id for row in changes.result_list}):
-            changes.get_results(request)
+        if changes is not None:
+            shown = {row.account_id for row in changes.result_list}
+            if accounts_burn(context_of(request), account_ids=shown):
+                changes.get_results(request)
         return response

@@ -16,6 +16,7 @@ from apps.backoffice.display import NOTHING, badge, code, link, moment, page_url
 from apps.backoffice.filters import choice_filter, days_filter, flag_filter, organization_filter
 from apps.backoffice.pages.credit_choices import product_choices
 from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.staff import context_of
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core import clock
 from apps.credits.enums import GrantType, HoldStatus
@@ -219,7 +220,8 @@ class UncoveredChargeAdmin(SettledAdmin[UncoveredCharge]):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if self.has_view_permission(request):
             # A debt is a line here once it has found no grant.
-            accounts_burn(CreditAccount.objects.filter(balance__lt=0).values_list("pk", flat=True))
+            in_debt = CreditAccount.objects.filter(balance__lt=0).values_list("pk", flat=True)
+            accounts_burn(context_of(request), account_ids=in_debt)
         return super().changelist_view(request, extra_context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UncoveredCharge]:

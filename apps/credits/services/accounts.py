@@ -69,7 +69,7 @@ def account_settle(context: ExecutionContext, *, account_id: UUID) -> dict[str, 
 
 
 @transaction.atomic
-def accounts_burn(account_ids: Iterable[UUID]) -> int:
+def accounts_burn(context: ExecutionContext, *, account_ids: Iterable[UUID]) -> int:
     """Let what the accounts were charged since the last time burn their grants; how many of them had been charged."""
     behind = CreditAccount.objects.filter(pk__in=account_ids, burned_sequence__lt=F("last_sequence"))
     found = list(behind.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))

@@ -176,15 +176,14 @@ LOWERED_BY_GRACE = frozenset({LifecycleState.TRIAL, LifecycleState.ACTIVE})
 
 def resolve(facts: LifecycleFacts) -> LifecycleDecision:
     """Decide the lifecycle of one workspace. Total: every combination of facts has exactly one answer."""
-    records = _records(facts)
     trace: list[RuleStep] = []
     for rule in RULES:
-        trace.append(rule(facts, records))
+        trace.append(rule(facts))
         if trace[-1].state is not None:
             break
     decided = trace[-1]
     state = decided.state or LifecycleState.SUSPENDED_READ_ONLY  # the last rule always decides; if not, fail closed
-    lowering = _grace_period(facts, records, state)
+    lowering = _grace_period(facts, state)
     trace.append(lowering)
     return LifecycleDecision(
         workspace_id=facts.workspace_id,
@@ -195,75 +194,59 @@ def resolve(facts: LifecycleFacts) -> LifecycleDecision:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Records:
-    """The names of the records that every rule may speak of, written once: writing ids costs more than deciding."""
-
-    organization: str
-    payment_config: str
-    workspace: str
-
-
-def _records(facts: LifecycleFacts) -> _Records:
-    organization_id = str(facts.organization_id)
-    return _Records(
-        f"organization:{organization_id}", f"payment_config:{organization_id}", f"workspace:{facts.workspace_id}"
-    )
-
-
 def _step(rule: str, source: LifecycleSource, fact: str, record: str, state: LifecycleState | None = None) -> RuleStep:
     outcome = RuleOutcome.PASSES if state is None else RuleOutcome.DECIDES
     return RuleStep(rule=rule, source=source, outcome=outcome, fact=fact, record=record, state=state)
 
 
-def _organization_closed(facts: LifecycleFacts, records: _Records) -> RuleStep:
-    source, record = LifecycleSource.ORGANIZATION, records.organization
+def _organization_closed(facts: LifecycleFacts) -> RuleStep:
+    source, record = LifecycleSource.ORGANIZATION, f"organization:{facts.organization_id}"
     if facts.organization_closed_at is None:
         return _step("organization_closed", source, "the organization is open", record)
     fact = f"the organization was closed on {_day(facts.organization_closed_at)}"
     return _step("organization_closed", source, fact, record, LifecycleState.CLOSED)
 
 
-def _payment_blocks(facts: LifecycleFacts, records: _Records) -> RuleStep:
+def _payment_blocks(facts: LifecycleFacts) -> RuleStep:
     blocks = facts.payment_status in BLOCKING_PAYMENT_STATUSES
     return _step(
         "payment_blocks",
         LifecycleSource.PAYMENT_STATUS,
         f"the payment status is {facts.payment_status.value}",
-        records.payment_config,
+        _payment_config(facts),
         LifecycleState.SUSPENDED_READ_ONLY if blocks else None,
     )
 
 
-def _subscription_record(facts: LifecycleFacts, records: _Records) -> RuleStep:
+def _subscription_record(facts: LifecycleFacts) -> RuleStep:
     source, record = LifecycleSource.SUBSCRIPTION, facts.subscription
     if record is None:
-        return _step("subscription", source, "the workspace has no subscription record", records.workspace)
+        return _step("subscription", source, "the workspace has no subscription record", _workspace(facts))
     fact = f"the subscription record is {record.state.value}, managed by {record.managed_by.value}"
     where = f"workspace_subscription:{record.id}"
     return _step("subscription", source, fact, where, STATE_OF_SUBSCRIPTION[record.state])
 
 
-def _manual_overlay(facts: LifecycleFacts, records: _Records) -> RuleStep:
+def _manual_overlay(facts: LifecycleFacts) -> RuleStep:
     source = LifecycleSource.MANUAL_OVERLAY
     if facts.overlay is None:
-        return _step("manual_overlay", source, "no manual overlay is set", records.workspace)
+        return _step("manual_overlay", source, "no manual overlay is set", _workspace(facts))
     fact = f"staff set the manual overlay {facts.overlay.value}: {facts.overlay_reason}"
-    return _step("manual_overlay", source, fact, records.workspace, facts.overlay)
+    return _step("manual_overlay", source, fact, _workspace(facts), facts.overlay)
 
 
-def _subscription_status(facts: LifecycleFacts, records: _Records) -> RuleStep:
+def _subscription_status(facts: LifecycleFacts) -> RuleStep:
     return _step(
         "subscription_status",
         LifecycleSource.SUBSCRIPTION_STATUS,
         f"the organization's subscription status is {facts.subscription_status.value}",
-        records.payment_config,
+        _payment_config(facts),
         STATE_OF_SUBSCRIPTION_STATUS[facts.subscription_status],
     )
 
 
-def _grace_period(facts: LifecycleFacts, records: _Records, state: LifecycleState) -> RuleStep:
-    source, record = LifecycleSource.PAYMENT_STATUS, records.payment_config
+def _grace_period(facts: LifecycleFacts, state: LifecycleState) -> RuleStep:
+    source, record = LifecycleSource.PAYMENT_STATUS, _payment_config(facts)
     if facts.payment_status is not PaymentStatus.GRACE_PERIOD:
         return _step("grace_period", source, "the organization is in no grace period", record)
     until = f" until {_day(facts.grace_period_end_at)}" if facts.grace_period_end_at else ""
@@ -274,7 +257,7 @@ def _grace_period(facts: LifecycleFacts, records: _Records, state: LifecycleStat
     return RuleStep("grace_period", source, RuleOutcome.LOWERS, fact, record, LifecycleState.GRACE)
 
 
-RULES: tuple[Callable[[LifecycleFacts, _Records], RuleStep], ...] = (
+RULES: tuple[Callable[[LifecycleFacts], RuleStep], ...] = (
     _organization_closed,
     _payment_blocks,
     _subscription_record,
@@ -297,6 +280,14 @@ def _review_reasons(facts: LifecycleFacts) -> tuple[str, ...]:
 
 def _has_passed(moment: datetime | None, at: datetime) -> bool:
     return moment is not None and moment < at
+
+
+def _workspace(facts: LifecycleFacts) -> str:
+    return f"workspace:{facts.workspace_id}"
+
+
+def _payment_config(facts: LifecycleFacts) -> str:
+    return f"payment_config:{facts.organization_id}"
 
 
 def _day(moment: datetime | None) -> str:
