@@ -37,6 +37,7 @@ def test_a_list_asks_as_much_for_30_rows_as_for_5(model: type[Model]) -> None:
     few = statements(client, url)
     for _ in range(25):
         MAKERS[model]()
+    # What is shown for the first time may settle first.
     statements(client, url)
     many = statements(client, url)
     assert len(many) == len(few), "\n".join(many)

@@ -19,6 +19,7 @@ class Migration(migrations.Migration):
         ),
         # Until now each charge burned at once.
         migrations.RunSQL("UPDATE credits_creditaccount SET burned_sequence = last_sequence", migrations.RunSQL.noop),
+        # No way back: functions that burn at once would not burn what waits by then.
         migrations.RunSQL(
             [
                 "DROP FUNCTION IF EXISTS credits_burn(uuid, uuid, bigint, bigint)",
@@ -27,6 +28,5 @@ class Migration(migrations.Migration):
                     for name in ("ledger", "consume_set", "consume")
                 ),
             ],
-            migrations.RunSQL.noop,
         ),
     ]
