@@ -42,7 +42,7 @@ def script_make(world: World, path: Path, *, hot: bool) -> Path:
     lines = [
         f"\\set org {'0' if hot else f'random(0, {world.size - 1})'}",
         "\\set lock random(1, 9000000000000000000)",
-        statement.replace("%s", filled, 1).replace("\n", " ") + ";",
+        statement.replace("$1", filled).replace("\n", " ") + ";",
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     _check_that_it_charges(lines[-1])

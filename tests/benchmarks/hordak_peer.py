@@ -1,4 +1,4 @@
-"""django-hordak in its own environment: transfers between accounts, one process, one connection."""
+"""django-hordak in its own environment: transfers between accounts, in one process."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from django.db import connection
 
+from tests.benchmarks.turns import CONNECTIONS
 from tests.counterparts.environments import python_environment
 
 _HERE = Path(__file__).resolve().parent
@@ -22,9 +23,9 @@ class Peer:
 
     process: subprocess.Popen[str]
 
-    def rate(self, name: str, seconds: float) -> float:
-        """How often it did that a second."""
-        return self._ask(f"{name} {seconds}")
+    def rate(self, name: str, seconds: float, connections: int = CONNECTIONS) -> float:
+        """How often it did that a second, by so many threads."""
+        return self._ask(f"{name} {seconds} {connections}")
 
     def rows(self) -> int:
         """How many rows its turns have left so far."""

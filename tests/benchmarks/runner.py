@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,13 +16,14 @@ from django.db import connection
 
 django.setup()
 
-from billing_site.launcher import places  # noqa: E402 - the applications come first
+from apps.credits.services import credits_consume  # noqa: E402 - the applications come first
+from billing_site.launcher import places  # noqa: E402
 from tests.benchmarks import floors, load, peers, webhooks  # noqa: E402
 from tests.benchmarks import world as worlds  # noqa: E402
 from tests.benchmarks.servers import Server, serving  # noqa: E402
 from tests.benchmarks.table import print_table  # noqa: E402
+from tests.benchmarks.turns import CONNECTIONS, rate  # noqa: E402
 
-CONNECTIONS = 8
 BATCH = 1_000
 
 
@@ -75,8 +75,9 @@ def main(size: Size) -> int:
         }
         sides = _sides(world, servers, folder, size, figures)
         if size.with_peers:
-            hordak = stack.enter_context(peers.peer_running("hordak", folder / "hordak.log", size=100))
+            hordak = stack.enter_context(peers.peer_running("hordak", folder / "hordak.log", size=size.organizations))
             sides["hordak transfer, in process"] = lambda seconds: hordak.rate("transfer", seconds)
+            sides["hordak transfer, one at a time"] = lambda seconds: hordak.rate("transfer", seconds, 1)
             stripe = stack.enter_context(peers.peer_running("djstripe", folder / "djstripe.log"))
             sides |= webhooks.sides(stripe, figures.add)
         _measure(sides, size, figures)
@@ -111,6 +112,9 @@ def _sides(
 
         return measure
 
+    def consume() -> None:
+        credits_consume(world.context, consumption=world.consumption())
+
     def batch(seconds: float) -> float:
         port, make = servers["product"].port, lambda: world.batch(BATCH)
         return load.run(port, seconds, 4, make, to_the_end=True).only(200).rate * BATCH
@@ -125,18 +129,9 @@ def _sides(
         "copy": lambda seconds: floors.copy_rate(world, seconds, BATCH),
         "pgbench": lambda seconds: floors.pgbench_rate(spread, max(1, round(seconds)), CONNECTIONS),
         "pgbench hot": lambda seconds: floors.pgbench_rate(hot, max(1, round(seconds)), CONNECTIONS),
-        "consume, in process": lambda seconds: _in_process(world, seconds),
+        "consume, in process": lambda seconds: rate(consume, seconds),
+        "consume, one at a time": lambda seconds: rate(consume, seconds, 1),
     }
-
-
-def _in_process(world: worlds.World, seconds: float) -> float:
-    from apps.credits.services import credits_consume  # noqa: PLC0415 - after the set-up
-
-    count, started = 0, time.perf_counter()
-    while time.perf_counter() - started < seconds:
-        credits_consume(world.context, consumption=world.consumption())
-        count += 1
-    return count / (time.perf_counter() - started)
 
 
 def _fresh_database() -> None:

@@ -16,7 +16,7 @@ ROWS: tuple[tuple[str, str, str, float, float], ...] = (
 )
 _SIDES = (
     *("bare", "authorize", "consume", "hot consume", "naive", "pgbench", "pgbench hot", "batch", "copy"),
-    *("consume, in process", "hordak transfer, in process"),
+    *("consume, in process", "hordak transfer, in process", "consume, one at a time", "hordak transfer, one at a time"),
     *("webhook, new", "dj-stripe webhook, new", "webhook, duplicate", "dj-stripe webhook, duplicate"),
 )
 _STATEMENTS = "statements: consume, authorize, replay, refusal"

@@ -11,7 +11,7 @@ from apps.credits.contracts import CreditFacts, Question
 from apps.credits.statements import fetch_all
 
 _ROW = msgspec.json.Decoder(CreditFacts)
-_FACTS = "SELECT to_jsonb(f) FROM credits_facts(%s, %s, %s, %s, %s, %s, %s) f"
+_FACTS = "SELECT to_jsonb(f) FROM credits_facts($1, $2, $3, $4, $5, $6, $7) f"
 
 
 def credit_facts(product_id: UUID | None, question: Question, at: datetime) -> CreditFacts:

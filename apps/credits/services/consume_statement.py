@@ -35,10 +35,10 @@ def _gate() -> str:
     return f"'{gate.letters}', {axes}"
 
 
-CONSUME = f"SELECT outcome, answer, facts FROM credits_consume(%s::jsonb, {_gate()})"  # noqa: S608 - our own enumerations
+CONSUME = f"SELECT outcome, answer, facts FROM credits_consume($1::jsonb, {_gate()})"  # noqa: S608 - our own enumerations
 
 
-BATCH = f"SELECT place, outcome, answer, facts FROM credits_consume_batch(%s::jsonb, %s::jsonb, {_gate()})"  # noqa: S608 - as above
+BATCH = f"SELECT place, outcome, answer, facts FROM credits_consume_batch($1::jsonb, $2::jsonb, {_gate()})"  # noqa: S608 - as above
 
 
 _CANONICAL = msgspec.json.Encoder(order="sorted")

@@ -136,7 +136,7 @@ def _send(
     sent = items_of(context, meant, known, terms, now, [expected.get(place) for place in places])
     failpoint("credits.before_statement")
     if batch:
-        rows = [(places[row[0] - 1], row[1:]) for row in fetched(BATCH, json_text(sent), json_text(common))]
+        rows = [(places[int(row[0]) - 1], row[1:]) for row in fetched(BATCH, json_text(sent), json_text(common))]
     else:
         rows = [(places[0], row) for row in fetched(CONSUME, json_text(common | sent[0]))]
     failpoint("credits.after_statement")

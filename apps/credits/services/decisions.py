@@ -21,7 +21,7 @@ _KEEP = """
 WITH refused AS (
     INSERT INTO core_idempotencyrecord (scope, key, operation, body_hash, outcome, status, answer, created_at)
     SELECT r->>'scope', r->>'key', r->>'operation', r->>'hash', 'refused', NULL, r->'answer', (r->>'at')::timestamptz
-    FROM jsonb_array_elements(%s::jsonb) r
+    FROM jsonb_array_elements($1::jsonb) r
     ON CONFLICT (scope, key) DO NOTHING RETURNING scope, key
 ), receipts AS (
 INSERT INTO subscriptions_decisionreceipt (id, kind, decision, code, organization_id, workspace_id, actor_label,
@@ -29,7 +29,7 @@ INSERT INTO subscriptions_decisionreceipt (id, kind, decision, code, organizatio
 SELECT (d->>'id')::uuid, d->>'kind', d->>'decision', d->>'code', (d->>'organization_id')::uuid,
     (d->>'workspace_id')::uuid, d->>'actor_label', d->'question', d->'chain', d->'records',
     (d->>'policy_version')::integer, d->>'request_id', (d->>'created_at')::timestamptz
-FROM jsonb_array_elements(%s::jsonb) d
+FROM jsonb_array_elements($2::jsonb) d
 WHERE d->>'key' IS NULL OR EXISTS (SELECT 1 FROM refused WHERE refused.key = d->>'key')
 )
 SELECT key FROM refused
