@@ -14,7 +14,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
 from psycopg import pq
 from psycopg.errors import error_from_result
 
@@ -35,10 +35,11 @@ def fetch_all(statement: str, parameters: Sequence[object]) -> list[tuple[Any, .
 
 
 def _fetch_all(statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
-    connection.ensure_connection()
-    raw: psycopg.Connection = connection.connection
+    database = connections[DEFAULT_DB_ALIAS]  # looked up once: each use of `connection` looks it up
+    database.ensure_connection()
+    raw: psycopg.Connection = database.connection
     values = [None if value is None else str(value).encode() for value in parameters]
-    with connection.wrap_database_errors:
+    with database.wrap_database_errors:
         if not raw.autocommit and raw.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             # Within Django's `atomic` the first statement begins the transaction, as psycopg's cursors do it.
             _checked(raw, raw.pgconn.exec_(b"BEGIN"))

@@ -34,7 +34,7 @@ CHOICE_FIELDS = [
     (model, field)
     for model in OURS
     for field in model._meta.local_fields
-    if isinstance(field, models.CharField) and field.choices
+    if isinstance(field, models.CharField | models.TextField) and field.choices
 ]
 
 

@@ -6,11 +6,13 @@ import json
 import random
 import uuid
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
+from apps.core.clock import now
 from apps.core.errors import (
     ConflictError,
     CountinghouseError,
@@ -167,6 +169,16 @@ def test_the_store_is_for_ever(statement: str) -> None:
     with pytest.raises(DatabaseError, match="Cannot"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)
     assert request(lambda: Answer(200, {})).replayed
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("outcome", ["answered", "refused", "lost"])
+@pytest.mark.parametrize("status", [None, 199, 200, 299, 300])
+def test_an_answer_has_the_status_of_a_success_and_a_refusal_has_none(outcome: str, status: int | None) -> None:
+    record = IdempotencyRecord(scope="s", key="k", outcome=outcome, status=status, answer={}, created_at=now())
+    is_possible = (outcome, status) in {("answered", 200), ("answered", 299), ("refused", None)}
+    with nullcontext() if is_possible else pytest.raises(IntegrityError), transaction.atomic():
+        record.save()
 
 
 @pytest.mark.django_db(transaction=True)

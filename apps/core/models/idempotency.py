@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.lookups import Exact, IsNull
 
 from apps.core.constraints import one_of
 from apps.core.models.protection import append_only
@@ -23,7 +24,7 @@ class IdempotencyRecord(models.Model):
     key = models.CharField(max_length=255)
     operation = models.CharField(max_length=80)
     body_hash = models.CharField(max_length=64, help_text="SHA-256 of the request's canonical form.")
-    outcome = models.CharField(max_length=16, choices=IdempotencyOutcome.choices)
+    outcome = models.TextField(choices=IdempotencyOutcome.choices)
     status = models.SmallIntegerField(null=True, blank=True, help_text="HTTP status of an answer; empty for a refusal.")
     answer = models.JSONField()
     created_at = models.DateTimeField()
@@ -33,10 +34,10 @@ class IdempotencyRecord(models.Model):
             models.UniqueConstraint(fields=["scope", "key"], name="idempotency_record_unique"),
             one_of("outcome", IdempotencyOutcome, "idempotency_record_outcome_known"),
             models.CheckConstraint(
-                condition=Q(outcome=IdempotencyOutcome.ANSWERED, status__gte=200, status__lte=299)
-                | Q(outcome=IdempotencyOutcome.REFUSED, status__isnull=True),
+                condition=Exact(Exact(F("outcome"), IdempotencyOutcome.ANSWERED), IsNull(F("status"), False)),
                 name="idempotency_record_status_iff_answered",
             ),
+            models.CheckConstraint(condition=Q(status__range=(200, 299)), name="idempotency_record_status_of_success"),
             models.CheckConstraint(condition=~Q(key="") & ~Q(scope=""), name="idempotency_record_has_key"),
         ]
         triggers: ClassVar = append_only("idempotency_record")

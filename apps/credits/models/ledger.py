@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.lookups import Exact, GreaterThan, In, IsNull
 
 from apps.core.constraints import one_of
 from apps.core.models.protection import append_only
@@ -25,7 +26,7 @@ class CreditEntry(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     account = models.ForeignKey(CreditAccount, on_delete=models.PROTECT, related_name="entries", db_index=False)
     sequence = models.BigIntegerField()
-    kind = models.CharField(max_length=16, choices=EntryKind.choices)
+    kind = models.TextField(choices=EntryKind.choices)
     amount = models.BigIntegerField()
     balance_after = models.BigIntegerField()
     product_id = models.UUIDField(null=True, blank=True)
@@ -33,14 +34,16 @@ class CreditEntry(models.Model):
     quantity = models.BigIntegerField(default=0)
     free_quantity = models.BigIntegerField(default=0, help_text="How much of the quantity the free quantity covered.")
     outcome = models.CharField(max_length=40, blank=True, default="")
-    category = models.CharField(max_length=16, choices=UsageCategory.choices, blank=True, default="")
+    category = models.TextField(choices=UsageCategory.choices, blank=True, default="")
     is_billable = models.BooleanField(default=False)
     is_late = models.BooleanField(default=False)
     acting_user_id = models.UUIDField(null=True, blank=True)
     workspace_id = models.UUIDField(null=True, blank=True)
     run_id = models.CharField(max_length=255, blank=True, default="")
     hold_id = models.UUIDField(null=True, blank=True)
-    grant = models.ForeignKey(CreditGrant, on_delete=models.PROTECT, null=True, blank=True, related_name="entries")
+    grant = models.ForeignKey(
+        CreditGrant, on_delete=models.PROTECT, null=True, blank=True, related_name="entries", db_index=False
+    )
     reversal_of = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversal")
     policy_version = models.PositiveIntegerField(null=True, blank=True)
     idempotency_key = models.CharField(max_length=255, blank=True, default="")
@@ -57,9 +60,8 @@ class CreditEntry(models.Model):
             one_of("kind", EntryKind, "credit_entry_kind_known"),
             one_of("category", UsageCategory, "credit_entry_category_known", also=[""]),
             models.CheckConstraint(
-                condition=Q(kind__in=[EntryKind.GRANT, EntryKind.REVERSAL], amount__gt=0)
-                | Q(kind__in=[EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.ADJUSTMENT], amount__lte=0)
-                | Q(kind=EntryKind.EXPIRY, amount__lt=0),
+                condition=Q(Exact(GreaterThan(F("amount"), 0), In(F("kind"), [EntryKind.GRANT, EntryKind.REVERSAL])))
+                & (~Q(kind=EntryKind.EXPIRY) | Q(amount__lt=0)),
                 name="credit_entry_sign_of_kind",
             ),
             models.CheckConstraint(
@@ -69,15 +71,17 @@ class CreditEntry(models.Model):
                 name="credit_entry_charges_regular_alone",
             ),
             models.CheckConstraint(
-                condition=Q(kind=EntryKind.REVERSAL, reversal_of__isnull=False)
-                | (~Q(kind=EntryKind.REVERSAL) & Q(reversal_of__isnull=True)),
+                condition=Exact(Exact(F("kind"), EntryKind.REVERSAL), IsNull(F("reversal_of"), False)),
                 name="credit_entry_reverses_iff_reversal",
             ),
             models.CheckConstraint(
                 condition=Q(free_quantity__gte=0, quantity__gte=F("free_quantity")), name="credit_entry_quantities"
             ),
         ]
-        indexes: ClassVar = [BrinIndex(fields=["recorded_at"], name="credit_entry_recorded")]
+        indexes: ClassVar = [
+            BrinIndex(fields=["recorded_at"], name="credit_entry_recorded"),
+            models.Index(fields=["grant"], condition=Q(grant__isnull=False), name="credit_entry_of_grant"),
+        ]
         triggers: ClassVar = append_only("credit_entry")
 
     def __str__(self) -> str:
