@@ -68,13 +68,13 @@ endpoint = WebhookEndpoint.objects.create(
     livemode=False,
     djstripe_owner_account=account,
 )
+client = Client(headers={"host": "localhost"})
 events = signed_events.SignedEvents("balance.available")
 
 
 def post(body: bytes, headers: dict[str, str]) -> None:
     """Deliver one event; an error where it is not accepted."""
     path = f"/webhook/{endpoint.djstripe_uuid}/"
-    client = Client(headers={"host": "localhost"})
     answer = client.post(path, body, content_type="application/json", headers=headers)
     if answer.status_code != 200:
         raise RuntimeError(f"dj-stripe answered {answer.status_code}")

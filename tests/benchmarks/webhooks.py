@@ -26,12 +26,12 @@ class Inbox:
 
     def __init__(self) -> None:
         settings.WEBHOOK_SECRETS = {**settings.WEBHOOK_SECRETS, "stripe": [SECRET]}
+        self._client = Client(headers={"host": "localhost"})
         self._events = SignedEvents("invoice.paid")
         self._post(*self._events.known())
 
     def _post(self, body: bytes, headers: dict[str, str]) -> None:
-        client = Client(headers={"host": "localhost"})
-        answer = client.post("/webhooks/stripe", body, content_type="application/json", headers=headers)
+        answer = self._client.post("/webhooks/stripe", body, content_type="application/json", headers=headers)
         if answer.status_code != http.HTTPStatus.OK:
             raise RuntimeError(f"The inbox answered {answer.status_code}: {answer.content.decode()}")
 

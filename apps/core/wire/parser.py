@@ -24,6 +24,7 @@ DEEPEST = 20
 DEFAULT_BODY_LIMIT = 1024 * 1024
 _UNSAFE = re.compile("[\x00\ud800-\udfff]")
 _LONGEST_ECHO = 100
+_CONTAINERS = (dict, list)
 
 
 class StrictJSONParser(BaseParser):
@@ -102,8 +103,9 @@ def _check_tree(root: dict[str, Any], *, look_into_strings: bool) -> None:
         below: list[Any] = []
         for container in level:
             for name, member in _members(container):
-                _check_member(name, member, look_into_strings=look_into_strings)
-                if isinstance(member, dict | list):
+                if look_into_strings or isinstance(member, float):
+                    _check_member(name, member, look_into_strings=look_into_strings)
+                if isinstance(member, _CONTAINERS):
                     below.append(member)
         if not below:
             return
