@@ -6,14 +6,14 @@ Services raise these; `apps.core.wire.problems` is the one place that turns them
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 from uuid import UUID
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+
+class Reason(msgspec.Struct, frozen=True):
     """One step of an explanation: which rule was tried, what came out, on which fact of which record."""
 
     rule: str
@@ -22,8 +22,7 @@ class Reason:
     record: str = ""  # "organization:<uuid>", "" where no record is meant
 
 
-@dataclass(frozen=True, slots=True)
-class FieldError:
+class FieldError(msgspec.Struct, frozen=True):
     """One field of a request that can't be taken, and what to do about it."""
 
     field: str

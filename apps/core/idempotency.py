@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
+from msgspec import structs
 
 from apps.core import clock
 from apps.core.canonical import Plain, canonical_bytes, canonical_hash
@@ -208,8 +209,8 @@ def refusal_as_json(refusal: CountinghouseError) -> dict[str, Plain]:
             "code": refusal.problem_code,
             "title": refusal.problem_title,
             "detail": refusal.detail,
-            "errors": [_values(error) for error in refusal.errors],
-            "explanation": [_values(reason) for reason in refusal.explanation],
+            "errors": [structs.asdict(error) for error in refusal.errors],
+            "explanation": [structs.asdict(reason) for reason in refusal.explanation],
             "retry_after_seconds": refusal.retry_after_seconds,
             "decision_id": refusal.decision_id,
         }
@@ -228,10 +229,6 @@ def refusal_from_json(stored: Mapping[str, Any]) -> RepeatedRefusalError:
         code=stored["code"],
         title=stored["title"],
     )
-
-
-def _values(part: FieldError | Reason) -> dict[str, object]:
-    return {name: getattr(part, name) for name in part.__dataclass_fields__}
 
 
 def _object(body: Mapping[str, object]) -> dict[str, Plain]:

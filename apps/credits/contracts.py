@@ -1,9 +1,11 @@
-"""What the gate of credits looks at and what a product asks of it. Amounts and quantities in millionths."""
+"""What the gate of credits looks at and what a product asks of it. Amounts and quantities in millionths.
+
+Structs, since each request makes several, a batch thousands, and a frozen dataclass takes ten times as long to make.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -19,8 +21,7 @@ from apps.subscriptions.ids import WorkspaceSubscriptionId
 from apps.subscriptions.rules.lifecycle import LifecycleFacts, SubscriptionFacts
 
 
-@dataclass(frozen=True, slots=True)
-class AccountRef:
+class AccountRef(msgspec.Struct, frozen=True):
     """An account as a product names it."""
 
     type: AccountType
@@ -30,8 +31,7 @@ class AccountRef:
         return f"{self.type.value}:{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """Whose account, who acts where, and how much of what."""
 
     account: AccountRef
@@ -41,8 +41,7 @@ class Question:
     workspace_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Consumption:
+class Consumption(msgspec.Struct, frozen=True):
     """One consumption that a product reports."""
 
     key: str

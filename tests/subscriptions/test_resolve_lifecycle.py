@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from apps.core.enums import LifecycleNeed, LifecycleState, Role
 from apps.core.ids import OrganizationId, WorkspaceId

@@ -11,6 +11,8 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
+from msgspec import structs
+
 from apps.backoffice.seeding.data import seed_id
 from apps.core import clock
 from apps.core.amounts import MICRO
@@ -143,8 +145,8 @@ def _shadow(context: ExecutionContext, blue: Product, caller: ExecutionContext) 
         (export, LocalDecision("allow", 900 * MICRO, 500_000)),
         (export, LocalDecision("allow", 900 * MICRO, 400_000)),
         (export, LocalDecision("allow", 890 * MICRO, 400_000)),
-        (replace(export, operation="render"), LocalDecision("allow", 900 * MICRO, 300_000)),
-        (replace(export, user_id=seed_id("dana@demo.example")), LocalDecision("allow", 900 * MICRO, 400_000)),
+        (structs.replace(export, operation="render"), LocalDecision("allow", 900 * MICRO, 300_000)),
+        (structs.replace(export, user_id=seed_id("dana@demo.example")), LocalDecision("allow", 900 * MICRO, 400_000)),
     ):
         credits_authorize(caller, question=question, local=local)
 

@@ -6,8 +6,9 @@ denies decides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from apps.core.amounts import NumberOutOfRangeError, format_micro
 from apps.core.enums import LifecycleNeed
@@ -19,8 +20,7 @@ from apps.subscriptions.receipts import Answer, RecordRead
 from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision, RuleOutcome, resolve
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What we answer, to which question, upon which facts. `price` is None where the operation has none."""
 
     facts: CreditFacts
