@@ -16,6 +16,7 @@ from django.db import connection, transaction
 
 from apps.core import clock
 from apps.core.ids import RequestId
+from apps.core.statements import fetch_all
 from apps.payments.contracts import EventNews
 from apps.payments.enums import EventSource, WebhookStatus
 from apps.payments.models import WebhookEvent
@@ -26,8 +27,7 @@ _STORE = """
     INSERT INTO payments_webhookevent
         (id, provider, event_id, type, source, payload, occurred_at, received_at, status, attempts, next_try_at,
          lease_expires_at, processed_at, error, customer_external_id, organization_id, request_id)
-    VALUES (%(id)s, %(provider)s, %(event_id)s, %(type)s, %(source)s, %(payload)s::jsonb, %(occurred_at)s, %(now)s,
-        %(status)s, 0, %(next_try_at)s, NULL, %(processed_at)s, '', %(customer)s, NULL, %(request_id)s)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, NULL, $11, '', $12, NULL, $13)
     ON CONFLICT (provider, event_id) DO NOTHING
     RETURNING id
 """
@@ -52,25 +52,22 @@ def store(news: EventNews, body: dict[str, Any], *, source: EventSource, request
     """Keep the event, in one statement; its row's id, or None when we have it already."""
     now = clock.now()
     is_heard = news.about is not None
-    values: dict[str, Any] = {
-        "id": uuid.uuid4(),
-        "provider": news.provider.value,
-        "event_id": news.event_id,
-        "type": news.type[:120],
-        "source": source.value,
-        "payload": msgspec.json.encode(body).decode(),
-        "occurred_at": news.occurred_at,
-        "now": now,
-        "status": (WebhookStatus.RECEIVED if is_heard else WebhookStatus.IGNORED).value,
-        "next_try_at": now if is_heard else None,
-        "processed_at": None if is_heard else now,
-        "customer": news.about.customer_id if news.about else "",
-        "request_id": request_id,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_STORE, values)
-        row = cursor.fetchone()
-    return row[0] if row else None
+    values = (
+        uuid.uuid4(),
+        news.provider.value,
+        news.event_id,
+        news.type[:120],
+        source.value,
+        msgspec.json.encode(body).decode(),
+        news.occurred_at,
+        now,
+        (WebhookStatus.RECEIVED if is_heard else WebhookStatus.IGNORED).value,
+        now if is_heard else None,  # when it is next tried
+        None if is_heard else now,  # when it was settled
+        news.about.customer_id if news.about else "",
+        request_id,
+    )
+    return next((UUID(stored) for (stored,) in fetch_all(_STORE, values)), None)
 
 
 def claim(

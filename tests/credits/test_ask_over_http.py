@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from tempfile import TemporaryFile
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from django.test import Client
 from apps.credits.models import CreditEntry
 from tests.credits.cast import Place, assert_sound, make_place
 from tests.factories.tenants import make_membership, make_token, make_user
+from tests.sent import statements
 
 pytestmark = pytest.mark.django_db
 API = "/api/v1/internal"
@@ -43,19 +42,6 @@ def call(client: Client, place: Place) -> Call:
         return answer.status_code, json.loads(answer.content) if answer.content else None
 
     return send
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Every statement that goes over the wire meanwhile, however it is sent; libpq's own trace tells."""
-    sent: list[str] = []
-    connection.ensure_connection()
-    with TemporaryFile("w+") as trace:
-        connection.connection.pgconn.trace(trace.fileno())
-        yield sent
-        connection.connection.pgconn.untrace()
-        trace.seek(0)
-        sent += [line for line in trace if line.split("\t")[1:4:2] in (["F", "Query"], ["F", "Execute"])]
 
 
 def run(place: Place, **values: Any) -> dict[str, Any]:

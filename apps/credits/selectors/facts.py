@@ -7,8 +7,8 @@ from uuid import UUID
 
 import msgspec
 
+from apps.core.statements import fetch_all
 from apps.credits.contracts import CreditFacts, Question
-from apps.credits.statements import fetch_all
 
 _ROW = msgspec.json.Decoder(CreditFacts)
 _FACTS = "SELECT to_jsonb(f) FROM credits_facts($1, $2, $3, $4, $5, $6, $7) f"

@@ -17,12 +17,12 @@ from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
 from apps.core.errors import CountinghouseError
 from apps.core.locks import lock_number
+from apps.core.statements import fetch_all
 from apps.credits.contracts import Consumption, CreditFacts, facts_from
 from apps.credits.rules.gate import compiled_gate
 from apps.credits.rules.occurrence import check_occurrence, is_late
 from apps.credits.rules.pricing import PolicyTerms, charge_for
 from apps.credits.selectors.policies import remembered_terms
-from apps.credits.statements import fetch_all
 
 
 def _literal(values: Sequence[str]) -> str:

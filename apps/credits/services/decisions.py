@@ -10,9 +10,9 @@ from apps.core.canonical import plain
 from apps.core.context import ExecutionContext
 from apps.core.errors import CountinghouseError
 from apps.core.idempotency import refusal_as_json
+from apps.core.statements import fetch_all
 from apps.credits.contracts import CreditFacts, Question
 from apps.credits.rules.decision import Decision
-from apps.credits.statements import fetch_all
 from apps.subscriptions.enums import ReceiptKind
 from apps.subscriptions.receipts import chain_values
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import IntegrityError, OperationalError, connection, connections, transaction
 
-from apps.credits.statements import fetch_all
+from apps.core.statements import fetch_all
 from apps.tenants.models import Product
 
 pytestmark = pytest.mark.django_db(transaction=True)

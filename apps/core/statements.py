@@ -1,4 +1,4 @@
-"""The statements of the hot path, sent prepared and through psycopg's own libpq (spec 11, Speed).
+"""Sends the statements of the hot paths prepared, through psycopg's own libpq (spec 11, Speed).
 
 Planning such a statement costs more than running it, and Django's cursor neither prepares nor comes without a health
 check, which is a statement of its own. psycopg's cursor prepares, but costs a tenth of a consumption in the process,
