@@ -105,9 +105,9 @@ def _team(context: ExecutionContext, callers: dict[str, ExecutionContext]) -> No
         credits_authorize(callers["red"], question=asked, hold_ttl=timedelta(hours=6), key="seed-hold")
     # Denials with their receipts: a stranger, a suspended workspace, an operation that no policy knows.
     for question in (
-        replace(asked, user_id=seed_id("dana@demo.example")),
-        replace(asked, workspace_id=seed_id("workspace:northwind-research")),
-        replace(asked, operation="fix_runs"),
+        structs.replace(asked, user_id=seed_id("dana@demo.example")),
+        structs.replace(asked, workspace_id=seed_id("workspace:northwind-research")),
+        structs.replace(asked, operation="fix_runs"),
     ):
         credits_authorize(callers["red"], question=question)
 
