@@ -4,7 +4,7 @@ Planning such a statement costs more than running it, and Django's cursor neithe
 check, which is a statement of its own. psycopg's cursor prepares, but costs a tenth of a consumption in the process,
 and more where threads wait for the interpreter: it takes it up several times for each statement, libpq once.
 Errors are Django's own all the same. A connection that broke while it lay idle is made anew once; every statement here
-is safe to repeat, because it reads only or bears an idempotency key.
+is safe to repeat, because it reads only or bears a key that is kept once: an idempotency key, an event's id.
 """
 
 from __future__ import annotations
