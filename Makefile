@@ -38,6 +38,7 @@ lock: development ## resolve the dependencies again and lock them with hashes
 	$(UV_COMPILE) pyproject.toml --extra development -c .requirements/runtime.txt -o .requirements/development.txt
 	$(UV_COMPILE) --group peers -o .requirements/peers.txt
 	$(UV_COMPILE) --group localstripe -o .requirements/localstripe.txt
+	$(UV_COMPILE) --group build -o .requirements/build.txt
 	$(UV_COMPILE) --group node -o .requirements/node.txt
 
 runtime development:

@@ -78,7 +78,6 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django_prometheus",
     "django_structlog",
-    "django_filters",
     "django_otp",
     "django_otp.plugins.otp_totp",
     "axes",

@@ -43,6 +43,7 @@ def lint_steps() -> list[Step]:
         Step("djade", [str(_BIN / "djade"), "--target-version=5.2", "--check", *templates]),
         Step("djlint", _module("djlint", "--lint", "--quiet", "templates")),
         Step("mypy", _module("mypy")),
+        Step("deptry", [str(_BIN / "deptry"), "."]),
         Step("import-linter", [sys.executable, str(_BIN / "lint-imports"), "--no-cache"]),
         Step("deployment check", _manage("check", "--deploy", "--fail-level=WARNING"), _production()),
         Step("no migration is missing", _manage("makemigrations", "--check", "--dry-run")),

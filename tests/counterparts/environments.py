@@ -18,13 +18,13 @@ _DONE = "done.lock"
 
 def python_environment(name: str) -> Path:
     """The folder of programs of a virtual environment that holds what `.requirements/NAME.txt` locks."""
-    folder, lock = _HOME / name, PROJECT / ".requirements" / f"{name}.txt"
+    folder = _HOME / name
+    locks = [PROJECT / ".requirements" / f"{part}.txt" for part in ("build", name)]
     with _alone(name):
-        if not _is_done(folder, [lock]):
+        if not _is_done(folder, locks):
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-            subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True)
-            _note(folder, [lock])
+            subprocess.run([PROJECT / ".ci" / "install", folder / "bin" / "python", *locks], check=True)
+            _note(folder, locks)
     return folder / "bin"
 
 
