@@ -6,12 +6,24 @@ import os
 from typing import Any
 
 from celery import Celery
+from celery.loaders.app import AppLoader
 from celery.signals import setup_logging
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
+from billing_site.environment import exit_if_misconfigured
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
 
-app = Celery("countinghouse")
+
+class Loader(AppLoader):  # type: ignore[misc]
+    """Says what is wrong with the configuration, where Celery alone would print a traceback."""
+
+    def config_from_object(self, obj: Any, silent: bool = False) -> Any:
+        exit_if_misconfigured()
+        return super().config_from_object(obj, silent=silent)
+
+
+app = Celery("countinghouse", loader="billing_site.celery:Loader")
 # Celery's current application is a thread's own. Without a default, the web server's threads would send their messages
 # to an application that nobody configured.
 app.set_default()

@@ -1,105 +1,129 @@
-"""Reads settings from the environment and refuses an unsafe production start by naming the variable (spec 09)."""
+"""Reads the settings from the environment and says everything that is wrong with them at once (spec 09, Environment).
+
+What each value may look like is in `billing_site.configuration`. A value that can't be used is noted and its default
+taken, so that the next one is looked at too; `refuse_problems` ends the start.
+"""
 
 from __future__ import annotations
 
-import base64
 import os
 import secrets
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, cast
+from typing import TypeVar
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from billing_site.launcher import places
 
-EnvironmentName = Literal["development", "test", "production"]
-ENVIRONMENT_NAMES: tuple[EnvironmentName, ...] = ("development", "test", "production")
-SHORTEST_SECRET_KEY = 50
-
-env = environ.Env()
-
-
-def environment_name() -> EnvironmentName:
-    """`DJANGO_ENV`; anything but the three names is refused, so that a typing error can't mean development."""
-    name = os.environ.get("DJANGO_ENV", "development")
-    if name not in ENVIRONMENT_NAMES:
-        raise ImproperlyConfigured(f"DJANGO_ENV is {name!r}; it must be one of {', '.join(ENVIRONMENT_NAMES)}.")
-    return cast("EnvironmentName", name)
+ENVIRONMENT_NAMES = ("development", "test", "production")
+Value = TypeVar("Value")
+Rule = Callable[[Value], None]
+"""Raises `ValueError` with the rest of a sentence that begins with the variable's name."""
 
 
-ENVIRONMENT = environment_name()
-IS_PRODUCTION = ENVIRONMENT == "production"
+class ConfigurationError(ImproperlyConfigured):
+    """One sentence for each variable that can't be used: its name, what is wrong, and what it takes."""
 
 
-def required_in_production(variable: str, development_default: str, remedy: str) -> str:
-    """The variable's value; a production start without it is refused with the remedy."""
-    value = os.environ.get(variable, "")
-    if value:
+class Environment:
+    """The variables of one start. A value that was set to nothing counts as not set."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        self.problems: list[str] = []
+        self.name = self._environment_name()
+        self.is_production = self.name == "production"
+
+    def text(self, variable: str) -> str:
+        """The value as it stands, without the white space around it; empty when it is not set."""
+        return self._variables.get(variable, "").strip()
+
+    def read(
+        self, variable: str, default: Value, parse: Callable[[str], Value], *, in_production: Rule[Value] | None = None
+    ) -> Value:
+        """The value that `parse` makes of the text. `in_production` refuses what only production must not have."""
+        text = self.text(variable)
+        if not text:
+            return default
+        try:
+            value = parse(text)
+            if self.is_production and in_production is not None:
+                in_production(value)
+        except ValueError as error:
+            self.problems.append(f"{variable} {error}")
+            return default
         return value
-    if IS_PRODUCTION:
-        raise ImproperlyConfigured(f"{variable} is not set; DJANGO_ENV=production has no default for it. {remedy}")
-    return development_default
 
+    def require(
+        self,
+        variable: str,
+        default: Callable[[], Value],
+        parse: Callable[[str], Value],
+        *,
+        remedy: str,
+        in_production: Rule[Value] | None = None,
+    ) -> Value:
+        """As `read`, of a variable without which production doesn't start. `default` is made only when it is needed."""
+        if self.text(variable):
+            before = len(self.problems)
+            value = self.read(variable, None, parse, in_production=in_production)
+            if len(self.problems) == before and value is not None:
+                return value
+        elif self.is_production:
+            self.problems.append(f"{variable} is not set, and DJANGO_ENV=production has no default for it. {remedy}")
+        return default()
 
-def secret_key() -> str:
-    """`DJANGO_SECRET_KEY`; outside production one is made once and kept with the local state."""
-    value = required_in_production(
-        "DJANGO_SECRET_KEY", "", f"Set it to at least {SHORTEST_SECRET_KEY} random characters."
-    )
-    if not value:
-        return _kept_secret("secret_key", secrets.token_urlsafe(64))
-    if IS_PRODUCTION and (len(value) < SHORTEST_SECRET_KEY or len(set(value)) < 10):  # noqa: PLR2004
-        raise ImproperlyConfigured(
-            f"DJANGO_SECRET_KEY is too weak for production: use at least {SHORTEST_SECRET_KEY} random characters."
-        )
-    return value
+    def require_both(self, first: str, second: str) -> None:
+        """Refuse one of two variables without the other."""
+        for present, missing in ((first, second), (second, first)):
+            if self.text(present) and not self.text(missing):
+                self.problems.append(f"{missing} is not set, but {present} is. Set both or neither.")
 
-
-def credential_keys() -> tuple[str, ...]:
-    """`CREDENTIAL_KEYS`, newest first: base64url text of 32 random bytes each."""
-    text = required_in_production(
-        "CREDENTIAL_KEYS", "", "Set it to base64url text of 32 random bytes; several are comma-separated, newest first."
-    )
-    if not text:
-        text = _kept_secret("credential_key", base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
-    keys = tuple(key.strip() for key in text.split(",") if key.strip())
-    for position, key in enumerate(keys, start=1):
-        if not _is_credential_key(key):
-            raise ImproperlyConfigured(
-                f"CREDENTIAL_KEYS: key {position} is not base64url text of 32 bytes. Make one with: "
-                'python3 -c "import base64, secrets; '
-                'print(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())"'
+    def kept_secret(self, name: str, make: Callable[[], str]) -> str:
+        """The secret kept under `name` with the local state, made at the first call; two first calls agree on one."""
+        path = places.state_folder() / "keys" / name
+        try:
+            return _kept(path, make)
+        except OSError as error:
+            self.problems.append(
+                f"COUNTINGHOUSE_STATE_DIR: {path} can't be read or made ({error.strerror}). Set it to a folder of the "
+                "user who runs this."
             )
-    return keys
+            return make()
+
+    def refuse_problems(self) -> None:
+        """Raise `ConfigurationError` with every problem found so far."""
+        if self.problems:
+            raise ConfigurationError("\n".join(self.problems))
+
+    def _environment_name(self) -> str:
+        """`DJANGO_ENV`; a typing error must not mean development."""
+        name = self.text("DJANGO_ENV") or "development"
+        if name in ENVIRONMENT_NAMES:
+            return name
+        self.problems.append(f"DJANGO_ENV is {name!r}; it must be one of {', '.join(ENVIRONMENT_NAMES)}.")
+        return "development"
 
 
-def allowed_hosts() -> list[str]:
-    """`DJANGO_ALLOWED_HOSTS`; a wildcard is refused in production."""
-    text = required_in_production(
-        "DJANGO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1],testserver", "List the host names that we answer to."
-    )
-    hosts = [host.strip() for host in text.split(",") if host.strip()]
-    if IS_PRODUCTION and "*" in hosts:
-        raise ImproperlyConfigured("DJANGO_ALLOWED_HOSTS contains '*'; in production list the host names themselves.")
-    return hosts
+def exit_if_misconfigured() -> None:
+    """End this process with status 1 and one sentence a problem, when the settings can't be used.
 
-
-def _is_credential_key(key: str) -> bool:
+    For every entry point: the settings are imported here first, so that nobody reads a traceback instead.
+    """
     try:
-        return len(base64.b64decode(key.encode("ascii"), altchars=b"-_", validate=True)) == 32  # noqa: PLR2004 - AES-256
-    except ValueError:
-        return False
+        import billing_site.settings  # noqa: F401, PLC0415 - importing is what reads them
+    except ConfigurationError as error:
+        sys.exit(f"The configuration can't be used:\n{error}")
 
 
-def _kept_secret(name: str, fresh: str) -> str:
-    """The secret kept under `name` with the local state, made at the first call; two first calls agree on one."""
-    path: Path = places.state_folder() / "keys" / name
+def _kept(path: Path, make: Callable[[], str]) -> str:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    own = path.with_name(f"{name}.{os.getpid()}.{secrets.token_hex(4)}")
+    own = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     if not path.exists():
         own.touch(mode=0o600)
-        own.write_text(fresh, encoding="ascii")
+        own.write_text(make(), encoding="ascii")
         try:
             os.link(own, path)  # fails when another process was first: then its secret counts
         except FileExistsError:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import os
+import secrets
 from typing import Any
 
 import django_stubs_ext
@@ -11,28 +14,52 @@ from django.urls import reverse_lazy
 from apps.backoffice.theme import UNFOLD as UNFOLD  # noqa: PLC0414 - it is a setting
 from apps.core.observability.log_setup import set_up_logs
 from apps.core.wire.openapi import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS  # noqa: PLC0414 - it is a setting
-from billing_site import beat, environment
-from billing_site.environment import ENVIRONMENT, IS_PRODUCTION, env
+from billing_site import beat, configuration
+from billing_site.environment import Environment
 from billing_site.launcher import places
 
 django_stubs_ext.monkeypatch()
 
+# Problems are collected, and refused together at the end.
+env = Environment(os.environ)
+ENVIRONMENT = env.name
+IS_PRODUCTION = env.is_production
 BASE_DIR = places.PROJECT
 STATE_DIR = places.state_folder()
 IS_TEST = ENVIRONMENT == "test"
 DEBUG = False
 
 # --- Security -----------------------------------------------------------------------------------------------------
-SECRET_KEY = environment.secret_key()
-CREDENTIAL_KEYS = environment.credential_keys()
-ALLOWED_HOSTS = environment.allowed_hosts()
-CSRF_TRUSTED_ORIGINS = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", default=[])
+SECRET_KEY = env.require(
+    "DJANGO_SECRET_KEY",
+    lambda: env.kept_secret("secret_key", lambda: secrets.token_urlsafe(64)),
+    str,
+    remedy=f"Set it to at least {configuration.SHORTEST_SECRET_KEY} random characters.",
+    in_production=configuration.refuse_weak_secret_key,
+)
+CREDENTIAL_KEYS = env.require(
+    "CREDENTIAL_KEYS",
+    lambda: (env.kept_secret("credential_key", lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()),),
+    configuration.credential_keys,
+    remedy=f"Make a key with: {configuration.KEY_COMMAND}",
+    in_production=configuration.refuse_weak_credential_keys,
+)
+ALLOWED_HOSTS = env.require(
+    "DJANGO_ALLOWED_HOSTS",
+    lambda: ["localhost", "127.0.0.1", "[::1]", "testserver"],
+    configuration.hosts,
+    remedy="List the host names that we answer to.",
+    in_production=configuration.refuse_wide_hosts,
+)
+CSRF_TRUSTED_ORIGINS = env.read("DJANGO_CSRF_TRUSTED_ORIGINS", [], configuration.origins)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Only a proxy that overwrites X-Forwarded-Proto may stand in front: see README, Settings.
+TRUSTED_PROXY = env.read("TRUSTED_PROXY", False, configuration.flag)
 CSRF_FAILURE_VIEW = "apps.core.pages.csrf_failure"
 if IS_PRODUCTION:
     SECURE_SSL_REDIRECT = True
@@ -44,8 +71,7 @@ if IS_PRODUCTION:
     CSRF_COOKIE_SECURE = True
     SESSION_COOKIE_NAME = "__Host-sessionid"
     CSRF_COOKIE_NAME = "__Host-csrftoken"
-    # Only a proxy that overwrites this header may stand in front: see README, Settings.
-    if env.bool("TRUSTED_PROXY", default=False):
+    if TRUSTED_PROXY:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 CONTENT_SECURITY_POLICY: dict[str, Any] = {
@@ -135,12 +161,15 @@ TEMPLATES = [
 ]
 
 # --- Database -----------------------------------------------------------------------------------------------------
-DATABASE_URL = environment.required_in_production(
-    "DATABASE_URL", places.database_url(), "Set it to postgres://user:password@host/name."
-)
+DATABASE_URL = env.text("DATABASE_URL") or places.database_url()
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
-        **env.db_url_config(DATABASE_URL),
+        **env.require(
+            "DATABASE_URL",
+            lambda: configuration.database(places.database_url()),
+            configuration.database,
+            remedy=f"Set it to {configuration.DATABASE_FORM}.",
+        ),
         # A new connection each request costs 6.7 times as much (spec 11, Speed).
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
@@ -167,25 +196,34 @@ HOT_PATHS = frozenset(
     + [f"/webhooks/{provider}" for provider in ("stripe", "orb")]
 )
 # For each token and web process; 0 switches it off.
-API_RATE_LIMIT_PER_MINUTE = env.int("API_RATE_LIMIT_PER_MINUTE", default=120_000)
+API_RATE_LIMIT_PER_MINUTE = env.read("API_RATE_LIMIT_PER_MINUTE", 120_000, configuration.count)
 
 # --- Outgoing requests --------------------------------------------------------------------------------------------
 # Hosts or CIDRs that addresses typed by tenants may lead to though private.
-OUTBOUND_ALLOWLIST = env.list("OUTBOUND_ALLOWLIST", default=[])
+OUTBOUND_ALLOWLIST = env.read("OUTBOUND_ALLOWLIST", [], configuration.hosts_or_networks)
 
 # --- Observability ------------------------------------------------------------------------------------------------
 LOGGING = set_up_logs(
-    level=env.str("LOG_LEVEL", default="INFO"),
+    level=env.read("LOG_LEVEL", "INFO", configuration.log_level),
     readable=ENVIRONMENT == "development",
     secrets=(SECRET_KEY, *CREDENTIAL_KEYS),
 )
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 # Who may read /metrics, as CIDRs. Requests that a proxy forwarded may not, from wherever.
-METRICS_ALLOWED_NETWORKS = env.list("METRICS_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"])
+METRICS_ALLOWED_NETWORKS = env.read(
+    "METRICS_ALLOWED_NETWORKS",
+    ["127.0.0.0/8", "::1/128"],
+    configuration.networks,
+    in_production=configuration.refuse_wide_networks,
+)
 
 # --- Celery -------------------------------------------------------------------------------------------------------
-CELERY_BROKER_URL = environment.required_in_production(
-    "CELERY_BROKER_URL", places.broker_url(), "Set it to redis://host:6379/0, or any broker that Celery supports."
+CELERY_BROKER_URL = env.require(
+    "CELERY_BROKER_URL",
+    places.broker_url,
+    configuration.broker,
+    remedy=f"Set it to {configuration.BROKER_FORM}, or any broker that Celery supports.",
+    in_production=configuration.refuse_broker_of_one_process,
 )
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
@@ -254,31 +292,46 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
-EMAIL_CONFIG = env.email_url(
-    "EMAIL_URL", default=f"filemail:///{STATE_DIR / 'mail'}" if not IS_PRODUCTION else env.NOTSET
+EMAIL_CONFIG = env.require(
+    "EMAIL_URL",
+    lambda: configuration.email(f"filemail:///{STATE_DIR / 'mail'}"),
+    configuration.email,
+    remedy=f"Set it to {configuration.EMAIL_FORM}.",
+    in_production=configuration.refuse_email_that_stays_here,
 )
 vars().update(EMAIL_CONFIG)
-DEFAULT_FROM_EMAIL = environment.required_in_production(
-    "DEFAULT_FROM_EMAIL", "Countinghouse <billing@localhost>", "Set it to the sender of our e-mails."
+DEFAULT_FROM_EMAIL = env.require(
+    "DEFAULT_FROM_EMAIL",
+    lambda: "Countinghouse <billing@localhost>",
+    configuration.sender,
+    remedy="Set it to the sender of our e-mails, such as Billing <billing@example.com>.",
 )
 
+
+def _address(variable: str, default: str) -> str:
+    return env.read(variable, default, configuration.address, in_production=configuration.refuse_unencrypted_address)
+
+
 # --- Google: every address is a setting, so that a stand-in can take its place --------------------------------------
-GOOGLE_CLIENT_ID = env.str("GOOGLE_CLIENT_ID", default="")
-GOOGLE_CLIENT_SECRET = env.str("GOOGLE_CLIENT_SECRET", default="")
-GOOGLE_AUTHORIZE_URL = env.str("GOOGLE_AUTHORIZE_URL", default="https://accounts.google.com/o/oauth2/v2/auth")
-GOOGLE_TOKEN_URL = env.str("GOOGLE_TOKEN_URL", default="https://oauth2.googleapis.com/token")
+GOOGLE_CLIENT_ID = env.read("GOOGLE_CLIENT_ID", "", configuration.secret)
+GOOGLE_CLIENT_SECRET = env.read("GOOGLE_CLIENT_SECRET", "", configuration.secret)
+env.require_both("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET")
+GOOGLE_AUTHORIZE_URL = _address("GOOGLE_AUTHORIZE_URL", "https://accounts.google.com/o/oauth2/v2/auth")
+GOOGLE_TOKEN_URL = _address("GOOGLE_TOKEN_URL", "https://oauth2.googleapis.com/token")
 # Empty: each of Google's APIs at its own host.
-GOOGLE_API_BASE = env.str("GOOGLE_API_BASE", default="")
+GOOGLE_API_BASE = _address("GOOGLE_API_BASE", "")
 
 # --- Payment providers: several signing secrets may be valid while one is replaced ----------------------------------
 WEBHOOK_SECRETS = {
-    "stripe": [secret for secret in env.list("STRIPE_WEBHOOK_SECRETS", default=[]) if secret],
-    "orb": [secret for secret in env.list("ORB_WEBHOOK_SECRETS", default=[]) if secret],
+    "stripe": env.read("STRIPE_WEBHOOK_SECRETS", [], configuration.secrets_between_commas),
+    "orb": env.read("ORB_WEBHOOK_SECRETS", [], configuration.secrets_between_commas),
 }
 # Without a key its calls wait in the outbox, and the pages say so. Empty addresses: the provider's own.
-STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
-STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="")
-ORB_API_KEY = env.str("ORB_API_KEY", default="")
-ORB_API_BASE = env.str("ORB_API_BASE", default="")
-SEGMENT_WRITE_KEY = env.str("SEGMENT_WRITE_KEY", default="")
-SEGMENT_API_BASE = env.str("SEGMENT_API_BASE", default="")
+STRIPE_SECRET_KEY = env.read("STRIPE_SECRET_KEY", "", configuration.stripe_key)
+STRIPE_API_BASE = _address("STRIPE_API_BASE", "")
+ORB_API_KEY = env.read("ORB_API_KEY", "", configuration.secret)
+ORB_API_BASE = _address("ORB_API_BASE", "")
+SEGMENT_WRITE_KEY = env.read("SEGMENT_WRITE_KEY", "", configuration.secret)
+SEGMENT_API_BASE = _address("SEGMENT_API_BASE", "")
+
+env.refuse_problems()

@@ -8,7 +8,10 @@ import os
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
+from billing_site.environment import exit_if_misconfigured
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
+exit_if_misconfigured()
 
 application = get_wsgi_application()
 # The routes with all that their views import, now rather than within the first request.

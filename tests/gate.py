@@ -45,7 +45,7 @@ def lint_steps() -> list[Step]:
         Step("mypy", _module("mypy")),
         Step("deptry", [str(_BIN / "deptry"), "."]),
         Step("import-linter", [sys.executable, str(_BIN / "lint-imports"), "--no-cache"]),
-        Step("deployment check", _manage("check", "--deploy", "--fail-level=WARNING"), _production()),
+        Step("deployment check", _manage("check", "--deploy", "--fail-level=WARNING"), production()),
         Step("no migration is missing", _manage("makemigrations", "--check", "--dry-run")),
         Step("migration linter", _module("tests.lint_migrations")),
     ]
@@ -102,7 +102,7 @@ def _manage(*arguments: str) -> list[str]:
     return [sys.executable, "manage.py", *arguments]
 
 
-def _production() -> dict[str, str]:
+def production() -> dict[str, str]:
     """What production takes, made up: the check looks at settings and connects to nothing."""
     return {
         "DJANGO_ENV": "production",

@@ -9,8 +9,10 @@ class ConnectorsConfig(AppConfig):
     verbose_name = "Connectors"
 
     def ready(self) -> None:
-        """Add our pages to the navigation of the billing pages, and our lines to the previews of staff changes."""
+        """Add our pages to the billing pages' navigation, our lines to the previews of staff changes, our readiness."""
+        from apps.connectors.credentials import check_keys_in_use  # noqa: PLC0415
         from apps.connectors.preview_lines import connector_lines  # noqa: PLC0415
+        from apps.core import health  # noqa: PLC0415
         from apps.subscriptions import preview  # noqa: PLC0415
         from apps.tenants import navigation  # noqa: PLC0415
 
@@ -20,4 +22,12 @@ class ConnectorsConfig(AppConfig):
         )
         navigation.billing_page(
             "automation", label="Automation", url_name="billing-automation", order=70, operation="connectors.read"
+        )
+        health.register_check(
+            health.Check(
+                "stored_credentials",
+                check_keys_in_use,
+                "Put the keys that stored credentials are under back into CREDENTIAL_KEYS; "
+                "manage.py rotate_credential_keys names the connectors.",
+            )
         )

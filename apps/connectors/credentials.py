@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db import connection
 from django.db.models import F
 
 from apps.connectors.contracts import Secret
@@ -14,7 +15,18 @@ from apps.connectors.enums import CredentialKind
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import ConnectorCredential
 from apps.core import clock
-from apps.core.crypto import Binding, key_id_of, open_sealed, seal
+from apps.core.crypto import Binding, SealError, configured_key_ids, key_id_of, open_sealed, seal
+
+# Steps from one key id to the next along the index, however many credentials there are.
+_KEY_IDS_IN_USE = """
+    WITH RECURSIVE used AS (
+        SELECT min(key_id) AS key_id FROM connectors_connectorcredential
+        UNION ALL
+        SELECT (SELECT min(key_id) FROM connectors_connectorcredential WHERE key_id > used.key_id)
+        FROM used WHERE used.key_id IS NOT NULL
+    )
+    SELECT key_id FROM used WHERE key_id IS NOT NULL
+"""
 
 
 def credential_write(
@@ -52,6 +64,15 @@ def resealed(connector_id: ConnectorId, kind: CredentialKind, ciphertext: bytes)
     """The same secret under the newest key, for the same place. Raises `SealError`."""
     binding = binding_of(connector_id, kind)
     return seal(open_sealed(ciphertext, binding), binding)
+
+
+def check_keys_in_use() -> None:
+    """Raise `SealError` when a stored credential is under a key that is not configured, so that its syncs would fail."""
+    with connection.cursor() as cursor:
+        cursor.execute(_KEY_IDS_IN_USE)
+        missing = {row[0] for row in cursor.fetchall()} - configured_key_ids()
+    if missing:
+        raise SealError(f"Credentials are under keys that are not configured: {', '.join(sorted(missing))}.")
 
 
 def binding_of(connector_id: ConnectorId, kind: CredentialKind) -> Binding:

@@ -81,6 +81,11 @@ def newest_key_id() -> str:
     return next(iter(_keys()))
 
 
+def configured_key_ids() -> frozenset[str]:
+    """The ids of the keys that open sealed values. Raises `SealError` without a key."""
+    return frozenset(_keys())
+
+
 def _keys() -> Mapping[str, AESGCM]:
     texts: Sequence[str] = getattr(settings, "CREDENTIAL_KEYS", ())
     return keyring(tuple(texts))

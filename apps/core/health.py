@@ -100,12 +100,17 @@ def _check_credential_keys() -> None:
         raise CheckFailedError("No usable key.")
 
 
-CHECKS: tuple[Check, ...] = (
+CHECKS: list[Check] = [
     Check("database", _check_database, "Start PostgreSQL, or correct DATABASE_URL."),
     Check("migrations", _check_migrations, "Run: manage.py migrate."),
     Check("broker", _check_broker, "Start the broker, or correct CELERY_BROKER_URL."),
     Check("credential_keys", _check_credential_keys, "Set CREDENTIAL_KEYS to base64url text of 32 random bytes each."),
-)
+]
+
+
+def register_check(check: Check) -> None:
+    """Add what an app needs to serve. Called once, when the app is ready."""
+    CHECKS.append(check)
 
 
 def _may_see_metrics(request: HttpRequest) -> bool:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+from billing_site.environment import exit_if_misconfigured
 from billing_site.launcher.errors import LauncherError
 from billing_site.launcher.processes import end_with_parent
 from billing_site.launcher.supervisor import Supervisor, port_from_environment
@@ -21,6 +22,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.end_with_parent:
         end_with_parent(signal.SIGTERM, os.getppid())
+    exit_if_misconfigured()
     is_production = os.environ.get("DJANGO_ENV") == "production"
     try:
         Supervisor(port_from_environment(), with_demo=not options.without_demo and not is_production).run()

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from billing_site.launcher import locks, places
+from billing_site.launcher import locks, places, servers
 from billing_site.launcher.engines import Engine
 from billing_site.launcher.errors import LauncherError
 from billing_site.launcher.keeper import ENGINES, KEEPER_LOCK, READY_NOTE, START_SECONDS, USE_LOCK
@@ -106,8 +106,13 @@ def needed_engines() -> list[Engine]:
 
 
 @contextmanager
-def engines() -> Iterator[list[Share]]:
-    """The embedded engines run inside; afterwards they are stopped unless somebody else uses them too."""
+def engines(*, with_broker: bool = True) -> Iterator[list[Share]]:
+    """The embedded engines run inside; afterwards they are stopped unless somebody else uses them too.
+
+    Raises `LauncherError` when one does not start, or when a server that the environment names in its place does not
+    serve. Without the broker, an outside one may be away.
+    """
+    servers.refuse_unreachable(with_broker=with_broker)
     with ExitStack() as leaving:
         shares = [Share(engine) for engine in needed_engines()]
         for share in shares:
@@ -125,5 +130,5 @@ def engines_for_command(arguments: Sequence[str]) -> Iterator[None]:
     if not words or words[0].startswith("-") or words[0] in _COMMANDS_WITHOUT_ENGINES or "--help" in arguments:
         yield
         return
-    with engines():
+    with engines(with_broker=False):
         yield

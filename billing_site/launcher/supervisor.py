@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import json
 import os
 import signal
 import socket
@@ -84,7 +85,7 @@ class Supervisor:
         say("Starting web, worker and beat.")
         for child in self.children:
             child.start()
-        self._wait_until_web_answers()
+        self._wait_until_ready()
         self._is_starting = False
         _print_addresses(self.port)
 
@@ -119,13 +120,13 @@ class Supervisor:
             child.kill()
         kill_marked(MARK, str(places.state_folder()))
 
-    def _wait_until_web_answers(self) -> None:
+    def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
         web = self.children[0]
-        while not web_answers(self.port):
+        while (obstacle := obstacle_to_ready(self.port)) is not None:
             self._watch_children()
             if time.monotonic() > deadline:
-                raise LauncherError(f"The web server does not answer; {web.log} ends with:\n{last_lines(web.log)}")
+                raise LauncherError(f"{obstacle}\n{web.log} ends with:\n{last_lines(web.log)}")
             time.sleep(_POLL_SECONDS)
 
     def _seed(self) -> None:
@@ -199,17 +200,29 @@ def _port_error(port: int) -> OSError | None:
     return None
 
 
-def web_answers(port: int) -> bool:
-    """Whether the web server answers at all."""
+def obstacle_to_ready(port: int) -> str | None:
+    """Why `/readyz` doesn't say that the web server can serve, with the remedies; None when it does."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
-        connection.request("GET", "/healthz", headers={"Host": "localhost"})
-        connection.getresponse().read()
-    except (OSError, http.client.HTTPException):
-        return False
+        connection.request("GET", "/readyz", headers={"Host": _host()})
+        answer = connection.getresponse()
+        if answer.status == http.HTTPStatus.OK:
+            return None
+        checks = json.loads(answer.read()).get("checks", [])
+    except (OSError, http.client.HTTPException, ValueError):
+        return "The web server does not answer."
     finally:
         connection.close()
-    return True
+    failed = [f"{check['name']} failed ({check['remedy']})" for check in checks if check["status"] != "ok"]
+    return f"The web server is not ready: {'; '.join(failed) or f'/readyz answers {answer.status}'}"
+
+
+def _host() -> str:
+    """A host name that the web server answers to."""
+    from billing_site import settings  # noqa: PLC0415 - the launcher's own errors come first
+
+    first = settings.ALLOWED_HOSTS[0].removeprefix(".")
+    return "localhost" if first == "*" else first
 
 
 def sign_ins_note() -> Path:

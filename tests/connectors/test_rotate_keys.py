@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.test import Client
 from pytest_django.fixtures import Settings
 
 from apps.connectors.credentials import credential_open, credential_write, resealed
@@ -166,3 +167,16 @@ def test_repeating_it_finds_nothing_and_writes_nothing(
 def test_only_a_platform_admin_may(workspace: Workspace) -> None:
     with pytest.raises(ForbiddenError):
         credential_keys_rotate(staff_context())
+
+
+@pytest.mark.django_db
+def test_an_installation_without_a_key_in_use_is_not_ready(settings: Settings) -> None:
+    first, second = fresh_key(), fresh_key()
+    for key in (first, second):
+        settings.CREDENTIAL_KEYS = (key,)
+        fill(make_workspace(make_organization()), 3)
+    for keys, is_ready in [((second, first), True), ((second,), False), ((first,), False), ((fresh_key(),), False)]:
+        settings.CREDENTIAL_KEYS = keys
+        failed = [check for check in Client().get("/readyz").json()["checks"] if check["status"] != "ok"]
+        assert [check["name"] for check in failed] == ([] if is_ready else ["stored_credentials"]), keys
+        assert is_ready or "CREDENTIAL_KEYS" in failed[0]["remedy"]

@@ -46,7 +46,7 @@ def test_alive_needs_nothing() -> None:
 def test_ready_when_everything_answers() -> None:
     response = Client().get("/readyz")
     assert response.status_code == 200
-    assert statuses(response) == dict.fromkeys(("database", "migrations", "broker", "credential_keys"), "ok")
+    assert statuses(response) == dict.fromkeys(("database", "migrations", "broker", "credential_keys", "stored_credentials"), "ok")
 
 
 @pytest.mark.django_db
@@ -77,7 +77,7 @@ def test_a_database_that_does_not_answer_is_named() -> None:
     # pytest-django bars the database here, which fails just as an absent one does.
     response = Client().get("/readyz")
     assert response.status_code == 503
-    assert {statuses(response)[name] for name in ("database", "migrations")} == {"failed"}
+    assert {statuses(response)[name] for name in ("database", "migrations", "stored_credentials")} == {"failed"}
     assert statuses(response)["credential_keys"] == "ok"
 
 

@@ -69,8 +69,15 @@ def set_up_logs(*, level: str, readable: bool, secrets: tuple[str, ...] = ()) ->
 
 def _secrets_of_environment() -> list[str]:
     values = (os.environ.get(name, "") for name in SECRET_VARIABLES)
-    passwords = (urlsplit(os.environ.get(name, "")).password or "" for name in SECRET_URL_VARIABLES)
+    passwords = (_password(os.environ.get(name, "")) for name in SECRET_URL_VARIABLES)
     return [*(part.strip() for value in values for part in (value, *value.split(","))), *passwords]
+
+
+def _password(url: str) -> str:
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:  # the settings refuse this URL; until then all of it counts as secret
+        return url
 
 
 def _django_logging(level: str, shared: list[Processor], processors: list[Processor]) -> dict[str, Any]:
