@@ -13,10 +13,10 @@ run: runtime ## set up and run everything on this machine: database, broker, web
 	@$(VENV_PYTHON) -m billing_site.launcher run --end-with-parent
 
 test: development ## set up and run all checks and tests
-	@$(VENV_PYTHON) -m tests.gate
+	@$(VENV_PYTHON) -m tests.gate --end-with-parent
 
 lint: development ## the checks without the tests
-	@$(VENV_PYTHON) -m tests.gate --lint
+	@$(VENV_PYTHON) -m tests.gate --lint --end-with-parent
 
 prove: development ## the promises in full size (long)
 	@COUNTINGHOUSE_PROVE=1 $(VENV_PYTHON) -m pytest -m prove -n 0 -s --refuse-skips

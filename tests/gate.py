@@ -6,23 +6,30 @@ import argparse
 import base64
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 # Before the launcher is asked where the state of tests lies.
 os.environ["DJANGO_ENV"] = "test"
 
+from billing_site.environment import exit_if_misconfigured
 from billing_site.launcher import sessions
 from billing_site.launcher.errors import LauncherError
 from billing_site.launcher.places import PROJECT
+from billing_site.launcher.processes import end_with_parent, kill_marked
 
 _BIN = Path(sys.executable).parent
 # Two, whatever the machine has: the tests of concurrency bring their own processes.
 _TEST_PROCESSES = "2"
+# By this variable of the environment, all that a step started is found again.
+_MARK = "COUNTINGHOUSE_GATE"
+_PATIENCE_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,7 @@ class Step:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: signal.Signals = signal.SIGTERM
 
 
 def lint_steps() -> list[Step]:
@@ -53,24 +61,67 @@ def lint_steps() -> list[Step]:
 
 def test_steps(arguments: Sequence[str]) -> list[Step]:
     """All tests; one that is skipped fails."""
-    return [
-        Step("pytest", _module("pytest", "-n", _TEST_PROCESSES, "--dist=worksteal", "--refuse-skips", "-q", *arguments))
-    ]
+    command = _module("pytest", "-n", _TEST_PROCESSES, "--dist=worksteal", "--refuse-skips", "-q", *arguments)
+    return [Step("pytest", command, stop_signal=signal.SIGINT)]  # by SIGINT it takes its fixtures down
 
 
-def run(steps: Sequence[Step]) -> list[str]:
+class Interruption:
+    """Ends the running step when this process is told to end, and all that the step started."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._mark = secrets.token_hex(8)
+        self._running: tuple[Step, subprocess.Popen[bytes]] | None = None
+
+    def listen(self) -> None:
+        """From now on SIGINT, SIGTERM and SIGHUP end the running step."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGALRM, lambda number, frame: self._kill())
+
+    def run(self, step: Step) -> int:
+        """The step's exit status. What it started and left behind is ended too."""
+        parent = os.getpid()
+        try:
+            process = subprocess.Popen(
+                step.command,
+                cwd=PROJECT,
+                env={**os.environ, **step.environment, _MARK: self._mark},
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C reaches us alone; we pass it on
+                preexec_fn=lambda: end_with_parent(step.stop_signal, parent),  # noqa: PLW1509 - we have one thread
+            )
+            self._running = (step, process)
+            if self.signal is not None:  # it came while the process was being made
+                process.send_signal(step.stop_signal)
+            return process.wait()
+        finally:
+            self._running = None
+            self._kill()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Gently at first; by force at a second signal, or when it takes too long."""
+        is_first, self.signal = self.signal is None, number
+        if not is_first:
+            self._kill()
+        elif self._running is not None:
+            step, process = self._running
+            process.send_signal(step.stop_signal)
+            signal.alarm(_PATIENCE_SECONDS)
+
+    def _kill(self) -> None:
+        kill_marked(_MARK, self._mark)
+
+
+def run(steps: Sequence[Step], interruption: Interruption) -> list[str]:
     """Run the steps one after the other; the names of those that failed."""
     failed = []
     for step in steps:
+        if interruption.signal is not None:
+            break
         print(f"── {step.name}", flush=True)
         started = time.monotonic()
-        status = subprocess.run(
-            step.command,
-            cwd=PROJECT,
-            env={**os.environ, **step.environment},
-            stdin=subprocess.DEVNULL,
-            check=False,
-        ).returncode
+        status = interruption.run(step)
         print(f"   {'passed' if status == 0 else 'FAILED'} in {time.monotonic() - started:.1f} s", flush=True)
         if status:
             failed.append(step.name)
@@ -81,15 +132,24 @@ def main() -> int:
     """The command line; 1 when a check failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.gate", description=__doc__)
     parser.add_argument("--lint", action="store_true", help="the checks without the tests")
+    parser.add_argument("--end-with-parent", action="store_true", help="stop when the calling process ends (Linux)")
     parser.add_argument("pytest_arguments", nargs="*", help="handed to pytest, after --")
     options = parser.parse_args()
     steps = lint_steps() + ([] if options.lint else test_steps(options.pytest_arguments))
+    if options.end_with_parent:
+        end_with_parent(signal.SIGTERM, os.getppid())
+    exit_if_misconfigured()
+    interruption = Interruption()
     try:
         with sessions.engines():
-            failed = run(steps)
+            interruption.listen()
+            failed = run(steps, interruption)
     except LauncherError as error:
         print(error, file=sys.stderr)
         return 1
+    if interruption.signal is not None:
+        print("Stopped; nothing is left running.")
+        return 128 + interruption.signal
     print(f"Failed: {', '.join(failed)}." if failed else f"All {len(steps)} checks passed.")
     return 1 if failed else 0
 

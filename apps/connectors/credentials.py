@@ -67,11 +67,11 @@ def resealed(connector_id: ConnectorId, kind: CredentialKind, ciphertext: bytes)
 
 
 def check_keys_in_use() -> None:
-    """Raise `SealError` when a stored credential is under a key that is not configured, so that its syncs would fail."""
+    """Raise `SealError` when a stored credential is under a key that is not configured: its syncs would fail."""
     with connection.cursor() as cursor:
         cursor.execute(_KEY_IDS_IN_USE)
-        missing = {row[0] for row in cursor.fetchall()} - configured_key_ids()
-    if missing:
+        used = {row[0] for row in cursor.fetchall()}
+    if used and (missing := used - configured_key_ids()):
         raise SealError(f"Credentials are under keys that are not configured: {', '.join(sorted(missing))}.")
 
 

@@ -46,7 +46,9 @@ def test_alive_needs_nothing() -> None:
 def test_ready_when_everything_answers() -> None:
     response = Client().get("/readyz")
     assert response.status_code == 200
-    assert statuses(response) == dict.fromkeys(("database", "migrations", "broker", "credential_keys", "stored_credentials"), "ok")
+    assert statuses(response) == dict.fromkeys(
+        ("database", "migrations", "broker", "credential_keys", "stored_credentials"), "ok"
+    )
 
 
 @pytest.mark.django_db

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -38,9 +39,18 @@ class Stack:
 
     def start(self) -> None:
         """Start it and come back when it says that it is ready."""
+        self.begin()
+        launcher = self.launcher
+        assert launcher is not None
+        wait_until(lambda: "Ready." in self.said() or launcher.poll() is not None, self.said)
+        assert launcher.poll() is None, self.said()
+
+    def begin(self, *arguments: str, below_a_shell: bool = False) -> None:
+        """Start it and come back at once. Below a shell, that is what `stop` sends its signal to."""
+        command = [sys.executable, "-m", "billing_site.launcher", "run", "--without-demo", *arguments]
         with self.output.open("wb") as output:
             self.launcher = subprocess.Popen(
-                [sys.executable, "-m", "billing_site.launcher", "run", "--without-demo"],
+                ["/bin/sh", "-c", f"{shlex.join(command)} & wait"] if below_a_shell else command,
                 cwd=PROJECT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -48,9 +58,6 @@ class Stack:
                 stderr=output,
                 start_new_session=True,
             )
-        launcher = self.launcher
-        wait_until(lambda: "Ready." in self.said() or launcher.poll() is not None, self.said)
-        assert launcher.poll() is None, self.said()
 
     def said(self) -> str:
         return self.output.read_text(encoding="utf-8")

@@ -104,6 +104,32 @@ def test_a_stop_leaves_no_process_and_a_second_start_finds_the_data(fresh: Stack
     assert stack.processes() == []
 
 
+@pytest.mark.parametrize(
+    ("phase", "number"),
+    [
+        ("Bringing the database", signal.SIGTERM),
+        ("Collecting static", signal.SIGINT),
+        ("Starting web", signal.SIGTERM),
+    ],
+)
+def test_a_stop_during_the_start_leaves_no_process(stack: Stack, phase: str, number: signal.Signals) -> None:
+    stack.begin()
+    wait_until(lambda: phase in stack.said(), stack.said)
+    assert stack.processes()
+    assert stack.stop(number) == 0
+    assert stack.processes() == []
+    assert "Ready" not in stack.said()
+
+
+def test_a_launcher_whose_parent_is_killed_stops_everything(stack: Stack) -> None:
+    """As `make run` does when make itself is killed."""
+    stack.begin("--end-with-parent", below_a_shell=True)
+    wait_until(lambda: "Ready." in stack.said(), stack.said)
+    stack.stop(signal.SIGKILL)
+    wait_until(lambda: not stack.processes(), lambda: str(stack.processes()))
+    assert "Stopping." in stack.said()
+
+
 # Whole words of one command line alone (NUL stands between them): the web server too speaks of --workers.
 PROGRAMS = [("web", "granian"), ("worker", "\0worker\0"), ("beat", "\0beat\0")]
 
