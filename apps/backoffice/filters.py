@@ -12,6 +12,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from apps.core.emails import email_to_find
 from apps.tenants.models import Organization
 
 Params = dict[str, Any]
@@ -145,7 +146,7 @@ def person_filter(field: str) -> type[StaffFilter]:
             try:
                 return Q(**{f"{field}_id": UUID(self.value())})
             except ValueError:
-                return Q(**{f"{field}__email": self.value().lower()})
+                return Q(**{f"{field}__email": email_to_find(self.value())})
 
     return PersonFilter
 

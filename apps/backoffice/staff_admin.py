@@ -26,6 +26,7 @@ from apps.backoffice.filters import StaffFilter
 from apps.backoffice.paginator import BoundedPaginator
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.staff import may
+from apps.core.emails import email_to_find
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as ThemedModelAdmin
@@ -166,7 +167,7 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
         key = _uuid_of(term)
         if key is not None:
             return Q(*[Q(**{field: key}) for field in self.search_ids], _connector=Q.OR)
-        beginnings = [Q(**{f"{field}__startswith": term.lower()}) for field in self.search_prefixes]
+        beginnings = [Q(**{f"{field}__startswith": email_to_find(term)}) for field in self.search_prefixes]
         names = [Q(**{f"{field}__istartswith": term}) for field in self.search_names]
         return Q(*beginnings, *names, _connector=Q.OR) if beginnings or names else Q(pk__in=())
 

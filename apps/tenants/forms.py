@@ -11,10 +11,10 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest
 
+from apps.core.emails import LONGEST_EMAIL, email_to_find
+
 # The regions of the IANA database that are places; the rest are old names and technical zones.
 _REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
-# As long as the column that holds it, and as an address can be.
-LONGEST_ADDRESS = 254
 
 
 class SignInForm(AuthenticationForm):
@@ -30,14 +30,14 @@ class SignInForm(AuthenticationForm):
         address = self.fields["username"]
         address.label = "E-mail address"
         address.widget = forms.EmailInput(
-            attrs={"autocomplete": "username", "autofocus": True, "maxlength": LONGEST_ADDRESS, "spellcheck": "false"}
+            attrs={"autocomplete": "username", "autofocus": True, "maxlength": LONGEST_EMAIL, "spellcheck": "false"}
         )
 
     def clean_username(self) -> str:
         """In the form in which it is stored, so that no variant of an address is counted on its own (django-axes)."""
-        address = str(self.cleaned_data["username"]).strip().lower()
+        address = email_to_find(str(self.cleaned_data["username"]))
         # Django gives the field no length, and a longer address could not even be counted as a failure.
-        if len(address) > LONGEST_ADDRESS:
+        if len(address) > LONGEST_EMAIL:
             raise forms.ValidationError(self.error_messages["invalid_login"], code="invalid_login")
         return address
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.core.context import ExecutionContext
+from apps.core.emails import email_to_find
 from apps.core.enums import LifecycleNeed, Role
 from apps.core.errors import ForbiddenError, Reason
 from apps.core.gate import require
@@ -46,7 +47,7 @@ def person_named(text: str) -> User | None:
     try:
         return User.objects.filter(pk=UUID(text.strip())).first()
     except ValueError:
-        return User.objects.filter(email=text.strip().lower()).first()
+        return User.objects.filter(email=email_to_find(text)).first()
 
 
 def explain(person: User, operation: str, subject: WorkspaceSubject) -> Explanation:

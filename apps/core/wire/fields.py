@@ -15,10 +15,9 @@ from difflib import get_close_matches
 from enum import Enum
 from typing import Any, ClassVar, NoReturn
 
-from django.core.exceptions import ValidationError as DjangoValidationError
-from django.core.validators import validate_email
 from rest_framework.fields import Field
 
+from apps.core.emails import LONGEST_EMAIL, EmailAddressError, canonical_email
 from apps.core.errors import FieldError
 from apps.core.wire.refusals import FieldRefusedError
 
@@ -176,22 +175,19 @@ class StrictSlugField(StrictCharField):
 
 
 class StrictEmailField(StrictCharField):
-    """An e-mail address, kept as it is written."""
+    """An e-mail address, read to the one spelling of its mailbox."""
 
-    default_error_messages: ClassVar[dict[str, Any]] = {
-        "not_an_email": 'must be one e-mail address, such as "ada@example.com".',
-    }
+    default_error_messages: ClassVar[dict[str, Any]] = {"not_an_email": "{reason}"}
 
-    def __init__(self, *, most: int = 254, **kwargs: Any) -> None:
+    def __init__(self, *, most: int = LONGEST_EMAIL, **kwargs: Any) -> None:
         super().__init__(most=most, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         value = super().to_internal_value(data)
         try:
-            validate_email(value)
-        except DjangoValidationError:
-            self.fail("not_an_email")
-        return value
+            return canonical_email(value)
+        except EmailAddressError as error:
+            self.fail("not_an_email", reason=str(error))
 
     def wire_schema(self) -> dict[str, Any]:
         return {**super().wire_schema(), "format": "email"}

@@ -5,19 +5,21 @@ from __future__ import annotations
 import uuid
 from typing import Any, ClassVar
 
+import pgtrigger
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
 from apps.core.constraints import name_prefix_index
+from apps.core.emails import email_to_find
 
 
 class UserManager(BaseUserManager["User"]):
     """What Django's own commands need. The product makes users through `apps.tenants.services`."""
 
     def get_by_natural_key(self, username: str | None) -> User:
-        return self.get(email=(username or "").lower())
+        return self.get(email=email_to_find(username or ""))
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
         """Refused: platform roles are given by `manage.py create_staff`, which audits them."""
@@ -57,6 +59,23 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(condition=Q(is_superuser=False), name="user_is_no_superuser"),
         ]
         indexes: ClassVar = [name_prefix_index("user_name_prefix")]
+        triggers: ClassVar = [
+            # With `unique`: one mailbox, one user. A trigger and no check constraint, because rows from before that
+            # could not be brought into the form must still be writable otherwise.
+            pgtrigger.Trigger(
+                name="user_email_has_one_form",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                func="""
+                    IF (TG_OP = 'INSERT' OR NEW.email IS DISTINCT FROM OLD.email)
+                        AND NEW.email !~ '^[!-~]+$' THEN
+                        RAISE EXCEPTION 'The e-mail address of user % is not in its ASCII form.', NEW.id
+                            USING ERRCODE = 'check_violation';
+                    END IF;
+                    RETURN NEW;
+                """,
+            )
+        ]
 
     def __str__(self) -> str:
         return self.email

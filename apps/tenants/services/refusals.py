@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.core.emails import EmailAddressError, canonical_email
 from apps.core.errors import FieldError, NotFoundError, UnprocessableError
 from apps.core.ids import OrganizationId, UserId
 
@@ -24,3 +25,13 @@ def unknown_user(field: str, user_id: UserId) -> UnprocessableError:
         title="Unknown user",
         errors=[FieldError(field=field, code="unknown_user", message=sentence)],
     )
+
+
+def read_email(email: str) -> str:
+    """The one spelling of the mailbox; raises `UnprocessableError` `not_an_email` for anything else."""
+    try:
+        return canonical_email(email)
+    except EmailAddressError as error:
+        message = str(error)
+        refusal = FieldError(field="email", code="not_an_email", message=message)
+        raise UnprocessableError(f"email: {message}", errors=[refusal]) from error

@@ -15,6 +15,7 @@ from apps.core.locks import lock_name
 from apps.core.operations import PLATFORM_LADDER
 from apps.tenants import events
 from apps.tenants.models import User
+from apps.tenants.services.refusals import read_email
 from apps.tenants.services.results import Upserted
 
 
@@ -25,12 +26,12 @@ def staff_create(
     """Make a user staff with exactly this platform role, making the user where there is none with the address.
 
     The password is set and must pass the validators; the second factor is enrolled at the first sign-in. Raises
-    `UnprocessableError` for a role that is not a platform role, or a weak password.
+    `UnprocessableError` for a role that is not a platform role, a weak password, or what is no e-mail address.
     """
     if role not in PLATFORM_LADDER:
         sentence = f"{role} is no platform role; choose one of {', '.join(PLATFORM_LADDER)}."
         raise UnprocessableError(sentence, errors=[FieldError("role", "unknown_role", sentence)])
-    email = email.lower()
+    email = read_email(email)
     lock_name(f"user-email:{email}")
     user = User.objects.select_for_update(no_key=True).filter(email=email).first()
     is_created = user is None

@@ -13,6 +13,7 @@ from apps.core.locks import lock_name
 from apps.tenants import events
 from apps.tenants.models import User
 from apps.tenants.selectors.users import user_for_update
+from apps.tenants.services.refusals import read_email
 from apps.tenants.services.results import Upserted, change, values_of
 
 _KEPT = ("email", "name")
@@ -23,10 +24,11 @@ def user_upsert(context: ExecutionContext, *, user_id: UserId, email: str, name:
     """Make the user, or bring e-mail and name up to date.
 
     Only the product that made the user, the identity service and our own console change an existing user; anyone
-    else's news is not applied (spec 09, Provisioning). Raises `ConflictError` `email_taken`.
+    else's news is not applied (spec 09, Provisioning). Raises `ConflictError` `email_taken` when another user has the
+    mailbox, however it is spelled.
     """
     lock_name(f"user:{user_id}")
-    email = email.lower()
+    email = read_email(email)
     user = user_for_update(user_id)
     if user is not None and not _may_change(context, user):
         return Upserted(user, is_created=False, is_applied=False)

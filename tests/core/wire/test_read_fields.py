@@ -46,7 +46,7 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
         ),
     ],
     "slug": [("blue-team", "blue-team"), ("a_1", "a_1")],
-    "email": [("Ann@Example.com", "Ann@Example.com")],
+    "email": [("Ann@Example.com", "ann@example.com")],
     "uuid": [(ID, UUID(ID))],
     "choice": [("admin", MembershipRole.ADMIN)],
     "amount": [("12.5", 12_500_000), ("0", 0), ("1000000000", 10**15)],

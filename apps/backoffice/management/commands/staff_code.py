@@ -11,6 +11,7 @@ from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.core import clock
+from apps.core.emails import email_to_find
 
 
 class Command(BaseCommand):
@@ -22,7 +23,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.IS_PRODUCTION:
             raise CommandError("In production the code comes from the person's own authenticator.")
-        device = TOTPDevice.objects.filter(user__email=options["email"].lower(), confirmed=True).first()
+        device = TOTPDevice.objects.filter(user__email=email_to_find(options["email"]), confirmed=True).first()
         if device is None:
             raise CommandError(f"{options['email']} has no second factor yet; the first sign-in enrols one.")
         totp = TOTP(device.bin_key, device.step, device.t0, device.digits, device.drift)
