@@ -124,4 +124,5 @@ def _role_now(run: SyncRun) -> Role | None:
     organization_id = OrganizationId(run.connector.workspace.organization_id)
     tenant = tenant_facts(organization_id, user_id=UserId(user.pk))
     person = Person(UserId(user.pk), user.email, platform_role(user))
+    # Whoever asked with a tenant role has not shown the second factor for a platform role now.
     return tenant_role(tenant, person) if tenant is not None else None

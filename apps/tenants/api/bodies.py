@@ -124,12 +124,12 @@ class JobRunAnswer(AnswerSerializer):
     job_run_id = StrictUUIDField()
     name = StrictSlugField()
     status = StrictChoiceField(JobRunStatus)
+    error = StrictCharField(allow_blank=True, help_text="Why the run was skipped or failed; else empty.")
 
 
 class JobRunDetailAnswer(JobRunAnswer):
     slot = StrictCharField(help_text="The scheduled moment in UTC, or `manual:` and a UUID.")
     organization_id = StrictUUIDField(allow_null=True)
     counts = StrictObjectField()
-    error = StrictCharField(allow_blank=True)
     started_at = StrictTimeField(allow_null=True)
     finished_at = StrictTimeField(allow_null=True)

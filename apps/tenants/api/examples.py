@@ -40,14 +40,13 @@ MEMBER_ANSWER: dict[str, Any] = {**MEMBER_READ, "created": True, "applied": True
 RELATION: dict[str, Any] = {"product": "blue"}
 RELATION_ANSWER: dict[str, Any] = {"organization_id": _ORGANIZATION_ID, "product": "blue", "created": True}
 JOB: dict[str, Any] = {"organization_id": _ORGANIZATION_ID}
-JOB_ANSWER: dict[str, Any] = {"job_run_id": _JOB_RUN_ID, "name": "drain-outbox", "status": "queued"}
+JOB_ANSWER: dict[str, Any] = {"job_run_id": _JOB_RUN_ID, "name": "drain-outbox", "status": "queued", "error": ""}
 JOB_RUN: dict[str, Any] = {
     **JOB_ANSWER,
     "status": "succeeded",
     "slot": "manual:6f1c0a52-8f0d-4a0f-9a37-0c8f4f1f3b77",
     "organization_id": _ORGANIZATION_ID,
     "counts": {"done": 3},
-    "error": "",
     "started_at": "2026-04-03T09:30:01Z",
     "finished_at": "2026-04-03T09:30:02Z",
 }
