@@ -17,8 +17,6 @@ SUCCESS = {
     ("organization-products-upsert", "POST"): {200, 201},
     ("workspace-lifecycle", "GET"): {200},
     ("payment-config", "GET"): {200},
-    # No organization of the table is in a grace period: the caller got as far as the record's own refusal.
-    ("end-grace-period", "POST"): {409},
     ("credit-policy", "GET"): {200},
     ("credits-authorize", "POST"): {200},
     ("credits-consume", "POST"): {201},
@@ -84,7 +82,9 @@ def _product(route: str, method: str, principal: str, relation: str) -> set[int]
     if "token" not in principal:
         return {401}
     needs_identity = route == "organization-products-upsert"
-    if principal in {"cron token", "product token without scopes"} or (needs_identity and principal == "product token"):
+    # What ends a grace period is none of a token's default scopes.
+    lacks_scope = principal in {"cron token", "product token without scopes"} or route == "end-grace-period"
+    if lacks_scope or (needs_identity and principal == "product token"):
         return {403}
     if route in NAMES_NO_TENANT:
         return SUCCESS[route, method]
