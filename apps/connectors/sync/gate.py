@@ -89,7 +89,8 @@ def _require_still_reached(run: SyncRun) -> None:
         case _:
             return
     if missing is not None:
-        raise ForbiddenError(f"{run.actor_label}, who asked for this sync, may sync no more.", explanation=[missing])
+        # The tenant reads this sentence: it names nobody, as whoever asked may be one of our staff.
+        raise ForbiddenError("Whoever asked for this sync may sync no more.", explanation=[missing])
 
 
 def _missing_role(run: SyncRun) -> Reason | None:

@@ -38,11 +38,10 @@ from apps.credits.refusals import unknown_entry
 from apps.credits.selectors import ledger
 from apps.credits.selectors.policies import terms_in_force
 from apps.credits.services import account_settle, credit_grant, entry_reverse, hold_capture, hold_release
-from apps.credits.services.grants import GrantWish, individual_organization_of
+from apps.credits.services.grants import GrantWish, individual_organization_of, require_person
 from apps.credits.services.holds import CaptureWish, hold_of
 from apps.tenants.api.base import ProductView
 from apps.tenants.contracts import NamedTenant
-from apps.tenants.models import User
 from apps.tenants.selectors.products import product_by_slug
 
 
@@ -55,13 +54,8 @@ class AccountView(ProductView):
         """The context for the account's organization; a person without an account has none yet."""
         organization_id: UUID | None = account.id
         if account.type is AccountType.USER:
+            require_person(self.context_for(request), account.id)
             organization_id = individual_organization_of(account.id)
-            if organization_id is None and not User.objects.filter(pk=account.id).exists():
-                raise NotFoundError(
-                    f"There is no user {account.id}. Send it first: POST users:upsert.",
-                    code="unknown_user",
-                    title="Unknown user",
-                )
         named = [] if organization_id is None else [NamedTenant(source, organization_id)]  # type: ignore[arg-type]
         return self.context_for(request, *named), organization_id
 

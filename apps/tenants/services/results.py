@@ -7,6 +7,8 @@ from typing import Any, Generic, TypeVar
 
 from django.db.models import Model
 
+from apps.core.free_text import stored_form
+
 RecordT = TypeVar("RecordT", bound=Model)
 
 
@@ -26,6 +28,7 @@ def values_of(record: Model, *fields: str) -> dict[str, Any]:
 
 def change(record: Model, **wanted: object) -> list[str]:
     """Set the wanted values and save those that differ. Returns the names of the changed fields."""
+    wanted = {field: stored_form(record, field, value) for field, value in wanted.items()}
     changed = [field for field, value in wanted.items() if getattr(record, field) != value]
     for field in changed:
         setattr(record, field, wanted[field])

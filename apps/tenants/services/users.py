@@ -8,6 +8,7 @@ from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
 from apps.core.errors import ConflictError
+from apps.core.free_text import stored_form
 from apps.core.ids import UserId
 from apps.core.locks import lock_name
 from apps.tenants import events
@@ -26,7 +27,7 @@ def user_upsert(context: ExecutionContext, *, user_id: UserId, email: str, name:
     else's news is not applied (spec 09, Provisioning). Raises `ConflictError` `email_taken`.
     """
     lock_name(f"user:{user_id}")
-    email = email.lower()
+    email, name = email.lower(), stored_form(User, "name", name)
     user = user_for_update(user_id)
     if user is not None and not _may_change(context, user):
         return Upserted(user, is_created=False, is_applied=False)
