@@ -7,7 +7,7 @@ anything is written: row, row version, audit entry and "as of" agree.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
 from django.db.models import Model
@@ -19,6 +19,7 @@ from apps.core.errors import FieldError, UnprocessableError
 class _Redacted:
     """What both columns do. The database knows no difference, so that migrations see Django's own fields."""
 
+    django_name: ClassVar[str]
     max_length: int | None
     attname: str
 
@@ -41,16 +42,24 @@ class _Redacted:
 
     def deconstruct(self) -> Any:
         name, _, args, kwargs = super().deconstruct()  # type: ignore[misc]  # as above
-        return name, f"django.db.models.{self.django_name}", args, kwargs  # type: ignore[attr-defined]
+        return name, f"django.db.models.{self.django_name}", args, kwargs
 
 
-class FreeTextField(_Redacted, models.TextField):  # type: ignore[misc]  # narrower than Django's any
+# Django's fields are generic to the type checker alone.
+if TYPE_CHECKING:
+    _Text = models.TextField[str, str]
+    _Char = models.CharField[str, str]
+else:
+    _Text, _Char = models.TextField, models.CharField
+
+
+class FreeTextField(_Redacted, _Text):
     """Text of any length."""
 
     django_name = "TextField"
 
 
-class FreeCharField(_Redacted, models.CharField):  # type: ignore[misc]  # narrower than Django's any
+class FreeCharField(_Redacted, _Char):
     """A name."""
 
     django_name = "CharField"

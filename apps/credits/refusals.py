@@ -82,6 +82,16 @@ def unknown_person(user_id: UUID) -> NotFoundError:
     )
 
 
+def not_the_person(acting_user_id: UUID | None, user_id: UUID) -> ForbiddenError:
+    """Somebody else's personal account, which has no members but the person."""
+    return ForbiddenError(
+        f"User {acting_user_id} is not a member of the personal account of user {user_id}.",
+        code="not_a_member",
+        title="Not a member of this organization",
+        explanation=[Reason("membership", "deny", f"user {acting_user_id} is another person", f"user:{user_id}")],
+    )
+
+
 def not_related(product: str, organization_id: UUID) -> ForbiddenError:
     """The product may not speak of this organization."""
     record = f"organization:{organization_id}"

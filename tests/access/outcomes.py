@@ -12,6 +12,7 @@ SUCCESS = {
     ("organizations-upsert", "POST"): {200},
     ("workspaces-upsert", "POST"): {200},
     ("members-upsert", "POST"): {201},
+    ("members", "GET"): {200},
     ("member", "GET"): {200},
     ("member", "DELETE"): {204},
     ("organization-products-upsert", "POST"): {200, 201},

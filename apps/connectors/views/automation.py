@@ -41,7 +41,9 @@ class Automation(ConnectorsPage):
         jobs = list(
             JobRun.objects.filter(organization_id=self.organization_id, name=JOB).order_by("-created_at")[:_JOBS_SHOWN]
         )
-        people = people_for_tenant(self.organization_id, [record.actor_label for record in (*runs, *jobs)])
+        people = people_for_tenant(
+            self.organization_id, [*(run.actor_label for run in runs), *(job.actor_label for job in jobs)]
+        )
         facts = {
             "syncs": syncs,
             "runs": run_lines(runs, people),

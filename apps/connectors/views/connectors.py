@@ -95,7 +95,9 @@ class ConnectorDetail(OneConnectorPage):
         """The page; while a sync is active its middle part shows the progress by itself."""
         runs = list(sync_runs_of_connector(self.connector_id)[:_RUNS_SHOWN])
         timeline = list(connector_timeline(self.connector_id)[:_EVENTS_SHOWN])
-        people = people_for_tenant(self.organization_id, [record.actor_label for record in (*runs, *timeline)])
+        people = people_for_tenant(
+            self.organization_id, [*(run.actor_label for run in runs), *(event.actor_label for event in timeline)]
+        )
         card = ConnectorCard(self.connector)
         verbs = verbs_from(card.status)
         facts = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from apps.core.enums import MembershipRole
 from apps.core.ids import OrganizationId, UserId
@@ -21,6 +21,11 @@ def membership_for_update(organization_id: OrganizationId, user_id: UserId) -> M
 def membership_of(organization_id: OrganizationId, user_id: UserId) -> Membership | None:
     """The membership, to read."""
     return Membership.objects.filter(organization=organization_id, user=user_id).first()
+
+
+def members_of(organization_id: OrganizationId) -> QuerySet[Membership]:
+    """The organization's memberships."""
+    return Membership.objects.filter(organization=organization_id)
 
 
 def removal_of(organization_id: OrganizationId, user_id: UserId) -> MembershipRemoval | None:

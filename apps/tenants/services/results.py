@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db.models import Model
 
+from apps.core.errors import Reason
 from apps.core.free_text import stored_form
 
 RecordT = TypeVar("RecordT", bound=Model)
@@ -14,11 +15,12 @@ RecordT = TypeVar("RecordT", bound=Model)
 
 @dataclass(frozen=True, slots=True)
 class Upserted(Generic[RecordT]):
-    """The record as it is now; whether this call made it; whether it now says what the call said."""
+    """The record as it is now; whether this call made it; whether it now says what the call said, and if not, why."""
 
     record: RecordT
     is_created: bool
     is_applied: bool = True
+    explanation: tuple[Reason, ...] = ()
 
 
 def values_of(record: Model, *fields: str) -> dict[str, Any]:
