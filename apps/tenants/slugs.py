@@ -17,3 +17,9 @@ def slug_for(name: str, record_id: UUID) -> str:
     # A name that looks like a provider's key is kept without it, and so is what is made of it.
     head = slugify(redact_text(name))[: LONGEST - len(tail) - 1].strip("-")
     return f"{head}-{tail}" if head else tail
+
+
+def closed_slug(slug: str, record_id: UUID) -> str:
+    """The slug of a record that is closed and gives its own slug to another."""
+    tail = f"-closed-{record_id.hex[:8]}"
+    return f"{slug[: LONGEST - len(tail)]}{tail}"

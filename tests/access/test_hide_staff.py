@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.connectors.enums import ConnectorEventKind, SyncStatus, SyncTrigger
+from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector, ConnectorEvent, SyncRun
 from apps.connectors.services import connector_disable, connector_enable
 from apps.connectors.sync.gate import why_not
@@ -70,8 +71,8 @@ def _leave_traces(world: World, relation: str) -> None:
         context, name="billing-sync", organization_id=OrganizationId(tenant.organization_id), include_demo=True
     )
     connector = Connector.objects.get(pk=tenant.connector_id)
-    connector_disable(context, connector_id=connector.pk, reason="looked at it")
-    connector_enable(context, connector_id=connector.pk, reason="done")
+    connector_disable(context, connector_id=ConnectorId(connector.pk), reason="looked at it")
+    connector_enable(context, connector_id=ConnectorId(connector.pk), reason="done")
     ConnectorEvent.objects.create(
         connector=connector, kind=ConnectorEventKind.SYNC_QUEUED, sentence="Sync asked for.",
         actor_label=context.actor.label, occurred_at=clock.now(),

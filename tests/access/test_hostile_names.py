@@ -123,7 +123,7 @@ def test_every_page_that_shows_such_names_opens(place: Place) -> None:
     tenant, staff = Client(), client_of(Role.PLATFORM_ADMIN)
     tenant.force_login(owner)
     for name in ("billing-credits", "billing-credits-csv"):
-        answer = tenant.get(reverse(name, args=[workspace.slug]))
+        answer: Any = tenant.get(reverse(name, args=[workspace.slug]))
         shown = b"".join(answer.streaming_content) if answer.streaming else answer.content
         assert (answer.status_code, b"Traceback" in shown) == (200, False)
     policy = CreditPolicy.objects.filter(product=place.product).latest("version")
