@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from apps.backoffice.staff import may
+from apps.backoffice.staff import require_may
 from apps.core.errors import CountinghouseError
 
 if TYPE_CHECKING:
@@ -155,8 +154,7 @@ class BoundStaffAction:
 
     def __call__(self, request: HttpRequest, object_id: object) -> HttpResponse:
         action, page = self.action, self.page
-        if not may(request, action.operation):
-            raise PermissionDenied(f"Your role may not do {action.operation}.")
+        require_may(request, action.operation)
         record = page.record_or_404(request, object_id)
 
         def perform(form: ReasonForm) -> Outcome:

@@ -21,7 +21,10 @@ class FieldChange:
 
 
 def field_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[FieldChange]:
-    """Every field of either side, in the order of `after` and then of `before`; nested fields are `outer.inner`."""
+    """Every field of either side, in the order of `after` and then of `before`; nested fields are `outer.inner`.
+
+    Rows of a list are told by their place: `prices.1.operation`.
+    """
     old, new = _flat(before), _flat(after)
     fields = [*new, *(field for field in old if field not in new)]
     return [_change(field, old, new) for field in fields]
@@ -40,6 +43,9 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in values.items():
         if isinstance(value, Mapping) and value:
             flat |= _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and value and all(isinstance(inner, Mapping) for inner in value):
+            for place, inner in enumerate(value, 1):
+                flat |= _flat(inner, f"{prefix}{name}.{place}.")
         else:
             flat[f"{prefix}{name}"] = value
     return flat

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 from csp.decorators import csp_replace
 from django.conf import settings
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -18,7 +17,7 @@ from django.urls import URLPattern, URLResolver, include, path, reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.backoffice.actions import is_of_page_script
-from apps.backoffice.staff import may, viewer_of
+from apps.backoffice.staff import require_may, viewer_of
 
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite as ThemedAdminSite
@@ -113,8 +112,7 @@ class StaffSite(ThemedAdminSite):
         """The command palette. Unfold's own keeps results for minutes, past a change of role; this one asks anew."""
         from apps.backoffice.search import search_results  # noqa: PLC0415 - imports records
 
-        if not may(request, ENTER):
-            raise PermissionDenied
+        require_may(request, ENTER)
         term = request.GET.get("s", "").strip()
         if not term:
             return HttpResponse()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest
 
 from apps.core.context import ExecutionContext
-from apps.core.errors import ForbiddenError
+from apps.core.errors import ForbiddenError, Reason
 from apps.core.observability import current_request_id
 from apps.tenants.access import permits, require, staff_context
 from apps.tenants.models import Organization, User
@@ -20,7 +20,7 @@ def context_of(request: HttpRequest, organization: Organization | None = None) -
     """
     user = request.user
     if not isinstance(user, User):
-        raise ForbiddenError("Sign in first.")
+        raise ForbiddenError("Sign in first.", explanation=[Reason("credential", "deny", "nobody is signed in")])
     return staff_context(user, organization=organization, request_id=current_request_id())
 
 
@@ -40,6 +40,12 @@ def may(request: HttpRequest, operation: str) -> bool:
     """Whether whoever asks may do the operation."""
     viewer = viewer_of(request)
     return viewer is not None and permits(viewer, operation)
+
+
+def require_may(request: HttpRequest, operation: str) -> None:
+    """Raise `ForbiddenError`, which says what is missing, unless whoever asks may do the operation."""
+    viewer = viewer_of(request)
+    require(viewer if viewer is not None else context_of(request), operation)
 
 
 def acting_context(request: HttpRequest, operation: str, organization: Organization | None = None) -> ExecutionContext:

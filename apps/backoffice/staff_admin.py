@@ -12,7 +12,6 @@ from uuid import UUID
 
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -25,7 +24,7 @@ from apps.backoffice.display import page_url
 from apps.backoffice.filters import StaffFilter
 from apps.backoffice.paginator import BoundedPaginator
 from apps.backoffice.panels import Fact, Panel
-from apps.backoffice.staff import may
+from apps.backoffice.staff import may, require_may
 from apps.core.emails import email_to_find
 
 if TYPE_CHECKING:
@@ -181,8 +180,7 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
 
     def page(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         """The read-only page of one record, with the verbs that whoever asks may use."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied(f"Your role may not do {self.operation}.")
+        require_may(request, self.operation)
         record = self.record_or_404(request, object_id)
         request.current_app = self.admin_site.name
         context = {

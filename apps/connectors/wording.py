@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind
+from apps.tenants.selectors.members import FORMER_MEMBER
 
 # What has happened, and what brings the connector back.
 CAUSES: Mapping[AutoDisableReason, str] = MappingProxyType(
@@ -44,10 +45,16 @@ class Counts(Protocol):
 _ACTORS = {"scheduler": "the schedule", "console": "an operator", "cron": "a cron job"}
 
 
-def actor_words(label: str) -> str:
-    """Who acted, in words: a person's address stays, the machinery gets a name."""
+def actor_words(label: str, people: Mapping[str, str]) -> str:
+    """Who acted, in words that a tenant may read.
+
+    The machinery gets a name and a product keeps its own. Of a person `people` says what may be read; an address that
+    it does not know is nobody's business.
+    """
     kind, separator, _ = label.partition(":")
-    return _ACTORS.get(kind, label) if separator else label
+    if separator:
+        return _ACTORS.get(kind, label)
+    return people.get(label, FORMER_MEMBER) if "@" in label else label
 
 
 def counted(count: int, noun: str) -> str:

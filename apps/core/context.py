@@ -30,6 +30,7 @@ class ExecutionContext:
     """The facts under which one operation runs. Immutable; a different tenant or role is a different context.
 
     `token_id` is the service token that was shown, for work that outlasts the call and asks whether it still lives.
+    `started_by` is what the caller of a job run showed; the run itself is the scheduler's, whoever started it.
     """
 
     actor: Actor
@@ -42,6 +43,7 @@ class ExecutionContext:
     token_id: ServiceTokenId | None = None
     scopes: frozenset[Scope] = field(default_factory=frozenset)
     is_demo: bool = False
+    started_by: AuthorizationSource | None = None
 
     def within(self, organization_id: OrganizationId, *, is_demo: bool) -> ExecutionContext:
         """The same caller in one organization: one that this call has just made, or one of those that a job visits."""
@@ -56,6 +58,7 @@ def system_context(
     organization_id: OrganizationId | None = None,
     workspace_id: WorkspaceId | None = None,
     is_demo: bool = False,
+    started_by: AuthorizationSource | None = None,
 ) -> ExecutionContext:
     """The context of a task or a command: role `system`, whoever enqueued or typed it (spec 02).
 
@@ -70,4 +73,5 @@ def system_context(
         organization_id=organization_id,
         workspace_id=workspace_id,
         is_demo=is_demo,
+        started_by=started_by,
     )

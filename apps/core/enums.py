@@ -69,10 +69,10 @@ class Scope(TextChoices):
 
 
 # A new product token carries these unless told otherwise (spec 09, Commands). `tenants:manage` is the identity
-# service's alone, `jobs:run` belongs to cron tokens.
-DEFAULT_PRODUCT_SCOPES: tuple[Scope, ...] = tuple(
-    scope for scope in Scope if scope not in {Scope.TENANTS_MANAGE, Scope.JOBS_RUN}
-)
+# service's alone, `jobs:run` belongs to cron tokens. `payments:write` ends a grace period early, with all that follows
+# for the organization; a token gets it only where somebody asks for it by name.
+_NOT_BY_DEFAULT = frozenset({Scope.TENANTS_MANAGE, Scope.JOBS_RUN, Scope.PAYMENTS_WRITE})
+DEFAULT_PRODUCT_SCOPES: tuple[Scope, ...] = tuple(scope for scope in Scope if scope not in _NOT_BY_DEFAULT)
 
 
 class LifecycleNeed(TextChoices):

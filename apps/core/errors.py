@@ -93,11 +93,27 @@ class UnauthenticatedError(CountinghouseError):
 
 
 class ForbiddenError(CountinghouseError):
-    """The caller is known and may not do this; `explanation` says which rule denied it."""
+    """The caller is known and may not do this; `explanation` says which rule denied it, and is never left out."""
 
     kind = ErrorKind.FORBIDDEN
     code = "not_allowed"
     title = "Not allowed"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        explanation: Sequence[Reason],
+        errors: Sequence[FieldError] = (),
+        decision_id: UUID | None = None,
+        code: str | None = None,
+        title: str | None = None,
+    ) -> None:
+        if not explanation:
+            raise ValueError("A refusal of the caller's rights names the rule that denied it.")
+        super().__init__(
+            detail, errors=errors, explanation=explanation, decision_id=decision_id, code=code, title=title
+        )
 
 
 class NotFoundError(CountinghouseError):

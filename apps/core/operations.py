@@ -34,6 +34,7 @@ _OPERATIONS: tuple[Operation, ...] = (
     Operation("organizations.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT),
     Operation("organizations.upsert", scope=Scope.TENANTS_WRITE),
     Operation("organizations.relate_product", platform_role=Role.PLATFORM_ADMIN, scope=Scope.TENANTS_MANAGE),
+    Operation("organizations.close", platform_role=Role.PLATFORM_ADMIN),
     Operation("workspaces.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT),
     Operation("workspaces.upsert", scope=Scope.TENANTS_WRITE),
     Operation("members.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, scope=Scope.MEMBERS_READ),
@@ -132,6 +133,7 @@ _OPERATIONS: tuple[Operation, ...] = (
     Operation("jobs.purge_receipts", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.billing_sync", tenant_role=Role.ADMIN, platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.sweep_syncs", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation("jobs.reset_demo", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.drain_outbox", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
 )
 

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template import TemplateDoesNotExist
 from django.template.loader import render_to_string
 
-from apps.core.errors import CountinghouseError
+from apps.core.errors import CountinghouseError, Reason
 from apps.core.observability.requests import current_request_id
 from apps.core.unavailability import is_unavailable
 from apps.core.wire import problems
@@ -90,6 +90,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
             "csrf_failed",
             "This page is out of date",
             "The form could not be matched with your session. Go back, reload the page and send it again.",
+            explanation=(Reason("csrf", "deny", "the CSRF token is missing or belongs to another session"),),
         ),
     )
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import F
 
+from apps.core.audit.secrecy import redact_text
 from apps.core.canonical import plain
 from apps.core.context import ExecutionContext
 from apps.credits.enums import EntryKind
@@ -78,6 +79,7 @@ def post(
         "recorded_at": at,
         **values,
     }
+    entry["reason"] = redact_text(str(entry["reason"]))
     with connection.cursor() as cursor:
         cursor.execute(_POST, [json.dumps(plain(entry)), released, force])
         balance, held, overdraft_limit = cursor.fetchone() or (0, 0, 0)

@@ -33,7 +33,7 @@ def access_refusal(
     facts: CreditFacts, question: Question, *, product: str, is_identity: bool
 ) -> CountinghouseError | None:
     """Why the product may not ask this at all; None where it may. Such a refusal is no decision, and is not kept."""
-    unknown = unknown_account(facts, question.account)
+    unknown = unknown_account(facts, question.account, is_identity=is_identity)
     if unknown is not None:
         return unknown
     if facts.organization_id is None:
@@ -57,21 +57,39 @@ def access_refusal(
     )
 
 
-def unknown_account(facts: CreditFacts, account: AccountRef) -> CountinghouseError | None:
-    """The account's organization or user does not exist."""
-    if account.type.value == "organization" and facts.organization_id is None:
+def unknown_account(facts: CreditFacts, account: AccountRef, *, is_identity: bool) -> CountinghouseError | None:
+    """The account's organization or user does not exist, or is a user whom the product may not speak of."""
+    if account.type.value == "user":
+        may = facts.user_exists and (facts.is_related or is_identity)
+        return None if may else unknown_person(account.id)
+    if facts.organization_id is None:
         return NotFoundError(
             f"There is no organization {account.id}. Make it first: POST organizations:upsert.",
             code="unknown_organization",
             title="Unknown organization",
         )
-    if not facts.user_exists:
-        return NotFoundError(
-            f"There is no user {account.id}. Send it first: POST users:upsert.",
-            code="unknown_user",
-            title="Unknown user",
-        )
     return None
+
+
+def unknown_person(user_id: UUID) -> NotFoundError:
+    """One answer for a user who does not exist and for another product's, so that nothing is learned by asking."""
+    return NotFoundError(
+        f"There is no user {user_id} whose personal account this product may use: it did not create such a user, and "
+        "shares no organization with one. Send the user first (POST users:upsert), or add them to an organization that "
+        "the product is related to (POST organizations/{id}/members:upsert).",
+        code="unknown_user",
+        title="Unknown user",
+    )
+
+
+def not_the_person(acting_user_id: UUID | None, user_id: UUID) -> ForbiddenError:
+    """Somebody else's personal account, which has no members but the person."""
+    return ForbiddenError(
+        f"User {acting_user_id} is not a member of the personal account of user {user_id}.",
+        code="not_a_member",
+        title="Not a member of this organization",
+        explanation=[Reason("membership", "deny", f"user {acting_user_id} is another person", f"user:{user_id}")],
+    )
 
 
 def not_related(product: str, organization_id: UUID) -> ForbiddenError:

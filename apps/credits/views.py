@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from apps.core import clock
 from apps.core.amounts import format_micro, round_to_quantum
 from apps.core.exports import csv_lines, harmless
+from apps.core.ids import OrganizationId
 from apps.core.wire.values import format_time
 from apps.credits.forms import EntryFilterForm
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant
@@ -134,7 +135,7 @@ class CreditsPage(BillingPage):
         place = int(before) if before.isascii() and before.isdecimal() and len(before) < 19 else None  # noqa: PLR2004
         page = entry_page(account.pk, wanted, before=place, size=PAGE_SIZE)
         return {
-            "lines": _lines(page.entries, products, self._zone),
+            "lines": _lines(self.organization_id, page.entries, products, self._zone),
             "older_than": page.older_than,
             "is_later_page": place is not None,
         }
@@ -189,8 +190,10 @@ def _rows(entries: Iterator[CreditEntry], products: Mapping[Any, str]) -> Iterat
         )
 
 
-def _lines(entries: Sequence[CreditEntry], products: Mapping[Any, str], zone: Any) -> list[EntryLine]:
-    names = Names(products, people_names(entry.acting_user_id for entry in entries), zone)
+def _lines(
+    organization_id: OrganizationId, entries: Sequence[CreditEntry], products: Mapping[Any, str], zone: Any
+) -> list[EntryLine]:
+    names = Names(products, people_names(organization_id, (entry.acting_user_id for entry in entries)), zone)
     return [line_of(entry, names) for entry in entries]
 
 

@@ -6,10 +6,17 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
 from apps.core import clock
-from apps.core.errors import MalformedRequestError, TooManyRequestsError, UnauthenticatedError
+from apps.core.errors import (
+    ForbiddenError,
+    MalformedRequestError,
+    Reason,
+    TooManyRequestsError,
+    UnauthenticatedError,
+)
 from apps.tenants.access.doors import person_of
 from apps.tenants.brute_force import BadTokenLimit
 from apps.tenants.contracts import Person
@@ -45,20 +52,45 @@ class ServiceTokenAuthentication(BaseAuthentication):
         return CHALLENGE
 
 
+class _ExplainedSession(SessionAuthentication):
+    """A session; a request without its CSRF token is told what is missing."""
+
+    def enforce_csrf(self, request: Request) -> None:
+        try:
+            super().enforce_csrf(request)
+        except PermissionDenied as error:
+            raise ForbiddenError(
+                "A request with a session must carry its CSRF token: send the cookie `csrftoken` in the header "
+                "X-CSRFToken too, or use a service token instead of the session.",
+                code="csrf_failed",
+                title="The CSRF token is missing or wrong",
+                explanation=[Reason("csrf", "deny", str(error.detail))],
+            ) from None
+
+
+def _has_session(request: Request) -> bool:
+    # As DRF's own session authentication asks it: the user of Django's request, not of DRF's, which asks us.
+    user = getattr(request._request, "user", None)  # noqa: SLF001
+    return bool(user is not None and user.is_active)
+
+
 class CronOrUserAuthentication(BaseAuthentication):
     """A cron token or a signed-in user; both on one request leave it open who acts, and are refused."""
 
     def authenticate(self, request: Request) -> tuple[Any, Caller | Person] | None:
         by_token = ServiceTokenAuthentication().authenticate(request)
-        by_session = SessionAuthentication().authenticate(request)
-        if by_token is not None and by_session is not None:
+        # Before the CSRF check: a request with two callers is refused as such, whatever its form carries.
+        if by_token is not None and _has_session(request):
             raise MalformedRequestError(
                 "The request carries a service token and a session. Send one of them, so that it is clear who acts.",
                 code="ambiguous_principal",
                 title="The request names two callers",
             )
-        if by_session is None:
+        if by_token is not None:
             return by_token
+        by_session = _ExplainedSession().authenticate(request)
+        if by_session is None:
+            return None
         user = by_session[0]
         if not isinstance(user, User):
             raise UnauthenticatedError("Sign in, or send a cron token.")

@@ -28,6 +28,22 @@ class MembershipOrigin(TextChoices):
     CONSOLE = "console", "Console"
 
 
+class DriftClass(TextChoices):
+    """How a product's view of a membership differs from ours (spec 02, Membership authority)."""
+
+    OWNER_REPORTED = "owner_reported", "Owner reported"
+
+
+class ReportedMembership(TextChoices):
+    """What a product says of somebody: a role, or that they are no member any more."""
+
+    OWNER = "owner", "Owner"
+    ADMIN = "admin", "Admin"
+    MEMBER = "member", "Member"
+    VIEWER = "viewer", "Viewer"
+    REMOVED = "removed", "Removed"
+
+
 class RelationSource(TextChoices):
     """Why a product is related to an organization (spec 09, Provisioning)."""
 

@@ -18,21 +18,41 @@ class Verdict(Enum):
     APPLY = "apply"
     CONFIRM = "confirm"
     STALE = "stale"
+    # Of an owner only the identity service and staff may speak: the report is kept as drift.
+    NOT_THEIRS = "not_theirs"
+    # As NOT_THEIRS, and the report says what is so.
+    AGREED = "agreed"
 
 
-def judge(*, stored_role: MembershipRole, stored_at: datetime, role: MembershipRole, changed_at: datetime) -> Verdict:
-    """Whether a report changes the stored membership.
+def judge(
+    *,
+    stored_role: MembershipRole,
+    stored_at: datetime,
+    role: MembershipRole | None,
+    changed_at: datetime,
+    may_change_owners: bool = True,
+) -> Verdict:
+    """Whether a report changes the stored membership; `role` None says that it ended.
 
-    Older news changes nothing. Two different roles with the very same time would depend on the order of arrival; the
-    lesser role wins then, so that every order ends alike and nobody is promoted by a race.
+    A report about an owner by anybody who may not change owners changes nothing, whatever it says and however new it
+    is. Older news changes nothing either. Two different reports with the very same time would depend on the order of
+    arrival; the lesser role wins then, and a removal over every role, so that every order ends alike and nobody is
+    promoted by a race.
     """
+    if stored_role == MembershipRole.OWNER and not may_change_owners:
+        return Verdict.AGREED if role == stored_role else Verdict.NOT_THEIRS
     if changed_at < stored_at:
         return Verdict.STALE
     if role == stored_role:
         return Verdict.CONFIRM
-    if changed_at == stored_at and not is_lesser(role, than=stored_role):
+    if role is not None and changed_at == stored_at and not is_lesser(role, than=stored_role):
         return Verdict.STALE
     return Verdict.APPLY
+
+
+def is_outlived(*, changed_at: datetime, removed_at: datetime) -> bool:
+    """Whether a remembered removal outlives a report that somebody is a member; at the same time the removal wins."""
+    return changed_at <= removed_at
 
 
 def is_lesser(role: MembershipRole, *, than: MembershipRole) -> bool:

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.core.errors import ForbiddenError
+from apps.core.errors import ForbiddenError, Reason
 from apps.core.ids import UserId
 from apps.tenants.forms import SignInForm
 from apps.tenants.models import User
@@ -98,5 +98,8 @@ class WorkspaceHome(BillingPage):
         """To the first page of the navigation."""
         links = links_for(self.execution_context, workspace_slug=workspace_slug)
         if not links:
-            raise ForbiddenError("Your role opens none of this workspace's pages. Ask an admin of your organization.")
+            raise ForbiddenError(
+                "Your role opens none of this workspace's pages. Ask an admin of your organization.",
+                explanation=[Reason("role", "deny", f"the role {self.execution_context.role.value} opens no page")],
+            )
         return HttpResponseRedirect(links[0].url)

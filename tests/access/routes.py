@@ -53,6 +53,7 @@ DECLARED: dict[str, dict[str, str]] = {
     "organizations-upsert": {"POST": "organizations.upsert"},
     "workspaces-upsert": {"POST": "workspaces.upsert"},
     "members-upsert": {"POST": "members.upsert"},
+    "members": {"GET": "members.read"},
     "member": {"GET": "members.read", "DELETE": "members.remove"},
     "organization-products-upsert": {"POST": "organizations.relate_product"},
     "job-run": {"POST": "jobs.start"},

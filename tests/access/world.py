@@ -143,6 +143,7 @@ def request_of(route: str, tenant: Tenant, world: World) -> tuple[dict[str, Any]
             {"id": str(tenant.workspace_id), "organization_id": organization, "name": "Renamed"},
         ),
         "members-upsert": (in_url, {"user_id": str(world.new_user_id), "role": "member"}),
+        "members": (in_url, {}),
         "member": ({**in_url, "user_id": tenant.member_id}, {}),
         "organization-products-upsert": (in_url, {"product": "red"}),
         "job-run": ({"name": "drain-outbox"}, {"organization_id": organization}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.management import call_command
 
-from apps.backoffice.seeding.connectors import WISHES
+from apps.backoffice.seeding.connectors import DEMO_WISHES, WISHES
 from apps.connectors.models import Connector
 
 
@@ -15,5 +15,5 @@ def test_seeding_again_changes_nothing() -> None:
     made = sorted(Connector.objects.values_list("name", "status", "version"))
     call_command("seed_demo")
     assert sorted(Connector.objects.values_list("name", "status", "version")) == made
-    assert len(made) == len(WISHES)
+    assert len(made) == len(WISHES) + len(DEMO_WISHES)
     assert {status for _, status, _ in made} == {"pending", "enabled", "disabled"}

@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 
 from apps.credits.models import CreditEntry
+from apps.tenants.models import User
 from tests.credits.cast import Place, assert_sound, make_place
 from tests.factories.tenants import make_membership, make_token, make_user
 from tests.sent import statements
@@ -145,7 +146,9 @@ def test_a_batch_answers_each_item_by_itself(call: Call, place: Place) -> None:
 
 
 def test_a_person_has_an_account_from_the_first_grant_on(call: Call, place: Place) -> None:
-    account = {"type": "user", "id": str(make_user().pk)}
+    person = make_user()
+    User.objects.filter(pk=person.pk).update(created_by_product=place.product)
+    account = {"type": "user", "id": str(person.pk)}
     path = f"accounts/user/{account['id']}/balance"
     assert call("GET", path)[1]["balance"] == "0"
     assert call("POST", "credits:consume", run(place, account=account))[0] == 402

@@ -10,7 +10,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from apps.core import clock
-from apps.core.enums import Scope
+from apps.core.enums import DEFAULT_PRODUCT_SCOPES, Scope
 from apps.core.ids import OrganizationId
 from apps.core.models import AuditEntry
 from apps.subscriptions.contracts import StartGrace
@@ -31,7 +31,8 @@ def organization() -> Organization:
 
 @pytest.fixture
 def token(organization: Organization) -> str:
-    return make_token(make_product("red", organization))
+    """One that may end grace periods too, which is none of the default scopes."""
+    return make_token(make_product("red", organization), *DEFAULT_PRODUCT_SCOPES, Scope.PAYMENTS_WRITE)
 
 
 def call(client: Client, method: str, path: str, token: str) -> tuple[int, Any]:
@@ -93,6 +94,15 @@ def test_a_grace_period_is_ended_once(client: Client, organization: Organization
     assert "disabled" in problem["detail"]
     assert "grace_period" in problem["detail"]
     assert entries.count() == before + 1
+
+
+def test_a_default_token_of_a_related_product_ends_no_grace_period(client: Client, organization: Organization) -> None:
+    start_grace(organization)
+    before = AuditEntry.objects.count()
+    path = f"organizations/{organization.pk}/payment-config/end-grace-period"
+    status, problem = call(client, "POST", path, make_token(make_product("blue", organization)))
+    assert (status, problem["explanation"][0]["rule"]) == (403, "token_scope")
+    assert AuditEntry.objects.count() == before
 
 
 def test_unknown_ids_answer_404(client: Client, token: str) -> None:

@@ -112,18 +112,32 @@ def test_a_cron_token_opens_the_job_endpoint_alone(door: Door) -> None:
         assert (outcome.role, outcome.authorization_source) == (Role.SYSTEM, AuthorizationSource.CRON_TOKEN)
 
 
+PLATFORM_ROLES = (None, Role.SUPPORT, Role.BILLING_OPERATIONS, Role.PLATFORM_ADMIN)
+
+
+@pytest.mark.parametrize("is_demo", [False, True])
 @pytest.mark.parametrize("membership", MEMBERSHIPS)
-@pytest.mark.parametrize("person", [PLAIN, STAFF], ids=["user", "staff"])
-def test_a_person_starts_jobs_as_staff_or_in_a_named_organization(person: Person, membership: Role | None) -> None:
-    named = resolve(facts(Door.JOBS, person, TenantFacts(ORGANIZATION, membership_role=membership)))
-    everywhere = resolve(facts(Door.JOBS, person))
-    if person is STAFF:
-        assert isinstance(named, ExecutionContext)
-        assert isinstance(everywhere, ExecutionContext)
-        assert named.role == everywhere.role == Role.SUPPORT
-    else:
-        assert isinstance(everywhere, Denial)
-        assert (named.role if isinstance(named, ExecutionContext) else None) == membership
+@pytest.mark.parametrize("platform_role", PLATFORM_ROLES)
+def test_jobs_and_pages_take_the_same_order_and_differ_in_what_staff_are_last(
+    platform_role: Role | None, membership: Role | None, is_demo: bool
+) -> None:
+    person = replace(PLAIN, platform_role=platform_role)
+    tenant = TenantFacts(ORGANIZATION, is_demo=is_demo, membership_role=membership)
+    page, job = resolve(facts(Door.TENANT_PAGE, person, tenant)), resolve(facts(Door.JOBS, person, tenant))
+    on_page = expected_page_role(is_staff=platform_role is not None, is_demo=is_demo, membership=membership)
+    assert (page.role if isinstance(page, ExecutionContext) else None) == on_page
+    at_job = platform_role if on_page is Role.STAFF_READER else on_page
+    assert (job.role if isinstance(job, ExecutionContext) else None) == at_job
+    if at_job is None:
+        assert job == page
+
+
+@pytest.mark.parametrize("platform_role", PLATFORM_ROLES)
+def test_only_staff_start_a_job_for_every_organization(platform_role: Role | None) -> None:
+    everywhere = resolve(facts(Door.JOBS, replace(PLAIN, platform_role=platform_role)))
+    assert (everywhere.role if isinstance(everywhere, ExecutionContext) else None) == platform_role
+    if isinstance(everywhere, Denial):
+        assert (everywhere.code, bool(everywhere.explanation)) == ("not_allowed", True)
 
 
 @pytest.mark.parametrize(

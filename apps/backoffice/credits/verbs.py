@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -26,7 +25,7 @@ from apps.backoffice.actions import (
     show_dialog,
 )
 from apps.backoffice.credits.effects import Effect
-from apps.backoffice.staff import may
+from apps.backoffice.staff import require_may
 from apps.core.errors import CountinghouseError
 from apps.core.idempotency import IdempotencyKeyInFlightError
 from apps.tenants.models import Workspace
@@ -87,8 +86,7 @@ class BoundCreditVerb(BoundStaffAction):
 
     def __call__(self, request: HttpRequest, object_id: object) -> HttpResponse:
         action, page = self.action, self.page
-        if not may(request, action.operation):
-            raise PermissionDenied(f"Your role may not do {action.operation}.")
+        require_may(request, action.operation)
         record = page.record_or_404(request, object_id)
         form = action.form_class(request.POST if request.method == "POST" else None, initial=action.initial(record))
         step = request.POST.get("step", "")

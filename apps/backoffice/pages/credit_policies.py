@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib.admin import display
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -26,7 +25,7 @@ from apps.backoffice.pages.credit_choices import product_choices
 from apps.backoffice.pages.evidence import changes_of_target
 from apps.backoffice.pages.subqueries import count_of
 from apps.backoffice.panels import Fact, Panel, Row
-from apps.backoffice.staff import acting_context, may
+from apps.backoffice.staff import acting_context, may, require_may
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core import clock
 from apps.core.errors import CountinghouseError
@@ -181,8 +180,7 @@ class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):
 
     def draft(self, request: HttpRequest, product_id: UUID) -> HttpResponse:
         """Write the product's one draft; it begins with the prices that there are."""
-        if not may(request, MANAGE):
-            raise PermissionDenied(f"Your role may not do {MANAGE}.")
+        require_may(request, MANAGE)
         product = Product.objects.filter(pk=product_id).first()
         if product is None:
             raise Http404(f"There is no product {product_id}.")

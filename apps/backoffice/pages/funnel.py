@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from apps.backoffice.staff import may
+from apps.backoffice.staff import require_may
 from apps.core import clock
 from apps.payments.funnel import STAGES, funnel_by_month
 
@@ -15,8 +14,7 @@ def funnel_page(request: HttpRequest) -> HttpResponse:
     """Twelve months, newest first, each with its four stages."""
     from apps.backoffice.site import staff_site  # noqa: PLC0415 - the site asks this module for its route
 
-    if not may(request, "billing_events.read"):
-        raise PermissionDenied("Your role may not do billing_events.read.")
+    require_may(request, "billing_events.read")
     labels = [label for label, _ in STAGES]
     months = [
         {"name": month.month, "stages": list(zip(labels, month.counts, month.shares, strict=True))}

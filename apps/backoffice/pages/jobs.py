@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -20,7 +19,7 @@ from apps.backoffice.actions import Dialog, Outcome, ReasonForm, run_dialog
 from apps.backoffice.display import ago, badge, list_url
 from apps.backoffice.pages.job_runs import run_badge
 from apps.backoffice.pages.naming import organization_named
-from apps.backoffice.staff import acting_context, may
+from apps.backoffice.staff import acting_context, may, require_may
 from apps.core import clock
 from apps.core.ids import OrganizationId
 from apps.core.jobs import JobDefinition, job_of, job_run_request, jobs
@@ -113,8 +112,7 @@ def jobs_page(request: HttpRequest) -> HttpResponse:
     """Every job: how often it runs, how it went last, and a button to run it now."""
     from apps.backoffice.site import staff_site  # noqa: PLC0415 - the site asks this module for its routes
 
-    if not may(request, "jobs.read"):
-        raise PermissionDenied("Your role may not do jobs.read.")
+    require_may(request, "jobs.read")
     context = {**staff_site().each_context(request), "title": "Jobs", "cards": job_cards(request)}
     return TemplateResponse(request, "backoffice/jobs.html", context)
 
@@ -124,8 +122,8 @@ def run_job(request: HttpRequest, name: str) -> HttpResponse:
     definition = job_of(name)
     if definition is None:
         raise Http404(f"There is no job {name}.")
-    if not (may(request, "jobs.start") and may(request, definition.operation)):
-        raise PermissionDenied(f"Your role may not do {definition.operation}.")
+    require_may(request, "jobs.start")
+    require_may(request, definition.operation)
     about = "Queues one run beside the schedule. Whatever it does twice has its effect once."
     dialog = Dialog(f"Run {name} now", about, "Run now")
 
@@ -138,6 +136,8 @@ def run_job(request: HttpRequest, name: str) -> HttpResponse:
             include_demo=form.cleaned_data["include_demo"],
             reason=form.cleaned_data["reason"],
         )
+        if run.status == JobRunStatus.SKIPPED:
+            return f"{run.name} was not run. {run.error}"
         return f"{run.name} is queued."
 
     return run_dialog(request, dialog, RunJobForm, perform, done_url=list_url(JobRun, name=name))

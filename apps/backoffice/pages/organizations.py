@@ -27,7 +27,7 @@ from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.workspace.section import ShownSection
 from apps.backoffice.workspace.sections.credits import credits_of, offered_verbs_of
 from apps.tenants.enums import OrganizationKind
-from apps.tenants.models import Membership, Organization, ProductRelation, Workspace
+from apps.tenants.models import Membership, MembershipDrift, Organization, ProductRelation, Workspace
 
 
 class OrganizationAdmin(StaffAdmin[Organization]):
@@ -142,5 +142,25 @@ class OrganizationAdmin(StaffAdmin[Organization]):
                 empty="None. Every product's call about this organization answers 403 product_not_related.",
                 icon="deployed_code",
             ),
+            _drift_panel(record),
             *changes_of_organization(request, record.pk),
         ]
+
+
+def _drift_panel(record: Organization) -> Panel:
+    """What products report of owners: it changed nothing, and somebody should look at it."""
+    drift = MembershipDrift.objects.filter(organization=record).select_related("user", "product")
+    return panel_of(
+        "Reports about owners that changed nothing",
+        ("Person", "Product", "Reported as", "First seen", "Last seen"),
+        drift.order_by("-last_seen_at", "pk"),
+        lambda row: (
+            record_link(row.user),
+            record_link(row.product),
+            badge(row.get_reported_display()),
+            moment(row.first_seen_at),
+            moment(row.last_seen_at),
+        ),
+        empty="None. No product contradicts us about an owner.",
+        icon="rule",
+    )

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.admin import display
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
@@ -20,7 +19,7 @@ from apps.backoffice.filters import choice_filter, flag_filter
 from apps.backoffice.pages.evidence import changes_of_target
 from apps.backoffice.pages.subqueries import count_of
 from apps.backoffice.panels import Fact, Panel
-from apps.backoffice.staff import acting_context, may
+from apps.backoffice.staff import acting_context, may, require_may
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core.amounts import (
     PLACES,
@@ -188,8 +187,7 @@ class PlanAdmin(StaffAdmin[Plan]):
 
     def new(self, request: HttpRequest) -> HttpResponse:
         """Make a plan."""
-        if not may(request, PLAN_OPERATION):
-            raise PermissionDenied(f"Your role may not do {PLAN_OPERATION}.")
+        require_may(request, PLAN_OPERATION)
 
         def perform(form: NewPlanForm) -> Outcome:
             slug, context = form.cleaned_data["slug"], acting_context(request, PLAN_OPERATION)

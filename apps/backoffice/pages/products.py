@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django import forms
 from django.contrib.admin import display
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -34,7 +33,7 @@ from apps.backoffice.pages.naming import organization_named
 from apps.backoffice.pages.subqueries import count_of
 from apps.backoffice.pages.tokens import token_state
 from apps.backoffice.panels import Fact, Panel, panel_of
-from apps.backoffice.staff import acting_context, may
+from apps.backoffice.staff import acting_context, may, require_may
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core.enums import DEFAULT_PRODUCT_SCOPES, Scope
 from apps.core.ids import OrganizationId, ProductId
@@ -237,8 +236,7 @@ class ProductAdmin(StaffAdmin[Product]):
 
     def drift(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         """Where the product's decisions and ours differ."""
-        if not may(request, DRIFT_OPERATION):
-            raise PermissionDenied(f"Your role may not do {DRIFT_OPERATION}.")
+        require_may(request, DRIFT_OPERATION)
         record = self.record_or_404(request, object_id)
         request.current_app = self.admin_site.name
         context = {

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.contrib.admin import display
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -19,7 +18,7 @@ from apps.backoffice.display import NOTHING, badge, moment, page_url, record_lin
 from apps.backoffice.filters import choice_filter, flag_filter, organization_filter
 from apps.backoffice.pages.workspace_filters import LifecycleFilter, moment_filter
 from apps.backoffice.panels import Fact
-from apps.backoffice.staff import may
+from apps.backoffice.staff import require_may
 from apps.backoffice.staff_admin import StaffAdmin, StaffChangeList
 from apps.backoffice.workspace.catalogue import VERBS
 from apps.backoffice.workspace.dialogs import verb_actions
@@ -142,8 +141,7 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
 
     def page(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         """The workspace page: posture, records, people, history, and the verbs that are possible now."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied(f"Your role may not do {self.operation}.")
+        require_may(request, self.operation)
         record = self.record_or_404(request, object_id)
         context = {
             **self._base(request),
@@ -158,8 +156,7 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
 
     def why(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         """Why a person may do something here, or not."""
-        if not may(request, WHY_OPERATION):
-            raise PermissionDenied(f"Your role may not do {WHY_OPERATION}.")
+        require_may(request, WHY_OPERATION)
         return why_page(request, self.record_or_404(request, object_id), self._base(request))
 
     def _base(self, request: HttpRequest) -> dict[str, Any]:

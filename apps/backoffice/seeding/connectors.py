@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from apps.backoffice.seeding.data import seed_id
-from apps.connectors.ids import ConnectorId
+from apps.connectors.ids import ConnectorId, SyncRunId
 from apps.connectors.models import Connector
 from apps.connectors.services import ConnectorWish, connector_create, connector_disable
+from apps.connectors.sync.engine import sync_run_execute
+from apps.connectors.sync.requests import sync_request
 from apps.core.context import ExecutionContext
 from apps.core.ids import WorkspaceId
 
 _FEED = {"base_url": "https://usage.example.com/feed", "header": "X-Api-Key", "format": "json"}
-# In the demo organization every provider is the built-in one, so that a key is taken without asking anybody.
-_DEMO_KEY = "sample-key-of-the-demo"
 WISHES: tuple[tuple[str, ConnectorWish], ...] = (
-    ("demo", ConnectorWish("demo", "Sample usage")),
-    ("demo", ConnectorWish("stripe", "Stripe of the demo", api_key=_DEMO_KEY)),
-    ("demo", ConnectorWish("usage_feed", "Old data centre", _FEED, _DEMO_KEY)),
     ("northwind-production", ConnectorWish("stripe", "Stripe")),
     ("northwind-production", ConnectorWish("usage_feed", "Usage of the data centre", _FEED)),
     ("northwind-staging", ConnectorWish("orb", "Orb")),
+)
+# In the demo organization every provider is the built-in one, so that a key is taken without asking anybody.
+_DEMO_KEY = "sample-key-of-the-demo"
+DEMO_WISHES = (
+    ConnectorWish("demo", "Sample usage"),
+    ConnectorWish("stripe", "Stripe of the demo", api_key=_DEMO_KEY),
+    ConnectorWish("usage_feed", "Old data centre", _FEED, _DEMO_KEY),
 )
 DISABLED = "Old data centre"
 
@@ -26,10 +30,24 @@ DISABLED = "Old data centre"
 def seed_connectors(context: ExecutionContext) -> None:
     """Make the sample connectors; one that is there already, by its name, stays as it is."""
     for slug, wish in WISHES:
-        workspace_id = WorkspaceId(seed_id(f"workspace:{slug}"))
-        if Connector.objects.filter(workspace=workspace_id, name=wish.name).exists():
-            continue
-        made = connector_create(context, workspace_id=workspace_id, wish=wish)
-        if made.name == DISABLED:
-            reason = "The data centre was closed in March."
-            connector_disable(context, connector_id=ConnectorId(made.pk), reason=reason)
+        _seed(context, WorkspaceId(seed_id(f"workspace:{slug}")), wish)
+
+
+def seed_demo_connectors(context: ExecutionContext, workspace_id: WorkspaceId) -> None:
+    """Make the connectors of the demo, and read the months of the first, as the hourly sync does not read a demo."""
+    for wish in DEMO_WISHES:
+        made = _seed(context, workspace_id, wish)
+        if made is not None and wish.provider == "demo":
+            for asked in sync_request(context, connector_id=ConnectorId(made.pk)):
+                sync_run_execute(SyncRunId(asked.run.pk))
+
+
+def _seed(context: ExecutionContext, workspace_id: WorkspaceId, wish: ConnectorWish) -> Connector | None:
+    """The connector, where this call made it."""
+    if Connector.objects.filter(workspace=workspace_id, name=wish.name).exists():
+        return None
+    made = connector_create(context, workspace_id=workspace_id, wish=wish)
+    if made.name == DISABLED:
+        reason = "The data centre was closed in March."
+        connector_disable(context, connector_id=ConnectorId(made.pk), reason=reason)
+    return made

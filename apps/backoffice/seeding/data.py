@@ -66,7 +66,6 @@ SEEDS = Seeds(
         SeedUser("mia@northwind.example", "Mia Marchetti"),
         SeedUser("victor@northwind.example", "Victor Vale", can_sign_in=True),
         SeedUser("ines@example.com", "Inès Ibarra", can_sign_in=True),
-        SeedUser("dana@demo.example", "Dana Demo"),
     ),
     organizations=(
         SeedOrganization(
@@ -96,15 +95,28 @@ SEEDS = Seeds(
             workspaces=(("ines", "Personal"),),
             products=("red",),
         ),
-        SeedOrganization(
-            slug="demo",
-            name="Demo organization",
-            kind=OrganizationKind.TEAM,
-            time_zone="UTC",
-            owner="dana@demo.example",
-            workspaces=(("demo", "Demo workspace"),),
-            products=("red", "blue", "green"),
-            is_demo=True,
-        ),
     ),
+)
+
+# Made anew every night under the same slugs, so that only the first one has the ids that follow from its name.
+DEMO = SeedOrganization(
+    slug="demo",
+    name="Demo organization",
+    kind=OrganizationKind.TEAM,
+    time_zone="UTC",
+    owner="dana@demo.example",
+    members=(
+        ("drew@demo.example", MembershipRole.ADMIN),
+        ("mika@demo.example", MembershipRole.MEMBER),
+        ("vera@demo.example", MembershipRole.VIEWER),
+    ),
+    workspaces=(("demo", "Demo workspace"),),
+    products=("red", "blue", "green"),
+    is_demo=True,
+)
+DEMO_USERS = (
+    SeedUser("dana@demo.example", "Dana Demo"),
+    SeedUser("drew@demo.example", "Drew Demo"),
+    SeedUser("mika@demo.example", "Mika Demo"),
+    SeedUser("vera@demo.example", "Vera Demo"),
 )

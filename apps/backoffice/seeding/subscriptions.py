@@ -49,7 +49,6 @@ def seed_subscriptions(context: ExecutionContext) -> None:
     _start(context, "northwind-staging", StartTrial(plan_id=team, trial_ends_at=trial_end))
     _start(context, "northwind-research", Activate(plan_id=team, period=period), Suspend())
     _start(context, "ines", Activate(plan_id=PlanId(plans["starter"].pk), period=period))
-    _overlay(context, "demo")
     # Payments move by a provider's news or by the schedule, never by hand from here: the sample plays the schedule.
     schedule = task_context("seed-demo", request_id=context.request_id)
     _payments(schedule, "northwind", is_failing=False)
@@ -71,16 +70,19 @@ def _start(context: ExecutionContext, slug: str, *changes: SubscriptionChange) -
             )
 
 
-def _overlay(context: ExecutionContext, slug: str) -> None:
-    workspace = Workspace.objects.get(pk=seed_id(f"workspace:{slug}"))
-    if not workspace.manual_lifecycle_state:
-        overlay_set(
-            context, workspace_id=WorkspaceId(workspace.pk), state=LifecycleState.ACTIVE, reason="the demo is open"
-        )
+def seed_demo_posture(context: ExecutionContext, *, organization_id: OrganizationId, workspace_id: WorkspaceId) -> None:
+    """Open the demo: an overlay, as there is no subscription to sell, and payments that are in order."""
+    if not Workspace.objects.get(pk=workspace_id).manual_lifecycle_state:
+        overlay_set(context, workspace_id=workspace_id, state=LifecycleState.ACTIVE, reason="the demo is open")
+    schedule = task_context("seed-demo", request_id=context.request_id)
+    _settle_payments(schedule, organization_id, is_failing=False)
 
 
 def _payments(context: ExecutionContext, slug: str, *, is_failing: bool) -> None:
-    organization_id = OrganizationId(seed_id(f"organization:{slug}"))
+    _settle_payments(context, OrganizationId(seed_id(f"organization:{slug}")), is_failing=is_failing)
+
+
+def _settle_payments(context: ExecutionContext, organization_id: OrganizationId, *, is_failing: bool) -> None:
     config = payment_config_of(organization_id)
     if config is None or config.version > 1:  # seeded before, or changed by somebody since
         return

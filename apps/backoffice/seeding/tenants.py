@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.db import transaction
 
 from apps.backoffice.seeding.data import SEEDS, SeedOrganization, SeedUser, seed_id
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId, UserId, WorkspaceId
 from apps.tenants.models import User
+from apps.tenants.selectors.products import product_by_slug
 from apps.tenants.services import (
     member_upsert,
     organization_upsert,
@@ -26,13 +29,14 @@ def seed_tenants(context: ExecutionContext, *, password: str) -> None:
     for slug, name in SEEDS.products:
         product_upsert(context, slug=slug, name=name, reason=REASON)
     for user in SEEDS.users:
-        _seed_user(context, user, password)
+        seed_user(context, user, password)
     for organization in SEEDS.organizations:
         with transaction.atomic():
             _seed_organization(context, organization)
 
 
-def _seed_user(context: ExecutionContext, seed: SeedUser, password: str) -> None:
+def seed_user(context: ExecutionContext, seed: SeedUser, password: str) -> None:
+    """Make the person; `password` is for those who can sign in."""
     user = user_upsert(context, user_id=UserId(seed_id(seed.email)), email=seed.email, name=seed.name).record
     if seed.can_sign_in and not user.has_usable_password():
         user.set_password(password)
@@ -40,7 +44,17 @@ def _seed_user(context: ExecutionContext, seed: SeedUser, password: str) -> None
 
 
 def _seed_organization(context: ExecutionContext, seed: SeedOrganization) -> None:
-    organization_id = OrganizationId(seed_id(f"organization:{seed.slug}"))
+    workspace_ids = {slug: WorkspaceId(seed_id(f"workspace:{slug}")) for slug, _ in seed.workspaces}
+    seed_organization(context, seed, OrganizationId(seed_id(f"organization:{seed.slug}")), workspace_ids)
+
+
+def seed_organization(
+    context: ExecutionContext,
+    seed: SeedOrganization,
+    organization_id: OrganizationId,
+    workspace_ids: Mapping[str, WorkspaceId],
+) -> None:
+    """Make the organization under these ids, with its relations, workspaces and members."""
     wish = OrganizationWish(
         name=seed.name,
         kind=seed.kind,
@@ -52,10 +66,14 @@ def _seed_organization(context: ExecutionContext, seed: SeedOrganization) -> Non
     is_new = organization_upsert(context, organization_id=organization_id, wish=wish).is_created
     inside = context.within(organization_id, is_demo=seed.is_demo)
     for product in seed.products:
+        # Where products are real, the sample ones may be missing.
+        if product_by_slug(product) is None:
+            continue
         product_relation_upsert(inside, organization_id=organization_id, product_slug=product, reason=REASON)
     for slug, name in seed.workspaces:
-        workspace_id = WorkspaceId(seed_id(f"workspace:{slug}"))
-        workspace_upsert(inside, workspace_id=workspace_id, organization_id=organization_id, name=name, slug=slug)
+        workspace_upsert(
+            inside, workspace_id=workspace_ids[slug], organization_id=organization_id, name=name, slug=slug
+        )
     if not is_new:
         # Roles that somebody changed since stay as they are: seeding again must not undo a person's work.
         return

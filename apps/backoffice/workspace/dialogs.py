@@ -11,14 +11,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.enums import ActionVariant
 
 from apps.backoffice.actions import BoundStaffAction, Dialog, StaffAction, is_of_page_script, show_dialog
 from apps.backoffice.audit_diff import FieldChange
 from apps.backoffice.display import page_url
-from apps.backoffice.staff import acting_context, may
+from apps.backoffice.staff import acting_context, require_may
 from apps.backoffice.workspace.catalogue import VERBS
 from apps.backoffice.workspace.changes import changed_fields
 from apps.backoffice.workspace.forms import VerbForm
@@ -114,8 +113,7 @@ class BoundPreviewedAction(BoundStaffAction):
 
     def __call__(self, request: HttpRequest, object_id: object) -> HttpResponse:
         verb = self.verb
-        if not may(request, verb.operation):
-            raise PermissionDenied(f"Your role may not do {verb.operation}.")
+        require_may(request, verb.operation)
         subject = subject_now(self.page.record_or_404(request, object_id))
         if request.method != "POST":
             return _show_form(request, verb, verb.form_class(subject), subject)

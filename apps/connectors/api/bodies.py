@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, ConnectorStatus, CredentialKind
 from apps.connectors.models import Connector, ConnectorEvent
+from apps.connectors.wording import actor_words
 from apps.core.wire.fields import StrictCharField, StrictChoiceField, StrictIntegerField, StrictUUIDField
 from apps.core.wire.serializers import AnswerSerializer, StrictSerializer
 from apps.core.wire.values import StrictObjectField, StrictTimeField
@@ -90,11 +92,11 @@ def connector_values(connector: Connector) -> dict[str, Any]:
     }
 
 
-def event_values(event: ConnectorEvent) -> dict[str, Any]:
-    """A timeline event as the answers have it."""
+def event_values(event: ConnectorEvent, people: Mapping[str, str]) -> dict[str, Any]:
+    """A timeline event as the answers have it; of people, members of the organization alone are named."""
     return {
         "occurred_at": event.occurred_at,
         "kind": event.kind,
         "sentence": event.sentence,
-        "actor": event.actor_label,
+        "actor": actor_words(event.actor_label, people),
     }

@@ -35,6 +35,7 @@ from apps.core.wire.schema import PAGE_QUERY, Example, documented
 from apps.subscriptions.selectors.lifecycle import unknown_workspace
 from apps.tenants.api.base import ProductView
 from apps.tenants.contracts import NamedTenant
+from apps.tenants.selectors.members import people_for_tenant
 from apps.tenants.selectors.organizations import organization_of_workspace
 
 _EVENTS_SHOWN = 20
@@ -115,9 +116,12 @@ class ConnectorView(OneConnectorView):
     )
     def get(self, request: Request, connector_id: UUID) -> Response:
         self.connector_context(request, connector_id)
-        events = connector_timeline(ConnectorId(connector_id))[:_EVENTS_SHOWN]
-        values = connector_values(connector_of(ConnectorId(connector_id)))
-        answer = ConnectorDetailAnswer({**values, "timeline": [event_values(event) for event in events]})
+        events = list(connector_timeline(ConnectorId(connector_id))[:_EVENTS_SHOWN])
+        connector = connector_of(ConnectorId(connector_id))
+        organization_id = OrganizationId(connector.workspace.organization_id)
+        people = people_for_tenant(organization_id, [event.actor_label for event in events])
+        timeline = [event_values(event, people) for event in events]
+        answer = ConnectorDetailAnswer({**connector_values(connector), "timeline": timeline})
         return Response(answer.data)
 
 

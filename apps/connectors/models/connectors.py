@@ -14,6 +14,7 @@ from apps.connectors.enums import AutoDisableReason, ConnectorStatus
 from apps.connectors.rules.causes import every_cause
 from apps.connectors.rules.transitions import status_pairs
 from apps.core.constraints import one_of
+from apps.core.free_text import FreeCharField
 from apps.core.row_versions import kept_row_versions
 from apps.subscriptions.models.version_counter import counts_versions
 from apps.tenants.models import Workspace
@@ -31,7 +32,7 @@ class Connector(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="connectors")
     provider = models.SlugField(max_length=40, db_index=False)
-    name = models.CharField(max_length=200)
+    name = FreeCharField(max_length=200)
     settings = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=24, choices=ConnectorStatus.choices, default=ConnectorStatus.PENDING)
     auto_disable_reason = models.CharField(max_length=32, choices=AutoDisableReason.choices, blank=True, default="")

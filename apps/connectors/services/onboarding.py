@@ -41,6 +41,7 @@ from apps.connectors.services.timeline import connector_note
 from apps.core import clock
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
+from apps.core.free_text import refuse_key_like
 from apps.core.gate import require
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.row_versions import row_versions_attribute
@@ -105,6 +106,9 @@ def _require_possible(wish: ConnectorWish, workspace_id: WorkspaceId, *, is_demo
         raise demo_only()
     if not wish.name.strip():
         raise name_missing()
+    for name, value in wish.settings.items():
+        if isinstance(value, str):
+            refuse_key_like(f"settings.{name}", value)
     if Connector.objects.filter(workspace=workspace_id, name=wish.name).exists():
         raise name_taken(wish.name)
 

@@ -89,7 +89,8 @@ def _require_still_reached(run: SyncRun) -> None:
         case _:
             return
     if missing is not None:
-        raise ForbiddenError(f"{run.actor_label}, who asked for this sync, may sync no more.", explanation=[missing])
+        # The tenant reads this sentence: it names nobody, as whoever asked may be one of our staff.
+        raise ForbiddenError("Whoever asked for this sync may sync no more.", explanation=[missing])
 
 
 def _missing_role(run: SyncRun) -> Reason | None:
@@ -124,4 +125,5 @@ def _role_now(run: SyncRun) -> Role | None:
     organization_id = OrganizationId(run.connector.workspace.organization_id)
     tenant = tenant_facts(organization_id, user_id=UserId(user.pk))
     person = Person(UserId(user.pk), user.email, platform_role(user))
+    # Whoever asked with a tenant role has not shown the second factor for a platform role now.
     return tenant_role(tenant, person) if tenant is not None else None

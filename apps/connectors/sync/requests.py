@@ -119,7 +119,8 @@ def new_run(context: ExecutionContext, connector: Connector, decision: MonthDeci
         id=uuid.uuid4(),
         connector=connector,
         month=str(decision.month),
-        trigger=_TRIGGERS.get(context.authorization_source, SyncTrigger.USER),
+        # A job's own runs are the scheduler's; what is told is who started the job.
+        trigger=_TRIGGERS.get(context.started_by or context.authorization_source, SyncTrigger.USER),
         reason=decision.why,
         was_final=decision.status is MonthStatus.FINAL or decision.reading.reopened_at is not None,
         actor_label=context.actor.label,

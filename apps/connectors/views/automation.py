@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.contrib import messages
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -17,6 +16,7 @@ from apps.connectors.wording import actor_words
 from apps.core import clock
 from apps.core.jobs import job_run_request
 from apps.core.models import JobRun
+from apps.tenants.selectors.members import people_for_tenant
 
 JOB = "billing-sync"
 _RUNS_SHOWN = 15
@@ -37,14 +37,19 @@ class Automation(ConnectorsPage):
             (ConnectorCard(connector), [line for line in month_lines(connector, now) if line.is_due])
             for connector in connectors_of_workspace(self.workspace_id)
         ]
-        # The runs for every organization are of interest too; what they counted is not this tenant's.
-        jobs = JobRun.objects.filter(Q(organization_id=self.organization_id) | Q(organization_id=None), name=JOB)
+        # Their own alone: a run for every organization is the platform's.
+        jobs = list(
+            JobRun.objects.filter(organization_id=self.organization_id, name=JOB).order_by("-created_at")[:_JOBS_SHOWN]
+        )
+        people = people_for_tenant(
+            self.organization_id, [*(run.actor_label for run in runs), *(job.actor_label for job in jobs)]
+        )
         facts = {
             "syncs": syncs,
-            "runs": run_lines(runs),
+            "runs": run_lines(runs, people),
             "may_cancel": self.may("connector.sync"),
             "is_active": any(run.finished_at is None for run in runs),
-            "jobs": [(job, actor_words(job.actor_label)) for job in jobs.order_by("-created_at")[:_JOBS_SHOWN]],
+            "jobs": [(job, actor_words(job.actor_label, people)) for job in jobs],
             "may_run": self.may("jobs.billing_sync") and self.may("connector.sync"),
         }
         return self.render("connectors/automation.html", facts, title="Automation")

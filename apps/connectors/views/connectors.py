@@ -31,6 +31,7 @@ from apps.connectors.views.showing import ConnectorCard, choice_of, month_lines,
 from apps.connectors.wording import actor_words
 from apps.core import clock
 from apps.core.errors import CountinghouseError, UnprocessableError
+from apps.tenants.selectors.members import people_for_tenant
 
 _EVENTS_SHOWN = 20
 _RUNS_SHOWN = 10
@@ -93,19 +94,20 @@ class ConnectorDetail(OneConnectorPage):
     def get(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
         """The page; while a sync is active its middle part shows the progress by itself."""
         runs = list(sync_runs_of_connector(self.connector_id)[:_RUNS_SHOWN])
+        timeline = list(connector_timeline(self.connector_id)[:_EVENTS_SHOWN])
+        people = people_for_tenant(
+            self.organization_id, [*(run.actor_label for run in runs), *(event.actor_label for event in timeline)]
+        )
         card = ConnectorCard(self.connector)
         verbs = verbs_from(card.status)
         facts = {
             "card": card,
             "months": month_lines(self.connector, clock.now()),
-            "runs": run_lines(runs),
+            "runs": run_lines(runs, people),
             "may_cancel": self.may("connector.sync"),
             "is_active": any(run.finished_at is None for run in runs),
             "totals": total_lines(totals_matching(RecordFilter(self.workspace_id, self.connector_id))),
-            "timeline": [
-                (event, actor_words(event.actor_label))
-                for event in connector_timeline(self.connector_id)[:_EVENTS_SHOWN]
-            ],
+            "timeline": [(event, actor_words(event.actor_label, people)) for event in timeline],
             "settings": card.settings,
             "may_sync": self.may("connector.sync") and card.is_enabled,
             "may_edit": self.may("connector.edit"),

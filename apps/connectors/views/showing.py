@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -144,18 +144,18 @@ def month_lines(connector: Connector, now: datetime) -> list[MonthLine]:
     ]
 
 
-def run_lines(runs: Sequence[SyncRun]) -> list[RunLine]:
-    """The runs as they are told."""
+def run_lines(runs: Sequence[SyncRun], people: Mapping[str, str]) -> list[RunLine]:
+    """The runs as they are told; `people` says what the reader may know of them."""
     found = []
     for run in runs:
         status = SyncStatus(run.status)
-        found.append(RunLine(run, _RUN_TONES[status], status.label, _words(run, status), _who(run)))
+        found.append(RunLine(run, _RUN_TONES[status], status.label, _words(run, status), _who(run, people)))
     return found
 
 
-def _who(run: SyncRun) -> str:
+def _who(run: SyncRun, people: Mapping[str, str]) -> str:
     is_product = run.trigger == SyncTrigger.API
-    return f"the product {run.actor_label}" if is_product else actor_words(run.actor_label)
+    return f"the product {run.actor_label}" if is_product else actor_words(run.actor_label, people)
 
 
 def _words(run: SyncRun, status: SyncStatus) -> str:

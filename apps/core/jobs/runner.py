@@ -60,6 +60,7 @@ def job_run_execute(
             name=name or run.name,
             request_id=RequestId(run.request_id),
             organization_id=OrganizationId(run.organization_id) if run.organization_id else None,
+            started_by=AuthorizationSource(run.authorization_source),
         )
         _run(context, definition, run)
     failpoint("jobs.after_finish")

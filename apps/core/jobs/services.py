@@ -19,6 +19,7 @@ from apps.core.failpoints import failpoint
 from apps.core.gate import require
 from apps.core.hints import hint_after_commit
 from apps.core.ids import OrganizationId
+from apps.core.jobs.demo import SKIPPED_DEMO, is_demo
 from apps.core.jobs.registry import JobDefinition, job_of, jobs
 from apps.core.jobs.slots import due_slots, slot_name
 from apps.core.models import JobRun
@@ -45,6 +46,7 @@ def job_run_request(
 ) -> JobRun:
     """Queue one run of the job by hand: for a cron token, a person or the console. Audited.
 
+    A run for a demo organization without `include_demo` is over at once: `skipped`, with the reason in `error`.
     Raises `NotFoundError` for an unknown job, `ForbiddenError` when the context does not reach the job's gate.
     """
     definition = job_of(name)
@@ -60,6 +62,8 @@ def job_run_request(
             organization_id=organization_id,
             include_demo=include_demo,
         )
+        if organization_id is not None and not include_demo and is_demo(organization_id):
+            _skip(run, SKIPPED_DEMO)
         run.save(force_insert=True)
         audit_append(
             context,
@@ -72,7 +76,7 @@ def job_run_request(
             organization_id=organization_id,
         )
         # The console carries it out itself, in its own process.
-        if context.authorization_source is not AuthorizationSource.CONSOLE:
+        if run.status == JobRunStatus.QUEUED and context.authorization_source is not AuthorizationSource.CONSOLE:
             hint_after_commit(RUN_TASK, str(run.pk))
     return run
 

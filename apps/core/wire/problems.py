@@ -204,7 +204,14 @@ UNAVAILABLE = Problem(
     headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
 )
 NOT_FOUND = Problem(404, "not_found", "Not found", "There is nothing at this address, or it is not visible to you.")
-FORBIDDEN = Problem(403, "not_allowed", "Not allowed", "You may not do this.")
+# For a denial of Django's or of DRF's own, which names no rule of ours.
+FORBIDDEN = Problem(
+    403,
+    "not_allowed",
+    "Not allowed",
+    "You may not do this.",
+    explanation=(Reason("permission", "deny", "the caller may not use this address"),),
+)
 BAD_REQUEST = Problem(400, "malformed_request", "The request can't be read", "The request can't be read.")
 TOO_LARGE = Problem(413, "too_large", "The body is too large", "The body is too large. Send it in several requests.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apps.core.enums import LifecycleState
+from apps.core.wire.answers import ReasonAnswer
 from apps.core.wire.fields import (
     StrictBooleanField,
     StrictCharField,
@@ -132,13 +133,6 @@ class Standing(AnswerSerializer):
     balance = AmountField(allow_negative=True)
     held = AmountField()
     available = AmountField(allow_negative=True, help_text="What may still be spent, the overdraft included.")
-
-
-class ReasonAnswer(AnswerSerializer):
-    rule = StrictCharField()
-    outcome = StrictCharField()
-    fact = StrictCharField()
-    record = StrictCharField(allow_blank=True)
 
 
 class HoldAnswer(AnswerSerializer):

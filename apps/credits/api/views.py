@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,7 +13,10 @@ from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.errors import NotFoundError
 from apps.core.idempotency import Answer
+from apps.core.ids import UserId
+from apps.core.wire.fields import StrictUUIDField
 from apps.core.wire.pagination import PAGE_PARAMETERS, page_of, page_parts, page_request
+from apps.core.wire.refusals import FieldRefusedError
 from apps.core.wire.schema import PAGE_QUERY, Example, documented
 from apps.core.wire.serializers import AnswerSerializer
 from apps.credits.api import examples
@@ -34,36 +38,41 @@ from apps.credits.api.hot import account_of, on_wire
 from apps.credits.contracts import AccountRef
 from apps.credits.enums import AccountType
 from apps.credits.models import CreditEntry
-from apps.credits.refusals import unknown_entry
+from apps.credits.refusals import not_the_person, unknown_entry
 from apps.credits.selectors import ledger
 from apps.credits.selectors.policies import terms_in_force
 from apps.credits.services import account_settle, credit_grant, entry_reverse, hold_capture, hold_release
-from apps.credits.services.grants import GrantWish, individual_organization_of
+from apps.credits.services.grants import GrantWish, individual_organization_of, require_person
 from apps.credits.services.holds import CaptureWish, hold_of
 from apps.tenants.api.base import ProductView
 from apps.tenants.contracts import NamedTenant
-from apps.tenants.models import User
 from apps.tenants.selectors.products import product_by_slug
+
+ACTING_USER = OpenApiParameter(
+    "acting_user_id",
+    {"type": "string", "format": "uuid"},
+    description="Whose right to see the balance is asked; 403 `not_a_member`, with its explanation, if there is none.",
+)
 
 
 class AccountView(ProductView):
     """A view of one account, however it is named."""
 
     def account_context(
-        self, request: Request, account: AccountRef, source: str
+        self, request: Request, account: AccountRef, source: str, *, acting_user_id: UserId | None = None
     ) -> tuple[ExecutionContext, UUID | None]:
-        """The context for the account's organization; a person without an account has none yet."""
+        """The context for the account's organization; a person without an account has none yet.
+
+        `acting_user_id` must be a member, of an account that is not there yet the person themselves.
+        """
         organization_id: UUID | None = account.id
         if account.type is AccountType.USER:
+            require_person(self.context_for(request), account.id)
             organization_id = individual_organization_of(account.id)
-            if organization_id is None and not User.objects.filter(pk=account.id).exists():
-                raise NotFoundError(
-                    f"There is no user {account.id}. Send it first: POST users:upsert.",
-                    code="unknown_user",
-                    title="Unknown user",
-                )
         named = [] if organization_id is None else [NamedTenant(source, organization_id)]  # type: ignore[arg-type]
-        return self.context_for(request, *named), organization_id
+        if organization_id is None and acting_user_id not in {None, account.id}:
+            raise not_the_person(acting_user_id, account.id)
+        return self.context_for(request, *named, acting_user_id=acting_user_id), organization_id
 
 
 class PolicyView(ProductView):
@@ -197,19 +206,23 @@ class ReverseView(ProductView):
 
 
 class BalanceView(AccountView):
-    """What an account holds now, and what of it ends next."""
+    """What an account holds now, and what of it ends next; with `acting_user_id`, whether that person may see it."""
 
     operations: ClassVar[dict[str, str]] = {"GET": "credits.read"}
+    query_parameters: ClassVar[dict[str, frozenset[str]]] = {"GET": frozenset({"acting_user_id"})}
 
     @documented(
         operation="credits.read",
         operation_id="credits_balance",
         responses={200: BalanceAnswer},
         statuses=(404,),
+        query=(ACTING_USER,),
         examples=(Example("balance", answer=examples.BALANCE),),
     )
     def get(self, request: Request, account_type: str, account_id: UUID) -> Response:
-        context, organization_id = self.account_context(request, _named(account_type, account_id), "URL")
+        acting = _acting_user_id(request)
+        named = _named(account_type, account_id)
+        context, organization_id = self.account_context(request, named, "URL", acting_user_id=acting)
         if organization_id is not None:
             account_settle(context, account_id=organization_id)
         account, now = ledger.account_of(organization_id), clock.now()
@@ -261,6 +274,16 @@ def _answered(answer: Answer, shape: type[AnswerSerializer]) -> Response:
     body: dict[str, Any] = {**on_wire(dict(answer.body)), "replayed": answer.replayed}
     known = {name: value for name, value in body.items() if name in shape._declared_fields}  # noqa: SLF001 - no copy
     return Response(known, status=200 if answer.replayed else answer.status)
+
+
+def _acting_user_id(request: Request) -> UserId | None:
+    text = request.query_params.get("acting_user_id")
+    if text is None:
+        return None
+    try:
+        return UserId(StrictUUIDField().to_internal_value(text))
+    except FieldRefusedError as refusal:
+        raise refusal.below("acting_user_id").as_error() from refusal
 
 
 def _named(account_type: str, account_id: UUID) -> AccountRef:

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 
 from apps.core.amounts import LARGEST_AMOUNT
 from apps.core.constraints import one_of
+from apps.core.free_text import FreeTextField
 from apps.credits.enums import GrantType
 from apps.tenants.models import Organization, Product
 
@@ -78,7 +79,7 @@ class CreditGrant(models.Model):
     effective_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
     is_posted = models.BooleanField(default=False)
-    note = models.TextField(blank=True, default="")
+    note = FreeTextField(blank=True, default="")
     product_id = models.UUIDField(null=True, blank=True, help_text="The product that granted; none for staff.")
     idempotency_key = models.CharField(max_length=255, blank=True, db_default="", default="")
     granted_by = models.CharField(max_length=254)

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from django.db.models.lookups import Exact, GreaterThan, In, IsNull
 
 from apps.core.constraints import one_of
+from apps.core.free_text import FreeTextField
 from apps.core.models.protection import append_only
 from apps.credits.enums import EntryKind, UsageCategory
 from apps.credits.models.accounts import CreditAccount, CreditGrant
@@ -47,7 +48,7 @@ class CreditEntry(models.Model):
     reversal_of = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversal")
     policy_version = models.PositiveIntegerField(null=True, blank=True)
     idempotency_key = models.CharField(max_length=255, blank=True, default="")
-    reason = models.TextField(blank=True, default="")
+    reason = FreeTextField(blank=True, default="")
     actor_label = models.CharField(max_length=254)
     request_id = models.CharField(max_length=200)
     occurred_at = models.DateTimeField()

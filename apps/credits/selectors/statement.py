@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
+from apps.core.ids import OrganizationId
 from apps.credits.enums import EntryKind
 from apps.credits.models import CreditEntry, CreditGrant, GrantBurn
-from apps.tenants.models import Product, User
+from apps.tenants.models import Membership, Product, User
+from apps.tenants.selectors.members import FORMER_MEMBER, SUPPORT
 
 _CHUNK = 1_000
 
@@ -69,11 +71,20 @@ def product_names() -> dict[UUID, str]:
     return dict(Product.objects.order_by("name").values_list("pk", "name"))
 
 
-def people_names(ids: Iterable[UUID | None]) -> dict[UUID, str]:
-    """What the acting people are called."""
+def people_names(organization_id: OrganizationId, ids: Iterable[UUID | None]) -> dict[UUID, str]:
+    """What the acting people are called. Of somebody who is no member the address is not told; staff are support."""
     wanted = {found for found in ids if found}
-    people = User.objects.filter(pk__in=wanted).values_list("pk", "name", "email") if wanted else []
-    return {pk: name or email for pk, name, email in people}
+    if not wanted:
+        return {}
+    is_member = Exists(Membership.objects.filter(organization=organization_id, user=OuterRef("pk")))
+    people = User.objects.filter(pk__in=wanted).annotate(is_member=is_member)
+    return {person.pk: _name_of(person, is_member=person.is_member) for person in people}
+
+
+def _name_of(person: User, *, is_member: bool) -> str:
+    if is_member:
+        return person.name or person.email
+    return SUPPORT if person.is_staff else person.name or FORMER_MEMBER
 
 
 def grants_with_rest(account_id: UUID, now: datetime) -> list[CreditGrant]:

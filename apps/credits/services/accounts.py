@@ -4,6 +4,8 @@
 holds that ended, and expires grants. The jobs call it, and so does whatever shows or changes grants and every decision
 that finds `next_due_at` passed, so that a beat that stands still changes nothing. An expiry takes only what is left of
 the grant and is not promised to an open hold; the rest goes when the hold ends.
+
+What falls due is the scheduler's doing, whoever's request finds it: nobody gets an entry in their name by looking.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from django.db.models import F, Min
 
 from apps.core import clock
 from apps.core.audit import audit_append
-from apps.core.context import ExecutionContext
+from apps.core.context import ExecutionContext, system_context
+from apps.core.enums import AuthorizationSource
 from apps.core.ids import OrganizationId
 from apps.credits import events
 from apps.credits.enums import EntryKind, HoldStatus
@@ -53,6 +56,7 @@ def account_settle(context: ExecutionContext, *, account_id: UUID) -> dict[str, 
     Returns how many holds were released, grants begun and grants expired.
     """
     now = clock.now()
+    context = _of_schedule(context, account_id)
     account = account_for_update(account_id)
     counts = {"holds_released": 0, "grants_begun": 0, "grants_expired": 0}
     if account is not None and account.burned_sequence < account.last_sequence:
@@ -119,7 +123,18 @@ def floor_refresh(account_id: UUID) -> None:
 
 def expire_unheld(context: ExecutionContext, *, account_id: UUID, at: datetime) -> int:
     """Expire what a hold had kept from expiring and keeps no longer. The account is locked."""
-    return _expire_due(context, account_id, at)
+    return _expire_due(_of_schedule(context, account_id), account_id, at)
+
+
+def _of_schedule(context: ExecutionContext, account_id: UUID) -> ExecutionContext:
+    """The scheduler's context for what falls due; the request id still leads to the request that found it."""
+    return system_context(
+        AuthorizationSource.SCHEDULER,
+        name="settle-accounts",
+        request_id=context.request_id,
+        organization_id=OrganizationId(account_id),
+        is_demo=context.is_demo,
+    )
 
 
 def _release_due(account: CreditAccount, now: datetime) -> int:

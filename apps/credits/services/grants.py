@@ -12,7 +12,7 @@ from django.db import transaction
 from apps.core import clock
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
-from apps.core.enums import MembershipRole
+from apps.core.enums import MembershipRole, Scope
 from apps.core.errors import FieldError, UnprocessableError
 from apps.core.idempotency import Answer, idempotent
 from apps.core.ids import OrganizationId, UserId
@@ -21,6 +21,7 @@ from apps.credits import events
 from apps.credits.contracts import AccountRef
 from apps.credits.enums import AccountType, GrantType
 from apps.credits.models import CreditAccount, CreditGrant
+from apps.credits.refusals import unknown_person
 from apps.credits.services.accounts import (
     account_for_update,
     account_settle,
@@ -32,6 +33,8 @@ from apps.credits.services.accounts import (
 from apps.credits.services.consumption import scope_of
 from apps.tenants.enums import OrganizationKind
 from apps.tenants.models import Organization, User
+from apps.tenants.personal_accounts import may_use_personal_account
+from apps.tenants.selectors.access import personal_facts
 from apps.tenants.services import organization_upsert
 from apps.tenants.services.organizations import OrganizationWish
 from apps.tenants.services.refusals import unknown_organization, unknown_user
@@ -136,9 +139,21 @@ def _account_of(context: ExecutionContext, account: AccountRef) -> UUID:
         if not Organization.objects.filter(pk=account.id).exists():
             raise unknown_organization(OrganizationId(account.id))
         return account.id
+    require_person(context, account.id)
     lock_name(f"individual-account:{account.id}")
     existing = individual_organization_of(account.id)
     return existing if existing is not None else _individual_organization(context, account.id)
+
+
+def require_person(context: ExecutionContext, user_id: UUID) -> None:
+    """Raise `NotFoundError` `unknown_user` unless a product may use the person's own account; others always may."""
+    if context.product_id is None:
+        return
+    is_identity = Scope.TENANTS_MANAGE in context.scopes
+    if not may_use_personal_account(
+        personal_facts(context.product_id, UserId(user_id), is_identity_service=is_identity)
+    ):
+        raise unknown_person(user_id)
 
 
 def individual_organization_of(user_id: UUID) -> UUID | None:

@@ -13,6 +13,7 @@ from apps.core.audit import audit_append
 from apps.core.audit.events import AuditEvent
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, FieldError, UnprocessableError
+from apps.core.free_text import refuse_key_like
 from apps.core.ids import ProductId
 from apps.core.locks import lock_name
 from apps.credits import events
@@ -109,6 +110,8 @@ def _guard(prices: Sequence[Price]) -> None:
         sentence = f"Each operation may have one price; twice: {', '.join(twice)}." if twice else "A policy has prices."
         raise UnprocessableError(sentence, errors=[FieldError("operations", "not_unique", sentence)])
     for price in prices:
+        for text in (price.operation, price.unit, *price.billable_outcomes):
+            refuse_key_like("operations", text)
         if not is_possible(price):
             sentence = (
                 f"The price of {price.operation} can't be: amounts are 0 to 10^9, the quantum is more than 0, and the "
@@ -118,11 +121,13 @@ def _guard(prices: Sequence[Price]) -> None:
 
 
 def _audit(context: ExecutionContext, policy: CreditPolicy, event: AuditEvent, *, reason: str = "") -> None:
-    prices = {
-        name: {"unit_price": price.unit_price, "minimum_charge": price.minimum_charge, "quantum": price.quantum}
-        | {"free_quantity": price.free_quantity, "billable_outcomes": list(price.billable_outcomes)}
-        for name, price in policy_terms(policy).prices.items()
-    }
+    # Rows, not a mapping by operation: products choose these names, and the audit log judges keys by their names.
+    prices = [
+        {"operation": name, "unit": price.unit, "unit_price": price.unit_price, "quantum": price.quantum}
+        | {"minimum_charge": price.minimum_charge, "free_quantity": price.free_quantity}
+        | {"billable_outcomes": list(price.billable_outcomes)}
+        for name, price in sorted(policy_terms(policy).prices.items())
+    ]
     audit_append(
         context,
         event=event,

@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from apps.core.free_text import FreeTextField
 from apps.core.models.protection import append_only
 from apps.tenants.models import Workspace
 
@@ -17,7 +18,7 @@ class WorkspaceNote(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="notes")
-    text = models.TextField()
+    text = FreeTextField()
     author_id = models.CharField(max_length=64, blank=True, default="")
     author_label = models.CharField(max_length=254)
     written_at = models.DateTimeField()

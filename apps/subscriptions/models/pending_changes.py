@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from apps.core.constraints import one_of
+from apps.core.free_text import FreeTextField
 from apps.subscriptions.enums import PendingChangeKind, PendingChangeStatus
 from apps.subscriptions.models.plans import Plan
 from apps.tenants.models import Workspace
@@ -24,10 +25,10 @@ class PendingChange(models.Model):
     due_at = models.DateTimeField()
     status = models.CharField(max_length=16, choices=PendingChangeStatus.choices, default=PendingChangeStatus.OPEN)
     recorded_by = models.CharField(max_length=254)
-    reason = models.TextField()
+    reason = FreeTextField()
     recorded_at = models.DateTimeField()
     settled_by = models.CharField(max_length=254, blank=True, default="")
-    settled_reason = models.TextField(blank=True, default="")
+    settled_reason = FreeTextField(blank=True, default="")
     settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

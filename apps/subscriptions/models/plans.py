@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from apps.core.constraints import one_of
+from apps.core.free_text import FreeCharField
 from apps.core.row_versions import kept_row_versions
 from apps.subscriptions.enums import PlanInterval
 
@@ -19,7 +20,7 @@ class Plan(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     slug = models.SlugField(max_length=80, unique=True)
-    name = models.CharField(max_length=100)
+    name = FreeCharField(max_length=100)
     price_minor = models.BigIntegerField(help_text="In the currency's minor unit (cents), an interval.")
     currency = models.CharField(max_length=3, help_text="ISO 4217, upper case.")
     interval = models.CharField(max_length=8, choices=PlanInterval.choices)

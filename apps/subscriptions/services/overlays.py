@@ -7,6 +7,7 @@ from django.db import transaction
 from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.enums import LifecycleState
+from apps.core.free_text import stored_form
 from apps.core.gate import require
 from apps.core.ids import WorkspaceId
 from apps.subscriptions import events
@@ -29,6 +30,7 @@ def overlay_set(
     if not reason.strip():
         raise impossible("reason", "Say why: the reason stands beside the overlay.")
     workspace = locked_workspace(workspace_id)
+    reason = stored_form(workspace, "manual_lifecycle_reason", reason)
     if (workspace.manual_lifecycle_state, workspace.manual_lifecycle_reason) == (state.value, reason):
         raise nothing_to_change(f"The overlay is already {state.value}, for this reason.")
     return _change(context, workspace, state.value, reason, events.OVERLAY_SET)

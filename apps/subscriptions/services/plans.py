@@ -8,6 +8,7 @@ from django.db import transaction
 
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
+from apps.core.free_text import refuse_key_like, stored_form
 from apps.core.gate import require
 from apps.core.locks import lock_name
 from apps.core.row_versions import row_versions_attribute
@@ -45,12 +46,13 @@ def plan_upsert(context: ExecutionContext, *, slug: str, wish: PlanWish, reason:
         raise impossible("price_minor", "A price can't be negative.")
     if not (len(wish.currency) == 3 and wish.currency.isascii() and wish.currency.isupper()):  # noqa: PLR2004 - ISO 4217
         raise impossible("currency", "A currency has three capital letters, such as EUR.")
+    refuse_key_like("slug", slug)
     lock_name(f"plan:{slug}")
     plan = plan_for_update(slug)
     before = plan_values(plan) if plan else {}
     plan = plan or Plan(slug=slug)
     for name in PlanWish.__dataclass_fields__:
-        setattr(plan, name, getattr(wish, name))
+        setattr(plan, name, stored_form(plan, name, getattr(wish, name)))
     if not differing(before, plan_values(plan)):
         return plan
     row_versions_attribute(context, reason=reason)

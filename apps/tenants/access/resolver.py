@@ -144,26 +144,37 @@ def _person_in_tenant(facts: AccessFacts, person: Person) -> ExecutionContext | 
 
 
 def tenant_role(tenant: TenantFacts, person: Person) -> Role | None:
-    """The person's role in the tenant: an explicit membership wins, then the demo rule, then staff read-only."""
+    """The person's role on the tenant's pages, where staff who are no members only read."""
+    return _first_role(tenant, person, Role.STAFF_READER)
+
+
+def job_role(tenant: TenantFacts, person: Person) -> Role | None:
+    """The person's role where jobs and syncs of the tenant are started: the same order, with the platform role last."""
+    return _first_role(tenant, person, person.platform_role)
+
+
+def _first_role(tenant: TenantFacts, person: Person, as_staff: Role | None) -> Role | None:
+    """One order at every door: an explicit membership, then the demo rule, then what staff are there (spec 02)."""
     is_staff = person.platform_role is not None
     if tenant.membership_role is not None:
         return tenant.membership_role
     if tenant.is_demo:
         return Role.ADMIN if is_staff else Role.VIEWER
-    return Role.STAFF_READER if is_staff else None
+    return as_staff if is_staff else None
 
 
 def _person_at_jobs(facts: AccessFacts, person: Person) -> ExecutionContext | Denial:
-    """A platform role may start jobs for any organization; a tenant role only for its own, which must be named."""
+    """For every organization at once with a platform role alone; in a named one with the role that one has there."""
+    if facts.tenant is not None:
+        role = job_role(facts.tenant, person)
+        return _context(facts, _user_actor(person), role) if role is not None else _hidden()
     if person.platform_role is not None:
         return _context(facts, _user_actor(person), person.platform_role)
-    if facts.tenant is None:
-        return Denial(
-            "not_allowed",
-            "Only staff may start a job for every organization. Name yours: organization_id.",
-            (Reason("platform_role", "deny", "no organization was named", f"user:{person.user_id}"),),
-        )
-    return _person_in_tenant(facts, person)
+    return Denial(
+        "not_allowed",
+        "Only staff may start a job for every organization. Name yours: organization_id.",
+        (Reason("platform_role", "deny", "no organization was named", f"user:{person.user_id}"),),
+    )
 
 
 def _product(facts: AccessFacts, product: ProductCaller) -> ExecutionContext | Denial:

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 
 from apps.core.enums import MembershipRole
 from apps.core.states import JobRunStatus
+from apps.core.wire.answers import ReasonAnswer
 from apps.core.wire.fields import (
     StrictBooleanField,
     StrictCharField,
@@ -111,7 +112,18 @@ class MemberAnswer(AnswerSerializer):
 
 class MemberUpsertAnswer(MemberAnswer):
     created = StrictBooleanField()
-    applied = StrictBooleanField(help_text="False when newer news is stored already: nothing was changed.")
+    applied = StrictBooleanField(help_text="False when the report changed nothing; `explanation` says why.")
+    explanation = ReasonAnswer(many=True, help_text="Why the report changed nothing; else empty.")
+
+
+class MemberRemovalAnswer(AnswerSerializer):
+    applied = StrictBooleanField(help_text="False: the person is still a member; `explanation` says why.")
+    explanation = ReasonAnswer(many=True)
+
+
+class MembersPage(AnswerSerializer):
+    members = MemberAnswer(many=True, help_text="In the order of the users' ids.")
+    next_cursor = StrictCharField(allow_null=True)
 
 
 class RelationAnswer(AnswerSerializer):
@@ -124,12 +136,12 @@ class JobRunAnswer(AnswerSerializer):
     job_run_id = StrictUUIDField()
     name = StrictSlugField()
     status = StrictChoiceField(JobRunStatus)
+    error = StrictCharField(allow_blank=True, help_text="Why the run was skipped or failed; else empty.")
 
 
 class JobRunDetailAnswer(JobRunAnswer):
     slot = StrictCharField(help_text="The scheduled moment in UTC, or `manual:` and a UUID.")
     organization_id = StrictUUIDField(allow_null=True)
     counts = StrictObjectField()
-    error = StrictCharField(allow_blank=True)
     started_at = StrictTimeField(allow_null=True)
     finished_at = StrictTimeField(allow_null=True)

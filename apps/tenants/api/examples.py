@@ -36,18 +36,30 @@ MEMBER_READ: dict[str, Any] = {
     "role": "admin",
     "changed_at": "2026-04-03T09:30:00Z",
 }
-MEMBER_ANSWER: dict[str, Any] = {**MEMBER_READ, "created": True, "applied": True}
+MEMBER_ANSWER: dict[str, Any] = {**MEMBER_READ, "created": True, "applied": True, "explanation": []}
+MEMBERS: dict[str, Any] = {"members": [MEMBER_READ], "next_cursor": None}
+MEMBER_STAYS: dict[str, Any] = {
+    "applied": False,
+    "explanation": [
+        {
+            "rule": "owner_report",
+            "outcome": "deny",
+            "fact": f"user {_USER_ID} is an owner; only the identity service and staff change owners, so the report of "
+            "red is kept as drift",
+            "record": "membership:0a1c8a64-3b1f-4f0e-8d2a-6a1f0f0f5a11",
+        }
+    ],
+}
 RELATION: dict[str, Any] = {"product": "blue"}
 RELATION_ANSWER: dict[str, Any] = {"organization_id": _ORGANIZATION_ID, "product": "blue", "created": True}
 JOB: dict[str, Any] = {"organization_id": _ORGANIZATION_ID}
-JOB_ANSWER: dict[str, Any] = {"job_run_id": _JOB_RUN_ID, "name": "drain-outbox", "status": "queued"}
+JOB_ANSWER: dict[str, Any] = {"job_run_id": _JOB_RUN_ID, "name": "drain-outbox", "status": "queued", "error": ""}
 JOB_RUN: dict[str, Any] = {
     **JOB_ANSWER,
     "status": "succeeded",
     "slot": "manual:6f1c0a52-8f0d-4a0f-9a37-0c8f4f1f3b77",
     "organization_id": _ORGANIZATION_ID,
     "counts": {"done": 3},
-    "error": "",
     "started_at": "2026-04-03T09:30:01Z",
     "finished_at": "2026-04-03T09:30:02Z",
 }

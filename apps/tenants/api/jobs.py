@@ -61,7 +61,7 @@ class JobRunView(JobEndpoint):
             organization_id=organization_id,
             include_demo=body.get("include_demo", False),
         )
-        answer = JobRunAnswer({"job_run_id": run.pk, "name": run.name, "status": run.status})
+        answer = JobRunAnswer({"job_run_id": run.pk, "name": run.name, "status": run.status, "error": run.error})
         return Response(answer.data, status=202)
 
 

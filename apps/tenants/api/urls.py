@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.tenants.api.jobs import JobRunDetailView, JobRunView
-from apps.tenants.api.members import MembersUpsertView, MemberView, RelationsUpsertView
+from apps.tenants.api.members import MembersUpsertView, MembersView, MemberView, RelationsUpsertView
 from apps.tenants.api.provisioning import OrganizationsUpsertView, UsersUpsertView, WorkspacesUpsertView
 
 urlpatterns = [
@@ -13,6 +13,7 @@ urlpatterns = [
     path("organizations:upsert", OrganizationsUpsertView.as_view(), name="organizations-upsert"),
     path("workspaces:upsert", WorkspacesUpsertView.as_view(), name="workspaces-upsert"),
     path("organizations/<uuid:organization_id>/members:upsert", MembersUpsertView.as_view(), name="members-upsert"),
+    path("organizations/<uuid:organization_id>/members", MembersView.as_view(), name="members"),
     path("organizations/<uuid:organization_id>/members/<uuid:user_id>", MemberView.as_view(), name="member"),
     path(
         "organizations/<uuid:organization_id>/products:upsert",

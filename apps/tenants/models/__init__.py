@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.tenants.models.memberships import Membership, MembershipRemoval
+from apps.tenants.models.memberships import Membership, MembershipDrift, MembershipRemoval
 from apps.tenants.models.organizations import Organization, Workspace
 from apps.tenants.models.products import Product, ProductRelation
 from apps.tenants.models.tokens import ServiceToken
@@ -10,6 +10,7 @@ from apps.tenants.models.users import User
 
 __all__ = [
     "Membership",
+    "MembershipDrift",
     "MembershipRemoval",
     "Organization",
     "Product",

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from apps.core.constraints import one_of
 from apps.core.enums import MembershipRole
-from apps.tenants.enums import MembershipOrigin
+from apps.tenants.enums import DriftClass, MembershipOrigin, ReportedMembership
 from apps.tenants.models.organizations import Organization
 from apps.tenants.models.products import Product
 from apps.tenants.models.users import User
@@ -43,6 +43,37 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.organization_id} as {self.role}"
+
+
+class MembershipDrift(models.Model):
+    """A product's report that contradicts a membership and changed nothing; what reconciliation lists (spec 02).
+
+    One row a product, person and class, with the latest of such reports. It goes when the difference goes: when
+    somebody who may has changed the membership.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="membership_drift")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="membership_drift")
+    drift_class = models.CharField(max_length=32, choices=DriftClass.choices)
+    reported = models.CharField(max_length=16, choices=ReportedMembership.choices)
+    reported_at = models.DateTimeField(help_text="Since when it is so, as the product has it.")
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "membership drift"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["organization", "user", "product", "drift_class"], name="membership_drift_unique"
+            ),
+            one_of("drift_class", DriftClass, "membership_drift_class_known"),
+            one_of("reported", ReportedMembership, "membership_drift_reported_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.drift_class}: {self.user_id} in {self.organization_id}"
 
 
 class MembershipRemoval(models.Model):

@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from apps.core.constraints import name_prefix_index, one_of
 from apps.core.enums import LifecycleState
+from apps.core.free_text import FreeCharField, FreeTextField
 from apps.tenants.enums import OrganizationKind
 
 
@@ -27,7 +28,7 @@ class Organization(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     slug = models.SlugField(max_length=80, unique=True)
-    name = models.CharField(max_length=200)
+    name = FreeCharField(max_length=200)
     kind = models.CharField(max_length=16, choices=OrganizationKind.choices)
     is_demo = models.BooleanField(default=False)
     is_synthetic = models.BooleanField(default=False, help_text="Made by a cutover check, which removes it again.")
@@ -53,9 +54,9 @@ class Workspace(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="workspaces")
     slug = models.SlugField(max_length=80, unique=True)
-    name = models.CharField(max_length=200)
+    name = FreeCharField(max_length=200)
     manual_lifecycle_state = models.CharField(max_length=32, choices=LifecycleState.choices, blank=True, default="")
-    manual_lifecycle_reason = models.TextField(blank=True, default="")
+    manual_lifecycle_reason = FreeTextField(blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import models
 
 from apps.core.constraints import one_of
+from apps.core.free_text import FreeCharField
 from apps.tenants.enums import BillingMode, RelationSource
 from apps.tenants.models.organizations import Organization
 
@@ -17,7 +18,7 @@ class Product(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     slug = models.SlugField(max_length=40, unique=True)
-    name = models.CharField(max_length=100)
+    name = FreeCharField(max_length=100)
     billing_mode = models.CharField(max_length=16, choices=BillingMode.choices, default=BillingMode.LOCAL)
     membership_export_url = models.URLField(blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)

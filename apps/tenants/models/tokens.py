@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from apps.core.constraints import one_of
 from apps.core.enums import Scope
+from apps.core.free_text import FreeCharField
 from apps.tenants.enums import TokenKind
 from apps.tenants.models.products import Product
 
@@ -21,7 +22,7 @@ class ServiceToken(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=16, choices=TokenKind.choices)
     product = models.ForeignKey(Product, on_delete=models.PROTECT, null=True, blank=True, related_name="tokens")
-    name = models.CharField(max_length=100)
+    name = FreeCharField(max_length=100)
     prefix = models.CharField(max_length=16, unique=True)
     token_hash = models.BinaryField(max_length=32, unique=True)
     scopes = ArrayField(models.CharField(max_length=40, choices=Scope.choices))

@@ -13,6 +13,7 @@ from django.db.models.functions import Lower
 
 from apps.core.constraints import name_prefix_index
 from apps.core.emails import email_to_find
+from apps.core.free_text import FreeCharField
 
 
 class UserManager(BaseUserManager["User"]):
@@ -31,7 +32,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.EmailField(max_length=254, unique=True)
-    name = models.CharField(max_length=200, blank=True, default="")
+    name = FreeCharField(max_length=200, blank=True, default="")
     external_id = models.CharField(max_length=200, blank=True, default="")
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="May sign in to the staff plane.")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import BooleanField, CharField, Exists, OuterRef, QuerySet, Subquery, Value
+from django.db.models import BooleanField, Case, CharField, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
 
-from apps.core.enums import Role
-from apps.core.ids import OrganizationId, UserId, WorkspaceId
+from apps.core.enums import MembershipRole, Role
+from apps.core.ids import OrganizationId, ProductId, UserId, WorkspaceId
 from apps.core.operations import PLATFORM_LADDER
 from apps.tenants.contracts import CronCaller, ProductCaller, TenantFacts
+from apps.tenants.enums import OrganizationKind
 from apps.tenants.models import Membership, Organization, ProductRelation, User, Workspace
+from apps.tenants.personal_accounts import PersonalFacts
 
 
 def tenant_facts(
@@ -22,7 +24,12 @@ def tenant_facts(
     """The organization with what binds it to the caller; None when there is no such organization."""
     product_id = caller.product_id if isinstance(caller, ProductCaller) else None
     related = (
-        Exists(ProductRelation.objects.filter(organization=OuterRef("pk"), product=product_id))
+        Case(
+            When(Exists(ProductRelation.objects.filter(organization=OuterRef("pk"), product=product_id)), then=True),
+            When(Exists(_owned_by_known_person(product_id)), then=True),
+            default=False,
+            output_field=BooleanField(),
+        )
         if product_id is not None
         else Value(value=False, output_field=BooleanField())
     )
@@ -67,6 +74,39 @@ def _role_subquery(organization: str, user_id: UserId | None) -> Subquery | Valu
     if user_id is None:
         return Value(None, output_field=CharField())
     return Subquery(Membership.objects.filter(organization=OuterRef(organization), user=user_id).values("role")[:1])
+
+
+def _owned_by_known_person(product_id: ProductId) -> QuerySet[Membership]:
+    """The outer organization's owner, where it is the account of a person whom the product may speak of.
+
+    A personal account is shared by all such products, whichever of them opened it (spec 05).
+    """
+    return Membership.objects.filter(
+        organization=OuterRef("pk"), organization__kind=OrganizationKind.INDIVIDUAL, role=MembershipRole.OWNER
+    ).filter(
+        Q(user__created_by_product=product_id)
+        | Exists(Membership.objects.filter(user=OuterRef("user"), organization__product_relations__product=product_id))
+    )
+
+
+def is_related(product_id: ProductId, organization_id: OrganizationId) -> bool:
+    """Whether the product may speak of the organization: related, or the account of a person whom it may speak of."""
+    related = Q(Exists(ProductRelation.objects.filter(organization=OuterRef("pk"), product=product_id)))
+    known = Q(Exists(_owned_by_known_person(product_id)))
+    return Organization.objects.filter(related | known, pk=organization_id).exists()
+
+
+def personal_facts(product_id: ProductId, user_id: UserId, *, is_identity_service: bool) -> PersonalFacts:
+    """What binds the product to the user, in one query."""
+    shared = Membership.objects.filter(user=OuterRef("pk"), organization__product_relations__product=product_id)
+    row = User.objects.filter(pk=user_id).annotate(shares=Exists(shared)).values_list("created_by_product", "shares")
+    found = row.first()
+    return PersonalFacts(
+        user_exists=found is not None,
+        is_creator=found is not None and found[0] == product_id,
+        shares_organization=found is not None and found[1],
+        is_identity_service=is_identity_service,
+    )
 
 
 def platform_role(user: User) -> Role | None:

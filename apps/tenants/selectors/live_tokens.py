@@ -7,8 +7,9 @@ from datetime import datetime
 from django.db.models import Q
 
 from apps.core.enums import Scope
-from apps.core.ids import OrganizationId, ServiceTokenId
-from apps.tenants.models import ProductRelation, ServiceToken
+from apps.core.ids import OrganizationId, ProductId, ServiceTokenId
+from apps.tenants.models import ServiceToken
+from apps.tenants.selectors.access import is_related
 
 
 def token_scopes(token_id: ServiceTokenId, organization_id: OrganizationId, *, at: datetime) -> frozenset[Scope]:
@@ -23,5 +24,4 @@ def token_scopes(token_id: ServiceTokenId, organization_id: OrganizationId, *, a
     scopes = frozenset(Scope(scope) for scope in token.scopes)
     if token.product_id is None or Scope.TENANTS_MANAGE in scopes:
         return scopes
-    is_related = ProductRelation.objects.filter(product=token.product_id, organization=organization_id).exists()
-    return scopes if is_related else frozenset()
+    return scopes if is_related(ProductId(token.product_id), organization_id) else frozenset()

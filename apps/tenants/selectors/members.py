@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from django.db.models import Exists, OuterRef, QuerySet
+
 from apps.core.enums import MembershipRole
 from apps.core.ids import OrganizationId, UserId
-from apps.tenants.models import Membership, MembershipRemoval
+from apps.tenants.models import Membership, MembershipRemoval, User
+
+SUPPORT, FORMER_MEMBER = "support", "a former member"
 
 
 def membership_for_update(organization_id: OrganizationId, user_id: UserId) -> Membership | None:
@@ -15,6 +21,11 @@ def membership_for_update(organization_id: OrganizationId, user_id: UserId) -> M
 def membership_of(organization_id: OrganizationId, user_id: UserId) -> Membership | None:
     """The membership, to read."""
     return Membership.objects.filter(organization=organization_id, user=user_id).first()
+
+
+def members_of(organization_id: OrganizationId) -> QuerySet[Membership]:
+    """The organization's memberships."""
+    return Membership.objects.filter(organization=organization_id)
 
 
 def removal_of(organization_id: OrganizationId, user_id: UserId) -> MembershipRemoval | None:
@@ -28,6 +39,20 @@ def is_last_owner(membership: Membership) -> bool:
         return False
     owners = Membership.objects.filter(organization=membership.organization_id, role=MembershipRole.OWNER)
     return not owners.exclude(pk=membership.pk).exists()
+
+
+def people_for_tenant(organization_id: OrganizationId, emails: Iterable[str]) -> dict[str, str]:
+    """What the organization's people may read of who has these addresses, in one query.
+
+    A member is told by their address. Our staff are `support`, and anybody else is no member any more.
+    """
+    wanted = {email for email in emails if "@" in email}
+    if not wanted:
+        return {}
+    is_member = Exists(Membership.objects.filter(organization=organization_id, user=OuterRef("pk")))
+    people = User.objects.filter(email__in=wanted).annotate(is_member=is_member)
+    found = people.values_list("email", "is_staff", "is_member")
+    return {email: email if member else SUPPORT if is_staff else FORMER_MEMBER for email, is_staff, member in found}
 
 
 def owner_emails(organization_id: OrganizationId) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.tenants.models import Organization, Workspace
 
@@ -25,3 +27,8 @@ def organization_of_workspace(workspace_id: WorkspaceId) -> OrganizationId | Non
 def organization_exists(organization_id: OrganizationId) -> bool:
     """Whether there is such an organization."""
     return Organization.objects.filter(pk=organization_id).exists()
+
+
+def is_demo_organization(organization_id: UUID) -> bool:
+    """Whether it is a demo; an organization that does not exist is none."""
+    return Organization.objects.filter(pk=organization_id, is_demo=True).exists()

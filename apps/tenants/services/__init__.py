@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.tenants.services.closing import organization_close
 from apps.tenants.services.members import member_remove, member_upsert
 from apps.tenants.services.organizations import organization_upsert
 from apps.tenants.services.products import product_billing_mode_change, product_relation_upsert, product_upsert
@@ -14,6 +15,7 @@ from apps.tenants.services.workspaces import workspace_upsert
 __all__ = [
     "member_remove",
     "member_upsert",
+    "organization_close",
     "organization_settings_change",
     "organization_upsert",
     "product_billing_mode_change",

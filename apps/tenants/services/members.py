@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -14,12 +15,22 @@ from apps.core.errors import ConflictError, FieldError, ForbiddenError, NotFound
 from apps.core.ids import OrganizationId, UserId
 from apps.tenants import events
 from apps.tenants.enums import MembershipOrigin
-from apps.tenants.memberships import AHEAD_AT_MOST, Verdict, judge
+from apps.tenants.memberships import AHEAD_AT_MOST, Verdict, is_outlived, judge
 from apps.tenants.models import Membership, MembershipRemoval, Organization, User
 from apps.tenants.selectors.members import is_last_owner, membership_for_update, removal_of
 from apps.tenants.selectors.organizations import organization_for_update
+from apps.tenants.services.drift import drift_settle, not_theirs, older_than, owner_report_keep
 from apps.tenants.services.refusals import unknown_organization, unknown_user
 from apps.tenants.services.results import Upserted, values_of
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Whether a removal ended the membership, and if not, why."""
+
+    is_applied: bool = True
+    explanation: tuple[Reason, ...] = ()
+
 
 _KEPT = ("role", "role_changed_at", "origin")
 
@@ -35,35 +46,65 @@ def member_upsert(
 ) -> Upserted[Membership]:
     """Make the membership or change its role, unless we hold newer news.
 
-    The organization's row is locked, so reports about one organization take turns: of sixteen first reports at once
-    one creates. Raises `ForbiddenError` `owner_not_grantable`, `ConflictError` `last_owner`, `UnprocessableError` for
-    an unknown user or a time ahead of ours.
+    Of an owner a product's report changes nothing: it is kept as drift. The organization's row is locked, so reports
+    about one organization take turns: of sixteen first reports at once one creates. Raises `ForbiddenError`
+    `owner_not_grantable`, `ConflictError` `last_owner`, `UnprocessableError` for an unknown user or a time ahead of
+    ours.
     """
-    _guard_report(context, role, changed_at)
+    _guard_time(changed_at)
     moment = changed_at or clock.now()
     organization = organization_for_update(organization_id)
     if organization is None:
         raise unknown_organization(organization_id)
     membership = membership_for_update(organization_id, user_id)
+    if role == MembershipRole.OWNER and (membership is None or membership.role != MembershipRole.OWNER):
+        _guard_grant(context)
     if membership is None:
         return _first_report(context, organization, user_id, role, moment)
-    verdict = judge(
-        stored_role=MembershipRole(membership.role),
-        stored_at=membership.role_changed_at,
-        role=role,
-        changed_at=moment,
-    )
-    if verdict is Verdict.APPLY:
+    verdict = _verdict(context, membership, role, moment)
+    if verdict is Verdict.NOT_THEIRS:
+        owner_report_keep(context, membership=membership, role=role, changed_at=moment)
+    elif verdict is Verdict.APPLY:
         _change_role(context, membership, role, moment)
     elif verdict is Verdict.CONFIRM:
         # The same role said again is the newer news: an older contradiction that comes late may not undo it.
         membership.role_changed_at = moment
         membership.save(update_fields=["role_changed_at"])
-    return Upserted(membership, is_created=False, is_applied=verdict is not Verdict.STALE)
+    is_applied = verdict in {Verdict.APPLY, Verdict.CONFIRM}
+    return Upserted(
+        membership,
+        is_created=False,
+        is_applied=is_applied,
+        explanation=() if is_applied else _why_not(context, membership, verdict),
+    )
 
 
-def _guard_report(context: ExecutionContext, role: MembershipRole, changed_at: datetime | None) -> None:
-    if context.product_id is not None and role == MembershipRole.OWNER and Scope.TENANTS_MANAGE not in context.scopes:
+def may_change_owners(context: ExecutionContext) -> bool:
+    """Of owners the identity service speaks, and staff and our own machinery; never a product."""
+    return context.product_id is None or Scope.TENANTS_MANAGE in context.scopes
+
+
+def _verdict(
+    context: ExecutionContext, membership: Membership, role: MembershipRole | None, moment: datetime
+) -> Verdict:
+    return judge(
+        stored_role=MembershipRole(membership.role),
+        stored_at=membership.role_changed_at,
+        role=role,
+        changed_at=moment,
+        may_change_owners=may_change_owners(context),
+    )
+
+
+def _why_not(context: ExecutionContext, membership: Membership, verdict: Verdict) -> tuple[Reason, ...]:
+    if verdict is Verdict.STALE:
+        what = f"user {membership.user_id} has the role {membership.role}"
+        return older_than(what, membership.role_changed_at, f"membership:{membership.pk}")
+    return not_theirs(context, membership)
+
+
+def _guard_grant(context: ExecutionContext) -> None:
+    if not may_change_owners(context):
         raise ForbiddenError(
             f"Product {context.actor.label} may not grant the role owner: products report memberships, they do not "
             "promote. An owner is named when the organization is made, or by the identity service.",
@@ -71,6 +112,9 @@ def _guard_report(context: ExecutionContext, role: MembershipRole, changed_at: d
             title="A product may not grant the role owner",
             explanation=[Reason("owner_grant", "deny", "the role asked for is owner", f"product:{context.product_id}")],
         )
+
+
+def _guard_time(changed_at: datetime | None) -> None:
     if changed_at is not None and changed_at > clock.now() + AHEAD_AT_MOST:
         sentence = "The time lies more than 5 minutes ahead of our clock. Check the sender's clock, or leave it out."
         raise UnprocessableError(sentence, errors=[FieldError("changed_at", "in_the_future", sentence)])
@@ -83,10 +127,11 @@ def _first_report(
     if user is None:
         raise unknown_user("user_id", user_id)
     removal = removal_of(OrganizationId(organization.pk), user_id)
-    if removal is not None and moment <= removal.removed_at:
+    if removal is not None and is_outlived(changed_at=moment, removed_at=removal.removed_at):
         # A report that was under way while the member was removed must not bring them back.
         ghost = Membership(organization=organization, user=user, role=role, role_changed_at=removal.removed_at)
-        return Upserted(ghost, is_created=False, is_applied=False)
+        why = older_than(f"user {user_id} is no member", removal.removed_at, f"organization:{organization.pk}")
+        return Upserted(ghost, is_created=False, is_applied=False, explanation=why)
     membership = membership_create(context, organization=organization, user=user, role=role, moment=moment)
     return Upserted(membership, is_created=True)
 
@@ -121,6 +166,7 @@ def _origin(context: ExecutionContext) -> MembershipOrigin:
 def _change_role(context: ExecutionContext, membership: Membership, role: MembershipRole, moment: datetime) -> None:
     _guard_last_owner(membership)
     before = values_of(membership, "role", "role_changed_at")
+    drift_settle(membership)
     membership.role = role
     membership.role_changed_at = moment
     membership.save(update_fields=["role", "role_changed_at"])
@@ -130,24 +176,41 @@ def _change_role(context: ExecutionContext, membership: Membership, role: Member
 
 @transaction.atomic
 def member_remove(
-    context: ExecutionContext, *, organization_id: OrganizationId, user_id: UserId, reason: str = ""
-) -> None:
+    context: ExecutionContext,
+    *,
+    organization_id: OrganizationId,
+    user_id: UserId,
+    reason: str = "",
+    changed_at: datetime | None = None,
+) -> Removal:
     """End the membership and keep when, so that older news can't bring it back.
 
-    Raises `NotFoundError` when there is none, `ConflictError` `last_owner`.
+    A removal older than the role that we hold changes nothing, and neither does a product's removal of an owner, which
+    is kept as drift. Raises `NotFoundError` when there is no membership, `ConflictError` `last_owner`,
+    `UnprocessableError` for a time ahead of ours.
     """
+    _guard_time(changed_at)
     if organization_for_update(organization_id) is None:
         raise unknown_organization(organization_id)
     membership = membership_for_update(organization_id, user_id)
     if membership is None:
         raise not_a_member(organization_id, user_id)
+    # Without a time it is the newest news there is, also where a reporter's clock was ahead of ours.
+    moment = changed_at or max(clock.now(), membership.role_changed_at)
+    verdict = _verdict(context, membership, None, moment)
+    if verdict is Verdict.NOT_THEIRS:
+        owner_report_keep(context, membership=membership, role=None, changed_at=moment)
+    if verdict is not Verdict.APPLY:
+        return Removal(is_applied=False, explanation=_why_not(context, membership, verdict))
     _guard_last_owner(membership)
     before = values_of(membership, *_KEPT)
     _audit(context, events.MEMBERSHIP_REMOVED, membership, before=before, after={}, reason=reason)
     MembershipRemoval.objects.update_or_create(
-        organization_id=organization_id, user_id=user_id, defaults={"removed_at": clock.now()}
+        organization_id=organization_id, user_id=user_id, defaults={"removed_at": moment}
     )
+    drift_settle(membership)
     membership.delete()
+    return Removal()
 
 
 def not_a_member(organization_id: OrganizationId, user_id: UserId) -> NotFoundError:

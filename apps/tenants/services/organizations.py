@@ -10,12 +10,15 @@ from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.enums import MembershipRole, Scope
 from apps.core.errors import ConflictError
+from apps.core.free_text import refuse_key_like
 from apps.core.ids import OrganizationId, UserId
 from apps.core.locks import lock_name
 from apps.core.outbox import outbox_enqueue
 from apps.tenants import bootstrap, events
 from apps.tenants.enums import OrganizationKind, RelationSource
 from apps.tenants.models import Organization, ProductRelation, User
+from apps.tenants.personal_accounts import may_use_personal_account
+from apps.tenants.selectors.access import personal_facts
 from apps.tenants.selectors.organizations import organization_for_update
 from apps.tenants.services.members import membership_create
 from apps.tenants.services.refusals import unknown_user
@@ -66,6 +69,7 @@ def organization_upsert(
 
 
 def _guard_slug(slug: str, organization_id: OrganizationId) -> None:
+    refuse_key_like("slug", slug)
     lock_name(f"organization-slug:{slug}")
     if Organization.objects.filter(slug=slug).exclude(pk=organization_id).exists():
         raise ConflictError(
@@ -77,6 +81,8 @@ def _guard_slug(slug: str, organization_id: OrganizationId) -> None:
 
 def _create(context: ExecutionContext, organization_id: OrganizationId, wish: OrganizationWish) -> Organization:
     owner = _owner(wish.owner_user_id)
+    if owner is not None and wish.kind == OrganizationKind.INDIVIDUAL:
+        _guard_person(context, UserId(owner.pk))
     context = context.within(organization_id, is_demo=wish.is_demo)
     organization = Organization.objects.create(
         id=organization_id,
@@ -105,6 +111,15 @@ def _create(context: ExecutionContext, organization_id: OrganizationId, wish: Or
     bootstrap.run_all(context, organization_id=organization_id)
     _enqueue_customers(context, organization)
     return organization
+
+
+def _guard_person(context: ExecutionContext, user_id: UserId) -> None:
+    """A product makes no personal account for a user whom it may not speak of; they are as one who is unknown."""
+    if context.product_id is None:
+        return
+    is_identity = Scope.TENANTS_MANAGE in context.scopes
+    if not may_use_personal_account(personal_facts(context.product_id, user_id, is_identity_service=is_identity)):
+        raise unknown_user("owner_user_id", user_id)
 
 
 def _enqueue_customers(context: ExecutionContext, organization: Organization) -> None:

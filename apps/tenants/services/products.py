@@ -8,6 +8,7 @@ from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
 from apps.core.errors import ConflictError, FieldError, NotFoundError, UnprocessableError
+from apps.core.free_text import refuse_key_like, stored_form
 from apps.core.ids import OrganizationId, ProductId
 from apps.core.locks import lock_name
 from apps.tenants import events
@@ -24,6 +25,8 @@ def product_upsert(
     context: ExecutionContext, *, slug: str, name: str | None = None, reason: str = ""
 ) -> Upserted[Product]:
     """Make the product, or give it another name. Without a name an existing product stays as it is."""
+    refuse_key_like("slug", slug)
+    name = stored_form(Product, "name", name)
     lock_name(f"product:{slug}")
     product = product_by_slug(slug)
     if product is not None and (name is None or product.name == name):

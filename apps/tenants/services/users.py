@@ -8,6 +8,7 @@ from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
 from apps.core.errors import ConflictError
+from apps.core.free_text import stored_form
 from apps.core.ids import UserId
 from apps.core.locks import lock_name
 from apps.tenants import events
@@ -28,7 +29,7 @@ def user_upsert(context: ExecutionContext, *, user_id: UserId, email: str, name:
     mailbox, however it is spelled.
     """
     lock_name(f"user:{user_id}")
-    email = read_email(email)
+    email, name = read_email(email), stored_form(User, "name", name)
     user = user_for_update(user_id)
     if user is not None and not _may_change(context, user):
         return Upserted(user, is_created=False, is_applied=False)

@@ -7,6 +7,7 @@ from django.db import transaction
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError
+from apps.core.free_text import refuse_key_like
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.locks import lock_name
 from apps.tenants import events
@@ -59,6 +60,7 @@ def workspace_upsert(
 
 
 def _guard_slug(slug: str, workspace_id: WorkspaceId) -> None:
+    refuse_key_like("slug", slug)
     lock_name(f"workspace-slug:{slug}")
     if Workspace.objects.filter(slug=slug).exclude(pk=workspace_id).exists():
         raise ConflictError(

@@ -37,6 +37,9 @@ class Command(BaseCommand):
             run = job_run_request(context, name=name, organization_id=organization_id, include_demo=include_demo)
         except CountinghouseError as error:
             raise CommandError(error.detail) from error
+        if run.status == JobRunStatus.SKIPPED:
+            self.stdout.write(f"{run.name} was not run. {run.error}")
+            return
         self._show(job_run_execute(JobRunId(run.pk), source=AuthorizationSource.CONSOLE, name=os_user))
 
     def _show(self, run: JobRun | None) -> None:

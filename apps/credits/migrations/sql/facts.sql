@@ -6,6 +6,15 @@ CREATE OR REPLACE FUNCTION credits_account_of(p_type text, p_id uuid) RETURNS uu
         ORDER BY o.created_at, o.id LIMIT 1) END
 $$;
 
+-- Whether a product may use a person's own account: it created the user, or shares an organization with them
+-- (apps.tenants.personal_accounts says the same).
+CREATE OR REPLACE FUNCTION credits_may_use_person(p_product uuid, p_user uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT 1 FROM tenants_user u WHERE u.id = p_user AND u.created_by_product_id = p_product)
+        OR EXISTS (SELECT 1 FROM tenants_membership m
+            JOIN tenants_productrelation r ON r.organization_id = m.organization_id
+            WHERE m.user_id = p_user AND r.product_id = p_product)
+$$;
+
 -- Everything that a decision about credits rests on, read in one snapshot. One row, whatever exists.
 CREATE OR REPLACE FUNCTION credits_facts(
     p_now timestamptz, p_product uuid, p_type text, p_id uuid, p_user uuid, p_workspace uuid, p_operation text
@@ -21,7 +30,12 @@ CREATE OR REPLACE FUNCTION credits_facts(
 ) LANGUAGE sql STABLE AS $$
     SELECT o.id, o.closed_at, o.is_demo,
         p_type = 'organization' OR EXISTS (SELECT 1 FROM tenants_user u WHERE u.id = p_id),
-        EXISTS (SELECT 1 FROM tenants_productrelation r WHERE r.organization_id = o.id AND r.product_id = p_product),
+        CASE WHEN p_type = 'user' THEN credits_may_use_person(p_product, p_id)
+            ELSE EXISTS (
+                SELECT 1 FROM tenants_productrelation r WHERE r.organization_id = o.id AND r.product_id = p_product)
+            OR (o.kind = 'individual' AND EXISTS (SELECT 1 FROM tenants_membership m
+                WHERE m.organization_id = o.id AND m.role = 'owner' AND credits_may_use_person(p_product, m.user_id)))
+            END,
         (SELECT m.role FROM tenants_membership m WHERE m.organization_id = o.id AND m.user_id = p_user),
         w.organization_id, w.manual_lifecycle_state, w.manual_lifecycle_reason,
         c.payment_status, c.grace_period_end_at, c.subscription_status, c.version, c.usage_category_override,

@@ -1,0 +1,29 @@
+"""The job of the staff plane: the nightly new demo. It seeds through every other app, so it stands above them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from apps.backoffice.seeding.demo import demo_fill, demo_open, open_demo
+from apps.core.context import ExecutionContext
+from apps.core.jobs import job
+
+
+@job("reset-demo", operation="jobs.reset_demo", every=timedelta(days=1), offset=timedelta(hours=2, minutes=30))
+def reset_demo(
+    context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
+) -> dict[str, int]:
+    """Close the demo organization and fill a new one under the same slugs.
+
+    An installation without a demo stays without one, unless the job is run by hand with `include_demo`. Carried out
+    again for the same slot it finds the demo that it made, and only fills what is missing.
+    """
+    old = open_demo()
+    is_meant = organization_id is None or (old is not None and organization_id == old.pk)
+    if not is_meant or (old is None and not include_demo):
+        return {"closed": 0, "made": 0}
+    demo = demo_open(context, made_since=slot)
+    demo_fill(context, demo)
+    is_new = old is None or old.pk != demo.pk
+    return {"closed": int(is_new and old is not None), "made": int(is_new)}

@@ -1,0 +1,175 @@
+"""The demo organization: filled by the sample data, and made anew every night under the same slugs."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+
+from apps.backoffice.jobs import reset_demo
+from apps.backoffice.seeding import demo as seeding
+from apps.backoffice.seeding.data import DEMO
+from apps.backoffice.seeding.demo import demo_open, open_demo
+from apps.connectors.models import BillingRecord, Connector
+from apps.core import clock
+from apps.core.audit import verify_audit
+from apps.core.context import ExecutionContext
+from apps.core.ids import JobRunId, OrganizationId
+from apps.core.jobs import job_run_request
+from apps.core.jobs.runner import job_run_execute
+from apps.core.models import AuditEntry, OutboxItem
+from apps.core.states import JobRunStatus, OutboxStatus
+from apps.credits.models import CreditAccount, CreditEntry
+from apps.tenants.access import task_context
+from apps.tenants.models import Membership, Organization, Workspace
+from apps.tenants.services import organization_close
+from tests.contexts import console_context
+from tests.credits.cast import assert_sound
+from tests.factories.tenants import make_organization, make_signing_in_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def run(*, organization_id: uuid.UUID | None = None, include_demo: bool = False) -> Any:
+    """The job as a worker runs it."""
+    asked = job_run_request(
+        console_context(),
+        name="reset-demo",
+        organization_id=OrganizationId(organization_id) if organization_id else None,
+        include_demo=include_demo,
+    )
+    done = job_run_execute(JobRunId(asked.pk))
+    asked.refresh_from_db()
+    return done or asked
+
+
+def as_scheduler() -> ExecutionContext:
+    return task_context("reset-demo", request_id=console_context().request_id)
+
+
+def content(demo: Organization) -> dict[str, int]:
+    """How much of each kind the demo has."""
+    return {
+        "workspaces": Workspace.objects.filter(organization=demo).count(),
+        "members": Membership.objects.filter(organization=demo).count(),
+        "entries": CreditEntry.objects.filter(account_id=demo.pk).count(),
+        "connectors": Connector.objects.filter(workspace__organization=demo).count(),
+        "records": BillingRecord.objects.filter(connector__workspace__organization=demo).count(),
+    }
+
+
+def test_the_sample_data_fill_the_demo_and_a_night_makes_it_anew() -> None:
+    call_command("seed_demo")
+    first = Organization.objects.get(slug=DEMO.slug)
+    filled = content(first)
+    assert (filled["workspaces"], filled["members"], filled["connectors"]) == (1, 4, 3)
+    assert filled["entries"] > 20
+    assert filled["records"] > 0
+    assert CreditAccount.objects.get(pk=first.pk).balance > 0
+
+    done = run()
+    assert (done.status, done.counts) == (JobRunStatus.SUCCEEDED, {"closed": 1, "made": 1}), done.error
+    second = Organization.objects.get(slug=DEMO.slug)
+    assert (second.pk == first.pk, second.is_demo, second.closed_at) == (False, True, None)
+    assert Workspace.objects.get(slug="demo").organization == second
+    assert content(second) == filled
+    first.refresh_from_db()
+    assert first.closed_at is not None
+    assert first.slug == f"demo-closed-{first.pk.hex[:8]}"
+    # What there was stays with the closed one.
+    assert content(first) == filled
+    closed = AuditEntry.objects.get(event="organization.closed")
+    assert (closed.actor_label, closed.organization_id) == ("scheduler:reset-demo", first.pk)
+    assert all(report.is_sound for report in verify_audit())
+    assert_sound()
+    # Nothing leaves the building for either.
+    sent = OutboxItem.objects.filter(organization_id__in=[first.pk, second.pk])
+    assert {item.status for item in sent} == {OutboxStatus.SUPPRESSED}
+
+    call_command("seed_demo")
+    assert Organization.objects.get(slug=DEMO.slug) == second
+    assert content(second) == filled
+
+
+def test_anybody_who_is_signed_in_sees_the_new_demo_under_the_old_address(client: Client) -> None:
+    call_command("seed_demo")
+    client.force_login(make_signing_in_user())
+    path = reverse("billing-credits", args=["demo"])
+    assert client.get(path).status_code == 200
+    old = Workspace.objects.get(slug="demo")
+    run()
+    page = client.get(path)
+    assert page.status_code == 200
+    assert Workspace.objects.get(slug="demo") != old
+    home = client.get(reverse("billing-home")).content.decode()
+    assert (home.count(reverse("billing-workspace", args=["demo"])), "closed" in home) == (1, False)
+
+
+def test_the_same_slot_again_makes_no_second_demo_and_carries_on_where_it_broke_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    call_command("seed_demo")
+    slot = clock.now()
+
+    def die(*arguments: object) -> None:
+        raise ConnectionError("the worker died")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(seeding, "seed_demo_connectors", die)
+        with pytest.raises(ConnectionError):
+            reset_demo(as_scheduler(), slot=slot, organization_id=None, include_demo=False)
+    begun = open_demo()
+    assert begun is not None
+    assert content(begun)["connectors"] == 0
+    for _ in range(2):
+        counts = reset_demo(as_scheduler(), slot=slot, organization_id=None, include_demo=False)
+        assert counts == {"closed": 0, "made": 0}
+    assert open_demo() == begun
+    assert content(begun)["connectors"] == 3
+    later = reset_demo(as_scheduler(), slot=clock.now(), organization_id=None, include_demo=False)
+    assert later == {"closed": 1, "made": 1}
+
+
+def test_an_installation_without_a_demo_stays_without_one_unless_it_is_asked_for() -> None:
+    assert run().counts == {"closed": 0, "made": 0}
+    assert Organization.objects.count() == 0
+    assert run(include_demo=True).counts == {"closed": 0, "made": 1}
+    demo = open_demo()
+    assert demo is not None
+    # No sample product is there: everything that needs none is.
+    assert (content(demo)["connectors"], content(demo)["entries"]) == (3, 2)
+
+
+def test_a_run_for_another_organization_or_for_the_demo_without_asking_for_it_resets_nothing() -> None:
+    demo = demo_open(console_context())
+    other = make_organization()
+    assert run(organization_id=other.pk).counts == {"closed": 0, "made": 0}
+    skipped = run(organization_id=demo.pk)
+    assert skipped.status == JobRunStatus.SKIPPED
+    assert (open_demo(), Organization.objects.get(pk=other.pk).closed_at) == (demo, None)
+
+
+def test_an_organization_is_closed_once_and_keeps_its_slug_unless_told_otherwise() -> None:
+    organization = make_organization("Northwind")
+    ids = {"organization_id": OrganizationId(organization.pk), "reason": "they left"}
+    closed = organization_close(console_context(), **ids)  # type: ignore[arg-type]
+    again = organization_close(console_context(), frees_slugs=True, **ids)  # type: ignore[arg-type]
+    assert (closed.closed_at, closed.slug) == (again.closed_at, organization.slug)
+    assert again.slug == organization.slug
+    assert AuditEntry.objects.filter(event="organization.closed").count() == 1
+
+
+def test_the_night_comes_again_and_again() -> None:
+    demo_open(console_context())
+    for night in range(1, 4):
+        counts = reset_demo(
+            as_scheduler(), slot=clock.now() + timedelta(seconds=night), organization_id=None, include_demo=False
+        )
+        assert counts == {"closed": 1, "made": 1}
+    assert Organization.objects.filter(is_demo=True, closed_at=None).count() == 1
+    assert Organization.objects.filter(slug__startswith="demo-closed-").count() == 3
