@@ -100,6 +100,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.core.wire.security_headers.SecurityHeadersMiddleware",
     "apps.core.observability.requests.RequestIdMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -113,8 +114,6 @@ MIDDLEWARE = [
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "apps.backoffice.middleware.StaffPlaneMiddleware",
-    "apps.tenants.middleware.BillingPagesMiddleware",
     "apps.core.pages.RefusalPagesMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
