@@ -58,19 +58,22 @@ CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# Only a proxy that overwrites X-Forwarded-Proto may stand in front: see README, Settings.
-TRUSTED_PROXY = env.read("TRUSTED_PROXY", False, configuration.flag)
 CSRF_FAILURE_VIEW = "apps.core.pages.csrf_failure"
+# Only a proxy that overwrites X-Forwarded-Proto, and adds the client to X-Forwarded-For, may stand in front (README).
+TRUSTED_PROXY = env.read("TRUSTED_PROXY", False, configuration.flag)
+# Tells browsers in which somebody has signed in before (apps.tenants.known_devices).
+KNOWN_DEVICE_COOKIE_NAME = "known_device"
+SESSION_COOKIE_SECURE = IS_PRODUCTION
 if IS_PRODUCTION:
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SECURE_HSTS_SECONDS = 2 * 365 * 24 * 60 * 60
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
-    SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
     SESSION_COOKIE_NAME = "__Host-sessionid"
     CSRF_COOKIE_NAME = "__Host-csrftoken"
+    KNOWN_DEVICE_COOKIE_NAME = "__Host-known_device"
     if TRUSTED_PROXY:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
@@ -106,7 +109,6 @@ INSTALLED_APPS = [
     "django_structlog",
     "django_otp",
     "django_otp.plugins.otp_totp",
-    "axes",
     "csp",
     "pgtrigger",
     "pghistory",
@@ -123,6 +125,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.core.wire.security_headers.SecurityHeadersMiddleware",
     "apps.core.observability.requests.RequestIdMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -136,9 +139,6 @@ MIDDLEWARE = [
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "apps.backoffice.middleware.StaffPlaneMiddleware",
-    "apps.tenants.middleware.BillingPagesMiddleware",
-    "axes.middleware.AxesMiddleware",
     "apps.core.pages.RefusalPagesMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -251,10 +251,6 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat-schedule")
 
 # --- Sign-in ------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"
-AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
-]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -265,16 +261,9 @@ if IS_TEST:
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Of the tenant plane; the staff plane sends people to its own sign-in.
 LOGIN_URL = reverse_lazy("sign-in")
-AXES_FAILURE_LIMIT = 5
-AXES_COOLOFF_TIME = 0.25  # hours
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_RESET_ON_SUCCESS = True
-# What `authenticate` calls the address; by the model's name for it, failures would be counted for nobody.
-AXES_USERNAME_FORM_FIELD = "username"
-# The wait has an end that was told; trying on does not put it off.
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_LOCKOUT_CALLABLE = "billing_site.sign_in_limits.locked_out"
 OTP_TOTP_ISSUER = "Countinghouse"
+# Guesses at codes are counted as all others are (apps.tenants.guess_limits); the device's own wait has no upper bound.
+OTP_TOTP_THROTTLE_FACTOR = 0
 
 # --- Texts, time, files -------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

@@ -11,7 +11,6 @@ from django.db import connections
 
 from apps.core.enums import Role
 from apps.core.operations import PLATFORM_LADDER
-from apps.tenants.authentication import bad_tokens
 from apps.tenants.tokens import forget_all
 
 
@@ -19,7 +18,6 @@ from apps.tenants.tokens import forget_all
 def _nothing_is_remembered() -> None:
     """Processes remember tokens and failures for a while; tests do not lend each other either."""
     forget_all()
-    bad_tokens.clear()
 
 
 @pytest.fixture(autouse=True, scope="session")

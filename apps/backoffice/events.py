@@ -6,4 +6,6 @@ from apps.core.audit import audit_event
 
 SECOND_FACTOR_ENROLLED = audit_event("user.second_factor_enrolled", "Second factor enrolled")
 SECOND_FACTOR_REMOVED = audit_event("user.second_factor_removed", "Second factor removed")
+RECOVERY_CODES_MADE = audit_event("user.recovery_codes_made", "Recovery codes made")
+RECOVERY_CODE_USED = audit_event("user.recovery_code_used", "Signed in with a recovery code")
 PASSWORD_CHANGED = audit_event("user.password_changed", "Password changed")

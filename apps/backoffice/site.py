@@ -31,6 +31,7 @@ ENTER = "backoffice.read"
 SITE_ROUTES: dict[str, str | None] = {
     "login": None,
     "second_factor": None,
+    "recover": None,
     "enrol": None,
     "logout": None,
     "index": ENTER,
@@ -40,6 +41,7 @@ SITE_ROUTES: dict[str, str | None] = {
     "run_job": "jobs.start",
     "funnel": "billing_events.read",
     "password_change": ENTER,
+    "second_factor_settings": ENTER,
     "jsi18n": ENTER,
 }
 
@@ -76,15 +78,13 @@ class StaffSite(ThemedAdminSite):
 
         guarded = self.admin_view
         password = require_http_methods(["GET", "POST"])(self.change_own_password)
+        second_factor = require_http_methods(["GET", "POST"])(self.second_factor_settings)
         own = [
             *sign_in_routes(),
             path("", guarded(require_safe(self.index)), name="index"),
             path("search/", guarded(require_safe(self.search)), name="search"),
-            path(
-                "password/",
-                guarded(password),
-                name="password_change",
-            ),
+            path("password/", guarded(password), name="password_change"),
+            path("second-factor/", guarded(second_factor), name="second_factor_settings"),
             path("jsi18n/", guarded(self.i18n_javascript), name="jsi18n"),
             *job_routes(guarded),
             path("funnel/", guarded(require_safe(funnel_page)), name="funnel"),
@@ -125,6 +125,12 @@ class StaffSite(ThemedAdminSite):
         from apps.backoffice.sign_in.password_change import change_password  # noqa: PLC0415 - imports records
 
         return change_password(request, self.each_context(request))
+
+    def second_factor_settings(self, request: HttpRequest) -> HttpResponse:
+        """Everyone's own recovery codes."""
+        from apps.backoffice.sign_in.account import second_factor_settings  # noqa: PLC0415 - imports records
+
+        return second_factor_settings(request)
 
 
 def staff_site() -> StaffSite:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.urls import reverse_lazy
+
 # Ink and paper: a warm grey for surfaces, a ledger green for what can be done.
 _PAPER = {
     "50": "oklch(98.6% .003 95)",
@@ -38,6 +40,12 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": "Billing back office",
     "SITE_SYMBOL": "account_balance",
     "SITE_URL": None,
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+            {"title": "Second factor", "link": reverse_lazy("admin:second_factor_settings")},
+        ]
+    },
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": False,

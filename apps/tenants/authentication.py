@@ -9,21 +9,18 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
-from apps.core import clock
 from apps.core.errors import (
     ForbiddenError,
     MalformedRequestError,
     Reason,
-    TooManyRequestsError,
     UnauthenticatedError,
 )
+from apps.core.wire.client_address import client_address
 from apps.tenants.access.doors import person_of
-from apps.tenants.brute_force import BadTokenLimit
 from apps.tenants.contracts import Person
 from apps.tenants.models import User
-from apps.tenants.tokens import Caller, caller_of
+from apps.tenants.tokens import Caller, caller_of, remembered_caller
 
-bad_tokens = BadTokenLimit()
 CHALLENGE = 'Bearer realm="countinghouse"'
 
 
@@ -36,17 +33,9 @@ class ServiceTokenAuthentication(BaseAuthentication):
             return None
         if scheme.lower() != "bearer" or not text:
             raise UnauthenticatedError("The Authorization header must read: Bearer <service token>.")
-        address = request.META.get("REMOTE_ADDR", "")
-        wait = bad_tokens.seconds_to_wait(address, clock.now())
-        if wait:
-            raise TooManyRequestsError(
-                f"Too many bad service tokens came from this address. Try again in {wait} s.", retry_after_seconds=wait
-            )
-        try:
-            return AnonymousUser(), caller_of(text.strip())
-        except UnauthenticatedError:
-            bad_tokens.note_failure(address, clock.now())
-            raise
+        text = text.strip()
+        caller = remembered_caller(text)
+        return AnonymousUser(), caller if caller is not None else caller_of(text, address=client_address(request))
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE

@@ -12,6 +12,8 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest
 
 from apps.core.emails import LONGEST_EMAIL, email_to_find
+from apps.tenants.brute_force import one_guess
+from apps.tenants.guess_limits import Door
 
 # The regions of the IANA database that are places; the rest are old names and technical zones.
 _REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
@@ -25,8 +27,9 @@ class SignInForm(AuthenticationForm):
         "inactive": "That e-mail address and password do not belong together.",
     }
 
-    def __init__(self, request: HttpRequest | None = None, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
+        self._request = request
         address = self.fields["username"]
         address.label = "E-mail address"
         address.widget = forms.EmailInput(
@@ -34,12 +37,20 @@ class SignInForm(AuthenticationForm):
         )
 
     def clean_username(self) -> str:
-        """In the form in which it is stored, so that no variant of an address is counted on its own (django-axes)."""
+        """In the form in which it is stored."""
         address = email_to_find(str(self.cleaned_data["username"]))
-        # Django gives the field no length, and a longer address could not even be counted as a failure.
+        # Django gives the field no length.
         if len(address) > LONGEST_EMAIL:
             raise forms.ValidationError(self.error_messages["invalid_login"], code="invalid_login")
         return address
+
+    def clean(self) -> dict[str, Any]:
+        """Check the password, unless too many were tried: then `TooManyGuessesError`, and nothing is looked at."""
+        address = self.cleaned_data.get("username")
+        if address is None or not self.cleaned_data.get("password"):
+            return self.cleaned_data
+        with one_guess(self._request, Door.PASSWORD, address):
+            return super().clean()
 
 
 class TimeZoneForm(forms.Form):

@@ -1,4 +1,9 @@
-"""Recognises live service tokens, and remembers each for a few seconds (spec 11, Speed)."""
+"""Recognises live service tokens, and remembers each for a few seconds (spec 11, Speed).
+
+A good token gets in whatever bad ones came before it, from its address or any other. A bad one costs a query while few
+come. In a flood, tokens are first held against the hashes that exist, which the process reads at most ten times a
+second: then only a token that is in the table costs a query of its own, and a bad one costs none.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +15,22 @@ from django.db.models import Q
 
 from apps.core import clock
 from apps.core.enums import Scope
-from apps.core.errors import UnauthenticatedError
+from apps.core.errors import TooManyRequestsError, UnauthenticatedError
 from apps.core.ids import ProductId, ServiceTokenId
+from apps.tenants.bad_tokens import BadTokenLimit
 from apps.tenants.contracts import CronCaller, ProductCaller
 from apps.tenants.credentials import is_same_hash, token_hash, token_prefix
 from apps.tenants.models import ServiceToken
-from apps.tenants.selectors.products import service_token_by_prefix
+from apps.tenants.selectors.products import service_token_by_prefix, token_hashes_since
 
 # How long a process believes what it read: a revocation counts everywhere within this time (spec 11).
 REMEMBERED_FOR = timedelta(seconds=5)
 LAST_USED_WRITTEN_EVERY = timedelta(minutes=1)
 REMEMBERED_AT_MOST = 10_000
+# In a flood of bad tokens, a token that another process made counts here after this time at the latest.
+HASHES_READ_EVERY = timedelta(milliseconds=100)
+# A row may become visible this much later than its `created_at` says.
+_LONGEST_TRANSACTION = timedelta(minutes=5)
 
 Caller = ProductCaller | CronCaller
 
@@ -31,35 +41,106 @@ class _Remembered:
     until: datetime
 
 
+class ExistingHashes:
+    """The hashes of all tokens that are in the table. They are never deleted, so only new ones are read again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._hashes: set[bytes] = set()
+        self._ended: set[bytes] = set()
+        self._read_at: datetime | None = None
+        self._is_stale = True
+
+    def may_hold(self, presented: bytes, moment: datetime) -> bool:
+        """Whether the hash is in the table, as read a moment ago, and is not known to have ended."""
+        if presented in self._ended:
+            return False
+        if presented in self._hashes:
+            return True
+        with self._lock:
+            age = moment - self._read_at if self._read_at is not None else HASHES_READ_EVERY
+            if self._is_stale or not timedelta(0) <= age < HASHES_READ_EVERY:
+                self._is_stale = False
+                since = self._read_at - _LONGEST_TRANSACTION if self._read_at is not None else None
+                self._hashes.update(token_hashes_since(since))
+                self._read_at = moment
+        return presented in self._hashes
+
+    def note_end(self, presented: bytes) -> None:
+        """Know that the token is expired or revoked, which no token comes back from."""
+        self._ended.add(presented)
+
+    def expect_more(self) -> None:
+        """Read again at the next look: this process has made a token."""
+        self._is_stale = True
+
+    def forget(self) -> None:
+        """Drop everything."""
+        with self._lock:
+            self._hashes, self._ended, self._read_at, self._is_stale = set(), set(), None, True
+
+
 _remembered: dict[bytes, _Remembered] = {}
 _lock = threading.Lock()
+_bad_tokens = BadTokenLimit()
+existing_hashes = ExistingHashes()
 
 
-def caller_of(text: str) -> Caller:
-    """The caller that a bearer token stands for. Raises `UnauthenticatedError`; all bad tokens answer alike."""
+def remembered_caller(text: str) -> Caller | None:
+    """The caller that a bearer token stands for, if this process has looked it up within the last seconds."""
+    if token_prefix(text) is None:
+        return None
+    known = _remembered.get(token_hash(text))
+    return known.caller if known is not None and known.until > clock.now() else None
+
+
+def caller_of(text: str, *, address: str) -> Caller:
+    """The caller that a bearer token stands for.
+
+    Raises `UnauthenticatedError`, and `TooManyRequestsError` where the address has sent many bad tokens before this
+    one; all bad tokens answer alike.
+    """
+    moment = clock.now()
+    caller = _live_caller(text, address, moment)
+    if caller is not None:
+        return caller
+    wait = _bad_tokens.note_failure(address, moment)
+    if wait:
+        raise TooManyRequestsError(
+            f"This service token is unknown, expired or revoked, as many before it from this address. A live one is "
+            f"let in at once; bad ones are looked at again in {wait} s.",
+            retry_after_seconds=wait,
+        )
+    raise _refused()
+
+
+def forget_all() -> None:
+    """Drop what this process remembers of tokens, good and bad; for tests."""
+    with _lock:
+        _remembered.clear()
+    _bad_tokens.clear()
+    existing_hashes.forget()
+
+
+def _live_caller(text: str, address: str, moment: datetime) -> Caller | None:
     prefix = token_prefix(text)
     if prefix is None:
-        raise _refused()
+        return None
     presented = token_hash(text)
-    moment = clock.now()
-    known = _remembered.get(presented)
-    if known is not None and known.until > moment:
-        return known.caller
+    if _bad_tokens.is_flooded(address, moment) and not existing_hashes.may_hold(presented, moment):
+        return None
     token = service_token_by_prefix(prefix)
     # The comparison runs for an unknown prefix too, so that its time tells nothing.
     stored = bytes(token.token_hash) if token is not None else bytes(32)
-    if not is_same_hash(presented, stored) or token is None or not _is_live(token, moment):
-        raise _refused()
+    if not is_same_hash(presented, stored) or token is None:
+        return None
+    if not _is_live(token, moment):
+        existing_hashes.note_end(presented)
+        return None
     caller = _caller(token)
     _remember(presented, caller, token, moment)
     _note_use(token, moment)
     return caller
-
-
-def forget_all() -> None:
-    """Drop what this process remembers; for tests, and after a revocation in this very process."""
-    with _lock:
-        _remembered.clear()
 
 
 def _refused() -> UnauthenticatedError:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from axes.helpers import get_cool_off
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
@@ -16,7 +16,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.core.errors import ForbiddenError, Reason
 from apps.core.ids import UserId
+from apps.tenants.brute_force import TooManyGuessesError, in_words
 from apps.tenants.forms import SignInForm
+from apps.tenants.known_devices import remember_device
 from apps.tenants.models import User
 from apps.tenants.navigation import links_for
 from apps.tenants.pages import BillingPage
@@ -37,6 +39,19 @@ class SignIn(LoginView):
     redirect_authenticated_user = True
     extra_context: ClassVar[dict[str, Any]] = {"title": "Sign in"}  # type: ignore[misc]
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Check the password, within the limits on guesses."""
+        try:
+            return super().post(request, *args, **kwargs)
+        except TooManyGuessesError as refusal:
+            return locked_out(request, refusal)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Sign in, and know this browser from now on."""
+        answer = super().form_valid(form)
+        remember_device(self.request, answer, account=form.cleaned_data["username"], factors=1)
+        return answer
+
     def get_default_redirect_url(self) -> str:
         """Where a sign-in without `next` leads."""
         return reverse("billing-home")
@@ -56,12 +71,12 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("sign-in"))
 
 
-def locked_out(request: HttpRequest, response: HttpResponse | None, credentials: dict[str, Any] | None) -> HttpResponse:
-    """The answer to too many wrong passwords, which django-axes puts in the place of ours. Says nothing of who."""
-    cool_off = get_cool_off(request)
-    seconds = int(cool_off.total_seconds()) if cool_off is not None else 0
-    facts = {"minutes": -(-seconds // 60), "title": "Too many tries"}
-    page = render(request, "billing/locked_out.html", facts, status=429)
+def locked_out(request: HttpRequest, refusal: TooManyGuessesError) -> HttpResponse:
+    """The answer to too many guesses at the doors of this plane. Says nothing of whose they were."""
+    seconds = refusal.retry_after_seconds or 1
+    page = render(
+        request, "billing/locked_out.html", {"wait": in_words(seconds), "title": "Too many tries"}, status=429
+    )
     page.headers["Retry-After"] = str(seconds)
     return page
 

@@ -14,7 +14,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from apps.core import clock
 from apps.core.enums import Role
 from apps.core.models import AuditEntry
-from apps.tenants.models import User
+from apps.tenants.models import GuessCount, User
 from tests.backoffice.people import client_of, code_of, enrol, give_password, sign_in, wrong_code_of
 from tests.factories.tenants import PASSWORD, make_signing_in_user, make_staff
 
@@ -80,7 +80,9 @@ def test_first_sign_in_enrols_a_second_factor(client: Client) -> None:
     assert not is_in(client)
     assert client.get(ENROL).content.decode().count("data:image/svg+xml") == 1
     assert TOTPDevice.objects.filter(user=user).count() == 1
-    assert client.post(ENROL, {"code": code_of(device)}).headers["Location"] == INDEX
+    done = client.post(ENROL, {"code": code_of(device)})
+    assert done.status_code == 200
+    assert f'href="{INDEX}"' in done.content.decode()
     assert is_in(client)
     device.refresh_from_db()
     assert device.confirmed
@@ -107,23 +109,14 @@ def test_whoever_has_a_second_factor_can_not_enrol_another_with_the_password_alo
     assert not is_in(client)
 
 
-def test_a_wrong_code_does_not_let_in_and_makes_wait(client: Client) -> None:
-    device = half_in(client, make_staff())
-    assert client.post(CODE, {"code": wrong_code_of(device)}).status_code == 200
-    again = client.post(CODE, {"code": code_of(device)})
-    assert again.status_code == 429
-    assert "Too many wrong codes" in again.content.decode()
-    assert not is_in(client)
-
-
 @pytest.mark.parametrize(
     "code", ["", "12345", "1234567", "abcdef", "\uff11\uff12\uff13\uff14\uff15\uff16", "-12345", "1e5000"]
 )
 def test_what_is_no_code_is_refused_without_a_try(client: Client, code: str) -> None:
-    device = half_in(client, make_staff())
+    half_in(client, make_staff())
+    before = list(GuessCount.objects.values())
     assert client.post(CODE, {"code": code}).status_code == 200
-    device.refresh_from_db()
-    assert device.throttling_failure_count == 0
+    assert list(GuessCount.objects.values()) == before
     assert not is_in(client)
 
 

@@ -13,7 +13,7 @@ from apps.core import clock
 from apps.core.enums import MembershipRole, Role, Scope
 from apps.core.ids import ServiceTokenId
 from apps.core.models import AuditEntry, JobRun
-from apps.tenants import brute_force, tokens
+from apps.tenants import tokens
 from apps.tenants.credentials import token_hash, token_prefix
 from apps.tenants.models import ServiceToken, User
 from apps.tenants.services import service_token_revoke
@@ -119,23 +119,6 @@ def test_a_missing_scope_is_named(client: Client) -> None:
 def test_the_scope_is_asked_before_the_body_is_read(client: Client) -> None:
     text = make_token(make_product(), Scope.MEMBERS_READ)
     assert post(client, USERS, {"nonsense": 1}, text)[0] == 403
-
-
-def test_an_address_that_guesses_is_told_to_wait(client: Client) -> None:
-    good = make_token(make_product())
-    for _ in range(brute_force.BAD_TOKENS_A_WINDOW):
-        assert post(client, USERS, person(), "chp_00000000_" + "x" * 43)[0] == 401
-    answer = client.post(USERS, person(), content_type="application/json", headers={"authorization": f"Bearer {good}"})
-    assert answer.status_code == 429
-    assert 1 <= int(answer["Retry-After"]) <= 60
-    other = client.post(
-        USERS,
-        person(),
-        content_type="application/json",
-        headers={"authorization": f"Bearer {good}"},
-        REMOTE_ADDR="192.0.2.7",
-    )
-    assert other.status_code == 201
 
 
 def test_a_cron_token_starts_jobs_and_nothing_else(client: Client) -> None:

@@ -8,7 +8,6 @@ from typing import cast
 
 import pytest
 import time_machine
-from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -97,13 +96,13 @@ def test_unknown_address_wrong_password_and_deactivated_person_are_refused_alike
     assert "do not belong together" in answers[0]
 
 
-def test_the_fifth_wrong_password_locks_out_known_and_unknown_alike() -> None:
+def test_the_sixth_try_is_refused_for_known_and_unknown_alike() -> None:
     user, bodies = make_signing_in_user(), []
     for email in (user.email, "nobody@example.com"):
-        statuses = [give(Client(), email, "wrong").status_code for _ in range(settings.AXES_FAILURE_LIMIT)]
-        assert statuses == [200, 200, 200, 200, 429]
+        statuses = [give(Client(), email, "wrong").status_code for _ in range(6)]
+        assert statuses == [200, 200, 200, 200, 200, 429]
         locked = give(Client(), email)
-        assert (locked.status_code, locked.headers["Retry-After"]) == (429, "900")
+        assert (locked.status_code, int(locked.headers["Retry-After"]) > 890) == (429, True)
         bodies.append(locked.content)
         assert email not in locked.content.decode()
     assert bodies[0] == bodies[1]
@@ -113,7 +112,7 @@ def test_the_fifth_wrong_password_locks_out_known_and_unknown_alike() -> None:
 
 def test_the_lock_counts_over_both_planes_and_each_answers_in_its_own_words() -> None:
     user = make_staff(Role.SUPPORT)
-    for _ in range(settings.AXES_FAILURE_LIMIT):
+    for _ in range(5):
         give(Client(), user.email, "wrong")
     locked = Client().post(reverse("admin:login"), {"username": user.email, "password": PASSWORD})
     assert locked.status_code == 429
@@ -123,7 +122,7 @@ def test_the_lock_counts_over_both_planes_and_each_answers_in_its_own_words() ->
 def test_the_lock_ends_after_its_time() -> None:
     user = make_signing_in_user()
     with time_machine.travel(clock.now(), tick=False) as traveller:
-        for _ in range(settings.AXES_FAILURE_LIMIT):
+        for _ in range(5):
             give(Client(), user.email, "wrong")
         traveller.shift(timedelta(minutes=14))
         assert give(Client(), user.email).status_code == 429

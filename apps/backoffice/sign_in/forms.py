@@ -1,10 +1,12 @@
-"""The form of the second factor; that of the password is the tenants' own."""
+"""The forms of the second factor; that of the password is the tenants' own."""
 
 from __future__ import annotations
 
 import re
 
 from django import forms
+
+from apps.backoffice.sign_in.recovery_codes import normal_code
 
 _CODE = re.compile(r"[0-9]{6}", re.ASCII)
 
@@ -25,4 +27,31 @@ class CodeForm(forms.Form):
         code = "".join(str(self.cleaned_data["code"]).split())
         if not _CODE.fullmatch(code):
             raise forms.ValidationError("Enter the six digits that your authenticator shows now.")
+        return code
+
+
+class RecoveryCodeForm(forms.Form):
+    """One of the codes that were shown when the second factor was set up."""
+
+    code = forms.CharField(
+        label="Recovery code",
+        max_length=60,
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "characters",
+                "autofocus": True,
+                "placeholder": "XXXX-XXXX-XXXX-XXXX",
+                "spellcheck": "false",
+            }
+        ),
+    )
+
+    def clean_code(self) -> str:
+        """Sixteen characters, however they are grouped."""
+        code = normal_code(str(self.cleaned_data["code"]))
+        if code is None:
+            raise forms.ValidationError(
+                "A recovery code has sixteen letters and digits in four groups, such as 7KQD-M3XA-9TRE-2HWB."
+            )
         return code

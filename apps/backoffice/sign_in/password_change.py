@@ -12,8 +12,11 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from apps.backoffice.events import PASSWORD_CHANGED
+from apps.backoffice.sign_in.answers import locked_out
 from apps.backoffice.staff import context_of
 from apps.core.audit import audit_append
+from apps.tenants.brute_force import TooManyGuessesError, one_guess
+from apps.tenants.guess_limits import Door
 
 if TYPE_CHECKING:
     from django.contrib.auth.forms import PasswordChangeForm
@@ -21,10 +24,27 @@ else:
     from unfold.forms import AdminOwnPasswordChangeForm as PasswordChangeForm
 
 
+class OwnPasswordForm(PasswordChangeForm):
+    """The old password is a guess like one at the sign-in, and counted with those."""
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request.user, *args, **kwargs)
+        self._request = request
+
+    def clean_old_password(self) -> str:
+        """Check the old password. Raises `TooManyGuessesError`."""
+        with one_guess(self._request, Door.PASSWORD, self.user.get_username()):
+            return str(super().clean_old_password())
+
+
 def change_password(request: HttpRequest, page_context: dict[str, Any]) -> HttpResponse:
     """Ask for the old password and the new one twice; the new one must pass the validators."""
-    form = PasswordChangeForm(user=request.user, data=request.POST if request.method == "POST" else None)
-    if form.is_valid():
+    form = OwnPasswordForm(request, data=request.POST if request.method == "POST" else None)
+    try:
+        is_valid = form.is_valid()
+    except TooManyGuessesError as refusal:
+        return locked_out(request, refusal)
+    if is_valid:
         with transaction.atomic():
             user = form.save()
             audit_append(

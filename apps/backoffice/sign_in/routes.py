@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from apps.backoffice.sign_in.views import enrol, second_factor, sign_in, sign_out
+from apps.backoffice.sign_in.views import enrol, recover, second_factor, sign_in, sign_out
 
 
 def sign_in_routes() -> list[URLPattern]:
@@ -12,6 +12,7 @@ def sign_in_routes() -> list[URLPattern]:
     return [
         path("login/", sign_in, name="login"),
         path("login/code/", second_factor, name="second_factor"),
+        path("login/recovery/", recover, name="recover"),
         path("login/enrol/", enrol, name="enrol"),
         path("logout/", sign_out, name="logout"),
     ]

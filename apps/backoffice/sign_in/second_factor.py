@@ -1,44 +1,59 @@
-"""The second factor: one TOTP device a person, checked under its row lock, each code good once (django-otp)."""
+"""The second factor: one TOTP device a person, checked under its row lock, each code good once (django-otp).
+
+A device that waits for its first code belongs to one session. Whoever has only the password sees a secret of their
+own, never one that somebody else may confirm; the first confirmation makes an end of all that wait.
+"""
 
 from __future__ import annotations
 
 from base64 import b32encode
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
 
 import segno
-from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.http import HttpRequest
 from django_otp import login as mark_verified
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.backoffice.events import SECOND_FACTOR_ENROLLED, SECOND_FACTOR_REMOVED
+from apps.backoffice.sign_in.recovery_codes import audit_use, recovery_code_use
 from apps.backoffice.staff import context_of
 from apps.core import clock
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError
 from apps.core.ids import UserId
-from apps.tenants.models import User
+from apps.tenants.brute_force import begin_guess, end_well
+from apps.tenants.guess_limits import Door
+from apps.tenants.models import RecoveryCode, User
+from apps.tenants.selectors.users import user_for_update
 
 DEVICE_NAME = "Authenticator app"
+WRONG_CODE = "That code is wrong, or was used before. Wait for the next one, and check your phone's clock."
+WRONG_RECOVERY_CODE = "That is none of your recovery codes, or it was used before. Try another one of them."
+# A secret that waits longer is replaced: its page may have stayed open somewhere.
+WAITS_AT_MOST = timedelta(hours=1)
+_WAITING = "enrolling_device"
 
 
 @dataclass(frozen=True, slots=True)
-class CodeCheck:
-    """What a code came to. `wait_seconds` is above zero when codes are not looked at for that long."""
+class WaitingDevice:
+    """The device of this session that waits for its first code."""
 
-    is_right: bool
-    wait_seconds: int = 0
+    device: TOTPDevice
+    is_fresh: bool
 
     @property
-    def refusal(self) -> str:
-        """The sentence for a code that was not taken."""
-        if self.wait_seconds:
-            unit = "second" if self.wait_seconds == 1 else "seconds"
-            return f"Too many wrong codes. Wait {self.wait_seconds} {unit}, then enter a fresh one."
-        return "That code is wrong, or was used before. Wait for the next one, and check your phone's clock."
+    def secret(self) -> str:
+        """The secret in groups of four, for typing it in."""
+        text = b32encode(self.device.bin_key).decode("ascii")
+        return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
+
+    @property
+    def qr_code(self) -> str:
+        """The secret as a QR code, in a `data:` address that the Content-Security-Policy allows for images."""
+        return str(segno.make(self.device.config_url, error="m").svg_data_uri(scale=5, border=2, light="#fff"))
 
 
 def has_second_factor(user: User) -> bool:
@@ -47,48 +62,84 @@ def has_second_factor(user: User) -> bool:
 
 
 @transaction.atomic
-def device_to_enrol(user: User) -> TOTPDevice:
-    """The device that waits for its first code, the same one until then; made when there is none."""
-    # Two pages opened at once wait here for one another, and show the same secret.
-    get_user_model().objects.select_for_update(no_key=True).get(pk=user.pk)
-    waiting = TOTPDevice.objects.filter(user=user, confirmed=False).first()
-    return waiting or TOTPDevice.objects.create(user=user, name=DEVICE_NAME, confirmed=False)
+def device_to_enrol(request: HttpRequest, user: User) -> WaitingDevice:
+    """The device that this session may confirm, made when it has none or the secret is too old."""
+    user_for_update(UserId(user.pk))
+    waiting = TOTPDevice.objects.filter(user=user, confirmed=False)
+    oldest = clock.now() - WAITS_AT_MOST
+    waiting.filter(created_at__lt=oldest).delete()
+    device = waiting.filter(pk=request.session.get(_WAITING)).first()
+    if device is not None:
+        return WaitingDevice(device, is_fresh=False)
+    device = TOTPDevice.objects.create(user=user, name=DEVICE_NAME, confirmed=False)
+    request.session[_WAITING] = device.pk
+    return WaitingDevice(device, is_fresh=True)
 
 
-@transaction.atomic
-def code_check(request: HttpRequest, user: User, code: str, *, enrolling: bool = False) -> CodeCheck:
-    """Try the code; a right one marks the session as verified and gives it a new key.
+def code_is_right(request: HttpRequest, user: User, code: str) -> bool:
+    """Try a code of the authenticator; a right one opens the session. Raises `TooManyGuessesError`."""
+    guess = begin_guess(request, Door.CODE, user.email)
+    with transaction.atomic():
+        device = TOTPDevice.objects.select_for_update().filter(user=user, confirmed=True).order_by("pk").first()
+        if device is None or not device.verify_token(code):
+            return False
+        _open_session(request, device)
+    end_well(guess)
+    return True
 
-    Wrong ones are throttled by the device (1, 2, 4, … seconds), a used one is wrong. Enrolling confirms the device.
+
+def recovery_code_is_right(request: HttpRequest, user: User, code: str) -> int | None:
+    """Try a recovery code; a right one is used up and opens the session. Answers how many are left, None if wrong.
+
+    Raises `TooManyGuessesError`. The session stands on the device that the code stood in for, and ends with it.
     """
-    device = TOTPDevice.objects.select_for_update().filter(user=user, confirmed=not enrolling).order_by("pk").first()
-    if device is None:
-        return CodeCheck(is_right=False)
-    is_open, refusal = device.verify_is_allowed()
-    if not is_open:
-        return CodeCheck(is_right=False, wait_seconds=_seconds_of(refusal))
-    if not device.verify_token(code):
-        return CodeCheck(is_right=False)
-    if enrolling:
+    guess = begin_guess(request, Door.CODE, user.email)
+    with transaction.atomic():
+        device = TOTPDevice.objects.select_for_update().filter(user=user, confirmed=True).order_by("pk").first()
+        if device is None or not recovery_code_use(UserId(user.pk), code):
+            return None
+        _open_session(request, device)
+        left = audit_use(context_of(request), user_id=UserId(user.pk))
+    end_well(guess)
+    return left
+
+
+def first_code_is_right(request: HttpRequest, user: User, code: str) -> bool:
+    """Try the first code of this session's waiting device; a right one enrols it and opens the session.
+
+    Every other device that waits is removed. Raises `TooManyGuessesError`.
+    """
+    guess = begin_guess(request, Door.CODE, user.email)
+    with transaction.atomic():
+        # Two sessions that confirm at once: the second finds that the person has a factor.
+        user_for_update(UserId(user.pk))
+        devices = TOTPDevice.objects.filter(user=user)
+        device = devices.filter(confirmed=False, pk=request.session.get(_WAITING)).first()
+        if device is None or devices.filter(confirmed=True).exists() or not device.verify_token(code):
+            return False
         device.confirmed = True
         device.save(update_fields=["confirmed"])
-    mark_verified(request, device)
-    # Whoever saw the key of the half-open session can't ride on the open one.
-    request.session.cycle_key()
-    if enrolling:
+        devices.filter(confirmed=False).delete()
+        _open_session(request, device)
+        del request.session[_WAITING]
         _audit_enrolment(request, user)
-    return CodeCheck(is_right=True)
+    end_well(guess)
+    return True
 
 
 @transaction.atomic
 def second_factor_remove(context: ExecutionContext, *, user_id: UserId, reason: str) -> None:
-    """Take the person's devices away, for one that is lost; every open session of theirs is half open at once.
+    """Take the person's devices and recovery codes away, for lost ones; their open sessions are half open at once.
 
     Raises `ConflictError` when there is nothing to take away.
     """
-    removed, _ = TOTPDevice.objects.filter(user=user_id, confirmed=True).delete()
+    user_for_update(user_id)
+    devices = TOTPDevice.objects.filter(user=user_id)
+    removed, _ = devices.filter(confirmed=True).delete()
     if not removed:
         raise ConflictError("There is no second factor to remove: the next sign-in enrols one.")
+    devices.delete()
+    RecoveryCode.objects.filter(user=user_id).delete()
     audit_append(
         context,
         event=SECOND_FACTOR_REMOVED,
@@ -111,17 +162,7 @@ def _audit_enrolment(request: HttpRequest, user: User) -> None:
     )
 
 
-def _seconds_of(refusal: dict[str, Any]) -> int:
-    remaining = (refusal["locked_until"] - clock.now()).total_seconds()
-    return max(1, int(remaining) + 1)
-
-
-def secret_text(device: TOTPDevice) -> str:
-    """The secret in groups of four, for typing it in."""
-    text = b32encode(device.bin_key).decode("ascii")
-    return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
-
-
-def qr_code(device: TOTPDevice) -> str:
-    """The secret as a QR code, in a `data:` address that the Content-Security-Policy allows for images."""
-    return str(segno.make(device.config_url, error="m").svg_data_uri(scale=5, border=2, light="#fff"))
+def _open_session(request: HttpRequest, device: TOTPDevice) -> None:
+    mark_verified(request, device)
+    # Whoever saw the key of the half-open session can't ride on the open one.
+    request.session.cycle_key()

@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from axes.helpers import get_cool_off
+from django.contrib import messages
 from django.contrib.auth import login, logout
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.backoffice.sign_in.forms import CodeForm
-from apps.backoffice.sign_in.second_factor import code_check, device_to_enrol, has_second_factor, qr_code, secret_text
-from apps.backoffice.staff import viewer_of
+from apps.backoffice.sign_in.answers import (
+    SETTINGS_ROUTE,
+    code_list,
+    leave_to,
+    locked_out,
+    page_of,
+    refuse,
+    too_many_codes,
+    way_of,
+)
+from apps.backoffice.sign_in.forms import CodeForm, RecoveryCodeForm
+from apps.backoffice.sign_in.recovery_codes import CODES_A_PERSON, recovery_codes_make
+from apps.backoffice.sign_in.second_factor import (
+    WRONG_CODE,
+    WRONG_RECOVERY_CODE,
+    code_is_right,
+    device_to_enrol,
+    first_code_is_right,
+    has_second_factor,
+    recovery_code_is_right,
+)
+from apps.backoffice.staff import context_of, viewer_of
+from apps.core.ids import UserId
+from apps.tenants.brute_force import TooManyGuessesError
 from apps.tenants.forms import SignInForm
+from apps.tenants.known_devices import remember_device
 from apps.tenants.models import User
 from apps.tenants.selectors.access import platform_role
 
-NEXT = "next"
+FEW_CODES = 3
 
 
 @sensitive_post_parameters("password")
@@ -35,7 +57,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return _check_password(request)
     if isinstance(request.user, User):
         return _go_on(request, request.user)
-    return _page(request, "password", {"form": SignInForm(request)})
+    return page_of(request, "password", {"form": SignInForm(request)})
 
 
 @sensitive_post_parameters("code")
@@ -46,8 +68,34 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     """Second step of everyone who has enrolled."""
     user = request.user
     if not isinstance(user, User) or not _waits_for_code(request, user) or not has_second_factor(user):
-        return _step(request, "login")
-    return _code_page(request, user, "code", enrolling=False)
+        return way_of(request, "login")
+    form = CodeForm(request.POST if request.method == "POST" else None)
+
+    def enter() -> HttpResponse | None:
+        return _let_in(request, user) if code_is_right(request, user, form.cleaned_data["code"]) else None
+
+    return _code_page(request, "code", form, enter, WRONG_CODE)
+
+
+@sensitive_post_parameters("code")
+@csrf_protect
+@never_cache
+@require_http_methods(["GET", "POST"])
+def recover(request: HttpRequest) -> HttpResponse:
+    """Second step of somebody whose authenticator is not at hand."""
+    user = request.user
+    if not isinstance(user, User) or not _waits_for_code(request, user) or not has_second_factor(user):
+        return way_of(request, "login")
+    form = RecoveryCodeForm(request.POST if request.method == "POST" else None)
+
+    def enter() -> HttpResponse | None:
+        left = recovery_code_is_right(request, user, form.cleaned_data["code"])
+        if left is None:
+            return None
+        _tell_what_is_left(request, left)
+        return _let_in(request, user)
+
+    return _code_page(request, "recover", form, enter, WRONG_RECOVERY_CODE)
 
 
 @sensitive_post_parameters("code")
@@ -58,10 +106,22 @@ def enrol(request: HttpRequest) -> HttpResponse:
     """Second step of the first sign-in. Closed for good once a device is confirmed."""
     user = request.user
     if not isinstance(user, User) or not _waits_for_code(request, user) or has_second_factor(user):
-        return _step(request, "login")
-    device = device_to_enrol(user)
-    shown = {"qr_code": qr_code(device), "secret": secret_text(device)}
-    return _code_page(request, user, "enrol", enrolling=True, shown=shown)
+        return way_of(request, "login")
+    waiting = device_to_enrol(request, user)
+    form = CodeForm(request.POST if request.method == "POST" and not waiting.is_fresh else None)
+
+    def enter() -> HttpResponse | None:
+        if not first_code_is_right(request, user, form.cleaned_data["code"]):
+            return None
+        codes = recovery_codes_make(context_of(request), user_id=UserId(user.pk))
+        return _known(request, code_list(request, codes, is_first=True), user)
+
+    shown = {
+        "qr_code": waiting.qr_code,
+        "secret": waiting.secret,
+        "is_replaced": request.method == "POST" and waiting.is_fresh,
+    }
+    return _code_page(request, "enrol", form, enter, WRONG_CODE, shown)
 
 
 @csrf_protect
@@ -73,33 +133,30 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("admin:login"))
 
 
-def locked_out(request: HttpRequest, response: HttpResponse | None, credentials: dict[str, Any] | None) -> HttpResponse:
-    """The answer to too many wrong passwords; django-axes puts it in the place of ours. Says nothing of the address."""
-    cool_off = get_cool_off(request)
-    seconds = int(cool_off.total_seconds()) if cool_off is not None else 0
-    page = render(request, "backoffice/sign_in/locked.html", {"minutes": -(-seconds // 60)}, status=429)
-    page["Retry-After"] = str(seconds)
-    return page
-
-
 def _check_password(request: HttpRequest) -> HttpResponse:
     form = SignInForm(request, data=request.POST)
-    if not form.is_valid():
-        return _page(request, "password", {"form": form})
+    try:
+        if not form.is_valid():
+            return page_of(request, "password", {"form": form})
+    except TooManyGuessesError as refusal:
+        return locked_out(request, refusal)
     user = form.get_user()
     if platform_role(user) is None:
         # Whoever knows the password may know this much; no session begins.
-        return _refuse(request, form.cleaned_data["username"])
+        return refuse(request, form.cleaned_data["username"])
     login(request, user)
+    if not has_second_factor(user):
+        # Before any page: tabs of this session that open at once show one secret.
+        device_to_enrol(request, user)
     return _go_on(request, user)
 
 
 def _go_on(request: HttpRequest, user: User) -> HttpResponse:
     if platform_role(user) is None:
-        return _refuse(request, user.email)
+        return refuse(request, user.email)
     if viewer_of(request) is not None:
-        return HttpResponseRedirect(_next(request))
-    return _step(request, "second_factor" if has_second_factor(user) else "enrol")
+        return leave_to(request)
+    return way_of(request, "second_factor" if has_second_factor(user) else "enrol")
 
 
 def _waits_for_code(request: HttpRequest, user: User) -> bool:
@@ -107,41 +164,41 @@ def _waits_for_code(request: HttpRequest, user: User) -> bool:
 
 
 def _code_page(
-    request: HttpRequest, user: User, template: str, *, enrolling: bool, shown: dict[str, str] | None = None
+    request: HttpRequest,
+    template: str,
+    form: Form,
+    enter: Callable[[], HttpResponse | None],
+    wrong: str,
+    shown: dict[str, Any] | None = None,
 ) -> HttpResponse:
-    form = CodeForm(request.POST if request.method == "POST" else None)
-    status = 200
+    """Ask for a code until `enter` lets in; what it refuses, and what is tried too often, is told at the field."""
+    wait = 0
     if form.is_valid():
-        check = code_check(request, user, form.cleaned_data["code"], enrolling=enrolling)
-        if check.is_right:
-            return HttpResponseRedirect(_next(request))
-        form.add_error("code", check.refusal)
-        status = 429 if check.wait_seconds else 200
-    return _page(request, template, {"form": form, "account": user.email, **(shown or {})}, status=status)
+        try:
+            answer = enter()
+        except TooManyGuessesError as refusal:
+            wait = too_many_codes(form, refusal)
+        else:
+            if answer is not None:
+                return answer
+            form.add_error("code", wrong)
+    return page_of(request, template, {"form": form, **(shown or {})}, retry_after=wait)
 
 
-def _refuse(request: HttpRequest, address: str) -> HttpResponse:
-    return render(request, "backoffice/sign_in/refused.html", {"account": address}, status=403)
+def _let_in(request: HttpRequest, user: User) -> HttpResponse:
+    return _known(request, leave_to(request), user)
 
 
-def _page(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    return render(request, f"backoffice/sign_in/{template}.html", {**context, "next": _wanted(request)}, status=status)
+def _known(request: HttpRequest, answer: HttpResponse, user: User) -> HttpResponse:
+    remember_device(request, answer, account=user.email, factors=2)
+    return answer
 
 
-def _step(request: HttpRequest, route: str) -> HttpResponse:
-    wanted = _wanted(request)
-    query = f"?{urlencode({NEXT: wanted})}" if wanted else ""
-    return HttpResponseRedirect(f"{reverse(f'admin:{route}')}{query}")
-
-
-def _wanted(request: HttpRequest) -> str:
-    """Where the person wanted to go: an address of ours under the staff plane, or nothing."""
-    wanted = request.POST.get(NEXT, request.GET.get(NEXT, ""))
-    is_ours = url_has_allowed_host_and_scheme(
-        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+def _tell_what_is_left(request: HttpRequest, left: int) -> None:
+    if left > FEW_CODES:
+        messages.info(request, f"You used a recovery code; {left} of {CODES_A_PERSON} are left.")
+        return
+    told = f"only {left} of {CODES_A_PERSON} are" if left else "none is"
+    messages.warning(
+        request, f"You used a recovery code; {told} left. Make new ones at {reverse(f'admin:{SETTINGS_ROUTE}')}."
     )
-    return wanted if is_ours else ""
-
-
-def _next(request: HttpRequest) -> str:
-    return _wanted(request) or reverse("admin:index")

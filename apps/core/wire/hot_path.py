@@ -30,7 +30,6 @@ class HotPathMiddleware:
         if view is None:
             view = self._views[path] = resolve(path).func
         response = view(request)
-        response.headers["X-Frame-Options"] = "DENY"
         if not response.streaming:
             response.headers["Content-Length"] = str(len(getattr(response, "content", b"")))
         return response

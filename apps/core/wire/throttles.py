@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from apps.core import clock
+from apps.core.wire.client_address import client_address
 
 if TYPE_CHECKING:
     # At run time DRF loads this module while it is making that very class.
@@ -68,4 +69,4 @@ def caller_key(request: Request) -> str:
     if header:
         return hashlib.sha256(header.encode("utf-8", "surrogateescape")).hexdigest()
     user = getattr(request.user, "pk", None)
-    return f"user:{user}" if user else f"address:{request.META.get('REMOTE_ADDR', '')}"
+    return f"user:{user}" if user else f"address:{client_address(request)}"

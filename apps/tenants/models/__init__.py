@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.tenants.models.guesses import GuessCount, RecoveryCode
 from apps.tenants.models.memberships import Membership, MembershipDrift, MembershipRemoval
 from apps.tenants.models.organizations import Organization, Workspace
 from apps.tenants.models.products import Product, ProductRelation
@@ -9,12 +10,14 @@ from apps.tenants.models.tokens import ServiceToken
 from apps.tenants.models.users import User
 
 __all__ = [
+    "GuessCount",
     "Membership",
     "MembershipDrift",
     "MembershipRemoval",
     "Organization",
     "Product",
     "ProductRelation",
+    "RecoveryCode",
     "ServiceToken",
     "User",
     "Workspace",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from apps.core.ids import ProductId, ServiceTokenId
 from apps.tenants.models import Product, ServiceToken
 
@@ -24,3 +26,9 @@ def service_token_for_update(token_id: ServiceTokenId) -> ServiceToken | None:
 def service_token_by_prefix(prefix: str) -> ServiceToken | None:
     """The token with the readable prefix, with its product; whether it is live is the caller's question."""
     return ServiceToken.objects.select_related("product").filter(prefix=prefix).first()
+
+
+def token_hashes_since(moment: datetime | None) -> list[bytes]:
+    """The hashes of all tokens made since then, or ever; whether they are live is not looked at."""
+    tokens = ServiceToken.objects.all() if moment is None else ServiceToken.objects.filter(created_at__gte=moment)
+    return [bytes(stored) for stored in tokens.values_list("token_hash", flat=True)]

@@ -19,6 +19,7 @@ from apps.tenants.enums import TokenKind
 from apps.tenants.models import Product, ServiceToken
 from apps.tenants.selectors.products import product_for_update, service_token_for_update
 from apps.tenants.services.results import values_of
+from apps.tenants.tokens import existing_hashes
 
 _CRON_SCOPES = (Scope.JOBS_RUN,)
 
@@ -60,6 +61,7 @@ def service_token_create(
         after=values_of(token, "name", "prefix", "kind", "product_id", "scopes", "expires_at"),
         reason=reason,
     )
+    existing_hashes.expect_more()
     return token, fresh.text
 
 

@@ -1,0 +1,120 @@
+"""Recovery codes: ten for each person, each stands in for the authenticator once (spec 02, How people sign in).
+
+A code is `SSSS-XXXX-XXXX-XXXX`: four characters that find the row, twelve (60 random bits) that are stored as a slow,
+salted hash (ASVS 5, 6.5.2). django-otp's static tokens are not used: they are stored as plain text.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from functools import cache
+
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.db import transaction
+
+from apps.backoffice.events import RECOVERY_CODE_USED, RECOVERY_CODES_MADE
+from apps.core import clock
+from apps.core.audit import audit_append
+from apps.core.context import ExecutionContext
+from apps.core.ids import UserId
+from apps.tenants.models import RecoveryCode
+from apps.tenants.selectors.users import user_for_update
+
+CODES_A_PERSON = 10
+# Crockford's: no letter that looks like a digit.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_SELECTOR_LENGTH, _LENGTH = 4, 16
+_LOOKALIKES = str.maketrans("OIL", "011")
+_FORM = re.compile(f"[{_ALPHABET}]{{{_LENGTH}}}", re.ASCII)
+# The secret is random, so it needs fewer rounds than a password that a person made up.
+_ROUNDS = 50_000
+
+
+def normal_code(text: str) -> str | None:
+    """The code as it is compared: capitals without separators, and lookalikes read as digits; None for what is none."""
+    text = re.sub(r"[\s\-–_.]+", "", text).upper().translate(_LOOKALIKES)  # noqa: RUF001 - what word processors make of -
+    return text if _FORM.fullmatch(text) else None
+
+
+def recovery_codes_make(context: ExecutionContext, *, user_id: UserId) -> list[str]:
+    """Make ten codes in the place of all that the person has, and answer their texts, which nobody can read again."""
+    codes = _fresh_codes()
+    # Hashed before the person's row is locked: it takes a moment.
+    hashes = [_hash_of(code) for code in codes]
+    with transaction.atomic():
+        user_for_update(user_id)
+        RecoveryCode.objects.filter(user=user_id).delete()
+        RecoveryCode.objects.bulk_create(
+            RecoveryCode(user_id=user_id, selector=code[:_SELECTOR_LENGTH], secret_hash=secret_hash)
+            for code, secret_hash in zip(codes, hashes, strict=True)
+        )
+        audit_append(
+            context,
+            event=RECOVERY_CODES_MADE,
+            target_type="user",
+            target_id=user_id,
+            before={},
+            after={"code_count": len(codes)},
+        )
+    return ["-".join(code[start : start + 4] for start in range(0, _LENGTH, 4)) for code in codes]
+
+
+@transaction.atomic
+def recovery_code_use(user_id: UserId, code: str) -> bool:
+    """Use the code up, if it is one of the person's that was not used yet. Two sign-ins with one code: one gets in."""
+    normal = normal_code(code)
+    if normal is None:
+        return False
+    row = (
+        RecoveryCode.objects.select_for_update()
+        .filter(user=user_id, selector=normal[:_SELECTOR_LENGTH], used_at=None)
+        .first()
+    )
+    # The slow hash runs in any case, so that its time does not tell whether four characters were right.
+    is_right = _HASHER.verify(normal[_SELECTOR_LENGTH:], row.secret_hash if row else _hash_of_nothing())
+    if row is None or not is_right:
+        return False
+    row.used_at = clock.now()
+    row.save(update_fields=["used_at"])
+    return True
+
+
+def audit_use(context: ExecutionContext, *, user_id: UserId) -> int:
+    """Record that a code let the person in, and answer how many are left."""
+    left = codes_left(user_id)
+    audit_append(
+        context,
+        event=RECOVERY_CODE_USED,
+        target_type="user",
+        target_id=user_id,
+        before={"codes_left": left + 1},
+        after={"codes_left": left},
+    )
+    return left
+
+
+def codes_left(user_id: UserId) -> int:
+    """How many codes the person has not used."""
+    return RecoveryCode.objects.filter(user=user_id, used_at=None).count()
+
+
+_HASHER = PBKDF2PasswordHasher()
+
+
+def _hash_of(code: str) -> str:
+    return str(_HASHER.encode(code[_SELECTOR_LENGTH:], _HASHER.salt(), _ROUNDS))
+
+
+@cache
+def _hash_of_nothing() -> str:
+    return _hash_of(secrets.token_hex(_LENGTH))
+
+
+def _fresh_codes() -> list[str]:
+    # The first characters find the row, so no two codes of a person may share them.
+    codes: dict[str, str] = {}
+    while len(codes) < CODES_A_PERSON:
+        code = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+        codes[code[:_SELECTOR_LENGTH]] = code
+    return list(codes.values())

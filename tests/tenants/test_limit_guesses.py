@@ -1,0 +1,325 @@
+"""How often a secret may be guessed: the rule by a table, the counter under real concurrency (spec 11; ASVS 5, 6.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import RequestFactory
+from pytest_django import Settings
+
+from apps.core import clock
+from apps.core.wire.client_address import client_address
+from apps.tenants.brute_force import Guess, TooManyGuessesError, begin_guess, end_well, in_words, one_guess
+from apps.tenants.guess_limits import (
+    LIMITS,
+    Count,
+    Counted,
+    Door,
+    Limit,
+    counted_once_more,
+    limits_at,
+    seconds_to_wait,
+)
+from apps.tenants.known_devices import remember_device
+from apps.tenants.models import GuessCount
+from tests.core.threads import at_once
+
+NOW = datetime(2026, 4, 3, 9, 30, tzinfo=UTC)
+FIVE = Limit(Counted.PAIR, 5, timedelta(minutes=15))
+TWENTY = Limit(Counted.ACCOUNT, 20, timedelta(hours=1))
+SECOND = timedelta(seconds=1)
+ACCOUNT = "ann@example.com"
+
+
+def count(tries: int, **left: float) -> Count:
+    return Count(tries, NOW + timedelta(**left))
+
+
+@pytest.mark.parametrize(
+    ("counts", "wait"),
+    [
+        ([(FIVE, None)], 0),
+        ([(FIVE, count(0, seconds=0))], 0),
+        ([(FIVE, count(4, minutes=9))], 0),
+        ([(FIVE, count(5, minutes=9))], 540),
+        ([(FIVE, count(5, seconds=0.001))], 1),
+        ([(FIVE, count(5, seconds=1))], 1),
+        ([(FIVE, count(5, seconds=1.5))], 2),
+        ([(FIVE, count(5, seconds=0))], 0),
+        ([(FIVE, count(500, seconds=-1))], 0),
+        ([(FIVE, count(4, minutes=9)), (TWENTY, count(19, minutes=50))], 0),
+        ([(FIVE, count(4, minutes=9)), (TWENTY, count(20, minutes=50))], 3000),
+        ([(FIVE, count(5, minutes=9)), (TWENTY, count(19, minutes=50))], 540),
+        ([(FIVE, count(5, minutes=9)), (TWENTY, count(20, minutes=5))], 540),
+        ([(FIVE, count(5, minutes=-1)), (TWENTY, count(20, minutes=5))], 300),
+    ],
+)
+def test_the_wait_is_that_of_the_longest_window_that_is_full(counts: list[tuple[Limit, Count]], wait: int) -> None:
+    assert seconds_to_wait(counts, NOW) == wait
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, count(1, minutes=15)),
+        (count(0, seconds=0), count(1, minutes=15)),
+        (count(0, minutes=3), count(1, minutes=15)),
+        (count(1, minutes=3), count(2, minutes=3)),
+        (count(4, seconds=0.5), count(5, seconds=0.5)),
+        (count(5, seconds=0), count(1, minutes=15)),
+        (count(5, days=-3), count(1, minutes=15)),
+    ],
+)
+def test_a_try_begins_a_window_or_joins_the_open_one(before: Count | None, after: Count) -> None:
+    assert counted_once_more(FIVE, before, NOW) == after
+
+
+@pytest.mark.parametrize("door", list(Door))
+def test_a_known_device_is_counted_alone_and_everybody_else_three_ways(door: Door) -> None:
+    assert {limit.counted for limit in limits_at(door, is_known_device=True)} == {Counted.DEVICE}
+    strangers = {limit.counted for limit in limits_at(door, is_known_device=False)}
+    assert strangers == {Counted.PAIR, Counted.ACCOUNT, Counted.ADDRESS}
+    pair, account = (
+        next(limit for limit in LIMITS[door] if limit.counted is kind) for kind in (Counted.PAIR, Counted.ACCOUNT)
+    )
+    # One address can't bring about the wait for everybody, and no wait that strangers bring about is longer than this.
+    assert pair.tries < account.tries
+    assert all(limit.window <= timedelta(hours=1) for limit in limits_at(door, is_known_device=False))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1, "1 second"),
+        (2, "2 seconds"),
+        (119, "119 seconds"),
+        (120, "2 minutes"),
+        (121, "3 minutes"),
+        (900, "15 minutes"),
+    ],
+)
+def test_a_wait_is_told_in_words(seconds: int, words: str) -> None:
+    assert in_words(seconds) == words
+
+
+def guess_from(address: str, account: str = ACCOUNT, door: Door = Door.PASSWORD, cookie: str = "") -> Guess:
+    request = RequestFactory().post("/", REMOTE_ADDR=address)
+    if cookie:
+        request.COOKIES["known_device"] = cookie
+    return begin_guess(request, door, account)
+
+
+def cookie_of(account: str, factors: int = 1) -> str:
+    answer = HttpResponse()
+    remember_device(RequestFactory().get("/"), answer, account=account, factors=factors)
+    return answer.cookies["known_device"].value
+
+
+def tries_until_refused(
+    *addresses: str, accounts: tuple[str, ...] = (ACCOUNT,), cookie: str = "", door: Door = Door.PASSWORD
+) -> int:
+    """How many guesses pass, going through the addresses and the accounts in turn."""
+    for tried in range(1000):
+        try:
+            guess_from(addresses[tried % len(addresses)], accounts[tried % len(accounts)], door, cookie)
+        except TooManyGuessesError:
+            return tried
+    return 1000
+
+
+ADDRESSES = tuple(f"198.51.100.{number}" for number in range(100))
+ACCOUNTS = tuple(f"person{number}@example.com" for number in range(100))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("addresses", "accounts", "passed"),
+    [
+        (ADDRESSES[:1], (ACCOUNT,), 5),
+        (ADDRESSES, (ACCOUNT,), 20),
+        (ADDRESSES[:15], (ACCOUNT,), 20),
+        (ADDRESSES[:1], ACCOUNTS, 50),
+        (ADDRESSES[:1], (ACCOUNT, " Ann@Example.com ", "ANN@EXAMPLE.COM"), 5),
+        # A subscriber's whole IPv6 network is one address; so is an IPv4 address in IPv6 form.
+        (tuple(f"2001:db8:0:7:{number:x}::1" for number in range(100)), (ACCOUNT,), 5),
+        (("192.0.2.1", "::ffff:192.0.2.1", "::ffff:c000:201"), (ACCOUNT,), 5),
+        (("2001:db8:0:7::1", "2001:db8:0:8::1"), (ACCOUNT,), 10),
+        # What is no address is one address: two of three tries here.
+        (("", "nonsense", "fe80::1%eth0\0"), (ACCOUNT,), 7),
+    ],
+)
+def test_each_shape_of_attack_is_stopped(addresses: tuple[str, ...], accounts: tuple[str, ...], passed: int) -> None:
+    with time_machine.travel(NOW, tick=False):
+        assert tries_until_refused(*addresses, accounts=accounts) == passed
+
+
+@pytest.mark.django_db
+def test_what_is_refused_is_counted_nowhere_and_puts_nothing_off() -> None:
+    with time_machine.travel(NOW, tick=False) as traveller:
+        assert tries_until_refused("198.51.100.1") == 5
+        before = sorted(GuessCount.objects.values_list("key", "tries", "ends_at"))
+        traveller.shift(timedelta(minutes=10))
+        with pytest.raises(TooManyGuessesError) as refusal:
+            guess_from("198.51.100.1")
+        assert refusal.value.retry_after_seconds == 300
+        assert sorted(GuessCount.objects.values_list("key", "tries", "ends_at")) == before
+        traveller.shift(timedelta(minutes=5))
+        guess_from("198.51.100.1")
+
+
+@pytest.mark.django_db
+def test_strangers_failures_stop_no_browser_that_signed_in_before() -> None:
+    cookie = cookie_of(ACCOUNT)
+    with time_machine.travel(NOW, tick=False):
+        assert tries_until_refused(*ADDRESSES) == 20
+        assert tries_until_refused(ADDRESSES[0], accounts=ACCOUNTS) > 0
+        with pytest.raises(TooManyGuessesError):
+            guess_from("203.0.113.9")
+        # From the very address of an attacker, ten tries of one's own.
+        assert tries_until_refused(ADDRESSES[0], cookie=cookie) == 10
+        # They are over for this browser alone: the count of the others is where it was.
+        assert tries_until_refused(ADDRESSES[1], cookie=cookie_of(ACCOUNT)) == 10
+
+
+@pytest.mark.django_db
+def test_a_browser_is_known_for_its_own_accounts_and_factors_only() -> None:
+    forged = cookie_of(ACCOUNT)[:-3] + "abc"
+    for cookie in (cookie_of("other@example.com"), forged, "x", "", "a:b:c"):
+        GuessCount.objects.all().delete()
+        assert tries_until_refused("198.51.100.1", cookie=cookie) == 5
+    GuessCount.objects.all().delete()
+    for _ in range(5):
+        guess_from("198.51.100.1", door=Door.CODE, cookie=cookie_of(ACCOUNT, factors=1))
+    with pytest.raises(TooManyGuessesError):
+        guess_from("198.51.100.1", door=Door.CODE, cookie=cookie_of(ACCOUNT, factors=1))
+    guess_from("198.51.100.1", door=Door.CODE, cookie=cookie_of(ACCOUNT, factors=2))
+
+
+@pytest.mark.django_db
+def test_a_device_cookie_holds_several_people_keeps_both_factors_and_ends() -> None:
+    with time_machine.travel(NOW, tick=False) as traveller:
+        request, answer = RequestFactory().get("/"), HttpResponse()
+        for number in range(7):
+            for factors in (2, 1):
+                remember_device(request, answer, account=f"p{number}@example.com", factors=factors)
+                request.COOKIES["known_device"] = answer.cookies["known_device"].value
+        cookie = answer.cookies["known_device"]
+        assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
+        assert "example" not in cookie.value
+        for account, passed in (("p1@example.com", 5), ("p2@example.com", 10), ("p6@example.com", 10)):
+            GuessCount.objects.all().delete()
+            assert tries_until_refused("198.51.100.1", accounts=(account,), cookie=cookie.value) == passed
+        newest = ("p6@example.com",)
+        assert tries_until_refused("198.51.100.1", accounts=newest, cookie=cookie.value, door=Door.CODE) == 10
+        traveller.shift(timedelta(days=181))
+        assert tries_until_refused("198.51.100.1", accounts=newest, cookie=cookie.value) == 5
+
+
+@pytest.mark.django_db
+def test_a_right_secret_gives_the_try_back_and_forgives_no_other_account() -> None:
+    with time_machine.travel(NOW, tick=False):
+        for number in range(48):
+            guess_from("198.51.100.1", ACCOUNTS[number])
+        for _ in range(10):
+            with one_guess(RequestFactory().post("/", REMOTE_ADDR="198.51.100.1"), Door.PASSWORD, "own@example.com"):
+                pass
+        for number in range(48, 50):
+            guess_from("198.51.100.1", ACCOUNTS[number])
+        with pytest.raises(TooManyGuessesError):
+            guess_from("198.51.100.1", ACCOUNTS[50])
+
+
+@pytest.mark.django_db
+def test_a_success_forgets_the_persons_own_typing_errors() -> None:
+    with time_machine.travel(NOW, tick=False):
+        for _ in range(4):
+            guess_from("198.51.100.1")
+        end_well(guess_from("198.51.100.1"))
+        assert tries_until_refused("198.51.100.1") == 5
+
+
+@pytest.mark.django_db
+def test_a_block_that_fails_stays_counted_whatever_it_fails_of() -> None:
+    request = RequestFactory().post("/", REMOTE_ADDR="198.51.100.1")
+    for _ in range(5):
+        with pytest.raises(ZeroDivisionError), one_guess(request, Door.PASSWORD, ACCOUNT):
+            raise ZeroDivisionError
+    with pytest.raises(TooManyGuessesError):
+        guess_from("198.51.100.1")
+
+
+@pytest.mark.django_db
+def test_each_door_counts_for_itself() -> None:
+    for door in Door:
+        pair = next(limit for limit in LIMITS[door] if limit.counted is Counted.PAIR)
+        assert tries_until_refused("198.51.100.1", door=door) == pair.tries
+
+
+@pytest.mark.django_db
+def test_the_table_holds_no_address_and_is_swept() -> None:
+    with time_machine.travel(NOW, tick=False) as traveller:
+        tries_until_refused("198.51.100.1", accounts=ACCOUNTS)
+        stored = str(list(GuessCount.objects.values()))
+        assert "198.51" not in stored
+        assert "example" not in stored
+        held = GuessCount.objects.count()
+        assert held > 100
+        traveller.shift(timedelta(hours=2))
+        for number in range(30):
+            guess_from(f"203.0.113.{number}", f"later{number}@example.com")
+        assert GuessCount.objects.count() < held
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_trusted", "address"),
+    [
+        ({}, True, "192.0.2.1"),
+        ({"HTTP_X_FORWARDED_FOR": "198.51.100.1"}, False, "192.0.2.1"),
+        ({"HTTP_X_FORWARDED_FOR": "198.51.100.1"}, True, "198.51.100.1"),
+        # What the client wrote itself stands before what the proxy added.
+        ({"HTTP_X_FORWARDED_FOR": "203.0.113.5, 198.51.100.1"}, True, "198.51.100.1"),
+        ({"HTTP_X_FORWARDED_FOR": "203.0.113.5,198.51.100.1:4711"}, True, "198.51.100.1"),
+        ({"HTTP_X_FORWARDED_FOR": "[2001:db8::7]:443"}, True, "2001:db8::/64"),
+        ({"HTTP_X_FORWARDED_FOR": "198.51.100.1, unknown"}, True, "192.0.2.1"),
+        ({"HTTP_X_FORWARDED_FOR": "198.51.100.1, "}, True, "192.0.2.1"),
+    ],
+)
+@pytest.mark.django_db
+def test_the_client_behind_a_trusted_proxy_is_counted_and_not_the_proxy(
+    settings: Settings, headers: dict[str, str], is_trusted: bool, address: str
+) -> None:
+    settings.TRUSTED_PROXY = is_trusted
+    assert client_address(RequestFactory().get("/", REMOTE_ADDR="192.0.2.1", **headers)) == address  # type: ignore[arg-type]
+
+
+def passed_at_once(guess: Callable[[int], object]) -> int:
+    results = at_once(24, guess)
+    refused = [result for result in results if isinstance(result, TooManyGuessesError)]
+    assert all(isinstance(result, TooManyGuessesError) or not isinstance(result, Exception) for result in results)
+    return len(results) - len(refused)
+
+
+def checked_before_counting(_: int) -> None:
+    """The negative control: look whether there is room, guess, count the failure afterwards."""
+    with transaction.atomic():
+        tries = GuessCount.objects.filter(key="naive").values_list("tries", flat=True).first() or 0
+        if tries >= 5:
+            raise TooManyGuessesError("full", retry_after_seconds=1)
+    clock.now()
+    with transaction.atomic():
+        GuessCount.objects.bulk_create([GuessCount(key="naive", tries=0, ends_at=NOW)], ignore_conflicts=True)
+        row = GuessCount.objects.select_for_update().get(key="naive")
+        row.tries += 1
+        row.save()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_guesses_at_the_same_moment_do_not_pass_together() -> None:
+    assert passed_at_once(lambda number: guess_from("198.51.100.1")) == 5
+    assert passed_at_once(lambda number: guess_from(ADDRESSES[number])) == 15
+    assert passed_at_once(checked_before_counting) > 5
