@@ -14,6 +14,7 @@ from apps.core.wire.openapi import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS 
 from billing_site import beat, environment
 from billing_site.environment import ENVIRONMENT, IS_PRODUCTION, env
 from billing_site.launcher import places
+from billing_site.public_url import public_url
 
 django_stubs_ext.monkeypatch()
 
@@ -26,6 +27,8 @@ DEBUG = False
 SECRET_KEY = environment.secret_key()
 CREDENTIAL_KEYS = environment.credential_keys()
 ALLOWED_HOSTS = environment.allowed_hosts()
+# What mails, links and redirects carry.
+PUBLIC_URL = public_url(is_production=IS_PRODUCTION, allowed_hosts=ALLOWED_HOSTS)
 CSRF_TRUSTED_ORIGINS = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", default=[])
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
