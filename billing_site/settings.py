@@ -239,6 +239,10 @@ AXES_USERNAME_FORM_FIELD = "username"
 # The wait has an end that was told; trying on does not put it off.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_LOCKOUT_CALLABLE = "billing_site.sign_in_limits.locked_out"
+# A person whose first membership a product reports is invited by mail.
+INVITATION_MAILS = env.bool("INVITATION_MAILS", default=False)
+# Whether tenants may sign in by password, and by links that we mail them.
+PASSWORD_SIGN_IN = env.bool("PASSWORD_SIGN_IN", default=True)
 OTP_TOTP_ISSUER = "Countinghouse"
 
 # --- Texts, time, files -------------------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ _OPERATIONS: tuple[Operation, ...] = (
     # Tenants
     Operation("users.read", platform_role=Role.SUPPORT),
     Operation("users.remove_second_factor", platform_role=Role.PLATFORM_ADMIN),
+    # A mail that lets a tenant in: a link to sign in with, or their invitation once more.
+    Operation("users.send_link", platform_role=Role.BILLING_OPERATIONS),
     Operation("users.upsert", scope=Scope.TENANTS_WRITE),
     Operation("organizations.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT),
     Operation("organizations.upsert", scope=Scope.TENANTS_WRITE),

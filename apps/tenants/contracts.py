@@ -13,6 +13,7 @@ class Door(Enum):
     """Through which plane the caller comes in; decides where the tenant may come from (spec 02, table)."""
 
     TENANT_PAGE = "tenant page"
+    ACCOUNT = "own account"
     STAFF = "admin"
     API = "internal API"
     JOBS = "job endpoint"

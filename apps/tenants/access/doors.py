@@ -70,6 +70,11 @@ def page_context(user: User, *, workspace_slug: str, request_id: RequestId) -> E
     return _resolved(AccessFacts(Door.TENANT_PAGE, person_of(user), request_id, named, tenant))
 
 
+def account_context(user: User, *, request_id: RequestId) -> ExecutionContext:
+    """The context in which a person acts on their own account, in no tenant and with the least role."""
+    return _resolved(AccessFacts(Door.ACCOUNT, person_of(user), request_id))
+
+
 def staff_context(user: User, *, organization: Organization | None = None, request_id: RequestId) -> ExecutionContext:
     """The context of a staff page; the tenant is the object on the page."""
     named: tuple[NamedTenant, ...] = ()

@@ -115,6 +115,8 @@ def _person(facts: AccessFacts, person: Person) -> ExecutionContext | Denial:
             return _person_as_staff(facts, person)
         case Door.TENANT_PAGE:
             return _person_in_tenant(facts, person)
+        case Door.ACCOUNT:
+            return _context(facts, _user_actor(person), Role.VIEWER)
         case Door.JOBS:
             return _person_at_jobs(facts, person)
         case _:
