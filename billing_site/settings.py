@@ -115,6 +115,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "apps.backoffice.middleware.StaffPlaneMiddleware",
     "apps.tenants.middleware.BillingPagesMiddleware",
+    "apps.tenants.sign_in.portal.PortalSessionMiddleware",
     "axes.middleware.AxesMiddleware",
     "apps.core.pages.RefusalPagesMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import add_never_cache_headers
 
-TENANT_PATHS = ("/billing/", "/sign-in/", "/sign-out/", "/account/")
+TENANT_PATHS = ("/billing/", "/sign-in/", "/sign-out/", "/account/", "/portal/")
 
 
 class BillingPagesMiddleware:

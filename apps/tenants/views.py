@@ -58,7 +58,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 def _after_sign_out(wanted: str) -> str:
     """Back to the link that was for somebody else, or to the sign-in."""
-    is_link = wanted.isprintable() and wanted.startswith("/sign-in/link/") and "\\" not in wanted
+    is_link = wanted.isprintable() and wanted.startswith(("/sign-in/link/", "/portal/")) and "\\" not in wanted
     return wanted if is_link else reverse("sign-in")
 
 

@@ -15,6 +15,7 @@ SUCCESS = {
     ("member", "GET"): {200},
     ("member", "DELETE"): {204},
     ("organization-products-upsert", "POST"): {200, 201},
+    ("portal-sessions", "POST"): {201},
     ("workspace-lifecycle", "GET"): {200},
     ("payment-config", "GET"): {200},
     # No organization of the table is in a grace period: the caller got as far as the record's own refusal.

@@ -55,6 +55,7 @@ DECLARED: dict[str, dict[str, str]] = {
     "members-upsert": {"POST": "members.upsert"},
     "member": {"GET": "members.read", "DELETE": "members.remove"},
     "organization-products-upsert": {"POST": "organizations.relate_product"},
+    "portal-sessions": {"POST": "portal_sessions.create"},
     "job-run": {"POST": "jobs.start"},
     "job-run-detail": {"GET": "jobs.read"},
     "workspace-lifecycle": {"GET": "lifecycle.read"},

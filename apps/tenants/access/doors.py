@@ -103,8 +103,10 @@ def person_of(user: User) -> Person:
     """The person as the resolver sees them: a platform role counts only behind the second factor."""
     # The second-factor middleware adds `is_verified` to the request's user; where it did not run, nobody is verified.
     is_verified: Callable[[], bool] = getattr(user, "is_verified", lambda: False)
-    role = platform_role(user) if is_verified() else None
-    return Person(user_id=UserId(user.pk), label=user.email, platform_role=role)
+    # Set by the middleware of visits from products, which never carry a platform role.
+    visited: WorkspaceId | None = getattr(user, "portal_workspace_id", None)
+    role = platform_role(user) if visited is None and is_verified() else None
+    return Person(UserId(user.pk), user.email, role, visited)
 
 
 def console_context(organization: Organization | None = None) -> ExecutionContext:

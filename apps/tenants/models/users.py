@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from apps.core.constraints import name_prefix_index
+from apps.core.ids import WorkspaceId
 
 
 class UserManager(BaseUserManager["User"]):
@@ -42,6 +43,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text="The product that may change this user's e-mail and name, beside the identity service.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    # Of a request's user alone: the one workspace that a visit from a product may see.
+    portal_workspace_id: WorkspaceId | None = None
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"

@@ -6,7 +6,13 @@ from apps.tenants.services.link_requests import member_report, password_reset_pr
 from apps.tenants.services.members import member_remove, member_upsert
 from apps.tenants.services.organizations import organization_upsert
 from apps.tenants.services.passwords import password_change
-from apps.tenants.services.products import product_billing_mode_change, product_relation_upsert, product_upsert
+from apps.tenants.services.portal_sessions import portal_session_begin, portal_session_create
+from apps.tenants.services.products import (
+    product_billing_mode_change,
+    product_relation_upsert,
+    product_return_hosts_change,
+    product_upsert,
+)
 from apps.tenants.services.settings import organization_settings_change
 from apps.tenants.services.sign_in_links import sign_in_link_send, sign_in_link_use
 from apps.tenants.services.staff import staff_create
@@ -23,8 +29,11 @@ __all__ = [
     "password_change",
     "password_reset_prepare",
     "password_reset_request",
+    "portal_session_begin",
+    "portal_session_create",
     "product_billing_mode_change",
     "product_relation_upsert",
+    "product_return_hosts_change",
     "product_upsert",
     "service_token_create",
     "service_token_revoke",

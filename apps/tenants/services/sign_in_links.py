@@ -139,9 +139,14 @@ def has_signed_in(user: User) -> bool:
 
 def _retire_older(user: User, kind: LinkKind) -> None:
     now = clock.now()
-    links = SignInLink.objects.filter(user=user)
-    links.filter(kind=kind, used_at=None, replaced_at=None).update(replaced_at=now, sealed_token=None)
-    links.filter(expires_at__lt=now - KEPT_FOR).delete()
+    links = SignInLink.objects.filter(user=user, kind=kind, used_at=None, replaced_at=None)
+    links.update(replaced_at=now, sealed_token=None)
+    retire_ended_links(user)
+
+
+def retire_ended_links(user: User) -> None:
+    """Delete the person's links that ended long ago, so that their number has a bound."""
+    SignInLink.objects.filter(user=user, expires_at__lt=clock.now() - KEPT_FOR).delete()
 
 
 def link_state(link: SignInLink | None) -> LinkState:
