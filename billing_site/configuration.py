@@ -225,7 +225,7 @@ def address(text: str) -> str:
 def refuse_unencrypted_address(url: str) -> None:
     """Keys and money don't travel in the clear."""
     if urlsplit(url).scheme != "https":
-        raise ValueError("must begin with https:// in production, since keys are sent there.")
+        raise ValueError("must begin with https:// in production.")
 
 
 def secret(text: str) -> str:

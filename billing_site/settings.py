@@ -17,6 +17,7 @@ from apps.core.wire.openapi import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS 
 from billing_site import beat, configuration
 from billing_site.environment import Environment
 from billing_site.launcher import places
+from billing_site.public_url import public_url
 
 django_stubs_ext.monkeypatch()
 
@@ -50,6 +51,14 @@ ALLOWED_HOSTS = env.require(
     configuration.hosts,
     remedy="List the host names that we answer to.",
     in_production=configuration.refuse_wide_hosts,
+)
+# What mails, links and redirects carry.
+PUBLIC_URL = env.require(
+    "PUBLIC_URL",
+    lambda: f"http://localhost:{env.text('PORT') or '8000'}",
+    public_url(ALLOWED_HOSTS),
+    remedy="Set it to the address at which people reach this installation, such as https://billing.example.com.",
+    in_production=configuration.refuse_unencrypted_address,
 )
 CSRF_TRUSTED_ORIGINS = env.read("DJANGO_CSRF_TRUSTED_ORIGINS", [], configuration.origins)
 SESSION_COOKIE_HTTPONLY = True
@@ -139,6 +148,7 @@ MIDDLEWARE = [
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "apps.tenants.sign_in.portal.PortalSessionMiddleware",
     "apps.core.pages.RefusalPagesMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -261,6 +271,10 @@ if IS_TEST:
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Of the tenant plane; the staff plane sends people to its own sign-in.
 LOGIN_URL = reverse_lazy("sign-in")
+# A person whose first membership a product reports is invited by mail.
+INVITATION_MAILS = env.read("INVITATION_MAILS", False, configuration.flag)
+# Whether tenants may sign in by password, and by links that we mail them.
+PASSWORD_SIGN_IN = env.read("PASSWORD_SIGN_IN", True, configuration.flag)
 OTP_TOTP_ISSUER = "Countinghouse"
 # Guesses at codes are counted as all others are (apps.tenants.guess_limits); the device's own wait has no upper bound.
 OTP_TOTP_THROTTLE_FACTOR = 0

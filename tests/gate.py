@@ -168,6 +168,7 @@ def production() -> dict[str, str]:
         "DJANGO_ENV": "production",
         "DJANGO_SECRET_KEY": secrets.token_urlsafe(64),
         "DJANGO_ALLOWED_HOSTS": "billing.example.com",
+        "PUBLIC_URL": "https://billing.example.com",
         "DATABASE_URL": "postgres://countinghouse@database.example.com/countinghouse",
         "CELERY_BROKER_URL": "redis://broker.example.com:6379/0",
         "CREDENTIAL_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),

@@ -44,6 +44,8 @@ class ExecutionContext:
     scopes: frozenset[Scope] = field(default_factory=frozenset)
     is_demo: bool = False
     started_by: AuthorizationSource | None = None
+    # A visit from a product: its person may see one workspace, and change less than elsewhere.
+    is_visit: bool = False
 
     def within(self, organization_id: OrganizationId, *, is_demo: bool) -> ExecutionContext:
         """The same caller in one organization: one that this call has just made, or one of those that a job visits."""

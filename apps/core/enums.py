@@ -64,6 +64,7 @@ class Scope(TextChoices):
     CONNECTORS_READ = "connectors:read", "Read connectors and sync runs"
     CONNECTORS_WRITE = "connectors:write", "Create and change connectors, start syncs"
     USAGE_READ = "usage:read", "Query usage"
+    PORTAL_CREATE = "portal:create", "Send members to their billing pages"
     TENANTS_MANAGE = "tenants:manage", "Identity service: relate products to organizations"
     JOBS_RUN = "jobs:run", "Start jobs (cron tokens)"
 

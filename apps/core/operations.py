@@ -30,6 +30,8 @@ _OPERATIONS: tuple[Operation, ...] = (
     # Tenants
     Operation("users.read", platform_role=Role.SUPPORT),
     Operation("users.remove_second_factor", platform_role=Role.PLATFORM_ADMIN),
+    # A mail that lets a tenant in: a link to sign in with, or their invitation once more.
+    Operation("users.send_link", platform_role=Role.BILLING_OPERATIONS),
     Operation("users.upsert", scope=Scope.TENANTS_WRITE),
     Operation("organizations.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT),
     Operation("organizations.upsert", scope=Scope.TENANTS_WRITE),
@@ -40,6 +42,7 @@ _OPERATIONS: tuple[Operation, ...] = (
     Operation("members.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, scope=Scope.MEMBERS_READ),
     Operation("members.upsert", scope=Scope.MEMBERS_WRITE),
     Operation("members.remove", scope=Scope.MEMBERS_WRITE),
+    Operation("portal_sessions.create", scope=Scope.PORTAL_CREATE),
     # The Settings page. A time zone is no commercial truth: whoever may read may, as an admin, set it.
     Operation("settings.read", tenant_role=Role.VIEWER, lifecycle=LifecycleNeed.READ),
     Operation("settings.change", tenant_role=Role.ADMIN, lifecycle=LifecycleNeed.READ),
@@ -136,6 +139,10 @@ _OPERATIONS: tuple[Operation, ...] = (
     Operation("jobs.reset_demo", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.drain_outbox", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
 )
+
+# What a visit from a product may not do (spec 02, How people sign in): whoever holds such a link for five minutes must
+# not be able to stay. Members, owners, credentials and accounts are changed by people who signed in here themselves.
+NOT_IN_A_VISIT = frozenset({"member.invite", "connector.edit"})
 
 OPERATIONS: dict[str, Operation] = {operation.name: operation for operation in _OPERATIONS}
 

@@ -5,40 +5,37 @@ Each is a row of the outbox with a key of its own, so that one cause sends one e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+
+from django.urls import reverse
 
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
+from apps.core.mails import Mail, mail_payload, moment_in_zone, public_address
 from apps.core.outbox import outbox_enqueue
 from apps.core.outbox_handlers import EMAIL_KIND
 from apps.subscriptions.models import OrganizationPaymentConfig
-from apps.tenants.models import Organization
+from apps.tenants.models import Organization, Workspace
 from apps.tenants.selectors.members import owner_emails
 
 REMINDER_BEFORE = timedelta(days=3)
 
-_STARTED = """Hello,
-
-a payment of {name} did not go through. Everything goes on working until {end}.
-
-What helps: sign in, open Billing, then Invoices, and pay the open invoice or enter another way
-to pay. As soon as the payment has arrived nothing more is to be done.
-"""
-_REMINDER = """Hello,
-
-a payment of {name} is still open. On {end} the connectors of {name} are switched off, and its workspaces can be
-read but not changed.
-
-What helps: sign in, open Billing, then Invoices, and pay the open invoice before that date.
-"""
-_ENDED = """Hello,
-
-the open invoice of {name} was not paid in time. Its connectors are switched off now, and its workspaces
-can be read but not changed. Nothing was deleted.
-
-What helps: sign in, open Billing, then Invoices, and pay the open invoice. The connectors that we
-switched off come back by themselves once the payment has arrived.
-"""
+# What is said, and what helps; each is one paragraph.
+_STARTED = (
+    "A payment of {name} did not go through. Everything goes on working until {end}.",
+    "Please pay the open invoice, or enter another way to pay. Once the payment has arrived, all is well again.",
+)
+_REMINDER = (
+    "A payment of {name} is still open.",
+    "On {end} its connectors are switched off, and its workspaces can be read but not changed.",
+    "Please pay the open invoice before that date.",
+)
+_ENDED = (
+    "The open invoice of {name} was not paid in time. Its connectors were switched off on {end}.",
+    "Its workspaces can be read but not changed. Nothing was deleted.",
+    "Please pay the open invoice. The connectors that we switched off come back once the payment has arrived.",
+)
 
 
 def grace_started_notice(context: ExecutionContext, config: OrganizationPaymentConfig) -> None:
@@ -63,25 +60,32 @@ def _send(
     config: OrganizationPaymentConfig,
     what: str,
     subject: str,
-    text: str,
+    paragraphs: Sequence[str],
     end: datetime | None,
 ) -> None:
     organization_id = OrganizationId(config.organization_id)
     recipients = owner_emails(organization_id)
     if not recipients or end is None:
         return
-    name, is_demo = Organization.objects.values_list("name", "is_demo").get(pk=organization_id)
-    # One line: a subject with a break in it would be refused.
-    title = " ".join(f"{subject}: {name}".split())
+    organization = Organization.objects.get(pk=organization_id)
+    facts = {"name": organization.name, "end": moment_in_zone(end, organization.time_zone)}
+    mail = Mail(
+        subject=f"{subject}: {organization.name}",
+        paragraphs=["Hello,", *(paragraph.format(**facts) for paragraph in paragraphs)],
+        url=public_address(_invoices_path(organization_id)),
+        link_text="Open the invoices",
+    )
     outbox_enqueue(
         context,
         kind=EMAIL_KIND,
         key=f"grace-{what}:{organization_id}:{end.astimezone(UTC):%Y-%m-%dT%H:%M:%S}",
-        payload={
-            "to": recipients,
-            "subject": title,
-            "text": text.format(name=name, end=f"{end.astimezone(UTC):%-d %B %Y, %H:%M} UTC"),
-        },
+        payload=mail_payload(mail, to=recipients),
         organization_id=organization_id,
-        is_demo=is_demo,
+        is_demo=organization.is_demo,
     )
+
+
+def _invoices_path(organization_id: OrganizationId) -> str:
+    """The invoices are those of the organization, and shown in each of its workspaces."""
+    workspace = Workspace.objects.filter(organization=organization_id).order_by("created_at", "pk").first()
+    return reverse("billing-invoices", args=[workspace.slug]) if workspace else reverse("billing-home")

@@ -13,6 +13,7 @@ class Door(Enum):
     """Through which plane the caller comes in; decides where the tenant may come from (spec 02, table)."""
 
     TENANT_PAGE = "tenant page"
+    ACCOUNT = "own account"
     STAFF = "admin"
     API = "internal API"
     JOBS = "job endpoint"
@@ -23,11 +24,15 @@ class Door(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A signed-in user. `platform_role` is None unless staff, active, and verified with the second factor."""
+    """A signed-in user. `platform_role` is None unless staff, active, and verified with the second factor.
+
+    `portal_workspace_id` is the one workspace that a visit from a product may see.
+    """
 
     user_id: UserId
     label: str
     platform_role: Role | None = None
+    portal_workspace_id: WorkspaceId | None = None
 
 
 @dataclass(frozen=True, slots=True)

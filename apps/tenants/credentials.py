@@ -16,6 +16,7 @@ from apps.tenants.enums import TokenKind
 
 _TAGS = {TokenKind.PRODUCT: "chp", TokenKind.CRON: "chc"}
 _FORM = re.compile(r"(?:chp|chc)_[0-9a-f]{8}_[A-Za-z0-9_-]{43}", re.ASCII)
+_LINK_FORM = re.compile(r"chl_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,16 @@ def token_make(kind: TokenKind) -> FreshToken:
     prefix = f"{_TAGS[kind]}_{secrets.token_hex(4)}"
     text = f"{prefix}_{secrets.token_urlsafe(32)}"
     return FreshToken(text=text, prefix=prefix, token_hash=token_hash(text))
+
+
+def link_token_make() -> str:
+    """The secret part of a sign-in link's address, with 256 bits. Its tag is what the logs redact it by."""
+    return f"chl_{secrets.token_urlsafe(32)}"
+
+
+def is_link_token(text: str) -> bool:
+    """Whether the text has the form of a link's secret; anything else needs no look-up."""
+    return _LINK_FORM.fullmatch(text) is not None
 
 
 def token_hash(text: str) -> bytes:

@@ -52,6 +52,15 @@ class RelationSource(TextChoices):
     STAFF = "staff", "Staff related it"
 
 
+class LinkKind(TextChoices):
+    """What a single-use link is for (spec 02, How people sign in)."""
+
+    INVITATION = "invitation", "Invitation"
+    PASSWORD_RESET = "password_reset", "New password"
+    SIGN_IN = "sign_in", "Sign-in link"
+    PORTAL = "portal", "Visit from a product"
+
+
 class TokenKind(TextChoices):
     """A product's token, or one that only starts jobs."""
 

@@ -116,7 +116,7 @@ class BillingPage(View):
             links=links_for(context, workspace_slug=workspace.slug, current=self.page)
             if self.posture.permits(LifecycleNeed.READ)
             else (),
-            others=list(own[:SWITCHER_LENGTH]),
+            others=() if context.is_visit else list(own[:SWITCHER_LENGTH]),
             posture=self.posture,
         )
 

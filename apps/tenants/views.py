@@ -68,7 +68,13 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session. POST only: a link on somebody else's page must not sign anybody out."""
     logout(request)
     messages.success(request, "You are signed out.")
-    return HttpResponseRedirect(reverse("sign-in"))
+    return HttpResponseRedirect(_after_sign_out(request.POST.get("next", "")))
+
+
+def _after_sign_out(wanted: str) -> str:
+    """Back to the link that was for somebody else, or to the sign-in."""
+    is_link = wanted.isprintable() and wanted.startswith(("/sign-in/link/", "/portal/")) and "\\" not in wanted
+    return wanted if is_link else reverse("sign-in")
 
 
 def locked_out(request: HttpRequest, refusal: TooManyGuessesError) -> HttpResponse:

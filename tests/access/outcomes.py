@@ -16,6 +16,7 @@ SUCCESS = {
     ("member", "GET"): {200},
     ("member", "DELETE"): {204},
     ("organization-products-upsert", "POST"): {200, 201},
+    ("portal-sessions", "POST"): {201},
     ("workspace-lifecycle", "GET"): {200},
     ("payment-config", "GET"): {200},
     ("credit-policy", "GET"): {200},

@@ -56,6 +56,7 @@ DECLARED: dict[str, dict[str, str]] = {
     "members": {"GET": "members.read"},
     "member": {"GET": "members.read", "DELETE": "members.remove"},
     "organization-products-upsert": {"POST": "organizations.relate_product"},
+    "portal-sessions": {"POST": "portal_sessions.create"},
     "job-run": {"POST": "jobs.start"},
     "job-run-detail": {"GET": "jobs.read"},
     "workspace-lifecycle": {"GET": "lifecycle.read"},

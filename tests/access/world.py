@@ -146,6 +146,10 @@ def request_of(route: str, tenant: Tenant, world: World) -> tuple[dict[str, Any]
         "members": (in_url, {}),
         "member": ({**in_url, "user_id": tenant.member_id}, {}),
         "organization-products-upsert": (in_url, {"product": "red"}),
+        "portal-sessions": (
+            {},
+            {"user_id": str(tenant.member_id), "workspace_id": str(tenant.workspace_id)},
+        ),
         "job-run": ({"name": "drain-outbox"}, {"organization_id": organization}),
         "job-run-detail": ({"job_run_id": tenant.job_run_id}, {}),
         "workspace-lifecycle": ({"workspace_id": tenant.workspace_id}, {}),

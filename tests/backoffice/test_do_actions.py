@@ -13,10 +13,18 @@ from apps.core.models import AuditEntry, JobRun, OutboxItem
 from apps.core.operations import OPERATIONS, reaches
 from apps.core.states import OutboxStatus
 from apps.tenants.credentials import token_hash
-from apps.tenants.models import ProductRelation, ServiceToken
+from apps.tenants.models import ProductRelation, ServiceToken, SignInLink
 from tests.backoffice.people import client_of, enrol, sign_in
 from tests.backoffice.records import MAKERS, make_outbox_item
-from tests.factories.tenants import make_organization, make_product, make_staff, make_token
+from tests.factories.tenants import (
+    make_membership,
+    make_organization,
+    make_product,
+    make_staff,
+    make_token,
+    make_user,
+)
+from tests.tenants.mailbox import link_sent_to
 
 pytestmark = pytest.mark.django_db
 
@@ -44,6 +52,33 @@ def test_revoking_a_token() -> None:
     assert token.revoked_at is not None
     entry = only_entry("service_token.revoked")
     assert (entry.role, entry.authorization_source) == ("platform_admin", "session")
+
+
+def test_a_sign_in_link_is_mailed_with_a_reason_and_a_role() -> None:
+    user = make_user()
+    url = act(client_of(Role.BILLING_OPERATIONS), "tenants_user_send_sign_in_link", user.pk)
+    assert url == reverse("admin:tenants_user_change", args=(user.pk,))
+    assert only_entry("user.sign_in_link_sent").role == "billing_operations"
+    assert link_sent_to(user.email).startswith("/sign-in/link/")
+
+
+def test_an_invitation_is_mailed_again_and_the_one_before_is_replaced() -> None:
+    user = make_user()
+    make_membership(make_organization(), user)
+    client = client_of(Role.BILLING_OPERATIONS)
+    for _ in range(2):
+        act(client, "tenants_user_send_invitation", user.pk)
+    assert [link.replaced_at is None for link in SignInLink.objects.order_by("created_at")] == [False, True]
+    assert AuditEntry.objects.filter(event="user.sign_in_link_sent", reason=WHY).count() == 2
+
+
+@pytest.mark.parametrize("verb", ["send_sign_in_link", "send_invitation"])
+def test_no_link_is_mailed_to_staff_or_by_support(verb: str) -> None:
+    route, staff, user = f"tenants_user_{verb}", make_staff(), make_user()
+    assert "staff account" in act(client_of(Role.BILLING_OPERATIONS), route, staff.pk)
+    support = client_of(Role.SUPPORT)
+    assert support.post(reverse(f"admin:{route}", args=(user.pk,)), {"reason": WHY}).status_code == 403
+    assert not SignInLink.objects.exists()
 
 
 def test_revoking_twice_is_refused_in_the_dialog_with_the_services_sentence() -> None:

@@ -14,6 +14,7 @@ from apps.backoffice.actions import Dialog, Outcome, ReasonForm, staff_action
 from apps.backoffice.display import NOTHING, badge, badges, code, list_url, moment, number, record_link, title_and_slug
 from apps.backoffice.filters import choice_filter, flag_filter, organization_filter, person_filter
 from apps.backoffice.pages.evidence import changes_of_target
+from apps.backoffice.pages.links import INVITATION_DIALOG, SEND_LINK, SIGN_IN_LINK_DIALOG, links_panel, mail_link
 from apps.backoffice.pages.subqueries import count_of
 from apps.backoffice.panels import Fact, Panel, panel_of
 from apps.backoffice.sign_in.second_factor import second_factor_remove
@@ -21,7 +22,7 @@ from apps.backoffice.staff import acting_context
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core.enums import MembershipRole, Role
 from apps.core.ids import UserId
-from apps.tenants.enums import MembershipOrigin
+from apps.tenants.enums import LinkKind, MembershipOrigin
 from apps.tenants.models import Membership, User
 
 
@@ -41,7 +42,7 @@ class UserAdmin(StaffAdmin[User]):
     search_prefixes = ("email",)
     search_names = ("name",)
     search_help_text = "Id, e-mail address or beginning of the name"
-    actions_detail: ClassVar[tuple[str, ...]] = ("remove_second_factor",)
+    actions_detail: ClassVar[tuple[str, ...]] = ("send_sign_in_link", "send_invitation", "remove_second_factor")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         groups = User.groups.through.objects.filter(user=OuterRef("pk")).values("group__name")
@@ -101,8 +102,31 @@ class UserAdmin(StaffAdmin[User]):
                 link=list_url(Membership, user=record.pk),
                 icon="group",
             ),
+            links_panel(record),
             *changes_of_target(request, "user", record.pk),
         ]
+
+    @staff_action(
+        operation=SEND_LINK,
+        dialog=SIGN_IN_LINK_DIALOG,
+        form_class=ReasonForm,
+        icon="link",
+        applies_to=lambda record: not record.is_staff,
+    )
+    def send_sign_in_link(self, request: HttpRequest, record: User, form: ReasonForm) -> Outcome:
+        """Mail a tenant a link that signs them in."""
+        return mail_link(request, record, LinkKind.SIGN_IN, form.cleaned_data["reason"])
+
+    @staff_action(
+        operation=SEND_LINK,
+        dialog=INVITATION_DIALOG,
+        form_class=ReasonForm,
+        icon="forward_to_inbox",
+        applies_to=lambda record: not record.is_staff and record.last_login is None,
+    )
+    def send_invitation(self, request: HttpRequest, record: User, form: ReasonForm) -> Outcome:
+        """Mail a tenant who never signed in the invitation, for the first time or again."""
+        return mail_link(request, record, LinkKind.INVITATION, form.cleaned_data["reason"])
 
     @staff_action(
         operation="users.remove_second_factor",

@@ -30,6 +30,13 @@ from apps.backoffice.display import badge, code, list_url, moment, number, page_
 from apps.backoffice.filters import choice_filter
 from apps.backoffice.pages.evidence import changes_of_target
 from apps.backoffice.pages.naming import organization_named
+from apps.backoffice.pages.return_hosts import (
+    RETURN_HOSTS_DIALOG,
+    ReturnHostsForm,
+    return_hosts_change,
+    return_hosts_fact,
+    return_hosts_now,
+)
 from apps.backoffice.pages.subqueries import count_of
 from apps.backoffice.pages.tokens import token_state
 from apps.backoffice.panels import Fact, Panel, panel_of
@@ -94,7 +101,12 @@ class ProductAdmin(StaffAdmin[Product]):
     search_prefixes = ("slug",)
     search_names = ("name",)
     search_help_text = "Id, slug or beginning of the name"
-    actions_detail: ClassVar[tuple[str, ...]] = ("create_token", "relate_organization", "change_billing_mode")
+    actions_detail: ClassVar[tuple[str, ...]] = (
+        "create_token",
+        "relate_organization",
+        "change_return_hosts",
+        "change_billing_mode",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
         return super().get_queryset(request).annotate(related=count_of(ProductRelation, "product_id"))
@@ -125,6 +137,7 @@ class ProductAdmin(StaffAdmin[Product]):
             Fact("Billing mode", record.get_billing_mode_display()),
             Fact("Organizations", number(record.related)),
             Fact("Membership export", code(record.membership_export_url), "Read nightly by the reconciliation."),
+            return_hosts_fact(record),
             drift_fact(_drift_url(record)),
             Fact("Created", moment(record.created_at)),
         ]
@@ -208,6 +221,17 @@ class ProductAdmin(StaffAdmin[Product]):
         if not related.is_created:
             return f"{record.name} was related to {organization.name} before; nothing was changed."
         return f"{record.name} may now speak of {organization.name}."
+
+    @staff_action(
+        operation="products.manage",
+        dialog=RETURN_HOSTS_DIALOG,
+        form_class=ReturnHostsForm,
+        icon="keyboard_return",
+        initial=return_hosts_now,
+    )
+    def change_return_hosts(self, request: HttpRequest, record: Product, form: ReturnHostsForm) -> Outcome:
+        """Say where visits from the product may lead back to."""
+        return return_hosts_change(request, record, form)
 
     @staff_action(
         operation=MODE_OPERATION, dialog=MODE_DIALOG, form_class=BillingModeForm, icon="tune", initial=current_mode

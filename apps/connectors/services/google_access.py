@@ -7,6 +7,7 @@ Google takes no more puts the connector in `needs_reauthorization`, and its work
 from __future__ import annotations
 
 from django.db import transaction
+from django.urls import reverse
 
 from apps.connectors import events
 from apps.connectors.contracts import ProviderError, Secret
@@ -29,6 +30,7 @@ from apps.core.enums import MembershipRole
 from apps.core.errors import ConflictError
 from apps.core.gate import require
 from apps.core.ids import OrganizationId
+from apps.core.mails import Mail, mail_payload, public_address
 from apps.core.outbox import outbox_enqueue
 from apps.core.outbox_handlers import EMAIL_KIND
 from apps.subscriptions.services.guards import require_reason
@@ -128,20 +130,22 @@ def _tell_admins(context: ExecutionContext, connector: Connector, why: str) -> N
     recipients = list(admins.values_list("user__email", flat=True))
     if not recipients:
         return
-    label = provider_label(connector.provider)
+    label, workspace = provider_label(connector.provider), connector.workspace
+    mail = Mail(
+        subject=f"{connector.name} needs your authorization again",
+        paragraphs=(
+            "Hello,",
+            f"The connector {connector.name} ({label}) of the workspace {workspace.name} has stopped: {why}",
+            "Please authorize it again. Nothing is lost: the sync goes on where it stopped.",
+        ),
+        url=public_address(reverse("billing-connector", args=[workspace.slug, connector.pk])),
+        link_text="Open the connector",
+    )
     outbox_enqueue(
         context,
         kind=EMAIL_KIND,
         key=f"reauthorization:{connector.pk}:{connector.version}",
-        payload={
-            "to": recipients,
-            "subject": f"{connector.name} needs your authorization again",
-            "text": (
-                f"The connector {connector.name} ({label}) of the workspace {connector.workspace.name} has stopped: "
-                f"{why}\n\nOpen the billing page of the workspace, choose Connectors, and authorize it there. "
-                "Nothing is lost: the sync goes on where it stopped."
-            ),
-        },
+        payload=mail_payload(mail, to=recipients),
         organization_id=OrganizationId(organization.pk),
         is_demo=organization.is_demo,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apps.core.gate import permits, require
 from apps.tenants.access.doors import (
+    account_context,
     api_context,
     console_context,
     job_context,
@@ -14,6 +15,7 @@ from apps.tenants.access.doors import (
 )
 
 __all__ = [
+    "account_context",
     "api_context",
     "console_context",
     "job_context",

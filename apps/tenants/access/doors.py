@@ -70,6 +70,11 @@ def page_context(user: User, *, workspace_slug: str, request_id: RequestId) -> E
     return _resolved(AccessFacts(Door.TENANT_PAGE, person_of(user), request_id, named, tenant))
 
 
+def account_context(user: User, *, request_id: RequestId) -> ExecutionContext:
+    """The context in which a person acts on their own account, in no tenant and with the least role."""
+    return _resolved(AccessFacts(Door.ACCOUNT, person_of(user), request_id))
+
+
 def staff_context(user: User, *, organization: Organization | None = None, request_id: RequestId) -> ExecutionContext:
     """The context of a staff page; the tenant is the object on the page."""
     named: tuple[NamedTenant, ...] = ()
@@ -98,8 +103,10 @@ def person_of(user: User) -> Person:
     """The person as the resolver sees them: a platform role counts only behind the second factor."""
     # The second-factor middleware adds `is_verified` to the request's user; where it did not run, nobody is verified.
     is_verified: Callable[[], bool] = getattr(user, "is_verified", lambda: False)
-    role = platform_role(user) if is_verified() else None
-    return Person(user_id=UserId(user.pk), label=user.email, platform_role=role)
+    # Set by the middleware of visits from products, which never carry a platform role.
+    visited: WorkspaceId | None = getattr(user, "portal_workspace_id", None)
+    role = platform_role(user) if visited is None and is_verified() else None
+    return Person(UserId(user.pk), user.email, role, visited)
 
 
 def console_context(organization: Organization | None = None) -> ExecutionContext:

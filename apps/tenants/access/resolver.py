@@ -115,6 +115,8 @@ def _person(facts: AccessFacts, person: Person) -> ExecutionContext | Denial:
             return _person_as_staff(facts, person)
         case Door.TENANT_PAGE:
             return _person_in_tenant(facts, person)
+        case Door.ACCOUNT:
+            return _context(facts, _user_actor(person), Role.VIEWER)
         case Door.JOBS:
             return _person_at_jobs(facts, person)
         case _:
@@ -139,6 +141,10 @@ def _person_as_staff(facts: AccessFacts, person: Person) -> ExecutionContext | D
 def _person_in_tenant(facts: AccessFacts, person: Person) -> ExecutionContext | Denial:
     """Membership, else the demo rule, else staff read-only, else the page of a tenant that does not exist."""
     tenant = facts.tenant
+    if person.portal_workspace_id is not None and (
+        tenant is None or tenant.workspace_id != person.portal_workspace_id or tenant.membership_role is None
+    ):
+        return _hidden()
     role = tenant_role(tenant, person) if tenant is not None else None
     return _context(facts, _user_actor(person), role) if role is not None else _hidden()
 
@@ -240,6 +246,7 @@ def _context(facts: AccessFacts, actor: Actor, role: Role) -> ExecutionContext:
         token_id=principal.token_id if isinstance(principal, ProductCaller | CronCaller) else None,
         scopes=principal.scopes if isinstance(principal, ProductCaller | CronCaller) else frozenset(),
         is_demo=tenant.is_demo if tenant else False,
+        is_visit=isinstance(principal, Person) and principal.portal_workspace_id is not None,
     )
 
 

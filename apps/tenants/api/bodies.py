@@ -70,6 +70,14 @@ class RelationBody(StrictSerializer):
     product = StrictSlugField(most=40)
 
 
+class PortalSessionBody(StrictSerializer):
+    user_id = StrictUUIDField()
+    workspace_id = StrictUUIDField()
+    return_url = StrictCharField(
+        most=2000, required=False, help_text="Where the way back leads: https, at a host registered for the product."
+    )
+
+
 class JobBody(StrictSerializer):
     organization_id = StrictUUIDField(required=False)
     include_demo = StrictBooleanField(required=False)
@@ -130,6 +138,11 @@ class RelationAnswer(AnswerSerializer):
     organization_id = StrictUUIDField()
     product = StrictSlugField()
     created = StrictBooleanField()
+
+
+class PortalSessionAnswer(AnswerSerializer):
+    url = StrictCharField(help_text="Redirect the person's browser there. Works once.")
+    expires_at = StrictTimeField(help_text="Until when the link can be used; the visit then lasts an hour.")
 
 
 class JobRunAnswer(AnswerSerializer):

@@ -52,6 +52,15 @@ MEMBER_STAYS: dict[str, Any] = {
 }
 RELATION: dict[str, Any] = {"product": "blue"}
 RELATION_ANSWER: dict[str, Any] = {"organization_id": _ORGANIZATION_ID, "product": "blue", "created": True}
+PORTAL_SESSION: dict[str, Any] = {
+    "user_id": _USER_ID,
+    "workspace_id": _WORKSPACE_ID,
+    "return_url": "https://app.example.com/settings",
+}
+PORTAL_SESSION_ANSWER: dict[str, Any] = {
+    "url": "https://billing.example.com/portal/chl_3vJ0d8YkZ1mQ7tXbN2sL5wRfC9uHgA4eKpT6iVoMzBE/",
+    "expires_at": "2026-04-03T09:35:00Z",
+}
 JOB: dict[str, Any] = {"organization_id": _ORGANIZATION_ID}
 JOB_ANSWER: dict[str, Any] = {"job_run_id": _JOB_RUN_ID, "name": "drain-outbox", "status": "queued", "error": ""}
 JOB_RUN: dict[str, Any] = {

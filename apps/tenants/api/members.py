@@ -29,7 +29,7 @@ from apps.tenants.api.bodies import (
 )
 from apps.tenants.models import Membership
 from apps.tenants.selectors.members import members_of, membership_of
-from apps.tenants.services import member_remove, member_upsert, product_relation_upsert
+from apps.tenants.services import member_remove, member_report, product_relation_upsert
 from apps.tenants.services.members import not_a_member
 
 CHANGED_AT = OpenApiParameter(
@@ -54,7 +54,7 @@ class MembersUpsertView(ProductView):
     def post(self, request: Request, organization_id: UUID) -> Response:
         body = self.read(MemberBody, request)
         context = self.context_for(request, in_url(organization_id))
-        outcome = member_upsert(
+        outcome = member_report(
             context,
             organization_id=OrganizationId(organization_id),
             user_id=UserId(body["user_id"]),

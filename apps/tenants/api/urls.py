@@ -6,6 +6,7 @@ from django.urls import path
 
 from apps.tenants.api.jobs import JobRunDetailView, JobRunView
 from apps.tenants.api.members import MembersUpsertView, MembersView, MemberView, RelationsUpsertView
+from apps.tenants.api.portal import PortalSessionsView
 from apps.tenants.api.provisioning import OrganizationsUpsertView, UsersUpsertView, WorkspacesUpsertView
 
 urlpatterns = [
@@ -20,6 +21,7 @@ urlpatterns = [
         RelationsUpsertView.as_view(),
         name="organization-products-upsert",
     ),
+    path("portal-sessions", PortalSessionsView.as_view(), name="portal-sessions"),
     path("jobs/<slug:name>:run", JobRunView.as_view(), name="job-run"),
     path("job-runs/<uuid:job_run_id>", JobRunDetailView.as_view(), name="job-run-detail"),
 ]

@@ -21,6 +21,8 @@ class Product(models.Model):
     name = FreeCharField(max_length=100)
     billing_mode = models.CharField(max_length=16, choices=BillingMode.choices, default=BillingMode.LOCAL)
     membership_export_url = models.URLField(blank=True, default="")
+    # One host a line, as `apps.tenants.return_urls` writes it.
+    return_hosts = models.TextField(blank=True, default="", db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -28,6 +30,10 @@ class Product(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def hosts_to_return_to(self) -> list[str]:
+        """The hosts that visits from this product may lead back to."""
+        return self.return_hosts.split()
 
 
 class ProductRelation(models.Model):

@@ -14,6 +14,7 @@ from django.db.models.functions import Lower
 from apps.core.constraints import name_prefix_index
 from apps.core.emails import email_to_find
 from apps.core.free_text import FreeCharField
+from apps.core.ids import WorkspaceId
 
 
 class UserManager(BaseUserManager["User"]):
@@ -45,6 +46,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text="The product that may change this user's e-mail and name, beside the identity service.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    # Of a request's user alone: the one workspace that a visit from a product may see.
+    portal_workspace_id: WorkspaceId | None = None
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from apps.tenants.services.closing import organization_close
+from apps.tenants.services.link_requests import member_report, password_reset_prepare, password_reset_request
 from apps.tenants.services.members import member_remove, member_upsert
 from apps.tenants.services.organizations import organization_upsert
-from apps.tenants.services.products import product_billing_mode_change, product_relation_upsert, product_upsert
+from apps.tenants.services.passwords import password_change
+from apps.tenants.services.portal_sessions import portal_session_begin, portal_session_create
+from apps.tenants.services.products import (
+    product_billing_mode_change,
+    product_relation_upsert,
+    product_return_hosts_change,
+    product_upsert,
+)
 from apps.tenants.services.settings import organization_settings_change
+from apps.tenants.services.sign_in_links import sign_in_link_send, sign_in_link_use
 from apps.tenants.services.staff import staff_create
 from apps.tenants.services.tokens import service_token_create, service_token_revoke
 from apps.tenants.services.users import user_upsert
@@ -14,15 +23,24 @@ from apps.tenants.services.workspaces import workspace_upsert
 
 __all__ = [
     "member_remove",
+    "member_report",
     "member_upsert",
     "organization_close",
     "organization_settings_change",
     "organization_upsert",
+    "password_change",
+    "password_reset_prepare",
+    "password_reset_request",
+    "portal_session_begin",
+    "portal_session_create",
     "product_billing_mode_change",
     "product_relation_upsert",
+    "product_return_hosts_change",
     "product_upsert",
     "service_token_create",
     "service_token_revoke",
+    "sign_in_link_send",
+    "sign_in_link_use",
     "staff_create",
     "user_upsert",
     "workspace_upsert",

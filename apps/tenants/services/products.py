@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import transaction
 
 from apps.core.audit import audit_append
@@ -9,11 +11,13 @@ from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
 from apps.core.errors import ConflictError, FieldError, NotFoundError, UnprocessableError
 from apps.core.free_text import refuse_key_like, stored_form
+from apps.core.gate import require
 from apps.core.ids import OrganizationId, ProductId
 from apps.core.locks import lock_name
 from apps.tenants import events
 from apps.tenants.enums import BillingMode, RelationSource
 from apps.tenants.models import Product, ProductRelation
+from apps.tenants.return_urls import HOSTS_AT_MOST, registered_host
 from apps.tenants.selectors.organizations import organization_for_update
 from apps.tenants.selectors.products import product_by_slug, product_for_update
 from apps.tenants.services.refusals import unknown_organization
@@ -89,6 +93,48 @@ def product_billing_mode_change(
         reason=reason,
     )
     return product
+
+
+@transaction.atomic
+def product_return_hosts_change(
+    context: ExecutionContext, *, product_id: ProductId, hosts: Sequence[str], reason: str
+) -> Product:
+    """Say which hosts visits from the product may lead back to; the same ones again change nothing.
+
+    Raises `ForbiddenError`, `NotFoundError`, `UnprocessableError` for what is no host or without a reason.
+    """
+    require(context, "products.manage")
+    if not reason.strip():
+        raise UnprocessableError("Say why these hosts are right.")
+    product = product_for_update(product_id)
+    if product is None:
+        raise NotFoundError(f"There is no product {product_id}.")
+    wanted = "\n".join(_hosts(hosts))
+    if product.return_hosts == wanted:
+        return product
+    before = {"return_hosts": product.hosts_to_return_to()}
+    product.return_hosts = wanted
+    product.save(update_fields=["return_hosts"])
+    audit_append(
+        context,
+        event=events.PRODUCT_CHANGED,
+        target_type="product",
+        target_id=product.pk,
+        before=before,
+        after={"return_hosts": product.hosts_to_return_to()},
+        reason=reason,
+    )
+    return product
+
+
+def _hosts(texts: Sequence[str]) -> list[str]:
+    try:
+        hosts = sorted({registered_host(text) for text in texts if text.strip()})
+    except ValueError as error:
+        raise UnprocessableError(str(error), errors=[FieldError("hosts", "no_host", str(error))]) from None
+    if len(hosts) > HOSTS_AT_MOST:
+        raise UnprocessableError(f"A product has at most {HOSTS_AT_MOST} hosts to return to.")
+    return hosts
 
 
 @transaction.atomic

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import Group
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from apps.core.audit import audit_append
@@ -15,6 +13,7 @@ from apps.core.locks import lock_name
 from apps.core.operations import PLATFORM_LADDER
 from apps.tenants import events
 from apps.tenants.models import User
+from apps.tenants.services.passwords import guard_password
 from apps.tenants.services.refusals import read_email
 from apps.tenants.services.results import Upserted
 
@@ -36,7 +35,7 @@ def staff_create(
     user = User.objects.select_for_update(no_key=True).filter(email=email).first()
     is_created = user is None
     user = user or User(email=email)
-    _guard_password(password, user)
+    guard_password(password, user)
     before = {"roles": sorted(user.groups.values_list("name", flat=True))} if not is_created else {}
     user.name = name or user.name
     user.is_staff = True
@@ -53,11 +52,3 @@ def staff_create(
         reason=reason,
     )
     return Upserted(user, is_created=is_created)
-
-
-def _guard_password(password: str, user: User) -> None:
-    try:
-        validate_password(password, user)
-    except ValidationError as error:
-        sentence = " ".join(error.messages)
-        raise UnprocessableError(sentence, errors=[FieldError("password", "too_weak", sentence)]) from None

@@ -1,0 +1,49 @@
+"""What our e-mails have in common: links made from `PUBLIC_URL`, times in a named zone, plain text beside HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.conf import settings
+from django.template.loader import render_to_string
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One e-mail. `paragraphs` come before the link and `after` behind it; `url` begins with `PUBLIC_URL`."""
+
+    subject: str
+    paragraphs: Sequence[str]
+    url: str
+    link_text: str
+    after: Sequence[str] = ()
+
+
+def public_address(path: str) -> str:
+    """The full address of a path of ours. Never made from a request, whose Host header anybody may write."""
+    return f"{settings.PUBLIC_URL}{path}"
+
+
+def moment_in_zone(moment: datetime, time_zone: str) -> str:
+    """The moment as a person in that time zone reads it, with the zone's name."""
+    try:
+        zone = ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        time_zone, zone = "UTC", ZoneInfo("UTC")
+    return f"{moment.astimezone(zone):%-d %B %Y, %H:%M} ({time_zone.replace('_', ' ')})"
+
+
+def mail_payload(mail: Mail, *, to: Sequence[str]) -> dict[str, Any]:
+    """The payload of an `email.send` item of the outbox."""
+    text = "\n\n".join([*mail.paragraphs, f"{mail.link_text}:\n{mail.url}", *mail.after])
+    return {
+        "to": list(to),
+        # One line: a subject with a break in it would be refused.
+        "subject": " ".join(mail.subject.split()),
+        "text": f"{text}\n",
+        "html": render_to_string("core/mail.html", {"mail": mail}),
+    }

@@ -1,0 +1,79 @@
+"""The forms about passwords."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.auth import authenticate
+from django.contrib.auth.forms import SetPasswordForm
+from django.http import HttpRequest
+
+from apps.tenants.forms import LONGEST_ADDRESS
+from apps.tenants.models import User
+
+if TYPE_CHECKING:
+    _SetPasswordForm = SetPasswordForm[User]
+else:
+    _SetPasswordForm = SetPasswordForm
+
+
+class ForgotPasswordForm(forms.Form):
+    """Whose password it is."""
+
+    email = forms.EmailField(
+        label="E-mail address",
+        max_length=LONGEST_ADDRESS,
+        widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True, "spellcheck": "false"}),
+        error_messages={
+            "required": "Enter your e-mail address.",
+            "invalid": "Enter an e-mail address, such as ann@example.com.",
+        },
+    )
+
+
+class NewPasswordForm(_SetPasswordForm):
+    """A new password, twice."""
+
+    error_messages = {  # noqa: RUF012 - Django's own declaration is a plain class attribute
+        "password_mismatch": "The two passwords are not the same. Type the new one twice.",
+    }
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        first, again = self.fields["new_password1"], self.fields["new_password2"]
+        first.label, again.label = "New password", "The same once more"
+        first.help_text, again.help_text = "At least 12 characters. A few words that only you would put together.", ""
+        for field in (first, again):
+            # Longer ones would only keep the hash busy.
+            field.widget.attrs["maxlength"] = 256
+
+    def clean_new_password1(self) -> str:
+        """No longer than a person would type; the field itself has no bound."""
+        password = str(self.cleaned_data["new_password1"])
+        if len(password) > 256:  # noqa: PLR2004 - as above
+            raise forms.ValidationError("A password has at most 256 characters here.")
+        return password
+
+
+class ChangePasswordForm(NewPasswordForm):
+    """The old password, then a new one. Wrong old ones are counted like failed sign-ins."""
+
+    old_password = forms.CharField(
+        label="Password now",
+        strip=False,
+        max_length=4096,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    field_order = ("old_password", "new_password1", "new_password2")
+
+    def __init__(self, request: HttpRequest, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        """Through the sign-in's own check, which limits guessing."""
+        password = str(self.cleaned_data["old_password"])
+        if authenticate(self.request, username=self.user.email, password=password) is None:
+            raise forms.ValidationError("That is not your password. If you forgot it, sign out and ask for a new one.")
+        return password
