@@ -15,6 +15,7 @@ from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.jobs import job
 from apps.core.jobs.apart import Apart
+from apps.core.pieces import in_pieces
 from apps.credits.models import CreditAccount
 from apps.credits.services.accounts import account_settle
 
@@ -44,9 +45,9 @@ def _settle_due(context: ExecutionContext, organization_id: UUID | None, *, incl
         due = due.filter(organization__is_demo=False)
     counts = {"accounts": 0, "holds_released": 0, "grants_begun": 0, "grants_expired": 0}
     accounts = Apart("accounts")
-    for account_id in due.order_by("pk").values_list("pk", flat=True).iterator():
-        with accounts.record(account_id):
-            for name, count in account_settle(context, account_id=account_id).items():
+    for account in in_pieces(due.only("pk")):
+        with accounts.record(account.pk):
+            for name, count in account_settle(context, account_id=account.pk).items():
                 counts[name] += count
     accounts.finish()
     return {**counts, "accounts": accounts.done}
