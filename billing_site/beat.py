@@ -29,5 +29,6 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "end-grace-periods": _fire("end-grace-periods", crontab(minute="*/5")),
     "track-credits": _fire("track-credits", crontab(minute="*/5")),
     "expire-grants": _fire("expire-grants", crontab(minute=0)),
+    "verify-books": _fire("verify-books", crontab(hour=2, minute=40)),
     "purge-receipts": _fire("purge-receipts", crontab(hour=3, minute=20)),
 }

@@ -12,7 +12,7 @@ from apps.backoffice.theme import UNFOLD as UNFOLD  # noqa: PLC0414 - it is a se
 from apps.core.observability.log_setup import set_up_logs
 from apps.core.postgresql.limits import Work, connection_options
 from apps.core.wire.openapi import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS  # noqa: PLC0414 - it is a setting
-from billing_site import beat, environment, work
+from billing_site import beat, environment, queues, work
 from billing_site.environment import ENVIRONMENT, IS_PRODUCTION, env
 from billing_site.launcher import places
 
@@ -199,6 +199,10 @@ METRICS_ALLOWED_NETWORKS = env.list("METRICS_ALLOWED_NETWORKS", default=["127.0.
 CELERY_BROKER_URL = environment.required_in_production(
     "CELERY_BROKER_URL", places.broker_url(), "Set it to redis://host:6379/0, or any broker that Celery supports."
 )
+CELERY_TASK_ROUTES = queues.TASK_ROUTES
+# A task that nobody routed is found by its test; until then it runs.
+CELERY_TASK_DEFAULT_QUEUE = queues.CLOCK
+JOB_ROUTE = queues.job_route
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -213,6 +217,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,
     "unacked_restore_interval": 10,
     "unacked_restore_throttle": 1,
+    # A broker that stays silent must not hold a request that only leaves a hint.
+    "socket_timeout": 5,
 }
 # A request that only leaves a hint must not wait for a broker that is away.
 CELERY_BROKER_CONNECTION_TIMEOUT = 2

@@ -10,10 +10,14 @@ no index delivers in its order, and a reader that does not wait for anybody mean
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.db import connection, transaction
 from django.db.models import Model, Q, QuerySet
+
+from apps.core.postgresql.base import BoundedConnection
 
 Row = TypeVar("Row", bound=Model)
 
@@ -36,14 +40,36 @@ def in_pieces(rows: QuerySet[Row], *, key: Sequence[str] = ("pk",), size: int = 
 
 def in_one_transaction(rows: QuerySet[Any, Any], *, size: int) -> Iterator[tuple[Any, ...]]:
     """The rows of a `values_list`, fetched in pieces within one transaction, as of its one statement."""
-    statement, parameters = rows.query.sql_with_params()
-    with transaction.atomic(), connection.cursor() as cursor:
+    yield from statement_in_pieces(*rows.query.sql_with_params(), size=size)
+
+
+def statement_in_pieces(
+    statement: str, parameters: Sequence[Any] | None = None, *, size: int, longest: timedelta | None = None
+) -> Iterator[tuple[Any, ...]]:
+    """The same for a statement in SQL, which may take `longest` where the usual limit is too short for it."""
+    with transaction.atomic(), connection.cursor() as cursor, _allowed(longest):
         cursor.execute(f"DECLARE in_one_transaction NO SCROLL CURSOR FOR {statement}", parameters)
         cursor.execute(f"FETCH {int(size)} FROM in_one_transaction")
         while piece := cursor.fetchall():
             yield from piece
             cursor.execute(f"FETCH {int(size)} FROM in_one_transaction")
         cursor.execute("CLOSE in_one_transaction")
+
+
+@contextmanager
+def _allowed(longest: timedelta | None) -> Iterator[None]:
+    """Within a transaction: another limit for a statement, on the server and for the wait here."""
+    if longest is None:
+        yield
+        return
+    raw: BoundedConnection = connection.connection
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = {longest // timedelta(milliseconds=1)}")
+    before, raw.longest_wait = raw.longest_wait, longest.total_seconds()
+    try:
+        yield
+    finally:
+        raw.longest_wait = before
 
 
 def _behind(last: Model, key: Sequence[str]) -> Q:

@@ -50,9 +50,7 @@ def preparations(source: Source) -> list[str]:
         f"{source.path}:{node.lineno}"
         for node in ast.walk(source.tree)
         if isinstance(node, ast.Call)
-        and (
-            _name_of(node) in _PREPARING or any(word.arg in {"prepare", "prepare_threshold"} for word in node.keywords)
-        )
+        and (_prepares(node) or any(word.arg in {"prepare", "prepare_threshold"} for word in node.keywords))
     ]
 
 

@@ -10,6 +10,7 @@ from django.db.models import BigIntegerField, Subquery
 from django.db.models.functions import Coalesce
 
 from apps.core.audit.chain import Break, ChainCheck, EntryContent, Fault, Head, StoredEntry
+from apps.core.audit.witness import ChainHead
 from apps.core.ids import OrganizationId
 from apps.core.models import AuditChain, AuditEntry
 from apps.core.pieces import in_pieces
@@ -24,6 +25,8 @@ class ChainReport:
     organization_id: UUID | None
     entries: int
     breaks: tuple[Break, ...]
+    head: ChainHead | None = None
+    """The head that the chain was verified up to."""
 
     @property
     def is_sound(self) -> bool:
@@ -62,7 +65,8 @@ def _verify_chain(organization_id: UUID | None) -> ChainReport:
     breaks = [found for entry in read for found in check.follow(_stored(entry))]
     breaks.extend(check.finish(Head(head.last_sequence, head.last_hash)))
     breaks.extend(_beyond_the_head(organization_id))
-    return ChainReport(organization_id, check.entries, tuple(breaks))
+    verified = ChainHead(organization_id, head.last_sequence, head.last_hash)
+    return ChainReport(organization_id, check.entries, tuple(breaks), verified)
 
 
 def _beyond_the_head(organization_id: UUID | None) -> list[Break]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from apps.core.postgresql.watchdog import WATCHDOG
 
 # The server's own limit ends a statement first, with a clearer error, where the server still answers.
 _GRACE_SECONDS = 5.0
+_CANCEL_SECONDS = 2.0
 _REFUSED_BY_POOLER = "unsupported startup parameter"
 
 
@@ -32,10 +34,15 @@ class BoundedConnection(psycopg.Connection[Any]):
             with WATCHDOG.watch(self, self.longest_wait):
                 return super().wait(gen, *args, **kwargs)
         except BaseException:
-            # A time limit that is raised in the middle leaves the statement running, and the connection of no use.
             if self.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
-                self.pgconn.finish()
+                self._leave_statement()
             raise
+
+    def _leave_statement(self) -> None:
+        """A time limit that is raised in the middle leaves the statement running, and the connection of no use."""
+        with suppress(psycopg.Error):
+            self.cancel_safe(timeout=_CANCEL_SECONDS)
+        self.pgconn.finish()
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
