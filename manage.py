@@ -11,10 +11,12 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
     from django.core.management import execute_from_command_line
 
+    from billing_site import work
     from billing_site.environment import exit_if_misconfigured
     from billing_site.launcher.errors import LauncherError
     from billing_site.launcher.sessions import engines_for_command
 
+    work.kind = "command"
     exit_if_misconfigured()
     try:
         with engines_for_command(sys.argv):

@@ -30,5 +30,6 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "track-credits": _fire("track-credits", crontab(minute="*/5")),
     "expire-grants": _fire("expire-grants", crontab(minute=0)),
     "reset-demo": _fire("reset-demo", crontab(hour=2, minute=30)),
+    "verify-books": _fire("verify-books", crontab(hour=2, minute=40)),
     "purge-receipts": _fire("purge-receipts", crontab(hour=3, minute=20)),
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import Celery
 from celery.loaders.app import AppLoader
-from celery.signals import setup_logging
+from celery.signals import beat_init, setup_logging, worker_init
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
 from billing_site.environment import exit_if_misconfigured
@@ -36,3 +36,15 @@ app.steps["worker"].add(DjangoStructLogInitStep)
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def _keep_the_logging_of_settings(**kwargs: Any) -> None:
     """A worker logs as the settings say: with a receiver here, Celery sets up no handlers of its own."""
+
+
+@worker_init.connect  # type: ignore[untyped-decorator]
+@beat_init.connect  # type: ignore[untyped-decorator]
+def _refuse_forgetful_pooler(**kwargs: Any) -> None:
+    """Celery has loaded Django by now."""
+    from apps.core.postgresql.probe import ForgetfulPoolerError, refuse_forgetful_pooler  # noqa: PLC0415
+
+    try:
+        refuse_forgetful_pooler()
+    except ForgetfulPoolerError as error:
+        raise SystemExit(str(error)) from None  # Celery goes on after any other error of a receiver

@@ -13,8 +13,9 @@ from django.urls import reverse_lazy
 
 from apps.backoffice.theme import UNFOLD as UNFOLD  # noqa: PLC0414 - it is a setting
 from apps.core.observability.log_setup import set_up_logs
+from apps.core.postgresql.limits import Work, connection_options
 from apps.core.wire.openapi import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS  # noqa: PLC0414 - it is a setting
-from billing_site import beat, configuration
+from billing_site import beat, configuration, queues, work
 from billing_site.environment import Environment
 from billing_site.launcher import places
 from billing_site.public_url import public_url
@@ -172,14 +173,25 @@ TEMPLATES = [
 
 # --- Database -----------------------------------------------------------------------------------------------------
 DATABASE_URL = env.text("DATABASE_URL") or places.database_url()
+KIND_OF_WORK = work.kind
+_url = env.require(
+    "DATABASE_URL",
+    lambda: configuration.database(places.database_url()),
+    configuration.database,
+    remedy=f"Set it to {configuration.DATABASE_FORM}.",
+)
+# True where the database's roles bring the timeouts (manage.py database_roles); else each connection sends them.
+_roles_bring_timeouts = env.read("DATABASE_ROLES_SET_TIMEOUTS", False, configuration.flag)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
-        **env.require(
-            "DATABASE_URL",
-            lambda: configuration.database(places.database_url()),
-            configuration.database,
-            remedy=f"Set it to {configuration.DATABASE_FORM}.",
-        ),
+        **_url,
+        "ENGINE": "apps.core.postgresql",
+        "OPTIONS": {
+            **connection_options(Work(KIND_OF_WORK), sends_timeouts=not _roles_bring_timeouts),
+            **_url.get("OPTIONS", {}),
+        },
+        # A cursor on the server does not outlive its transaction behind a pooler; long lists are read in pieces.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
         # A new connection each request costs 6.7 times as much (spec 11, Speed).
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
@@ -235,6 +247,10 @@ CELERY_BROKER_URL = env.require(
     remedy=f"Set it to {configuration.BROKER_FORM}, or any broker that Celery supports.",
     in_production=configuration.refuse_broker_of_one_process,
 )
+CELERY_TASK_ROUTES = queues.TASK_ROUTES
+# A task that nobody routed is found by its test; until then it runs.
+CELERY_TASK_DEFAULT_QUEUE = queues.CLOCK
+JOB_ROUTE = queues.job_route
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -249,6 +265,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,
     "unacked_restore_interval": 10,
     "unacked_restore_throttle": 1,
+    # A broker that stays silent must not hold a request that only leaves a hint.
+    "socket_timeout": 5,
 }
 # A request that only leaves a hint must not wait for a broker that is away.
 CELERY_BROKER_CONNECTION_TIMEOUT = 2

@@ -8,12 +8,16 @@ import os
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
+from apps.core.postgresql.probe import refuse_forgetful_pooler
+from billing_site import work
 from billing_site.environment import exit_if_misconfigured
 
+work.kind = "web"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
 exit_if_misconfigured()
 
 application = get_wsgi_application()
+refuse_forgetful_pooler()
 # The routes with all that their views import, now rather than within the first request.
 len(get_resolver().url_patterns)
 # What is loaded by now stays for ever. Left to the garbage collector it would be looked through again and again, for a

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.core.checks import register
+from django.core.checks import Tags, register
 from django.utils.module_loading import autodiscover_modules
 
 
@@ -11,7 +11,8 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         """Load what every app declares for the machinery: audit events, handlers of calls to the outside, jobs."""
-        from apps.core.checks import credential_keys_are_usable  # noqa: PLC0415
+        from apps.core.checks import credential_keys_are_usable, database_is_usable  # noqa: PLC0415
 
         register(credential_keys_are_usable)
+        register(database_is_usable, Tags.database)
         autodiscover_modules("events", "outbox_handlers", "jobs")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -86,9 +87,30 @@ def configured_key_ids() -> frozenset[str]:
     return frozenset(_keys())
 
 
-def _keys() -> Mapping[str, AESGCM]:
+def authentication_code(message: bytes, *, purpose: str, key_id: str) -> str:
+    """The HMAC-SHA256 of a message, as hexadecimal digits, by a key that is derived for this purpose alone.
+
+    Raises `SealError` where the key of this id is not among CREDENTIAL_KEYS.
+    """
+    for position, text in enumerate(_texts(), start=1):
+        key = _decoded(text, position)
+        if _id_of(key) == key_id:
+            derived = hmac.digest(key, _DOMAIN + purpose.encode(), "sha256")
+            return hmac.new(derived, message, "sha256").hexdigest()
+    raise SealError(f"The key {key_id} is not among CREDENTIAL_KEYS; put it back for as long as something needs it.")
+
+
+def _texts() -> tuple[str, ...]:
     texts: Sequence[str] = getattr(settings, "CREDENTIAL_KEYS", ())
-    return keyring(tuple(texts))
+    return tuple(texts)
+
+
+def _keys() -> Mapping[str, AESGCM]:
+    return keyring(_texts())
+
+
+def _id_of(key: bytes) -> str:
+    return hashlib.sha256(_DOMAIN + key).digest()[:_KEY_ID_BYTES].hex()
 
 
 @lru_cache(maxsize=8)
@@ -99,7 +121,7 @@ def keyring(texts: tuple[str, ...]) -> Mapping[str, AESGCM]:
     ciphers: dict[str, AESGCM] = {}
     for position, text in enumerate(texts, start=1):
         key = _decoded(text, position)
-        ciphers.setdefault(hashlib.sha256(_DOMAIN + key).digest()[:_KEY_ID_BYTES].hex(), AESGCM(key))
+        ciphers.setdefault(_id_of(key), AESGCM(key))
     return MappingProxyType(ciphers)
 
 

@@ -7,24 +7,27 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from celery import current_app
+from django.conf import settings
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
 from apps.core import clock
+from apps.core.unavailability import end_if_interrupted
 
 logger = logging.getLogger(__name__)
 
 
-def hint_after_commit(task: str, *arguments: str) -> None:
+def hint_after_commit(task: str, *arguments: str, job: str = "") -> None:
     """Send the task once the transaction is committed, or at once outside one. Several alike become one."""
-    hook = partial(send_hint, task, *arguments)
+    hook = partial(send_hint, task, *arguments, job=job)
     waiting = transaction.get_connection().run_on_commit
     if not any(isinstance(other, partial) and other.args == hook.args for _, other, *_ in waiting):
-        transaction.on_commit(hook, robust=True)
+        transaction.on_commit(hook)
 
 
-def send_hint(task: str, *arguments: str) -> bool:
+def send_hint(task: str, *arguments: str, job: str = "") -> bool:
     """Send the task now. False when the broker does not take it: then a sweep will find the work.
+
+    Each task has its queue; the run of a `job` goes to the queue of that job.
 
     A broker that is away makes the sender wait for the connection, so that after a loss this process sends nothing for
     a while: requests must not become slow because of a message that saves waiting.
@@ -32,10 +35,12 @@ def send_hint(task: str, *arguments: str) -> bool:
     if _silence.lasts():
         return False
     try:
-        current_app.send_task(task, args=list(arguments), retry=False)
-    except OperationalError:
+        current_app.send_task(task, args=list(arguments), retry=False, **(settings.JOB_ROUTE(job) if job else {}))
+    except Exception as error:
+        # A broker has many ways to refuse: it is away, full, read-only, still loading. None is worth a request.
+        end_if_interrupted(error)
         _silence.begin()
-        logger.warning("hint_lost", extra={"task": task})
+        logger.warning("hint_lost", exc_info=True, extra={"task": task})
         return False
     return True
 

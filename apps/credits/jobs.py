@@ -13,10 +13,13 @@ from django.db.models import F, Q
 
 from apps.core import clock
 from apps.core.context import ExecutionContext
+from apps.core.ids import OrganizationId
 from apps.core.jobs import job
 from apps.core.jobs.apart import Apart
+from apps.core.pieces import in_pieces
 from apps.credits.models import CreditAccount
 from apps.credits.services.accounts import account_settle
+from apps.credits.services.books import books_verify
 
 
 @job("release-holds", operation="jobs.release_holds", every=timedelta(minutes=1))
@@ -35,6 +38,24 @@ def expire_grants(
     return _settle_due(context, organization_id, include_demo=include_demo)
 
 
+@job(
+    "verify-books",
+    operation="jobs.verify_books",
+    every=timedelta(days=1),
+    offset=timedelta(hours=2, minutes=40),
+    max_attempts=2,
+)
+def verify_books(
+    context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
+) -> dict[str, int]:
+    """Verify ledger and audit log, demo tenants too, whichever the slot, and witness the heads of the audit log.
+
+    A fault ends the run as failed, and the log names it. A run for one organization verifies its audit log alone: the
+    ledger is verified as a whole, and a witness is of all chains.
+    """
+    return books_verify(context, organization_id=OrganizationId(organization_id) if organization_id else None)
+
+
 def _settle_due(context: ExecutionContext, organization_id: UUID | None, *, include_demo: bool) -> dict[str, int]:
     has_charges = Q(burned_sequence__lt=F("last_sequence"))
     due = CreditAccount.objects.filter(Q(next_due_at__lte=clock.now()) | has_charges)
@@ -44,9 +65,9 @@ def _settle_due(context: ExecutionContext, organization_id: UUID | None, *, incl
         due = due.filter(organization__is_demo=False)
     counts = {"accounts": 0, "holds_released": 0, "grants_begun": 0, "grants_expired": 0}
     accounts = Apart("accounts")
-    for account_id in due.order_by("pk").values_list("pk", flat=True).iterator():
-        with accounts.record(account_id):
-            for name, count in account_settle(context, account_id=account_id).items():
+    for account in in_pieces(due.only("pk")):
+        with accounts.record(account.pk):
+            for name, count in account_settle(context, account_id=account.pk).items():
                 counts[name] += count
     accounts.finish()
     return {**counts, "accounts": accounts.done}

@@ -12,6 +12,7 @@ from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError
 from apps.core.ids import OrganizationId
 from apps.core.jobs.apart import Apart
+from apps.core.pieces import in_pieces
 from apps.payments.notices import REMINDER_BEFORE, grace_reminder
 from apps.subscriptions.contracts import EndGrace
 from apps.subscriptions.models import OrganizationPaymentConfig
@@ -29,7 +30,7 @@ def end_due_grace_periods(
     """
     counts, organizations = {"ended": 0, "changed_meanwhile": 0}, Apart("organizations")
     due = _running(organization_id, include_demo=include_demo).filter(grace_period_end_at__lte=now)
-    for config in due.iterator():
+    for config in in_pieces(due, key=["organization_id"]):
         with organizations.record(config.organization_id):
             counts["ended" if _end(context, config) else "changed_meanwhile"] += 1
     organizations.finish()
@@ -47,7 +48,7 @@ def remind_of_ends(
         grace_period_end_at__gt=now, grace_period_end_at__lte=now + REMINDER_BEFORE
     )
     organizations = Apart("organizations")
-    for config in soon.iterator():
+    for config in in_pieces(soon, key=["organization_id"]):
         with organizations.record(config.organization_id), transaction.atomic():
             grace_reminder(_within(context, config), config)
     organizations.finish()
@@ -60,7 +61,7 @@ def _running(organization_id: UUID | None, *, include_demo: bool) -> QuerySet[Or
         rows = rows.filter(organization=organization_id)
     if not include_demo:
         rows = rows.filter(organization__is_demo=False)
-    return rows.order_by("organization")
+    return rows
 
 
 def _end(context: ExecutionContext, config: OrganizationPaymentConfig) -> bool:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from billing_site.launcher import places
 from billing_site.launcher.processes import fresh_log, spawn
+from billing_site.queues import WORKERS, Worker
 
 HOST = "127.0.0.1"
 WEB_WORKERS = 2
 # One thread computes while another waits for the database; more would wait for the interpreter, and for each other.
 WEB_THREADS = 2
-TASK_PROCESSES = 2
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 30.0
 # One that ran this long had started well; its next fall is a first one again.
@@ -38,12 +38,12 @@ class Program:
 
 
 def programs(port: int) -> tuple[Program, ...]:
-    """Web, worker and beat."""
+    """Web, the workers and beat."""
     return (
         Program("web", _web(port), signal.SIGTERM),
-        # With the broker gone as well, each of its own ways to end waits for the broker. Its pool ends when it is gone,
-        # and its tasks come back, as they are acknowledged late.
-        Program("worker", _worker(), signal.SIGKILL),
+        # With the broker gone as well, each of a worker's own ways to end waits for the broker. Its pool ends when it
+        # is gone, and its tasks come back, as they are acknowledged late.
+        *(Program(worker.name, _worker(worker), signal.SIGKILL) for worker in WORKERS),
         Program("beat", _celery("beat", "--pidfile=", "--loglevel=INFO"), signal.SIGTERM),
     )
 
@@ -65,7 +65,7 @@ def metrics_folder() -> Path:
 
 
 def log_folder() -> Path:
-    """The logs of web, worker and beat."""
+    """The logs of web, workers and beat."""
     return places.state_folder() / "logs"
 
 
@@ -163,10 +163,16 @@ def _web(port: int) -> tuple[str, ...]:
     )
 
 
-def _worker() -> tuple[str, ...]:
-    # It is the only one; looking for others at its start costs a second.
+def _worker(worker: Worker) -> tuple[str, ...]:
     return _celery(
-        "worker", f"--concurrency={TASK_PROCESSES}", "--loglevel=INFO", "--without-mingle", "--without-gossip"
+        "worker",
+        f"--hostname={worker.name}@%h",
+        f"--queues={','.join(worker.queues)}",
+        f"--concurrency={worker.processes}",
+        "--loglevel=INFO",
+        # Nothing here asks other workers; looking for them at the start costs a second.
+        "--without-mingle",
+        "--without-gossip",
     )
 
 

@@ -1,4 +1,4 @@
-"""`make run`: the engines, the database's shape, the static files, the sample data, then web, worker and beat."""
+"""`make run`: the engines, the database's shape, the static files, the sample data, then web, workers and beat."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Supervisor:
             self._seed()
 
     def _start(self) -> None:
-        say("Starting web, worker and beat.")
+        say("Starting web, workers and beat.")
         for child in self.children:
             child.start()
         self._wait_until_ready()

@@ -70,6 +70,7 @@ def test_the_hot_path_sends_exactly_these_statements(call: Call, place: Place) -
     assert_sound()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_hot_statements_are_prepared_once_in_each_connection(call: Call, place: Place) -> None:
     """Planning one costs four times its run."""
     for _ in range(2):

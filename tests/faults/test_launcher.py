@@ -19,6 +19,7 @@ import pytest
 from django.conf import settings
 
 from billing_site.launcher import places
+from billing_site.queues import WORKERS
 from tests.faults.stacks import Stack, free_port, wait_until
 
 pytestmark = pytest.mark.faults
@@ -131,10 +132,11 @@ def test_a_launcher_whose_parent_is_killed_stops_everything(stack: Stack) -> Non
 
 
 # Whole words of one command line alone (NUL stands between them): the web server too speaks of --workers.
-PROGRAMS = [("web", "granian"), ("worker", "\0worker\0"), ("beat", "\0beat\0")]
+WORKER_PROGRAMS = [(worker.name, f"\0--queues={','.join(worker.queues)}\0") for worker in WORKERS]
+PROGRAMS = [("web", "granian"), *WORKER_PROGRAMS, ("beat", "\0beat\0")]
 
 
-@pytest.mark.parametrize(("name", "words"), PROGRAMS, ids=["web", "worker", "beat"])
+@pytest.mark.parametrize(("name", "words"), PROGRAMS, ids=[name for name, _ in PROGRAMS])
 def test_a_killed_program_is_started_again(running: Stack, name: str, words: str) -> None:
     victim = running.program(words)
     os.kill(victim, signal.SIGKILL)

@@ -24,7 +24,7 @@ from tests.sizes import size
 pytestmark = pytest.mark.faults
 
 # NUL stands between the words of a command line: the web server too speaks of --workers.
-VICTIMS = ("granian", "\0worker\0", "\0beat\0")
+VICTIMS = ("granian", "\0--queues=outbox\0", "\0--queues=clock,webhooks\0", "\0beat\0")
 MESSAGES_A_FAULT = size(small=8, full=100)
 ENQUEUE = """
 from django.db import transaction

@@ -33,6 +33,7 @@ from apps.connectors.sync.outcomes import code_of, run_complete, run_fail, run_p
 from apps.connectors.sync.pages import PageOutcome, PagePlace, page_write, rows_of
 from apps.core import clock
 from apps.core.failpoints import failpoint
+from apps.core.unavailability import end_if_interrupted
 
 logger = logging.getLogger(__name__)
 
@@ -143,6 +144,7 @@ def _fetched(run: SyncRun, opened: Opener) -> RecordPage:
     except ProviderError:
         raise
     except Exception as error:
+        end_if_interrupted(error)
         logger.warning("provider_failed", exc_info=True, extra={"sync_run_id": str(run.pk)})
         raise ProviderError(f"The provider's answer could not be read ({type(error).__name__}).") from error
     failpoint("sync.after_fetch")

@@ -10,8 +10,10 @@ from django.db.models import BigIntegerField, Subquery
 from django.db.models.functions import Coalesce
 
 from apps.core.audit.chain import Break, ChainCheck, EntryContent, Fault, Head, StoredEntry
+from apps.core.audit.witness import ChainHead
 from apps.core.ids import OrganizationId
 from apps.core.models import AuditChain, AuditEntry
+from apps.core.pieces import in_pieces
 
 _FETCHED_AT_ONCE = 2_000
 
@@ -23,6 +25,8 @@ class ChainReport:
     organization_id: UUID | None
     entries: int
     breaks: tuple[Break, ...]
+    head: ChainHead | None = None
+    """The head that the chain was verified up to."""
 
     @property
     def is_sound(self) -> bool:
@@ -56,11 +60,13 @@ def _verify_chain(organization_id: UUID | None) -> ChainReport:
         count = entries.count()
         return ChainReport(organization_id, count, (Break(Fault.NO_HEAD, 1, count),) if count else ())
     check = ChainCheck()
-    within = entries.filter(sequence__lte=head.last_sequence).order_by("sequence", "id")
-    breaks = [found for entry in within.iterator(chunk_size=_FETCHED_AT_ONCE) for found in check.follow(_stored(entry))]
+    within = entries.filter(sequence__lte=head.last_sequence)
+    read = in_pieces(within, key=["sequence", "id"], size=_FETCHED_AT_ONCE)
+    breaks = [found for entry in read for found in check.follow(_stored(entry))]
     breaks.extend(check.finish(Head(head.last_sequence, head.last_hash)))
     breaks.extend(_beyond_the_head(organization_id))
-    return ChainReport(organization_id, check.entries, tuple(breaks))
+    verified = ChainHead(organization_id, head.last_sequence, head.last_hash)
+    return ChainReport(organization_id, check.entries, tuple(breaks), verified)
 
 
 def _beyond_the_head(organization_id: UUID | None) -> list[Break]:

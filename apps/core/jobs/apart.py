@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from apps.core.unavailability import end_if_interrupted
+
 logger = logging.getLogger(__name__)
 _NAMED = 5
 
@@ -32,6 +34,7 @@ class Apart:
         try:
             yield
         except Exception as error:
+            end_if_interrupted(error)
             # Whatever it was belongs to this record: it is logged whole, named by the run, and raised in the end.
             logger.warning("job_record_failed", exc_info=True, extra={"record": f"{self.what} {record_id}"})
             self.failed.append(f"{record_id} ({type(error).__name__})")

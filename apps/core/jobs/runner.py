@@ -27,6 +27,7 @@ from apps.core.jobs.registry import JobDefinition, job_of, jobs
 from apps.core.jobs.services import QUEUE_LEASE, RUN_TASK, job_fire
 from apps.core.models import JobRun
 from apps.core.states import JobRunStatus, JobTrigger
+from apps.core.unavailability import end_if_interrupted
 
 logger = logging.getLogger(__name__)
 
@@ -78,11 +79,11 @@ def jobs_sweep(context: ExecutionContext) -> list[JobRunId]:
     now = clock.now()
     open_states = [JobRunStatus.QUEUED, JobRunStatus.RUNNING]
     stranded = JobRun.objects.filter(status__in=open_states, lease_expires_at__lte=now).order_by("created_at")
-    run_ids = [JobRunId(run_id) for run_id in stranded.values_list("pk", flat=True)[:_SWEPT_AT_ONCE]]
-    for run_id in run_ids:
-        if not send_hint(RUN_TASK, str(run_id)):
+    found = [(JobRunId(run_id), name) for run_id, name in stranded.values_list("pk", "name")[:_SWEPT_AT_ONCE]]
+    for run_id, name in found:
+        if not send_hint(RUN_TASK, str(run_id), job=name):
             break  # the broker is away: the next sweep sends them all
-    return run_ids
+    return [run_id for run_id, _ in found]
 
 
 def _claim(run_id: JobRunId) -> JobRun | None:
@@ -113,6 +114,7 @@ def _run(context: ExecutionContext, definition: JobDefinition, run: JobRun) -> N
         # Whatever a job raises belongs on its run.
         logger.warning("job_failed", exc_info=True, extra={"job": run.name, "job_run_id": str(run.pk)})
         _fail(definition, run, error)
+        end_if_interrupted(error)
 
 
 def _fail(definition: JobDefinition, run: JobRun, error: Exception) -> None:

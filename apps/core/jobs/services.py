@@ -77,7 +77,7 @@ def job_run_request(
         )
         # The console carries it out itself, in its own process.
         if run.status == JobRunStatus.QUEUED and context.authorization_source is not AuthorizationSource.CONSOLE:
-            hint_after_commit(RUN_TASK, str(run.pk))
+            hint_after_commit(RUN_TASK, str(run.pk), job=run.name)
     return run
 
 
@@ -104,7 +104,7 @@ def _fire_slot(context: ExecutionContext, definition: JobDefinition, slot: datet
         JobRun.objects.bulk_create([run], ignore_conflicts=True)
         is_ours = JobRun.objects.filter(pk=run.pk).exists()
         if is_ours and run.status == JobRunStatus.QUEUED:
-            hint_after_commit(RUN_TASK, str(run.pk))
+            hint_after_commit(RUN_TASK, str(run.pk), job=run.name)
     failpoint("jobs.after_create")
     return run if is_ours else None
 

@@ -25,6 +25,7 @@ from apps.core.models import OutboxItem
 from apps.core.outbox.backoff import MAX_ATTEMPTS, retry_delay
 from apps.core.outbox.handlers import Delivery, OutboxError, handler_of, ready_kinds
 from apps.core.states import OutboxStatus
+from apps.core.unavailability import end_if_interrupted
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +125,7 @@ def _carry_out(context: ExecutionContext, item: OutboxItem) -> str:
     except OutboxError as error:
         return _fail(item, error)
     except Exception as error:
+        end_if_interrupted(error)  # the lease ends, and the item is claimed again with its key
         # One bad item must not stop the others.
         logger.warning("outbox_try_failed", exc_info=True, extra={"kind": item.kind, "item_id": str(item.pk)})
         return _fail(item, OutboxError(f"{type(error).__name__}: {error}"))

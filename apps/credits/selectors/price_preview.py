@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from apps.core.pieces import in_one_transaction
 from apps.credits.enums import EntryKind, UsageCategory
 from apps.credits.models import CreditEntry
 from apps.credits.rules.price_preview import PricePreview, RecordedUse, preview_prices
@@ -40,8 +41,8 @@ def _uses(product_id: UUID, now: datetime) -> Iterator[RecordedUse]:
         account__organization__is_synthetic=False,
     )
     rows = entries.order_by("account_id", "sequence").values_list(*_FIELDS)
-    for account_id, operation, quantity, outcome, category, free, amount, recorded_at in rows.iterator(
-        chunk_size=_PIECE
+    for account_id, operation, quantity, outcome, category, free, amount, recorded_at in in_one_transaction(
+        rows, size=_PIECE
     ):
         yield RecordedUse(
             account_id=account_id,

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
 from apps.core.ids import OrganizationId
+from apps.core.pieces import in_pieces
 from apps.credits.enums import EntryKind
 from apps.credits.models import CreditEntry, CreditGrant, GrantBurn
 from apps.tenants.models import Membership, Product, User
@@ -63,7 +64,7 @@ def entry_page(account_id: UUID, wanted: EntryFilter, *, before: int | None, siz
 
 def all_entries(account_id: UUID, wanted: EntryFilter) -> Iterator[CreditEntry]:
     """Every entry that is wanted, in chunks, however many there are."""
-    yield from filtered_entries(account_id, wanted).iterator(chunk_size=_CHUNK)
+    yield from in_pieces(filtered_entries(account_id, wanted), key=["-sequence"], size=_CHUNK)
 
 
 def product_names() -> dict[UUID, str]:

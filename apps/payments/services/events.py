@@ -19,7 +19,7 @@ from apps.core.gate import require
 from apps.core.hints import hint_after_commit
 from apps.core.ids import OrganizationId, RequestId
 from apps.core.outbox.backoff import MAX_ATTEMPTS, retry_delay
-from apps.core.unavailability import is_unavailable
+from apps.core.unavailability import end_if_interrupted, is_unavailable
 from apps.payments.enums import WebhookStatus
 from apps.payments.events import WEBHOOK_EVENT_PROCESSED_AGAIN
 from apps.payments.inbox import LEASE, claim, settle
@@ -112,6 +112,7 @@ def _work(context: ExecutionContext, event: WebhookEvent) -> str:
     try:
         processed = _process(event)
     except Exception as error:
+        end_if_interrupted(error)  # the lease ends, and the event is claimed again
         # Whatever goes wrong belongs on the event; one bad event must not stop the others.
         logger.warning("webhook_event_failed", exc_info=True, extra={"event": event.event_id})
         return _fail(event, error)

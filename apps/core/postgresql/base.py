@@ -1,0 +1,76 @@
+"""The backend itself; Django looks for it under this name."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db.backends.postgresql import base
+from psycopg import IsolationLevel, pq
+
+from apps.core.postgresql.limits import LIMITS, Work
+from apps.core.postgresql.watchdog import WATCHDOG
+
+# The server's own limit ends a statement first, with a clearer error, where the server still answers.
+_GRACE_SECONDS = 5.0
+_CANCEL_SECONDS = 2.0
+_REFUSED_BY_POOLER = "unsupported startup parameter"
+
+
+class BoundedConnection(psycopg.Connection[Any]):
+    """A connection that waits no longer than its kind of work may, and is closed when a wait is interrupted."""
+
+    longest_wait: float | None = None
+    was_silent = False
+    """Whether it was closed because the server did not answer in time."""
+
+    def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
+        """As psycopg's own."""
+        try:
+            if self.longest_wait is None:
+                return super().wait(gen, *args, **kwargs)
+            with WATCHDOG.watch(self, self.longest_wait):
+                return super().wait(gen, *args, **kwargs)
+        except BaseException:
+            if self.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
+                self._leave_statement()
+            raise
+
+    def _leave_statement(self) -> None:
+        """A time limit that is raised in the middle leaves the statement running, and the connection of no use."""
+        with suppress(psycopg.Error):
+            self.cancel_safe(timeout=_CANCEL_SECONDS)
+        self.pgconn.finish()
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """PostgreSQL, direct or behind a pooler that takes no options at a connection's start."""
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> BoundedConnection:
+        """Connect; without the timeouts where a pooler refuses them: there the role brings them."""
+        self.isolation_level = IsolationLevel.READ_COMMITTED  # PostgreSQL's and Django's default
+        try:
+            raw = BoundedConnection.connect(**conn_params)
+        except psycopg.OperationalError as error:
+            if "options" not in conn_params or _REFUSED_BY_POOLER not in str(error):
+                raise
+            without = {name: value for name, value in conn_params.items() if name != "options"}
+            raw = BoundedConnection.connect(**without)
+            self.settings_dict["OPTIONS"].pop("options", None)  # this process does not try them again
+        statement = LIMITS[Work(settings.KIND_OF_WORK)].statement
+        raw.longest_wait = None if statement is None else statement.total_seconds() + _GRACE_SECONDS
+        return raw
+
+    def ensure_connection(self) -> None:
+        """Connect, also where the connection broke meanwhile. Within a transaction its loss is an error."""
+        if self.connection is not None and self.connection.closed and not self.in_atomic_block:
+            self.close()
+        super().ensure_connection()
+
+    def is_usable(self) -> bool:
+        """Whether this session still may write: a server that became a standby answers, and takes nothing."""
+        if self.connection is not None and self.connection.info.parameter_status("in_hot_standby") == "on":
+            return False
+        return bool(super().is_usable())
