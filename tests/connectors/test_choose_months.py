@@ -183,6 +183,25 @@ def test_a_sync_that_began_before_the_lag_was_over_makes_nothing_final() -> None
         assert select_months(facts, NOON + timedelta(days=30))[1].status.value == status
 
 
+@pytest.mark.parametrize(
+    ("after", "status", "is_settled", "why"),
+    [
+        (timedelta(0), "open", False, "It ends on"),
+        (timedelta(microseconds=1), "settling", False, "may still change it until"),
+        (MonthFacts(UTC).settlement_lag, "settling", False, "may still change it until"),
+        (MonthFacts(UTC).settlement_lag + timedelta(microseconds=1), "settling", True, "It settled on"),
+    ],
+    ids=["before its end", "at its end", "before it has settled", "once it has settled"],
+)
+def test_a_month_ends_and_settles_at_the_very_moment(after: timedelta, status: str, is_settled: bool, why: str) -> None:
+    """`after` counts from the last microsecond of March in Auckland."""
+    last = datetime(2026, 4, 1, tzinfo=ZoneInfo("Pacific/Auckland")).astimezone(UTC) - timedelta(microseconds=1)
+    facts = replace(FACTS, first_month=Month(2026, 3))
+    march = select_months(facts, last + after)[0]
+    assert (march.status.value, march.is_settled) == (status, is_settled)
+    assert why.lower() in march.why.lower()
+
+
 def test_a_final_month_is_read_again_by_its_name_alone() -> None:
     february = Month(2026, 2)
     facts = replace(FACTS, readings={february: MonthReading(read_at=datetime(2026, 3, 20, tzinfo=UTC))})

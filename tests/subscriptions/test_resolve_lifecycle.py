@@ -134,3 +134,23 @@ def test_a_year_later_only_the_flags_differ(state: SubscriptionState) -> None:
     assert later.needs_review is (state != "ended")
     assert len(later.review_reasons) == {"trialing": 2, "ended": 0}.get(state.value, 1)
     assert replace(later, review_reasons=()) == replace(today, review_reasons=())
+
+
+@pytest.mark.parametrize(
+    ("after", "has_passed"),
+    [(timedelta(microseconds=-1), False), (timedelta(0), False), (timedelta(microseconds=1), True)],
+    ids=["before", "at the moment", "after"],
+)
+@pytest.mark.parametrize(
+    ("date", "sentence"), [("trial_ends_at", "the trial ended"), ("current_period_end", "the period")]
+)
+def test_a_date_asks_for_review_once_its_moment_lies_in_the_past(
+    date: str, sentence: str, after: timedelta, has_passed: bool
+) -> None:
+    record = SubscriptionFacts(
+        WorkspaceSubscriptionId(uuid.uuid4()), SubscriptionState.TRIALING, ManagedBy.STAFF, 1, **{date: NOW}
+    )
+    facts = LifecycleFacts(WorkspaceId(uuid.uuid4()), OrganizationId(uuid.uuid4()), NOW + after, subscription=record)
+    reasons = resolve(facts).review_reasons
+    assert (len(reasons), resolve(facts).needs_review) == (int(has_passed), has_passed)
+    assert all(reason.startswith(sentence) and reason.endswith("3 April 2026") for reason in reasons)

@@ -1,0 +1,124 @@
+"""The gate of consumption that the database reads, against the lifecycle resolver, for every combination of facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+
+from apps.core.enums import LifecycleNeed, Role
+from apps.core.operations import OPERATIONS
+from apps.credits.rules import gate as gate_rules
+from apps.credits.rules.gate import CompiledGate, compiled_gate
+from apps.subscriptions.rules.lifecycle import LifecycleFacts, resolve
+from tests.subscriptions import spec_lifecycle
+from tests.subscriptions.test_resolve_lifecycle import COMBINATIONS, every_combination
+
+LETTERS = {"y": "yes", "w": "with a warning", "g": "from grants only", "o": "owner only", "n": "no"}
+Place = tuple[bool, str, str, str, str]
+
+
+def place_of(facts: LifecycleFacts) -> Place:
+    """What the database knows of the facts: closed, payment status, state of the record, overlay, status."""
+    return (
+        facts.organization_closed_at is not None,
+        facts.payment_status.value,
+        facts.subscription.state.value if facts.subscription else "",
+        facts.overlay.value if facts.overlay else "",
+        facts.subscription_status.value,
+    )
+
+
+def letter_at(gate: CompiledGate, place: Place) -> str:
+    """The letter of a combination, found by counting: the last axis turns fastest."""
+    index = int(place[0])
+    for axis, value in zip((gate.payments, gate.states, gate.overlays, gate.statuses), place[1:], strict=True):
+        index = index * len(axis) + axis.index(value)
+    return gate.letters[index]
+
+
+def disagreements(gate: CompiledGate) -> Iterator[Place]:
+    cells = spec_lifecycle.allowed()
+    for facts in every_combination():
+        place = place_of(facts)
+        state, _ = spec_lifecycle.lifecycle(place[1], place[4], place[2] or None, place[3] or None, place[0])
+        said = LETTERS[letter_at(gate, place)]
+        if not said == cells[state, "consume"] == resolve(facts).allowance(LifecycleNeed.CONSUME).value:
+            yield place
+
+
+def test_there_is_one_letter_for_every_combination() -> None:
+    assert len(compiled_gate().letters) == COMBINATIONS
+    assert {place_of(facts) for facts in every_combination()} == {
+        (is_closed, payment, state, overlay, status)
+        for is_closed in (False, True)
+        for payment in compiled_gate().payments
+        for state in compiled_gate().states
+        for overlay in compiled_gate().overlays
+        for status in compiled_gate().statuses
+    }
+
+
+def test_every_letter_is_the_resolvers_answer_and_the_spec_s() -> None:
+    assert list(disagreements(compiled_gate())) == []
+
+
+@pytest.mark.parametrize("axis", range(5), ids=["closed", "payment", "state", "overlay", "status"])
+def test_a_gate_that_ignores_one_fact_is_caught(monkeypatch: pytest.MonkeyPatch, axis: int) -> None:
+    allowance = gate_rules._allowance
+    nothing = (False, "uninitialized", "", "", "pre_subscription")
+
+    def blind(*place: bool | str) -> object:
+        seen = (*place[:axis], nothing[axis], *place[axis + 1 :])
+        return allowance(*seen)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(gate_rules, "_allowance", blind)
+    assert list(disagreements(compiled_gate.__wrapped__()))
+
+
+@pytest.mark.django_db
+def test_the_database_finds_the_same_letter_for_every_combination() -> None:
+    gate, places = compiled_gate(), [place_of(facts) for facts in every_combination()]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT credits_gate_letter(p.closed, p.payment, p.state, p.overlay, p.status, %s, %s, %s, %s, %s)
+            FROM unnest(%s::boolean[], %s::text[], %s::text[], %s::text[], %s::text[])
+                WITH ORDINALITY AS p(closed, payment, state, overlay, status, number) ORDER BY p.number
+            """,
+            [
+                gate.letters,
+                *map(list, (gate.payments, gate.states, gate.overlays, gate.statuses)),
+                *map(list, zip(*places, strict=True)),
+            ],
+        )
+        found = [letter for (letter,) in cursor.fetchall()]
+    assert found == [letter_at(gate, place) for place in places]
+
+
+@pytest.mark.django_db
+def test_the_database_takes_what_is_absent_for_the_resolvers_defaults() -> None:
+    gate = compiled_gate()
+    arguments = [gate.letters, *map(list, (gate.payments, gate.states, gate.overlays, gate.statuses))]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT credits_gate_letter(NULL, NULL, NULL, NULL, NULL, %s, %s, %s, %s, %s)", arguments)
+        assert cursor.fetchone() == (letter_at(gate, (False, "uninitialized", "", "", "pre_subscription")),)
+        cursor.execute("SELECT credits_gate_letter(false, 'made up', NULL, NULL, NULL, %s, %s, %s, %s, %s)", arguments)
+        assert cursor.fetchone() == (None,), "a status that nobody knows opens nothing"
+
+
+def test_every_operation_is_allowed_as_its_need_is_for_every_role() -> None:
+    """What a product reads from the gate agrees with what the database lets it do, operation by operation."""
+    cells, gate = spec_lifecycle.allowed(), compiled_gate()
+    needing = {name: one.lifecycle for name, one in OPERATIONS.items() if one.lifecycle is not LifecycleNeed.NOTHING}
+    assert {LifecycleNeed(need) for need in spec_lifecycle.NEEDS} >= set(needing.values())
+    for facts in every_combination():
+        decision = resolve(facts)
+        for role in (None, Role.OWNER, Role.ADMIN, Role.MEMBER, Role.VIEWER, Role.SERVICE):
+            answers = decision.operations(role=role)
+            for name, need in needing.items():
+                cell = cells[decision.state.value, need.value]
+                assert answers[name] is (cell not in {"no", "owner only"} or (cell == "owner only" and role == "owner"))
+                if need is LifecycleNeed.CONSUME:
+                    assert answers[name] is (letter_at(gate, place_of(facts)) in "ywg")
