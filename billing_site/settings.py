@@ -61,7 +61,7 @@ PUBLIC_URL = env.require(
     remedy="Set it to the address at which people reach this installation, such as https://billing.example.com.",
     in_production=configuration.refuse_unencrypted_address,
 )
-CSRF_TRUSTED_ORIGINS = env.read("DJANGO_CSRF_TRUSTED_ORIGINS", [], configuration.origins)
+CSRF_TRUSTED_ORIGINS: list[str] = env.read("DJANGO_CSRF_TRUSTED_ORIGINS", [], configuration.origins)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -222,7 +222,7 @@ API_RATE_LIMIT_PER_MINUTE = env.read("API_RATE_LIMIT_PER_MINUTE", 120_000, confi
 
 # --- Outgoing requests --------------------------------------------------------------------------------------------
 # Hosts or CIDRs that addresses typed by tenants may lead to though private.
-OUTBOUND_ALLOWLIST = env.read("OUTBOUND_ALLOWLIST", [], configuration.hosts_or_networks)
+OUTBOUND_ALLOWLIST: list[str] = env.read("OUTBOUND_ALLOWLIST", [], configuration.hosts_or_networks)
 
 # --- Observability ------------------------------------------------------------------------------------------------
 LOGGING = set_up_logs(
@@ -343,7 +343,7 @@ GOOGLE_TOKEN_URL = _address("GOOGLE_TOKEN_URL", "https://oauth2.googleapis.com/t
 GOOGLE_API_BASE = _address("GOOGLE_API_BASE", "")
 
 # --- Payment providers: several signing secrets may be valid while one is replaced ----------------------------------
-WEBHOOK_SECRETS = {
+WEBHOOK_SECRETS: dict[str, list[str]] = {
     "stripe": env.read("STRIPE_WEBHOOK_SECRETS", [], configuration.secrets_between_commas),
     "orb": env.read("ORB_WEBHOOK_SECRETS", [], configuration.secrets_between_commas),
 }

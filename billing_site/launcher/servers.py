@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import psycopg
-from kombu import Connection
+from kombu.connection import Connection
 
 from billing_site import configuration
 from billing_site.launcher.errors import LauncherError

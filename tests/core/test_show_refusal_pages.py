@@ -20,7 +20,7 @@ FAILURES: dict[str, tuple[Exception, int]] = {
     "absent": (Http404("secret"), 404),
     "invisible": (errors.NotFoundError("There is nothing here that you can see."), 404),
     "denied": (PermissionDenied("secret"), 403),
-    "forbidden": (errors.ForbiddenError("You are a viewer."), 403),
+    "forbidden": (errors.ForbiddenError("You are a viewer.", explanation=[errors.Reason("role", "deny", "x")]), 403),
     "conflict": (errors.ConflictError("It has ended."), 409),
     "odd": (SuspiciousOperation("secret"), 400),
     "down": (OperationalError("secret"), 503),

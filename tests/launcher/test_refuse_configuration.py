@@ -158,7 +158,9 @@ json.dump(answers, sys.stdout)
 def problems(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, str]:
     """What the settings say of each case, read by one process of their own."""
     state = str(tmp_path_factory.mktemp("state"))
-    cases = [(case, {}) for case in ANYWHERE] + [(case, production()) for case in IN_PRODUCTION]
+    cases: list[tuple[Case, dict[str, str]]] = [(case, {}) for case in ANYWHERE] + [
+        (case, production()) for case in IN_PRODUCTION
+    ]
     environments = [
         {**others, "COUNTINGHOUSE_STATE_DIR": state, "PATH": os.defpath, variable: value}
         for (variable, value, _), others in cases

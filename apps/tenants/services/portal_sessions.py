@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import cast
 
 from django.db import transaction
 from django.urls import reverse
@@ -12,7 +13,7 @@ from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, FieldError, NotFoundError, UnprocessableError
 from apps.core.gate import require
-from apps.core.ids import OrganizationId, UserId, WorkspaceId
+from apps.core.ids import OrganizationId, ProductId, UserId, WorkspaceId
 from apps.core.mails import public_address
 from apps.tenants import events
 from apps.tenants.credentials import link_token_make, token_hash
@@ -40,7 +41,7 @@ def portal_session_create(
     """
     require(context, CREATE)
     workspace = workspace_with_organization(workspace_id)
-    user, product = User.objects.get(pk=user_id), Product.objects.get(pk=context.product_id)
+    user, product = User.objects.get(pk=user_id), Product.objects.get(pk=cast("ProductId", context.product_id))
     if workspace.organization.closed_at is not None:
         raise ConflictError("The organization is closed; nobody visits its pages.", code="organization_closed")
     if not user.is_active:

@@ -9,7 +9,7 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.forms import SetPasswordForm
 from django.http import HttpRequest
 
-from apps.tenants.forms import LONGEST_ADDRESS
+from apps.core.emails import LONGEST_EMAIL
 from apps.tenants.models import User
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class ForgotPasswordForm(forms.Form):
 
     email = forms.EmailField(
         label="E-mail address",
-        max_length=LONGEST_ADDRESS,
+        max_length=LONGEST_EMAIL,
         widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True, "spellcheck": "false"}),
         error_messages={
             "required": "Enter your e-mail address.",

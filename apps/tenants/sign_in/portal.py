@@ -15,13 +15,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from apps.core.errors import ForbiddenError, NotFoundError
+from apps.core.errors import ForbiddenError, NotFoundError, Reason
 from apps.core.mails import moment_in_zone
 from apps.core.observability.requests import current_request_id
 from apps.core.pages import refusal_response
 from apps.tenants.access import account_context
 from apps.tenants.links import VISIT_LASTS, LinkState
-from apps.tenants.models import SignInLink, User
+from apps.tenants.models import SignInLink
 from apps.tenants.selectors.links import link_by_token
 from apps.tenants.selectors.visits import Visit, visit_of
 from apps.tenants.services import portal_session_begin
@@ -107,7 +107,7 @@ class PortalSessionMiddleware:
             return self._over(request, visit)
         marked.visit = visit
         marked.way_back = WayBack(visit.product_name, visit.return_url, moment_in_zone(visit.ends_at, visit.time_zone))
-        cast("User", request.user).portal_workspace_id = visit.workspace_id
+        request.user.portal_workspace_id = visit.workspace_id
         return _outside(request, visit) or self.get_response(request)
 
     def _over(self, request: HttpRequest, visit: Visit | None) -> HttpResponseBase:
@@ -129,7 +129,8 @@ def _outside(request: HttpRequest, visit: Visit) -> HttpResponse | None:
         return refusal_response(
             request,
             ForbiddenError(
-                f"You came from {visit.product_name}. To change your account, sign out and sign in here yourself."
+                f"You came from {visit.product_name}. To change your account, sign out and sign in here yourself.",
+                explanation=[Reason("portal_session", "deny", "A session that a product began changes no account.")],
             ),
         )
     return refusal_response(request, NotFoundError("There is nothing here that you can see."))

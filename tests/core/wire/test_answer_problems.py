@@ -38,7 +38,7 @@ def database_error(state: str | None, kind: type[Exception] = OperationalError) 
 STATUS_OF: list[tuple[Exception, int, str]] = [
     (errors.MalformedRequestError("x"), 400, "malformed_request"),
     (errors.UnauthenticatedError("x"), 401, "not_authenticated"),
-    (errors.ForbiddenError("x"), 403, "not_allowed"),
+    (errors.ForbiddenError("x", explanation=[errors.Reason("x", "deny", "x")]), 403, "not_allowed"),
     (errors.NotFoundError("x"), 404, "not_found"),
     (errors.ConflictError("x"), 409, "state_conflict"),
     (errors.UnprocessableError("x"), 422, "impossible_value"),
