@@ -45,16 +45,7 @@ class Environment:
     ) -> Value:
         """The value that `parse` makes of the text. `in_production` refuses what only production must not have."""
         text = self.text(variable)
-        if not text:
-            return default
-        try:
-            value = parse(text)
-            if self.is_production and in_production is not None:
-                in_production(value)
-        except ValueError as error:
-            self.problems.append(f"{variable} {error}")
-            return default
-        return value
+        return self._parsed(variable, text, lambda: default, parse, in_production) if text else default
 
     def require(
         self,
@@ -66,12 +57,10 @@ class Environment:
         in_production: Rule[Value] | None = None,
     ) -> Value:
         """As `read`, of a variable without which production doesn't start. `default` is made only when it is needed."""
-        if self.text(variable):
-            before = len(self.problems)
-            value = self.read(variable, None, parse, in_production=in_production)
-            if len(self.problems) == before and value is not None:
-                return value
-        elif self.is_production:
+        text = self.text(variable)
+        if text:
+            return self._parsed(variable, text, default, parse, in_production)
+        if self.is_production:
             self.problems.append(f"{variable} is not set, and DJANGO_ENV=production has no default for it. {remedy}")
         return default()
 
@@ -93,10 +82,31 @@ class Environment:
             )
             return make()
 
+    def is_usable(self, variable: str) -> bool:
+        """Whether nothing was found wrong with the variable, so that another may be compared with it."""
+        return not any(problem.startswith(f"{variable} ") for problem in self.problems)
+
     def refuse_problems(self) -> None:
         """Raise `ConfigurationError` with every problem found so far."""
         if self.problems:
             raise ConfigurationError("\n".join(self.problems))
+
+    def _parsed(
+        self,
+        variable: str,
+        text: str,
+        default: Callable[[], Value],
+        parse: Callable[[str], Value],
+        in_production: Rule[Value] | None,
+    ) -> Value:
+        try:
+            value = parse(text)
+            if self.is_production and in_production is not None:
+                in_production(value)
+        except ValueError as error:
+            self.problems.append(f"{variable} {error}")
+            return default()
+        return value
 
     def _environment_name(self) -> str:
         """`DJANGO_ENV`; a typing error must not mean development."""

@@ -57,7 +57,7 @@ ALLOWED_HOSTS = env.require(
 PUBLIC_URL = env.require(
     "PUBLIC_URL",
     lambda: f"http://localhost:{env.text('PORT') or '8000'}",
-    public_url(ALLOWED_HOSTS),
+    public_url(ALLOWED_HOSTS if env.is_usable("DJANGO_ALLOWED_HOSTS") else ["*"]),
     remedy="Set it to the address at which people reach this installation, such as https://billing.example.com.",
     in_production=configuration.refuse_unencrypted_address,
 )

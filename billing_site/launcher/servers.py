@@ -51,7 +51,7 @@ def _broker_problem(url: str) -> str | None:
     if not url:
         return None
     try:
-        with Connection(url, connect_timeout=_PATIENCE_SECONDS) as broker:
+        with Connection(url, connect_timeout=_PATIENCE_SECONDS) as broker:  # type: ignore[no-untyped-call]
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=_PATIENCE_SECONDS)
             broker.default_channel  # noqa: B018 - opening the channel is what reaches a Redis-protocol broker
     except Exception as error:  # noqa: BLE001 - each transport has errors of its own

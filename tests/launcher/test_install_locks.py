@@ -172,9 +172,9 @@ def test_the_whole_lock_beside_newer_releases_of_all_of_it(python: Path, lock: s
         "--no-deps",
         "--require-hashes",
         "-r",
-        path,
+        str(path),
         "-d",
-        folder,
+        str(folder),
     ]
     subprocess.run(command, check=True)
     registry = Registry()

@@ -186,7 +186,8 @@ def test_a_setting_is_taken_or_refused_by_its_name(problems: dict[Case, str], ca
 
 def test_what_only_production_refuses_is_taken_elsewhere(problems: dict[Case, str], tmp_path: Path) -> None:
     taken = [case for case in IN_PRODUCTION if case[1] and case[:2] != ("DJANGO_ALLOWED_HOSTS", ".")]
-    environments = [{"COUNTINGHOUSE_STATE_DIR": str(tmp_path), case[0]: case[1]} for case in taken]
+    others = {"COUNTINGHOUSE_STATE_DIR": str(tmp_path), "DJANGO_ALLOWED_HOSTS": "billing.example.com"}
+    environments = [{**others, case[0]: case[1]} for case in taken]
     done = _python(["-c", _READ_EACH], {"COUNTINGHOUSE_STATE_DIR": str(tmp_path)}, asked=json.dumps(environments))
     assert json.loads(done.stdout) == [""] * len(taken)
 
