@@ -215,9 +215,23 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat-schedule")
 # --- Sign-in ------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {
+        "NAME": "apps.tenants.password_rules.PatternValidator",
+        # What anybody would try at this product's door (ASVS 5, 6.2.11).
+        "OPTIONS": {
+            "words": (
+                *("countinghouse", "counting", "billing", "backoffice", "office", "admin", "support", "staff"),
+                *("password", "passwort", "secret", "welcome", "letmein", "changeme", "credits", "invoice"),
+            )
+        },
+    },
 ]
 if IS_TEST:
     # Deliberately slow hashing is for real passwords; a test suite signs in a thousand times.
@@ -248,6 +262,8 @@ EMAIL_CONFIG = env.email_url(
     "EMAIL_URL", default=f"filemail:///{STATE_DIR / 'mail'}" if not IS_PRODUCTION else env.NOTSET
 )
 vars().update(EMAIL_CONFIG)
+if EMAIL_CONFIG["EMAIL_BACKEND"] == "django.core.mail.backends.filebased.EmailBackend":
+    EMAIL_BACKEND = "apps.core.outgoing.mail_files.PrivateFileBackend"
 DEFAULT_FROM_EMAIL = environment.required_in_production(
     "DEFAULT_FROM_EMAIL", "Countinghouse <billing@localhost>", "Set it to the sender of our e-mails."
 )
