@@ -69,8 +69,8 @@ class PatternValidator:
         if any(_rest(variant, words) < self._min_rest for variant in (text, text.translate(_LEET))):
             raise ValidationError(
                 "This password is easy to guess: it consists mostly of a sequence such as 12345 or qwerty, of "
-                "repetitions, or of words such as the product's name or your own. Use several words that have nothing to do with "
-                "each other.",
+                "repetitions, or of words such as the product's name or your own. Use several words that have nothing "
+                "to do with each other.",
                 code="password_has_pattern",
             )
 
