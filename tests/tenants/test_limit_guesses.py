@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from django.db import transaction
 from django.http import HttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from apps.core.wire.client_address import client_address
@@ -179,6 +179,15 @@ def test_each_door_counts_for_itself() -> None:
     for door in Door:
         pair = next(limit for limit in LIMITS[door] if limit.counted is Counted.PAIR)
         assert tries_until_refused("198.51.100.1", door=door) == pair.tries
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("form", [{}, {"username": "", "password": "x"}, {"username": ACCOUNT, "password": ""}])
+def test_a_form_without_address_or_password_is_no_guess_and_stops_nobody(form: dict[str, str]) -> None:
+    for path in ("/sign-in/", "/admin/login/"):
+        for _ in range(6):
+            assert Client().post(path, form).status_code == 200
+    assert not GuessCount.objects.exists()
 
 
 @pytest.mark.django_db

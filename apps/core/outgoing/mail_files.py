@@ -15,6 +15,8 @@ from django.core.mail.backends.filebased import EmailBackend
 class PrivateFileBackend(EmailBackend):
     """Makes its folder 0700 and its files 0600, whatever the umask."""
 
+    file_path: str
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         folder = Path(self.file_path)
