@@ -280,9 +280,23 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat-schedule")
 # --- Sign-in ------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {
+        "NAME": "apps.tenants.password_rules.PatternValidator",
+        # What anybody would try at this product's door (ASVS 5, 6.2.11).
+        "OPTIONS": {
+            "words": (
+                *("countinghouse", "counting", "billing", "backoffice", "office", "admin", "support", "staff"),
+                *("password", "passwort", "secret", "welcome", "letmein", "changeme", "credits", "invoice"),
+            )
+        },
+    },
 ]
 if IS_TEST:
     # Deliberately slow hashing is for real passwords; a test suite signs in a thousand times.
@@ -321,6 +335,8 @@ EMAIL_CONFIG = env.require(
     in_production=configuration.refuse_email_that_stays_here,
 )
 vars().update(EMAIL_CONFIG)
+if EMAIL_CONFIG["EMAIL_BACKEND"] == "django.core.mail.backends.filebased.EmailBackend":
+    EMAIL_BACKEND = "apps.core.outgoing.mail_files.PrivateFileBackend"
 DEFAULT_FROM_EMAIL = env.require(
     "DEFAULT_FROM_EMAIL",
     lambda: "Countinghouse <billing@localhost>",

@@ -6,7 +6,8 @@ Every place that checks a secret a person typed asks here first:
         ...  # check; raise whatever says that it was wrong
 
 A block that ends without an error gives the try back. Where a wrong secret is no error, use `begin_guess` and
-`end_well`. Unknown accounts are counted like known ones, so that no answer tells which is which.
+`end_well`; where each request counts, as for mails, `begin_guess` alone. Unknown accounts are counted like known ones,
+so that no answer tells which is which.
 """
 
 from __future__ import annotations

@@ -54,6 +54,7 @@ def spawn(
             cwd=folder,
             env=dict(environment),
             start_new_session=True,
+            umask=0o077,  # what the program writes is for its own user
             user=None if identity is None else identity.user,
             group=None if identity is None else identity.group,
             extra_groups=None if identity is None else [],

@@ -52,7 +52,7 @@ def faults_of(answer: Any, path: str) -> list[str]:
         "inline script": "script-src 'unsafe-inline'" in policy
         or ("unsafe" in policy and not path.startswith("/admin/")),
         "no-store": ("no-store" not in headers.get("Cache-Control", "")) and not has_file,
-        "robots": is_page and headers.get("X-Robots-Tag") != "noindex, nofollow",
+        "robots": headers.get("X-Robots-Tag") != "noindex, nofollow",
     }
     return [name for name, is_wrong in wrong.items() if is_wrong]
 

@@ -12,6 +12,7 @@ import pytest
 import time_machine
 from django.test import Client
 from django.urls import reverse
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.backoffice.sign_in.recovery_codes import recovery_codes_make
 from apps.core import clock
@@ -51,13 +52,13 @@ def at_old_password(client: Client, user: User, is_right: bool) -> Any:
 
 
 def at_code(client: Client, user: User, is_right: bool) -> Any:
-    device = user.totpdevice_set.first() or enrol(user)
+    device = TOTPDevice.objects.filter(user=user).first() or enrol(user)
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return client.post(CODE, {"code": code_of(device) if is_right else wrong_code_of(device)})
 
 
 def at_recovery(client: Client, user: User, is_right: bool) -> Any:
-    if not user.totpdevice_set.exists():
+    if not TOTPDevice.objects.filter(user=user).exists():
         enrol(user)
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     codes = recovery_codes_make(console_context(), user_id=UserId(user.pk)) if is_right else ["7KQD-M3XA-9TRE-2HWB"]
@@ -66,7 +67,7 @@ def at_recovery(client: Client, user: User, is_right: bool) -> Any:
 
 def at_new_codes(client: Client, user: User, is_right: bool) -> Any:
     sign_in(client, user)
-    device = user.totpdevice_set.get()
+    device = TOTPDevice.objects.get(user=user)
     return client.post(SETTINGS, {"code": code_of(device) if is_right else wrong_code_of(device)})
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 _CHUNK = 1 << 20
+_PATIENCE_SECONDS = 60
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = b"content-length:"
 
@@ -74,7 +75,10 @@ class _Connection:
 def run(
     port: int, seconds: float, connections: int, next_request: Callable[[], bytes], *, to_the_end: bool = False
 ) -> Round:
-    """Keep so many connections busy for so long; `to_the_end` counts what is answered afterwards, with its time."""
+    """Keep so many connections busy for so long, and until the first answer, so that every rate is above zero.
+
+    `to_the_end` counts what is answered afterwards, with its time.
+    """
     selector = selectors.DefaultSelector()
     opened = [_Connection(port) for _ in range(connections)]
     statuses: dict[int, int] = {}
@@ -83,7 +87,7 @@ def run(
             selector.register(connection.socket, selectors.EVENT_READ, connection)
             connection.send(next_request())
         started = now = time.perf_counter()
-        while now - started < seconds:
+        while now - started < seconds or (not statuses and now - started < _PATIENCE_SECONDS):
             for key, _ in selector.select(1.0):
                 status = key.data.receive()
                 if status is not None:

@@ -26,14 +26,7 @@ _CPU = "application CPU per consume / bare view"
 def print_table(of: Callable[[str], float | None]) -> int:
     """Print every ratio and every side; 1 where something does not reach what it must."""
     print(f"\n{'ratio':<48} {'must reach':>11} {'aim':>6} {'measured':>9}")
-    missed = 0
-    for title, above, below, must, aim in ROWS:
-        over, under = of(above), of(below)
-        if over is None or under is None:
-            print(f"{title:<48} {must:>11} {aim:>6} {'not run':>9}")
-            continue
-        missed += over / under < must
-        print(f"{title:<48} {must:>11} {aim:>6} {over / under:>9.2f}{'' if over / under >= must else '  MISSED'}")
+    missed = sum(_print_ratio(row, of(row[1]), of(row[2])) for row in ROWS)
     cpu, floor = of("cpu consume") or 0.0, of("cpu bare") or 1.0
     missed += cpu / floor > 5
     print(f"{_CPU:<48} {'at most 5':>11} {3:>6} {cpu / floor:>9.2f}{'' if cpu / floor <= 5 else '  MISSED'}")
@@ -44,6 +37,21 @@ def print_table(of: Callable[[str], float | None]) -> int:
         if rate is not None:
             print(f"  {name:<32} {rate:>10,.0f} a second" + (f"   {used:>7,.0f} µs CPU a request" if used else ""))
     return 1 if missed else 0
+
+
+def _print_ratio(row: tuple[str, str, str, float, float], over: float | None, under: float | None) -> int:
+    """One ratio; 1 where it does not reach what it must, or where its floor did nothing in its time."""
+    title, _, _, must, aim = row
+    beginning = f"{title:<48} {must:>11} {aim:>6}"
+    if over is None or under is None:
+        print(f"{beginning} {'not run':>9}")
+        return 0
+    if not under:
+        print(f"{beginning} {'too short':>9}  MISSED")
+        return 1
+    is_missed = over / under < must
+    print(f"{beginning} {over / under:>9.2f}{'  MISSED' if is_missed else ''}")
+    return int(is_missed)
 
 
 def _print_rows(ours: float | None, theirs: float | None) -> int:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import time
+from threading import Thread
 
-from tests.benchmarks.table import ROWS
+import pytest
+
+from tests.benchmarks import load
+from tests.benchmarks.table import ROWS, print_table
 
 _PEERS = ("django-hordak", "dj-stripe")
 
@@ -22,3 +28,32 @@ def test_the_quick_bench_measures_every_side_of_our_own() -> None:
     for title, *_ in ROWS:
         [line] = [line for line in lines if line.startswith(title)]
         assert ("not run" in line) is any(peer in title for peer in _PEERS), line
+
+
+def test_a_side_that_did_nothing_in_its_time_is_told_and_breaks_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """On a busy machine a side may do nothing in the tenth of a second that the quick bench gives it."""
+    assert print_table(lambda name: 0.0) == 1
+    printed = capsys.readouterr().out
+    assert printed.count("too short  MISSED") == len(ROWS)
+    assert "asserted by make test" in printed
+
+
+def slow_server(seconds: float) -> int:
+    """A server that takes so long for each answer; its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with listener, connection:
+            while connection.recv(4096):
+                time.sleep(seconds)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    Thread(target=serve, daemon=True).start()
+    return int(listener.getsockname()[1])
+
+
+def test_a_round_lasts_until_the_first_answer() -> None:
+    port, request = slow_server(0.3), load.request_bytes("/", b"", method="GET")
+    done = load.run(port, 0.01, 1, lambda: request)
+    assert done.only(200).rate > 0

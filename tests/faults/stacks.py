@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import os
+import random
 import shlex
 import shutil
 import signal
@@ -13,12 +15,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import gettempdir
 
 from billing_site.launcher import processes
 from billing_site.launcher.children import MARK
 from billing_site.launcher.places import PROJECT
 
 _PATIENCE_SECONDS = 120
+_PORTS = range(20_000, 30_000)
+_RESERVATIONS: list[int] = []
 
 
 class Stack:
@@ -130,9 +135,26 @@ class Stack:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody takes between this call and the start of the server that it is for.
+
+    Below the range from which the system gives ports to connections that go out, and reserved by a lock on a file that
+    lasts as long as this process, so that tests that run at the same time choose different ones.
+    """
+    folder = Path(gettempdir()) / f"countinghouse-test-ports-{os.geteuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+        reservation = os.open(folder / str(port), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(reservation, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            os.close(reservation)
+            continue
+        _RESERVATIONS.append(reservation)
+        return port
+    raise AssertionError(f"No port from {_PORTS.start} to {_PORTS.stop - 1} is free.")
 
 
 def wait_until(holds: Callable[[], bool], explain: Callable[[], str] = str) -> None:

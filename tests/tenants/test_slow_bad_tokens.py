@@ -200,6 +200,7 @@ def test_good_and_bad_tokens_at_the_same_moment(monkeypatch: pytest.MonkeyPatch)
     statuses = mixed_storm(place, good)
     assert (len(statuses), set(statuses)) == (180, {200})
     monkeypatch.setattr(ServiceTokenAuthentication, "authenticate", ask_the_address_first)
+    flood(place)
     assert 429 in mixed_storm(place, good)
 
 

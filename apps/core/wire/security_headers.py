@@ -20,6 +20,7 @@ _ALWAYS = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", settings.SECURE_REFERRER_POLICY),
+    ("X-Robots-Tag", "noindex, nofollow"),
 )
 _CSP, _CACHE = "Content-Security-Policy", "Cache-Control"
 
@@ -38,10 +39,8 @@ class SecurityHeadersMiddleware:
                 headers[name] = value
         if not headers.get("Content-Type", "").startswith("text/html"):
             headers[_CSP] = POLICY_OF_DATA
-        else:
-            headers["X-Robots-Tag"] = "noindex, nofollow"
-            if _CSP not in headers:
-                headers[_CSP] = POLICY_OF_PAGES
+        elif _CSP not in headers:
+            headers[_CSP] = POLICY_OF_PAGES
         is_file = request.path_info.startswith(settings.STATIC_URL) and response.status_code < 400  # noqa: PLR2004
         if not is_file and "no-store" not in headers.get(_CACHE, ""):
             headers[_CACHE] = "no-store"

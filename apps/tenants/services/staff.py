@@ -35,9 +35,9 @@ def staff_create(
     user = User.objects.select_for_update(no_key=True).filter(email=email).first()
     is_created = user is None
     user = user or User(email=email)
-    guard_password(password, user)
     before = {"roles": sorted(user.groups.values_list("name", flat=True))} if not is_created else {}
     user.name = name or user.name
+    guard_password(password, user)
     user.is_staff = True
     user.set_password(password)
     user.save()

@@ -15,6 +15,7 @@ from urllib.parse import urljoin
 import requests
 
 from tests.counterparts.environments import node_environment
+from tests.faults.stacks import free_port
 
 CLIENT_ID, CLIENT_SECRET = "countinghouse-test", "stand-in-client-secret-7f3a"
 _STARTS_WITHIN = 30
@@ -72,7 +73,7 @@ def google_stand_in(
 ) -> Iterator[GoogleStandIn]:
     """Run the server on a free port until the block is left."""
     node, folder = node_environment(Path(__file__).parent)
-    port = _free_port()
+    port = free_port()
     issuer = f"http://127.0.0.1:{port}"
     settings = {
         "issuer": issuer,
@@ -96,13 +97,6 @@ def google_stand_in(
     finally:
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:
