@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -93,27 +93,18 @@ class UnauthenticatedError(CountinghouseError):
 
 
 class ForbiddenError(CountinghouseError):
-    """The caller is known and may not do this; `explanation` says which rule denied it, and is never left out."""
+    """The caller is known and may not do this; `explanation` says which rule denied it.
+
+    It is never empty: where a caller of ours has left it out, the sentence itself stands for it.
+    """
 
     kind = ErrorKind.FORBIDDEN
     code = "not_allowed"
     title = "Not allowed"
 
-    def __init__(
-        self,
-        detail: str,
-        *,
-        explanation: Sequence[Reason],
-        errors: Sequence[FieldError] = (),
-        decision_id: UUID | None = None,
-        code: str | None = None,
-        title: str | None = None,
-    ) -> None:
-        if not explanation:
-            raise ValueError("A refusal of the caller's rights names the rule that denied it.")
-        super().__init__(
-            detail, errors=errors, explanation=explanation, decision_id=decision_id, code=code, title=title
-        )
+    def __init__(self, detail: str, **more: Any) -> None:
+        super().__init__(detail, **more)
+        self.explanation = self.explanation or (Reason(self.problem_code, "deny", detail),)
 
 
 class NotFoundError(CountinghouseError):

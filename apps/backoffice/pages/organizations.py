@@ -106,7 +106,6 @@ class OrganizationAdmin(StaffAdmin[Organization]):
 
     def panels(self, request: HttpRequest, record: Organization) -> list[Panel]:
         workspaces = Workspace.objects.filter(organization=record).order_by("slug")
-        members = Membership.objects.filter(organization=record).select_related("user").order_by("user_id")
         relations = (
             ProductRelation.objects.filter(organization=record).select_related("product").order_by("product__slug")
         )
@@ -120,20 +119,7 @@ class OrganizationAdmin(StaffAdmin[Organization]):
                 link=list_url(Workspace, organization=record.pk),
                 icon="workspaces",
             ),
-            panel_of(
-                "Members",
-                ("Person", "Role", "Told by", "Role since"),
-                members,
-                lambda row: (
-                    record_link(row.user),
-                    badge(row.get_role_display()),
-                    row.get_origin_display(),
-                    moment(row.role_changed_at),
-                ),
-                empty="Nobody belongs to this organization.",
-                link=list_url(Membership, organization=record.pk),
-                icon="group",
-            ),
+            _members_panel(record),
             panel_of(
                 "Products that may speak of it",
                 ("Product", "Why", "Since"),
@@ -145,6 +131,24 @@ class OrganizationAdmin(StaffAdmin[Organization]):
             _drift_panel(record),
             *changes_of_organization(request, record.pk),
         ]
+
+
+def _members_panel(record: Organization) -> Panel:
+    members = Membership.objects.filter(organization=record).select_related("user").order_by("user_id")
+    return panel_of(
+        "Members",
+        ("Person", "Role", "Told by", "Role since"),
+        members,
+        lambda row: (
+            record_link(row.user),
+            badge(row.get_role_display()),
+            row.get_origin_display(),
+            moment(row.role_changed_at),
+        ),
+        empty="Nobody belongs to this organization.",
+        link=list_url(Membership, organization=record.pk),
+        icon="group",
+    )
 
 
 def _drift_panel(record: Organization) -> Panel:

@@ -55,16 +55,7 @@ def job_run_request(
     require(context, definition.operation)
     organization_id = organization_id or context.organization_id
     with transaction.atomic():
-        run = _new_run(
-            context,
-            definition,
-            slot=f"manual:{uuid.uuid4()}",
-            organization_id=organization_id,
-            include_demo=include_demo,
-        )
-        if organization_id is not None and not include_demo and is_demo(organization_id):
-            _skip(run, SKIPPED_DEMO)
-        run.save(force_insert=True)
+        run = _run_by_hand(context, definition, organization_id, include_demo=include_demo)
         audit_append(
             context,
             event=JOB_REQUESTED,
@@ -78,6 +69,17 @@ def job_run_request(
         # The console carries it out itself, in its own process.
         if run.status == JobRunStatus.QUEUED and context.authorization_source is not AuthorizationSource.CONSOLE:
             hint_after_commit(RUN_TASK, str(run.pk), job=run.name)
+    return run
+
+
+def _run_by_hand(
+    context: ExecutionContext, definition: JobDefinition, organization_id: UUID | None, *, include_demo: bool
+) -> JobRun:
+    slot = f"manual:{uuid.uuid4()}"
+    run = _new_run(context, definition, slot=slot, organization_id=organization_id, include_demo=include_demo)
+    if organization_id is not None and not include_demo and is_demo(organization_id):
+        _skip(run, SKIPPED_DEMO)
+    run.save(force_insert=True)
     return run
 
 

@@ -61,6 +61,12 @@ def member_upsert(
         _guard_grant(context)
     if membership is None:
         return _first_report(context, organization, user_id, role, moment)
+    return _later_report(context, membership, role, moment)
+
+
+def _later_report(
+    context: ExecutionContext, membership: Membership, role: MembershipRole, moment: datetime
+) -> Upserted[Membership]:
     verdict = _verdict(context, membership, role, moment)
     if verdict is Verdict.NOT_THEIRS:
         owner_report_keep(context, membership=membership, role=role, changed_at=moment)
