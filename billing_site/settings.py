@@ -10,7 +10,7 @@ from django.urls import reverse_lazy
 
 from apps.backoffice.theme import UNFOLD as UNFOLD  # noqa: PLC0414 - it is a setting
 from apps.core.observability.log_setup import set_up_logs
-from apps.core.postgresql.limits import Work, connection_options
+from apps.core.postgresql.limits import Work, database_settings
 from apps.core.wire.openapi import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS  # noqa: PLC0414 - it is a setting
 from billing_site import beat, environment, queues, work
 from billing_site.environment import ENVIRONMENT, IS_PRODUCTION, env
@@ -140,23 +140,13 @@ DATABASE_URL = environment.required_in_production(
     "DATABASE_URL", places.database_url(), "Set it to postgres://user:password@host/name."
 )
 KIND_OF_WORK = work.kind
-_url = env.db_url_config(DATABASE_URL)
-# True where the database's roles bring the timeouts (manage.py database_roles); else each connection sends them.
-_roles_bring_timeouts = env.bool("DATABASE_ROLES_SET_TIMEOUTS", default=False)
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": {
-        **_url,
-        "ENGINE": "apps.core.postgresql",
-        "OPTIONS": {
-            **connection_options(Work(KIND_OF_WORK), sends_timeouts=not _roles_bring_timeouts),
-            **_url.get("OPTIONS", {}),
-        },
-        # A cursor on the server does not outlive its transaction behind a pooler; long lists are read in pieces.
-        "DISABLE_SERVER_SIDE_CURSORS": True,
-        # A new connection each request costs 6.7 times as much (spec 11, Speed).
-        "CONN_MAX_AGE": None,
-        "CONN_HEALTH_CHECKS": True,
-    }
+    "default": database_settings(
+        env.db_url_config(DATABASE_URL),
+        Work(KIND_OF_WORK),
+        # True: the roles bring the timeouts (manage.py database_roles). False: each connection sends them.
+        sends_timeouts=not env.bool("DATABASE_ROLES_SET_TIMEOUTS", default=False),
+    )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # A row version is a copy of a row whose values were checked; the choices stay with the record.
