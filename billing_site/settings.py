@@ -13,7 +13,7 @@ from django.urls import reverse_lazy
 
 from apps.backoffice.theme import UNFOLD as UNFOLD  # noqa: PLC0414 - it is a setting
 from apps.core.observability.log_setup import set_up_logs
-from apps.core.postgresql.limits import Work, connection_options
+from apps.core.postgresql.limits import Work, database_settings
 from apps.core.wire.openapi import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS  # noqa: PLC0414 - it is a setting
 from billing_site import beat, configuration, queues, work
 from billing_site.environment import Environment
@@ -174,28 +174,18 @@ TEMPLATES = [
 # --- Database -----------------------------------------------------------------------------------------------------
 DATABASE_URL = env.text("DATABASE_URL") or places.database_url()
 KIND_OF_WORK = work.kind
-_url = env.require(
-    "DATABASE_URL",
-    lambda: configuration.database(places.database_url()),
-    configuration.database,
-    remedy=f"Set it to {configuration.DATABASE_FORM}.",
-)
-# True where the database's roles bring the timeouts (manage.py database_roles); else each connection sends them.
-_roles_bring_timeouts = env.read("DATABASE_ROLES_SET_TIMEOUTS", False, configuration.flag)
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": {
-        **_url,
-        "ENGINE": "apps.core.postgresql",
-        "OPTIONS": {
-            **connection_options(Work(KIND_OF_WORK), sends_timeouts=not _roles_bring_timeouts),
-            **_url.get("OPTIONS", {}),
-        },
-        # A cursor on the server does not outlive its transaction behind a pooler; long lists are read in pieces.
-        "DISABLE_SERVER_SIDE_CURSORS": True,
-        # A new connection each request costs 6.7 times as much (spec 11, Speed).
-        "CONN_MAX_AGE": None,
-        "CONN_HEALTH_CHECKS": True,
-    }
+    "default": database_settings(
+        env.require(
+            "DATABASE_URL",
+            lambda: configuration.database(places.database_url()),
+            configuration.database,
+            remedy=f"Set it to {configuration.DATABASE_FORM}.",
+        ),
+        Work(KIND_OF_WORK),
+        # True: the roles bring the timeouts (manage.py database_roles). False: each connection sends them.
+        sends_timeouts=not env.read("DATABASE_ROLES_SET_TIMEOUTS", False, configuration.flag),
+    )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # A row version is a copy of a row whose values were checked; the choices stay with the record.

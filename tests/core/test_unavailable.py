@@ -35,6 +35,7 @@ from apps.core.statements import fetch_all
 from apps.core.unavailability import is_away, is_unavailable
 from apps.core.wire.problems import problem_of
 from apps.tenants.tokens import forget_all
+from tests.core.elsewhere import elsewhere, run
 from tests.factories.tenants import make_product, make_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,11 +93,6 @@ def test_the_answer_to_each_error(error: Exception, status: int, away: bool) -> 
 
 
 # --- The same, from a real server ---------------------------------------------------------------------------------
-
-
-def run(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
 
 
 def a_slow_statement() -> None:
@@ -179,20 +175,6 @@ def too_many_connections() -> None:
             admin.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT -1')
 
 
-@contextlib.contextmanager
-def elsewhere(**changes: Any) -> Iterator[None]:
-    """The database lies somewhere else."""
-    connection.close()
-    before = dict(connection.settings_dict)
-    options = {name: value for name, value in before["OPTIONS"].items() if name != "host"}
-    connection.settings_dict.update(OPTIONS=options | {"connect_timeout": 2}, **changes)
-    try:
-        yield
-    finally:
-        connection.close()
-        connection.settings_dict.update(before)
-
-
 def no_server_there() -> None:
     with elsewhere(HOST="127.0.0.1", PORT="1"):
         run("SELECT 1")
@@ -267,93 +249,6 @@ def test_web_is_the_quickest_and_a_command_may_take_its_time() -> None:
     assert command.statement is None
     assert web.lock is not None
     assert web.lock < web.statement
-
-
-# --- A server that stays silent -------------------------------------------------------------------------------------
-
-
-class Valve:
-    """Stands before the server and hands everything on until it is shut; then it swallows everything."""
-
-    def __init__(self, target: str) -> None:
-        self.is_shut = threading.Event()
-        self._target = target
-        self._open: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        for opened in (self._listener, *self._open):
-            with contextlib.suppress(OSError):
-                opened.shutdown(socket.SHUT_RDWR)
-            opened.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                server = socket.socket(socket.AF_UNIX)
-                server.connect(self._target)
-                self._open += [client, server]
-                for source, target in ((client, server), (server, client)):
-                    threading.Thread(target=self._hand_on, args=(source, target), daemon=True).start()
-
-    def _hand_on(self, source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65_536):
-                if not self.is_shut.is_set():
-                    target.sendall(data)
-            target.shutdown(socket.SHUT_RDWR)
-
-
-@pytest.fixture
-def valve() -> Iterator[Valve]:
-    valve = Valve(f"{connection.settings_dict['OPTIONS']['host']}/.s.PGSQL.5432")
-    with elsewhere(HOST="127.0.0.1", PORT=str(valve.port)):
-        yield valve
-    valve.close()
-
-
-ASKED: dict[str, Callable[[], object]] = {
-    "Django's cursor": lambda: run("SELECT 1"),
-    "a hot statement": lambda: fetch_all("SELECT $1", ("x",)),
-}
-
-
-@pytest.mark.parametrize("asked", ASKED)
-def test_no_thread_waits_for_ever_for_a_server_that_says_nothing(valve: Valve, asked: str) -> None:
-    ASKED[asked]()
-    connection.connection.longest_wait = 1.0
-    valve.is_shut.set()
-    started = time.monotonic()
-    with pytest.raises(OperationalError) as silent:
-        ASKED[asked]()
-    assert time.monotonic() - started < 6
-    assert problem_of(silent.value).status == 503
-    valve.is_shut.clear()
-    ASKED[asked]()
-
-
-def test_control_without_the_watchdog_it_would_wait(valve: Valve) -> None:
-    run("SELECT 1")
-    connection.connection.longest_wait = None
-    valve.is_shut.set()
-    outcome: list[object] = []
-    raw = connection.connection
-
-    def ask() -> None:
-        with contextlib.suppress(psycopg.Error):
-            outcome.append(raw.execute("SELECT 1"))
-
-    waiting = threading.Thread(target=ask, daemon=True)
-    waiting.start()
-    waiting.join(3)
-    assert waiting.is_alive()
-    assert outcome == []
-    valve.close()  # the connection ends, and the wait with it
-    waiting.join(5)
-    assert not waiting.is_alive()
 
 
 PATHS = [

@@ -27,7 +27,9 @@ _ORDER = "COUNTINGHOUSE_TEST_KILL_ORDER"
 class WebServer:
     """granian with one worker, as `make run` starts it, in a process group of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str = "", application: str = "tests.faults.killable_wsgi") -> None:
+        self._database = database
+        self._application = application
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._order = folder / f"order-{self.port}"
@@ -46,14 +48,18 @@ class WebServer:
         command += ["--workers=1", "--blocking-threads=8", "--no-ws", "--no-access-log"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "tests.faults.killable_wsgi:application"],
+                [*command, f"{self._application}:application"],
                 cwd=PROJECT,
-                env={**os.environ, "DATABASE_URL": database_url(), _ORDER: str(self._order)},
+                env={**os.environ, "DATABASE_URL": self._database or database_url(), _ORDER: str(self._order)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+
+    def said(self) -> str:
+        """What it wrote."""
+        return self._log.read_text(encoding="utf-8")
 
     def is_up(self) -> bool:
         """Whether it answers."""
@@ -64,7 +70,7 @@ class WebServer:
 
     def wait_until_up(self) -> None:
         """Started again where it ended by itself, as a supervisor does: the server was seen to crash at its start."""
-        wait_until(self._is_up_or_started_again, lambda: self._log.read_text(encoding="utf-8"))
+        wait_until(self._is_up_or_started_again, self.said)
 
     def _is_up_or_started_again(self) -> bool:
         if self._process is not None and self._process.poll() is not None:

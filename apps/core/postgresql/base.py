@@ -71,6 +71,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def is_usable(self) -> bool:
         """Whether this session still may write: a server that became a standby answers, and takes nothing."""
-        if self.connection is not None and self.connection.info.parameter_status("in_hot_standby") == "on":
-            return False
+        if self.connection is not None:
+            said = self.connection.info.parameter_status
+            if "on" in {said("in_hot_standby"), said("default_transaction_read_only")}:
+                return False
         return bool(super().is_usable())
