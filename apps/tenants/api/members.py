@@ -66,6 +66,7 @@ class MemberView(ProductView):
         examples=(Example("member", answer=examples.MEMBER_READ),),
     )
     def get(self, request: Request, organization_id: UUID, user_id: UUID) -> Response:
+        """Read one membership."""
         self.context_for(request, in_url(organization_id))
         membership = membership_of(OrganizationId(organization_id), UserId(user_id))
         if membership is None:
@@ -82,6 +83,7 @@ class MemberView(ProductView):
 
     @documented(operation="members.remove", responses={204: None}, statuses=(404, 409))
     def delete(self, request: Request, organization_id: UUID, user_id: UUID) -> Response:
+        """End one membership."""
         context = self.context_for(request, in_url(organization_id))
         member_remove(context, organization_id=OrganizationId(organization_id), user_id=UserId(user_id))
         return Response(status=204)
