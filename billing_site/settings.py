@@ -139,6 +139,7 @@ MIDDLEWARE = [
     "apps.core.observability.requests.RequestIdMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "apps.core.input_text.InputTextMiddleware",
     "apps.core.wire.hot_path.HotPathMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

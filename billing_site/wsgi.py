@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
 from django.urls import get_resolver
+from django.utils.module_loading import import_string
 
 from apps.core.postgresql.probe import refuse_forgetful_pooler
 from billing_site import work
@@ -16,7 +17,8 @@ work.kind = "web"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
 exit_if_misconfigured()
 
-application = get_wsgi_application()
+django.setup(set_prefix=False)
+application = import_string("apps.core.input_text.InputTextHandler")()
 refuse_forgetful_pooler()
 # The routes with all that their views import, now rather than within the first request.
 len(get_resolver().url_patterns)

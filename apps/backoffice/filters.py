@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from apps.core.emails import email_to_find
+from apps.core.moments import MomentError, read_day
 from apps.tenants.models import Organization
 
 Params = dict[str, Any]
@@ -170,7 +171,7 @@ def days_filter(field: str, heading: str) -> type[StaffFilter]:
                     condition &= Q(**{f"{field}__gte": _midnight(first)})
                 if last is not None:
                     condition &= Q(**{f"{field}__lt": _midnight(last) + timedelta(days=1)})
-            except (ValueError, OverflowError):
+            except MomentError:
                 return None
             return condition
 
@@ -178,7 +179,7 @@ def days_filter(field: str, heading: str) -> type[StaffFilter]:
 
 
 def _day(text: str) -> date | None:
-    return date.fromisoformat(text) if text else None
+    return read_day(text) if text else None
 
 
 def _midnight(day: date) -> datetime:

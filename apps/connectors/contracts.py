@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict
 
 from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
 
-_MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])", re.ASCII)
+MONTH_PATTERN = r"(20[0-9]{2})-(0[1-9]|1[0-2])"
+_MONTH = re.compile(MONTH_PATTERN, re.ASCII)
 _LAST_FOUR_OF_AT_LEAST = 12
 MONTHS_A_YEAR = 12
 

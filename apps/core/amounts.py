@@ -17,10 +17,13 @@ PLACES = 6
 # 10^9 credits and 10^9 units: far beyond any account, and 9,000 of them still fit a BIGINT sum.
 LARGEST_AMOUNT = 10**9 * MICRO
 LARGEST_QUANTITY = 10**9 * MICRO
-# The text form, also shown in the OpenAPI document. ASCII digits only; no exponent, no leading zero, no bare dot.
+# The text form. ASCII digits only; no exponent, no leading zero, no bare dot.
 AMOUNT_PATTERN = r"-?(0|[1-9][0-9]*)(\.[0-9]{1,6})?"
-UNSIGNED_PATTERN = r"(0|[1-9][0-9]*)(\.[0-9]{1,6})?"
 _AMOUNT = re.compile(AMOUNT_PATTERN, re.ASCII)
+# The same within its bounds, as the OpenAPI document has it: more than 0 and at most 10^9, or 0.
+_PLACES_ABOVE_ZERO = "|".join("0" * zeros + f"[1-9][0-9]{{0,{PLACES - 1 - zeros}}}" for zeros in range(PLACES))
+POSITIVE_PATTERN = rf"([1-9][0-9]{{0,8}}(\.[0-9]{{1,6}})?|1000000000(\.0{{1,6}})?|0\.({_PLACES_ABOVE_ZERO}))"
+ZERO_PATTERN = r"0(\.0{1,6})?"
 _LONGEST_TEXT = 40
 
 # ISO 4217: the currencies whose minor unit is not a hundredth.

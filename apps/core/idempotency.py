@@ -30,6 +30,7 @@ from apps.core.failpoints import failpoint
 from apps.core.locks import lock_number
 from apps.core.models import IdempotencyRecord
 from apps.core.states import IdempotencyOutcome
+from apps.core.texts import LINE_REFUSED
 
 LONGEST_KEY = 255
 RETRY_AFTER_SECONDS = 1
@@ -238,7 +239,7 @@ def _object(body: Mapping[str, object]) -> dict[str, Plain]:
 
 
 def _check_key(key: str) -> None:
-    if not key or len(key) > LONGEST_KEY or not key.isprintable():
+    if not key or len(key) > LONGEST_KEY or LINE_REFUSED.search(key):
         raise MalformedRequestError(
             f"The idempotency key must be 1 to {LONGEST_KEY} printable characters.",
             errors=[FieldError("idempotency_key", "invalid_key", f"Send 1 to {LONGEST_KEY} printable characters.")],

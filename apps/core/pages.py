@@ -18,7 +18,7 @@ from apps.core.observability.requests import current_request_id
 from apps.core.unavailability import is_unavailable
 from apps.core.wire import problems
 
-_PROGRAM_PATHS = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
+PROGRAM_PATHS = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
 _OWN_PAGES = frozenset({400, 403, 404, 500, 503})
 
 
@@ -41,7 +41,7 @@ class RefusalPagesMiddleware:
 def refusal_response(request: HttpRequest, error: Exception) -> HttpResponse:
     """The answer to an error, in the form that this path's callers read."""
     answer = problems.problem_response(error)
-    return answer if request.path.startswith(_PROGRAM_PATHS) else page_of(answer.problem)
+    return answer if request.path.startswith(PROGRAM_PATHS) else page_of(answer.problem)
 
 
 def page_of(problem: problems.Problem) -> HttpResponse:
@@ -96,6 +96,6 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _answer(request: HttpRequest, problem: problems.Problem) -> HttpResponse:
-    if request.path.startswith(_PROGRAM_PATHS):
+    if request.path.startswith(PROGRAM_PATHS):
         return problems.ProblemResponse(problem)
     return page_of(problem)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from django.urls import path
-from drf_spectacular.views import SpectacularAPIView
 
 from apps.core import health
-from apps.core.wire.docs import ApiDocsView
+from apps.core.wire.docs import ApiDocsView, ApiSchemaView
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
-    path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/v1/schema/", ApiSchemaView.as_view(), name="schema"),
     path("api/v1/docs/", ApiDocsView.as_view(), name="api-docs"),
 ]

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django import forms
 
+from apps.core.form_fields import DayField
 from apps.credits.enums import EntryKind
 from apps.credits.selectors.statement import EntryFilter
 
@@ -18,13 +19,13 @@ class EntryFilterForm(forms.Form):
 
     kind = forms.ChoiceField(required=False, label="Kind")
     product = forms.ChoiceField(required=False, label="Product")
-    since = forms.DateField(
+    since = DayField(
         required=False,
         label="From",
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         error_messages={"invalid": "Write the day like 2026-04-30."},
     )
-    until = forms.DateField(
+    until = DayField(
         required=False,
         label="To",
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),

@@ -14,6 +14,7 @@ from apps.core import clock
 from apps.core.amounts import format_micro, round_to_quantum
 from apps.core.exports import csv_lines, harmless
 from apps.core.ids import OrganizationId
+from apps.core.moments import in_zone, zone_of
 from apps.core.wire.values import format_time
 from apps.credits.forms import EntryFilterForm
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant
@@ -31,7 +32,7 @@ from apps.credits.selectors.statement import (
 )
 from apps.credits.services import account_settle
 from apps.credits.wording import EntryLine, Names, line_of
-from apps.subscriptions.wording import day, days_from, zone_of
+from apps.subscriptions.wording import day, days_from
 from apps.tenants.pages import BillingPage
 
 PAGE_SIZE = 25
@@ -89,7 +90,7 @@ class CreditsPage(BillingPage):
         days = days_of_burn(account.pk, now=now, zone=self._zone, days=WINDOW_DAYS)
         available = account.balance - account.held + account.overdraft_limit
         first = first_spent_at(account.pk, now - timedelta(days=WINDOW_DAYS))
-        observed = (now.astimezone(self._zone).date() - first.astimezone(self._zone).date()).days + 1 if first else 0
+        observed = (now.astimezone(self._zone).date() - in_zone(first, self._zone).date()).days + 1 if first else 0
         pace = runway(available=available, burned=sum(found.total for found in days), observed_days=observed)
         return {
             "balance": format_micro(account.balance),

@@ -8,6 +8,7 @@ from datetime import datetime, tzinfo
 from uuid import UUID
 
 from apps.core.amounts import format_micro
+from apps.core.moments import in_zone
 from apps.credits.enums import EntryKind, UsageCategory
 from apps.credits.models import CreditEntry, CreditGrant
 from apps.subscriptions.wording import day
@@ -126,4 +127,4 @@ def _listed(parts: Sequence[str]) -> str:
 
 def moment(at: datetime, zone: tzinfo) -> str:
     """The moment for people: "3 April 2026, 14:05"."""
-    return f"{day(at, zone)}, {at.astimezone(zone):%H:%M}"
+    return f"{day(at, zone)}, {in_zone(at, zone):%H:%M}"

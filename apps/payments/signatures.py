@@ -10,9 +10,10 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from apps.core.errors import UnauthenticatedError
+from apps.core.moments import MomentError, read_iso_moment, read_seconds
 from apps.subscriptions.enums import Provider
 
 TOLERANCE = timedelta(minutes=5)
@@ -51,21 +52,26 @@ def _stripe(headers: Mapping[str, str], body: bytes) -> tuple[datetime, bytes, l
     given = [value for name, _, value in parts if name == "v1"]
     if len(times) != 1 or not _SECONDS.fullmatch(times[0]):
         raise BadSignatureError("The header Stripe-Signature is missing, or has no time.")
-    return datetime.fromtimestamp(int(times[0]), UTC), times[0].encode() + b"." + body, _hex(given)
+    return _moment(times[0]), times[0].encode() + b"." + body, _hex(given)
 
 
 def _orb(headers: Mapping[str, str], body: bytes) -> tuple[datetime, bytes, list[str]]:
     """`X-Orb-Signature: v1=<hex>[,v1=<hex>]` over `v1:<X-Orb-Timestamp>:<body>`."""
     stamp = headers.get("X-Orb-Timestamp", "")
     try:
-        moment = datetime.fromisoformat(stamp)
-    except ValueError as error:
+        moment = read_iso_moment(stamp)  # Orb's times are UTC and do not always say so
+    except MomentError as error:
         raise BadSignatureError("The header X-Orb-Timestamp is missing or no time.") from error
-    # Orb's times are UTC and do not always say so.
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     parts = [part.strip().partition("=") for part in re.split(r"[,\s]+", headers.get("X-Orb-Signature", ""))]
     given = [value for name, _, value in parts if name == "v1"]
     return moment, f"v1:{stamp}:".encode() + body, _hex(given)
+
+
+def _moment(seconds: str) -> datetime:
+    try:
+        return read_seconds(int(seconds))
+    except MomentError as error:
+        raise BadSignatureError("The time in the header Stripe-Signature lies beyond all bounds.") from error
 
 
 def _hex(given: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from django.db.models import Q
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
+from apps.core.moments import after
 from apps.payments.contracts import EventNews
 from apps.payments.enums import InvoiceStatus, ProviderSubscriptionStatus
 from apps.payments.models import GraceAnchor, ProviderCustomer, ProviderInvoice, ProviderSubscription
@@ -116,7 +117,7 @@ def _anchor(organization_id: OrganizationId, claim: PaymentClaim) -> None:
     config = payment_config_for_update(organization_id)
     if config is None or claim.unpaid_since is None or not is_in_grace(PaymentStatus(config.payment_status)):
         return
-    ends_at = claim.unpaid_since + grace_length(config.grace_period_days)
+    ends_at = after(claim.unpaid_since, grace_length(config.grace_period_days))
     GraceAnchor.objects.update_or_create(
         organization_id=organization_id, defaults={"anchored_at": claim.unpaid_since, "ends_at": ends_at}
     )

@@ -18,12 +18,13 @@ from apps.core import clock
 from apps.core.amounts import format_minor
 from apps.core.errors import ConflictError, CountinghouseError, UnavailableError, UnprocessableError
 from apps.core.ids import WorkspaceId
+from apps.core.moments import in_zone, zone_of
 from apps.payments.models import ProviderInvoice
 from apps.payments.selectors.invoices import invoices_of, is_overdue
 from apps.payments.services.checkout import checkout_obstacle, checkout_start, may_subscribe, portal_open
 from apps.subscriptions.models import Plan
 from apps.subscriptions.selectors.records import payment_config_of
-from apps.subscriptions.wording import day, days_from, zone_of
+from apps.subscriptions.wording import day, days_from
 from apps.tenants.pages import BillingPage
 
 PAGE = 24
@@ -171,7 +172,7 @@ def _page_number(request: HttpRequest) -> int:
 def _left(now: datetime, end: datetime, zone: tzinfo) -> str:
     if end <= now:
         return "The time to pay is over"
-    days = (end.astimezone(zone).date() - now.astimezone(zone).date()).days
+    days = (in_zone(end, zone).date() - in_zone(now, zone).date()).days
     return (
         "Today is the last day to pay" if days < 1 else "1 day left to pay" if days == 1 else f"{days} days left to pay"
     )

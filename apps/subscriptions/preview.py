@@ -24,6 +24,7 @@ from apps.core.context import ExecutionContext
 from apps.core.enums import LifecycleNeed, Role
 from apps.core.errors import ConflictError
 from apps.core.ids import OrganizationId, WorkspaceId
+from apps.core.moments import zone_of
 from apps.subscriptions.history import changes_between
 from apps.subscriptions.posture import banner_of
 from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision
@@ -34,7 +35,6 @@ from apps.subscriptions.selectors.records import (
     workspace_subscription_for_update,
 )
 from apps.subscriptions.snapshots import overlay_values, payment_config_values, subscription_values
-from apps.subscriptions.wording import zone_of
 from apps.tenants.models import Organization
 from apps.tenants.selectors.organizations import workspace_for_update
 

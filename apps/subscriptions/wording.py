@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from zoneinfo import ZoneInfo
 
 from apps.core.enums import LifecycleNeed, LifecycleState
+from apps.core.moments import in_zone
 from apps.subscriptions.enums import PaymentStatus, SubscriptionState, SubscriptionStatus
 from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision, LifecycleFacts
 
@@ -131,20 +131,15 @@ def words_of(facts: LifecycleFacts, decision: LifecycleDecision, *, zone: tzinfo
 
 def day(moment: datetime, zone: tzinfo) -> str:
     """The day of the moment in the zone: "3 April 2026"."""
-    local = moment.astimezone(zone)
+    local = in_zone(moment, zone)
     return f"{local.day} {local:%B %Y}"
 
 
 def days_from(now: datetime, moment: datetime, zone: tzinfo) -> str:
     """How many days of the calendar lie between: "today", "tomorrow", "in 3 days", "yesterday", "3 days ago"."""
-    days = (moment.astimezone(zone).date() - now.astimezone(zone).date()).days
+    days = (in_zone(moment, zone).date() - in_zone(now, zone).date()).days
     near = {0: "today", 1: "tomorrow", -1: "yesterday"}
     return near.get(days) or (f"in {days} days" if days > 0 else f"{-days} days ago")
-
-
-def zone_of(time_zone: str) -> tzinfo:
-    """The zone of an organization, whose name was checked when it was set."""
-    return ZoneInfo(time_zone)
 
 
 def _closed(facts: LifecycleFacts, zone: tzinfo) -> Cause:

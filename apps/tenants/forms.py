@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import cache
 from itertools import groupby
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest
 
 from apps.core.emails import LONGEST_EMAIL, email_to_find
+from apps.core.moments import zone_names
 from apps.tenants.brute_force import one_guess
 from apps.tenants.guess_limits import Door
 
@@ -75,7 +75,7 @@ class TimeZoneForm(forms.Form):
 
 @cache
 def _zones() -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
-    names = sorted(name for name in available_timezones() if name.partition("/")[0] in _REGIONS)
+    names = sorted(name for name in zone_names() if name.partition("/")[0] in _REGIONS)
     regions = groupby(names, key=lambda name: name.partition("/")[0])
     return (
         ("Universal", (("UTC", "UTC"),)),

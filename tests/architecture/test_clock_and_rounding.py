@@ -57,3 +57,42 @@ def test_the_check_finds_a_clock(line: str) -> None:
 @pytest.mark.parametrize("line", ["round(x, 2)", "float('1')", "x.quantize(y)", "models.FloatField()"])
 def test_the_check_finds_a_rounding(line: str) -> None:
     assert roundings(Source("made_up.py", line, ast.parse(line))) == ["made_up.py:1"]
+
+
+# Whatever else reads a moment from outside would bring a bound, a zone and errors of its own.
+READERS = {"fromisoformat", "fromtimestamp", "utcfromtimestamp", "strptime", "parse_datetime", "parse_date", "mktime"}
+FIELDS = {"DateField", "DateTimeField", "SplitDateTimeField", "SelectDateWidget"}
+ZONE_READERS = {"available_timezones", "ZoneInfo"}
+MOMENT_READERS = ("apps/core/moments.py", "apps/core/form_fields.py")
+# They read what they wrote themselves: a signed or sealed text, a row version, the audit log.
+OF_OUR_OWN = (
+    "apps/connectors/google/stored.py",
+    "apps/subscriptions/preview.py",
+    "apps/subscriptions/snapshots.py",
+    "apps/backoffice/workspace/changes.py",
+)
+
+
+def moment_reads(source: Source) -> list[str]:
+    found = []
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Attribute):
+            is_form_field = isinstance(node.value, ast.Name) and node.value.id == "forms" and node.attr in FIELDS
+            if node.attr in READERS or is_form_field:
+                found.append(f"{source.path}:{node.lineno}")
+        if isinstance(node, ast.Name) and node.id in READERS | ZONE_READERS:
+            found.append(f"{source.path}:{node.lineno}")
+    return found
+
+
+def test_only_the_readers_of_moments_read_moments_days_and_zones() -> None:
+    found = [where for source in sources("apps") for where in moment_reads(source)]
+    assert [where for where in found if not where.startswith((*MOMENT_READERS, *OF_OUR_OWN))] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["datetime.fromisoformat(text)", "datetime.fromtimestamp(1, UTC)", "forms.DateField()", "ZoneInfo(name)"],
+)
+def test_the_check_finds_a_reader(line: str) -> None:
+    assert moment_reads(Source("made_up.py", line, ast.parse(line))) == ["made_up.py:1"]

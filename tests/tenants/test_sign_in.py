@@ -41,7 +41,6 @@ ELSEWHERE = (
     "/sign-out/",
     "billing/",
     "",
-    "\0/billing/",
 )
 OURS = ("/billing/", "/billing/northwind/settings/", "/billing/northwind/settings/?month=2026-04&x=//evil.example")
 
@@ -189,6 +188,6 @@ def test_pages_of_the_sign_in_are_kept_by_nobody_and_bring_no_code_of_their_own(
 
 
 def test_a_password_that_could_be_no_text_is_refused_calmly() -> None:
-    assert give(Client(), "a\0b@example.com", "\0").status_code == 200
+    assert give(Client(), "a\0b@example.com", "\0").status_code == 400
     assert give(Client(), "x" * 5000 + "@example.com", "y" * 5000).status_code == 200
     assert give(Client(headers={"User-Agent": "z" * 5000}), "nobody@example.com").status_code == 200

@@ -10,6 +10,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from apps.backoffice.credits.verbs import CreditForm
 from apps.core.amounts import MalformedNumberError, NumberOutOfRangeError, parse_amount
+from apps.core.form_fields import DayField
 from apps.credits.enums import GrantType
 
 DEFAULT_PRIORITY = 100
@@ -37,10 +38,10 @@ class AmountField(forms.CharField):
         return amount
 
 
-def day_field(label: str, hint: str) -> forms.DateField:
+def day_field(label: str, hint: str) -> DayField:
     """A day in UTC, by the browser's own picker."""
     widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
-    return forms.DateField(label=label, required=False, help_text=hint, widget=widget)
+    return DayField(label=label, required=False, help_text=hint, widget=widget)
 
 
 class GrantForm(CreditForm):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -107,7 +107,7 @@ class PolicyForms:
     def effective_from(self) -> datetime | None:
         """From when on; None: now."""
         moment: datetime | None = self.draft.cleaned_data["effective_from"]
-        return moment.astimezone(UTC) if moment else None
+        return moment
 
     def reason(self) -> str:
         """Why."""

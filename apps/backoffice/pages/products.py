@@ -43,6 +43,7 @@ from apps.backoffice.panels import Fact, Panel, panel_of
 from apps.backoffice.staff import acting_context, may, require_may
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core.enums import DEFAULT_PRODUCT_SCOPES, Scope
+from apps.core.form_fields import DayField
 from apps.core.ids import OrganizationId, ProductId
 from apps.tenants.enums import BillingMode, TokenKind
 from apps.tenants.models import Product, ProductRelation, ServiceToken
@@ -65,7 +66,7 @@ class CreateTokenForm(ReasonForm):
         initial=[scope.value for scope in DEFAULT_PRODUCT_SCOPES],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
-    expires_on = forms.DateField(
+    expires_on = DayField(
         label="Last day",
         required=False,
         help_text="In UTC. Leave empty for a token that does not expire.",

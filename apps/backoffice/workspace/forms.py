@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from apps.backoffice.actions import ReasonForm
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.core.amounts import format_minor
+from apps.core.form_fields import MomentField
 from apps.subscriptions.contracts import Period
 from apps.subscriptions.ids import PlanId
 from apps.subscriptions.models import Plan
@@ -31,11 +32,9 @@ class MomentInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]  # Unfold c
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M") if isinstance(value, datetime) else str(value or "")
 
 
-def moment_field(label: str, *, required: bool = True, hint: str = "") -> forms.DateTimeField:
+def moment_field(label: str, *, required: bool = True, hint: str = "") -> MomentField:
     """A moment, typed in UTC."""
-    return forms.DateTimeField(
-        label=label, required=required, help_text=f"{_IN_UTC} {hint}".strip(), widget=MomentInput()
-    )
+    return MomentField(label=label, required=required, help_text=f"{_IN_UTC} {hint}".strip(), widget=MomentInput())
 
 
 def choice_field(label: str, choices: Any = (), *, required: bool = True, hint: str = "") -> forms.ChoiceField:

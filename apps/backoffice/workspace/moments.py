@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from apps.core.moments import MomentError, read_iso_moment
 from apps.tenants.models import Workspace
 
 
@@ -23,9 +24,8 @@ def asked_moment(text: str, workspace: Workspace, now: datetime) -> AskedMoment:
     if not text:
         return AskedMoment()
     try:
-        moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+        moment = read_iso_moment(text)
+    except MomentError:
         return AskedMoment(text, problem="That is no day and time. This is how it is now.")
     if moment > now:
         return AskedMoment(text, problem="That moment is still to come. This is how it is now.")

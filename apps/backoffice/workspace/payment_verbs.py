@@ -12,6 +12,7 @@ from apps.backoffice.workspace.forms import VerbForm, choice_field, moment_field
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.backoffice.workspace.verbs import Refusal, Run, Verb
 from apps.core.context import ExecutionContext
+from apps.core.moments import after
 from apps.subscriptions.contracts import (
     EndGrace,
     ExtendGrace,
@@ -56,7 +57,7 @@ class ExtendGraceForm(VerbForm):
 
     def prepare(self) -> None:
         end = self.subject.facts.grace_period_end_at
-        self.fields["until"].initial = end + _WEEK if end else None
+        self.fields["until"].initial = after(end, _WEEK) if end else None
 
 
 class LeaveManualForm(VerbForm):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
+from apps.connectors.contracts import MONTH_PATTERN, Month
 from apps.connectors.enums import SyncStatus, SyncTrigger
 from apps.connectors.models import SyncRun
 from apps.connectors.sync.requests import SyncAnswer
@@ -12,11 +13,30 @@ from apps.core.wire.fields import StrictCharField, StrictChoiceField, StrictInte
 from apps.core.wire.serializers import AnswerSerializer, StrictSerializer
 from apps.core.wire.values import StrictTimeField
 
+AUTO = "auto"
+
+
+class MonthField(StrictCharField):
+    """`auto`, or a month; any other text is an impossible value."""
+
+    impossible_codes = StrictCharField.impossible_codes | {"impossible_value"}
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "impossible_value": "must be `auto`, or a month such as `2026-04`.",
+    }
+
+    def to_internal_value(self, data: Any) -> Month | None:
+        text = super().to_internal_value(data)
+        try:
+            return None if text == AUTO else Month.read(text)
+        except ValueError:
+            self.fail("impossible_value")
+
+    def wire_schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^({AUTO}|{MONTH_PATTERN})$"}
+
 
 class SyncBody(StrictSerializer):
-    month = StrictCharField(
-        most=7, help_text="`auto`: every month that is due. `2026-04`: that month, which reopens a final one."
-    )
+    month = MonthField(help_text="`auto`: every month that is due. `2026-04`: that month, which reopens a final one.")
 
 
 class QueuedRunAnswer(AnswerSerializer):

@@ -22,7 +22,6 @@ from apps.connectors.api.sync_bodies import (
     queued_values,
     sync_run_values,
 )
-from apps.connectors.contracts import Month
 from apps.connectors.ids import ConnectorId, SyncRunId
 from apps.connectors.models import Connector
 from apps.connectors.selectors.connectors import connector_of
@@ -30,17 +29,15 @@ from apps.connectors.selectors.syncs import sync_run_of
 from apps.connectors.sync.gate import require_operation
 from apps.connectors.sync.requests import sync_request
 from apps.core.context import ExecutionContext
-from apps.core.errors import FieldError, NotFoundError, UnauthenticatedError, UnprocessableError
+from apps.core.errors import NotFoundError, UnauthenticatedError
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.observability.requests import current_request_id
-from apps.core.wire.schema import Example, documented
+from apps.core.wire.schema import BEARER, CRON, SESSION, Example, documented
 from apps.core.wire.views import InternalView
 from apps.tenants.access import api_context, job_context
 from apps.tenants.authentication import CronOrUserAuthentication
 from apps.tenants.contracts import CronCaller, NamedTenant, Person, ProductCaller
 from apps.tenants.permissions import operation_name
-
-AUTO = "auto"
 
 
 class KnownCaller(BasePermission):
@@ -98,6 +95,7 @@ class ConnectorSyncsView(SyncEndpoint):
         request=SyncBody,
         responses={202: SyncAnswerBody},
         statuses=(404, 409),
+        callers=(BEARER, CRON, SESSION),
         examples=(
             Example("what is due", request=examples.AUTO, answer=examples.QUEUED),
             Example("one month", request=examples.BY_NAME),
@@ -110,8 +108,7 @@ class ConnectorSyncsView(SyncEndpoint):
         except NotFoundError as error:
             raise _hidden_from_people(request, error) from None
         context = self.context_in(request, connector)
-        month = _month_of(body["month"])
-        answers = sync_request(context, connector_id=ConnectorId(connector_id), month=month)
+        answers = sync_request(context, connector_id=ConnectorId(connector_id), month=body["month"])
         return Response(SyncAnswerBody(queued_values(answers)).data, status=202)
 
 
@@ -125,6 +122,7 @@ class SyncRunView(SyncEndpoint):
         operation_id="sync_run_read",
         responses={200: SyncRunAnswer},
         statuses=(404,),
+        callers=(BEARER, CRON, SESSION),
         examples=(Example("sync run", answer=examples.RUN),),
     )
     def get(self, request: Request, sync_run_id: UUID) -> Response:
@@ -134,15 +132,3 @@ class SyncRunView(SyncEndpoint):
             raise _hidden_from_people(request, error) from None
         self.context_in(request, run.connector)
         return Response(SyncRunAnswer(sync_run_values(run)).data)
-
-
-def _month_of(text: str) -> Month | None:
-    if text == AUTO:
-        return None
-    try:
-        return Month.read(text)
-    except ValueError:
-        sentence = "must be `auto`, or a month such as `2026-04`."
-        raise UnprocessableError(
-            f"month: {sentence}", errors=[FieldError("month", "impossible_value", sentence)]
-        ) from None

@@ -56,6 +56,7 @@ class ConnectorsView(ProductView):
         examples=(Example("connectors", answer=examples.PAGE),),
     )
     def get(self, request: Request, workspace_id: UUID) -> Response:
+        """List the connectors of a workspace."""
         self._context(request, WorkspaceId(workspace_id))
         asked = page_request(request, f"connectors:{workspace_id}")
         page = page_of(connectors().filter(workspace=workspace_id), asked, ("created_at", "id"))
@@ -73,6 +74,7 @@ class ConnectorsView(ProductView):
         ),
     )
     def post(self, request: Request, workspace_id: UUID) -> Response:
+        """Make a connector in a workspace."""
         body = self.read(ConnectorBody, request)
         context = self._context(request, WorkspaceId(workspace_id))
         wish = ConnectorWish(

@@ -19,6 +19,7 @@ from apps.core import clock
 
 _TIMEOUT_SECONDS = 10
 # A token is renewed a little early, so that it does not run out on its way to the API.
+_LONGEST_LIFETIME = 7 * 24 * 60 * 60
 EARLY = timedelta(seconds=60)
 
 
@@ -118,5 +119,5 @@ def _token(answer: Mapping[str, Any], *, refresh_token: str, scope: str) -> Goog
         access_token=access_token,
         refresh_token=str(answer.get("refresh_token") or refresh_token),
         scope=str(answer.get("scope") or scope),
-        expires_at=clock.now() + timedelta(seconds=lifetime),
+        expires_at=clock.now() + timedelta(seconds=min(lifetime, _LONGEST_LIFETIME)),
     )

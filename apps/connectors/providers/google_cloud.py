@@ -8,7 +8,7 @@ job, the same query is asked again, and goes on at the same row, for its order i
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 
@@ -26,6 +26,7 @@ from apps.connectors.contracts import (
 from apps.connectors.enums import CredentialKind, RecordKind
 from apps.connectors.google.configuration import google_api_base
 from apps.connectors.providers.asking import ask_json, minor_units, read
+from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Call
 
 _HOST = "bigquery.googleapis.com"
@@ -159,7 +160,7 @@ class GoogleCloudProvider(Provider):
             raise ProviderError(f"{self.label} answered with other columns than were asked for.", is_permanent=True)
         cells = {name: cell.v or "" for name, cell in zip(_COLUMNS, row.f, strict=True)}
         try:
-            day = datetime.fromisoformat(cells["day"]).replace(tzinfo=UTC)
+            day = read_iso_moment(cells["day"])
             cost, quantity = Decimal(cells["cost"] or "0"), Decimal(cells["quantity"] or "0")
         except (ValueError, ArithmeticError):
             raise ProviderError(f"{self.label}: a row holds no day or no number.", is_permanent=True) from None

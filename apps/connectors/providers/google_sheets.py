@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, ClassVar
 from urllib.parse import quote
@@ -28,6 +28,7 @@ from apps.connectors.contracts import (
 from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
 from apps.connectors.google.configuration import google_api_base
 from apps.connectors.providers.asking import ask_json, minor_units, read
+from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Call
 
 _HOST = "sheets.googleapis.com"
@@ -147,7 +148,7 @@ class GoogleSheetsProvider(Provider):
                 external_id=cells["external_id"],
                 kind=RecordKind(cells.get("kind") or RecordKind.USAGE),
                 description=cells.get("description", ""),
-                occurred_at=_moment(cells["occurred_at"]),
+                occurred_at=read_iso_moment(cells["occurred_at"]),
                 quantity=_number(cells, "quantity", number),
                 unit=cells.get("unit", ""),
                 amount_minor=None if amount is None else minor_units(amount, currency),
@@ -179,11 +180,6 @@ class GoogleSheetsProvider(Provider):
 
 def _is_within(moment: datetime, month: Month) -> bool:
     return month.starts_at() <= moment < month.ends_at()
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _number(cells: Mapping[str, str], name: str, row: int) -> Decimal | None:

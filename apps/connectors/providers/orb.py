@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 
@@ -18,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
 from apps.connectors.contracts import CheckOutcome, Month, Provider, ProviderError, ProviderRecord, RecordPage
 from apps.connectors.enums import CredentialKind, RecordKind
 from apps.connectors.providers.asking import ask_json, minor_units, plain_values, read
+from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Call
 
 API_BASE = "https://api.withorb.com"
@@ -27,7 +27,7 @@ _INVOICES_A_PAGE, _SUBSCRIPTIONS_A_PAGE = "100", "20"
 
 
 def _moment(value: Any) -> Any:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+    return read_iso_moment(value) if isinstance(value, str) else value
 
 
 def _decimal(value: Any) -> Any:

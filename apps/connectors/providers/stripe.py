@@ -8,7 +8,6 @@ REST form in the pinned version: the key goes into a header, and nothing of it i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from apps.connectors.contracts import CheckOutcome, Month, Provider, ProviderError, ProviderRecord, RecordPage
 from apps.connectors.enums import CredentialKind, RecordKind
 from apps.connectors.providers.asking import ask_json, plain_values, read
+from apps.core.moments import MomentError, read_seconds
 from apps.core.outgoing import Call
 
 API_BASE = "https://api.stripe.com"
@@ -159,12 +159,16 @@ def _record(
 ) -> ProviderRecord:
     """What of a Stripe object becomes a record. A line has its invoice's time and status."""
     quantity = thing.quantity if isinstance(thing, _Line) else None
+    try:
+        occurred_at = read_seconds((invoice or thing).created)
+    except MomentError as error:
+        raise ProviderError(f"Stripe: {thing.id}: created {error}", is_permanent=True) from None
     # One invoice item can stand as a line in two invoices.
     return ProviderRecord(
         external_id=f"{invoice.id}/{thing.id}" if invoice else thing.id,
         kind=kind,
         description=description,
-        occurred_at=datetime.fromtimestamp((invoice or thing).created, tz=UTC),
+        occurred_at=occurred_at,
         quantity=Decimal(quantity) if quantity is not None else None,
         amount_minor=amount,
         currency=thing.currency.upper(),

@@ -11,7 +11,6 @@ import hashlib
 import io
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal
@@ -29,6 +28,7 @@ from apps.connectors.contracts import (
 )
 from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
 from apps.connectors.providers.asking import ask, ask_json, plain_values, read
+from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Call, RefusedAddressError
 from apps.core.outgoing.addresses import checked_url
 
@@ -76,7 +76,7 @@ class UsageFeedSettings(ProviderSettings):
 
 
 def _moment(value: Any) -> Any:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+    return read_iso_moment(value) if isinstance(value, str) else value
 
 
 def _decimal(value: Any) -> Decimal | None:

@@ -23,6 +23,7 @@ from enum import Enum
 from functools import lru_cache
 
 from apps.connectors.contracts import Month
+from apps.core.moments import in_zone
 
 MONTHS_BACK = 13
 DEFAULT_LAG = timedelta(days=5)
@@ -85,7 +86,7 @@ class MonthDecision:
 
     def _day(self, moment: datetime) -> str:
         # Midnight belongs to the day before: a month ends on its last day.
-        local = (moment - timedelta(microseconds=1)).astimezone(self.zone)
+        local = in_zone(moment - timedelta(microseconds=1), self.zone)
         return f"{local.day} {local:%B %Y}"
 
 
@@ -118,7 +119,7 @@ def due_months(decisions: Sequence[MonthDecision]) -> list[Month]:
 
 def month_of(moment: datetime, zone: tzinfo) -> Month:
     """The month that the moment lies in, by the zone's calendar."""
-    local = moment.astimezone(zone)
+    local = in_zone(moment, zone)
     return Month(local.year, local.month)
 
 

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from apps.connectors.contracts import Month
 from apps.connectors.models import Connector, MonthState
@@ -20,6 +19,7 @@ from apps.connectors.rules.months import (
     month_of,
     select_months,
 )
+from apps.core.moments import FIRST_YEAR, zone_of
 
 
 def month_facts(connectors: Sequence[Connector]) -> Mapping[UUID, MonthFacts]:
@@ -36,12 +36,12 @@ def month_decisions(connector: Connector, now: datetime) -> list[MonthDecision]:
 
 
 def _facts(connector: Connector, readings: dict[Month, MonthReading]) -> MonthFacts:
-    zone = ZoneInfo(connector.workspace.organization.time_zone)
+    zone = zone_of(connector.workspace.organization.time_zone)
     provider = provider_classes().get(connector.provider)
     return MonthFacts(
         zone=zone,
         settlement_lag=provider.settlement_lag if provider else DEFAULT_LAG,
         # From when it was made and not from now: else an outage of years would lose months.
-        first_month=month_of(connector.created_at, zone).shifted(-MONTHS_BACK),
+        first_month=max(month_of(connector.created_at, zone).shifted(-MONTHS_BACK), Month(FIRST_YEAR, 1)),
         readings=readings,
     )

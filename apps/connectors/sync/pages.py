@@ -21,6 +21,7 @@ import msgspec
 from django.db import connection
 
 from apps.connectors.contracts import ProviderError, ProviderRecord
+from apps.core.moments import BOUNDS_IN_WORDS, FIRST_YEAR, LAST_YEAR
 
 _LARGEST_AMOUNT = 2**63 - 1
 _QUANTITY = re.compile(r"-?[0-9]{1,24}(\.[0-9]{1,30})?", re.ASCII)
@@ -208,6 +209,8 @@ def _problem(record: ProviderRecord) -> str:
         return f"its id {name!r} is empty or too long"
     if record.occurred_at.utcoffset() is None:
         return f"{name!r} has a time without a zone"
+    if not FIRST_YEAR <= record.occurred_at.year <= LAST_YEAR:
+        return f"the time of {name!r} {BOUNDS_IN_WORDS.removesuffix('.')}"
     if max(len(record.unit), len(record.status)) > _LONGEST_WORD:
         return f"{name!r} has a unit or a status of more than {_LONGEST_WORD} characters"
     return _problem_of_figures(record, name)

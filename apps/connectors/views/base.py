@@ -17,7 +17,7 @@ from apps.connectors.models import Connector
 from apps.connectors.selectors.connectors import connectors_of_workspace
 from apps.core.errors import ConflictError, NotFoundError, UnavailableError, UnprocessableError
 from apps.core.ids import WorkspaceId
-from apps.subscriptions.wording import zone_of
+from apps.core.moments import zone_of
 from apps.tenants.pages import BillingPage
 
 # What a person may mend: said on the page. Everything else is a page of its own.

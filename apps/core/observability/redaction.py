@@ -39,8 +39,9 @@ _CREDENTIAL = re.compile(
     """
 )
 _URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@")
+# Begins at the word itself and goes on for a bounded length, so that a long text takes linear time.
 _ASSIGNED = re.compile(
-    rf"""(?ix) (?P<name> [\w-]* (?:{_WORDS_OF_SECRETS}) [\w-]* ["']? \s* [:=] \s* )
+    rf"""(?ix) (?P<name> (?:{_WORDS_OF_SECRETS}) [\w-]{{0,60}} ["']? \s{{0,20}} [:=] \s{{0,20}} )
     (?: "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s,;&"'}}\])]+ )"""
 )
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")

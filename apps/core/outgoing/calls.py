@@ -27,6 +27,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 3
 _CHUNK = 64 * 1024
 _ATTEMPTS = 3
+_LONGEST_WISH = timedelta(days=30)
 _LONGEST_WAIT_HERE = timedelta(seconds=5)
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 20
@@ -214,11 +215,12 @@ def _refusal_within(error: BaseException) -> RefusedAddressError | None:
 
 def _wait_of(text: str) -> timedelta | None:
     if text.strip().isascii() and text.strip().isdigit():
-        return timedelta(seconds=min(int(text.strip()[:9]), int(timedelta(days=30).total_seconds())))
+        return min(timedelta(seconds=int(text.strip()[:9])), _LONGEST_WISH)
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError):
         return None
     if not isinstance(moment, datetime):
         return None
-    return max(moment.replace(tzinfo=moment.tzinfo or UTC) - clock.now(), timedelta(0))
+    wait = moment.replace(tzinfo=moment.tzinfo or UTC) - clock.now()
+    return min(max(wait, timedelta(0)), _LONGEST_WISH)

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from django.views.generic import TemplateView
+from drf_spectacular.renderers import OpenApiJsonRenderer2
+from drf_spectacular.views import SpectacularAPIView
+
+from apps.core.wire.views import JSONOnlyNegotiation
+
+
+class ApiSchemaView(SpectacularAPIView):
+    """The document, as JSON whatever is accepted: readers of YAML disagree about values such as `41e8` or `no`."""
+
+    renderer_classes = (OpenApiJsonRenderer2,)
+    content_negotiation_class = JSONOnlyNegotiation
 
 
 class ApiDocsView(TemplateView):

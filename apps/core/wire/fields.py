@@ -8,7 +8,6 @@ codes mean "well-formed, but can't be" (422); every other code is a malformed re
 from __future__ import annotations
 
 import re
-import unicodedata
 import uuid
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -19,12 +18,13 @@ from rest_framework.fields import Field
 
 from apps.core.emails import LONGEST_EMAIL, EmailAddressError, canonical_email
 from apps.core.errors import FieldError
+from apps.core.texts import LINE_REFUSED, LINES_REFUSED, text_pattern
 from apps.core.wire.refusals import FieldRefusedError
 
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+UUID_PATTERN = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_UUID = re.compile(UUID_PATTERN, re.ASCII)
 _SLUG = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*", re.ASCII)
 _LARGEST_INTEGER = 2**63 - 1
-_LINE_BREAKS = "\n\t"
 # Bounds of what we take; what we answer may lie beyond them.
 _BOUNDS = frozenset({"minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems"})
 _JSON_TYPES: dict[type, str] = {bool: "a boolean", int: "an integer", float: "a number", str: "text", list: "a list"}
@@ -100,9 +100,7 @@ class StrictIntegerField(StrictField):
         return int(data)
 
     def wire_schema(self) -> dict[str, Any]:
-        # BIGINT's own bounds are beyond what JSON Schema tools carry exactly, so they are not written down.
-        bounds = {} if self.most == _LARGEST_INTEGER else {"maximum": self.most}
-        return {"type": "integer", "minimum": self.least, **bounds}
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
 
 
 class StrictCharField(StrictField):
@@ -132,9 +130,9 @@ class StrictCharField(StrictField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail_type(data)
-        unprintable = next((character for character in data if self._is_unprintable(character)), None)
-        if unprintable is not None:
-            self.fail("control_character", name=f"U+{ord(unprintable):04X}")
+        unseen = (LINES_REFUSED if self.multiline else LINE_REFUSED).search(data)
+        if unseen is not None:
+            self.fail("control_character", name=f"U+{ord(unseen[0]):04X}")
         if not data.strip() and not self.may_be_blank:
             self.fail("blank")
         if len(data) < self.least:
@@ -143,15 +141,13 @@ class StrictCharField(StrictField):
             self.fail("too_long", most=self.most)
         return data
 
-    def _is_unprintable(self, character: str) -> bool:
-        if character.isprintable() or (self.multiline and character in _LINE_BREAKS):
-            return False
-        # Zs: the no-break spaces of ordinary text are not "printable" to Python; format characters that join letters
-        # (U+200C, U+200D) belong to ordinary Persian and Hindi text and to emoji.
-        return unicodedata.category(character) != "Zs" and character not in "\u200c\u200d"
-
     def wire_schema(self) -> dict[str, Any]:
-        return {"type": "string", **({"minLength": self.least} if self.least else {}), "maxLength": self.most}
+        pattern = text_pattern(multiline=self.multiline, may_be_blank=self.may_be_blank)
+        least = {"minLength": self.least} if self.least else {}
+        return {"type": "string", **least, "maxLength": self.most, "pattern": f"^{pattern}$"}
+
+    def answer_schema(self) -> dict[str, Any]:
+        return {"type": "string"}
 
 
 class StrictSlugField(StrictCharField):
@@ -173,6 +169,9 @@ class StrictSlugField(StrictCharField):
     def wire_schema(self) -> dict[str, Any]:
         return {**super().wire_schema(), "pattern": f"^{_SLUG.pattern}$"}
 
+    def answer_schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^{_SLUG.pattern}$"}
+
 
 class StrictEmailField(StrictCharField):
     """An e-mail address, read to the one spelling of its mailbox."""
@@ -191,6 +190,9 @@ class StrictEmailField(StrictCharField):
 
     def wire_schema(self) -> dict[str, Any]:
         return {**super().wire_schema(), "format": "email"}
+
+    def answer_schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "email"}
 
 
 class StrictUUIDField(StrictField):

@@ -15,13 +15,14 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "UUIDs in lower-case text form. Unknown fields are refused. Errors are problem documents (RFC 9457)."
     ),
     "VERSION": "1",
+    "LICENSE": {"name": "For internal use"},
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1/internal",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     # Choices are written where they stand: components named by guessing change their names when a field is added.
-    "POSTPROCESSING_HOOKS": [],
+    "POSTPROCESSING_HOOKS": ["apps.core.wire.schema_extensions.finish"],
     "PREPROCESSING_HOOKS": ["apps.core.wire.schema_extensions.only_internal"],
     "ENABLE_DJANGO_DEPLOY_CHECK": False,  # `make test` runs the stricter `spectacular --validate --fail-on-warn`
     "APPEND_COMPONENTS": {
@@ -29,8 +30,23 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
             "serviceToken": {
                 "type": "http",
                 "scheme": "bearer",
-                "description": "A product's or an outside scheduler's token, made by staff and shown once.",
-            }
+                "description": "A product's token, made by staff and shown once.",
+            },
+            "cronToken": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "An outside scheduler's token, made by staff and shown once.",
+            },
+            "session": {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": "sessionid",
+                "description": (
+                    "Somebody who is signed in to the billing pages or behind the second factor of the staff plane. "
+                    "What changes something needs the header X-CSRFToken too; in production both cookies have the "
+                    "prefix __Host-."
+                ),
+            },
         }
     },
 }

@@ -24,6 +24,8 @@ PAGE_PARAMETERS = frozenset({"cursor", "limit"})
 DEFAULT_LIMIT = 50
 LARGEST_LIMIT = 200
 _SALT = "apps.core.wire.pagination"
+# What `signing.dumps` makes: the value, the second of its making, the signature.
+CURSOR_PATTERN = r"[A-Za-z0-9_-]+:[A-Za-z0-9]+:[A-Za-z0-9_-]{43}"
 _LONGEST_LIMIT_TEXT = 9
 
 Row = TypeVar("Row", bound=Model)

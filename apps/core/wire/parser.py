@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import IO, Any, NoReturn
@@ -18,11 +17,11 @@ from django.utils.http import parse_header_parameters
 from rest_framework.parsers import BaseParser
 
 from apps.core.errors import FieldError, MalformedRequestError
+from apps.core.texts import UNSTORABLE
 from apps.core.wire.refusals import TooLargeError, UnsupportedMediaTypeError
 
 DEEPEST = 20
 DEFAULT_BODY_LIMIT = 1024 * 1024
-_UNSAFE = re.compile("[\x00\ud800-\udfff]")
 _LONGEST_ECHO = 100
 _CONTAINERS = (dict, list)
 
@@ -120,7 +119,7 @@ def _members(container: Any) -> Iterable[tuple[str, Any]]:
 def _check_member(name: str, member: Any, *, look_into_strings: bool) -> None:
     if isinstance(member, float) and not math.isfinite(member):
         _refuse(name, "out_of_range", "the number is too large.")
-    if look_into_strings and (_UNSAFE.search(name) or (isinstance(member, str) and _UNSAFE.search(member))):
+    if look_into_strings and (UNSTORABLE.search(name) or (isinstance(member, str) and UNSTORABLE.search(member))):
         _refuse(name, "invalid_text", "text may not hold a NUL character or half of a surrogate pair.")
 
 
@@ -135,4 +134,4 @@ def _too_deep() -> MalformedRequestError:
 
 def _echo(text: str) -> str:
     """The caller's own text, short and printable."""
-    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text[:_LONGEST_ECHO])
+    return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text[:_LONGEST_ECHO])

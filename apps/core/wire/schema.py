@@ -13,33 +13,82 @@ from typing import Any, Literal, TypeVar
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
+from apps.core.errors import (
+    ConflictError,
+    CountinghouseError,
+    ErrorKind,
+    FieldError,
+    ForbiddenError,
+    MalformedRequestError,
+    NotFoundError,
+    Reason,
+    TooManyRequestsError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnprocessableError,
+)
 from apps.core.observability.requests import HEADER, WELL_FORMED
 from apps.core.operations import OPERATIONS
 from apps.core.wire.fields import StrictCharField, StrictIntegerField, StrictUUIDField
-from apps.core.wire.pagination import DEFAULT_LIMIT, LARGEST_LIMIT
-from apps.core.wire.problems import CONTENT_TYPE
+from apps.core.wire.pagination import CURSOR_PATTERN, DEFAULT_LIMIT, LARGEST_LIMIT
+from apps.core.wire.problems import CONTENT_TYPE, problem_of
+from apps.core.wire.refusals import TooLargeError, UnsupportedMediaTypeError
 from apps.core.wire.serializers import AnswerSerializer, StrictSerializer
 
 View = TypeVar("View", bound=Callable[..., Any])
-BEARER = "serviceToken"
+BEARER, CRON, SESSION = "serviceToken", "cronToken", "session"
+CRON_OR_SESSION = (CRON, SESSION)
 _ALWAYS = (400, 401, 403, 429, 503)
 _WITH_BODY = (413, 415, 422)
 _RETRIED_LATER = (409, 429, 503)
+# Written as the caller's words are: one spelling for what the registry names now in the singular, now in the plural.
+_TAGS = {"connector": "connectors"}
 _EXAMPLE_REQUEST_ID = "6a1f3c0de8b94f5a8d2c7e4b90a1f2d3"
 
-# For each status: what it means, and a code and a sentence as they can occur.
-_REFUSALS: Mapping[int, tuple[str, str, str]] = {
-    400: ("Malformed: an unknown or missing field, a wrong type, bad JSON.", "malformed_request", "unknown field `x`."),
-    401: ("No token, or one that is unknown, expired or revoked.", "not_authenticated", "Send a service token."),
-    402: ("Not affordable.", "insufficient_credits", "The charge is 2.5 credits; 1 is available."),
-    403: ("Not allowed; `explanation` says by which rule.", "not_allowed", "The token lacks the scope."),
-    404: ("Unknown.", "not_found", "There is nothing at this address."),
-    409: ("The record's state does not allow it, or the same key is in flight.", "state_conflict", "It has ended."),
-    413: ("The body is too large.", "too_large", "The body is over 1048576 bytes."),
-    415: ("The body is not JSON.", "unsupported_media_type", "Send the body as application/json in UTF-8."),
-    422: ("Well-formed, but a value that can't be.", "impossible_value", "quantity: The quantity must be more than 0."),
-    429: ("Too many requests.", "too_many_requests", "Too many requests in a short time. Try again in 12 s."),
-    503: ("Something that we need does not answer; never a denial.", "unavailable", "Try it again."),
+
+class _NotAffordableError(CountinghouseError):
+    kind = ErrorKind.NOT_AFFORDABLE
+    code = "insufficient_credits"
+    title = "Insufficient credits"
+
+
+# For each status: what it means, and an error as the server answers it.
+_REFUSALS: Mapping[int, tuple[str, CountinghouseError]] = {
+    400: (
+        "Malformed: an unknown or missing field, a wrong type, bad JSON.",
+        MalformedRequestError("unknown field `x`.", errors=[FieldError("x", "unknown_field", "unknown field `x`.")]),
+    ),
+    401: (
+        "No token, or one that is unknown, expired or revoked.",
+        UnauthenticatedError("Send a service token that is valid now: `Authorization: Bearer <token>`."),
+    ),
+    402: ("Not affordable.", _NotAffordableError("The charge is 2.5 credits; 1 is available.")),
+    403: (
+        "Not allowed; `explanation` says by which rule.",
+        ForbiddenError("The token lacks the scope.", explanation=[Reason("scope", "deny", "the token lacks it")]),
+    ),
+    404: ("Unknown.", NotFoundError("There is nothing at this address, or it is not visible to you.")),
+    409: (
+        "The record's state does not allow it, or the same key is in flight.",
+        ConflictError("The hold has ended."),
+    ),
+    413: ("The body is too large.", TooLargeError("The body is over 1048576 bytes. Send it in several requests.")),
+    415: ("The body is not JSON.", UnsupportedMediaTypeError("Send the body as application/json in UTF-8.")),
+    422: (
+        "Well-formed, but a value that can't be.",
+        UnprocessableError(
+            "quantity: The quantity must be more than 0.",
+            errors=[FieldError("quantity", "out_of_range", "The quantity must be more than 0.")],
+        ),
+    ),
+    429: (
+        "Too many requests.",
+        TooManyRequestsError("Too many requests in a short time. Try again in 12 s.", retry_after_seconds=12),
+    ),
+    503: (
+        "Something that we need does not answer; never a denial.",
+        UnavailableError("Something that we need does not answer right now. Try it again."),
+    ),
 }
 
 
@@ -85,7 +134,9 @@ class Example:
 
 
 PAGE_QUERY = (
-    OpenApiParameter("cursor", str, description="`next_cursor` of the page before."),
+    OpenApiParameter(
+        "cursor", {"type": "string", "pattern": f"^{CURSOR_PATTERN}$"}, description="`next_cursor` of the page before."
+    ),
     OpenApiParameter(
         "limit",
         {"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": DEFAULT_LIMIT},
@@ -103,11 +154,13 @@ def documented(
     examples: Sequence[Example] = (),
     query: Sequence[OpenApiParameter] = (),
     operation_id: str | None = None,
+    callers: Sequence[str] = (BEARER,),
 ) -> Callable[[View], View]:
     """Document a view's method as the operation, which it may be asked for only if the registry knows it.
 
     `statuses` are the refusals beyond those that every operation has (400, 401, 403, 429, 503, and with a body 413,
-    415, 422). `operation_id` is needed where several routes share one operation.
+    415, 422). `operation_id` is needed where several routes share one operation; `callers` names the security schemes,
+    any one of which will do.
     """
     if operation not in OPERATIONS:
         raise LookupError(f"Unknown operation {operation!r}.")
@@ -116,17 +169,23 @@ def documented(
     def decorate(view: View) -> View:
         decorated: View = extend_schema(
             operation_id=operation_id or operation.replace(".", "_"),
-            tags=[operation.partition(".")[0]],
+            tags=[tag_of(operation)],
             request=request,
             responses=_responses(responses, refusals),
             examples=_examples(examples, responses),
             parameters=[*query, *_headers(refusals)],
-            auth=[{BEARER: []}],  # type: ignore[list-item]  # the library takes requirements as well as names
+            auth=[{name: []} for name in callers],  # type: ignore[misc]  # the library takes requirements as well as names
         )(view)
         decorated.documented_operation = operation  # type: ignore[attr-defined]
         return decorated
 
     return decorate
+
+
+def tag_of(operation: str) -> str:
+    """The heading under which the document lists the operation."""
+    area = operation.partition(".")[0]
+    return _TAGS.get(area, area)
 
 
 def _responses(answers: Mapping[int, type[AnswerSerializer] | None], refusals: Sequence[int]) -> dict[Any, Any]:
@@ -141,16 +200,9 @@ def _responses(answers: Mapping[int, type[AnswerSerializer] | None], refusals: S
 
 
 def _problem_example(status: int) -> OpenApiExample:
-    _, code, detail = _REFUSALS[status]
-    value = {
-        "type": f"/problems/{code.replace('_', '-')}",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "code": code,
-        "detail": detail,
-        "request_id": _EXAMPLE_REQUEST_ID,
-    }
-    return OpenApiExample(code, value=value, media_type=CONTENT_TYPE, status_codes=[status], response_only=True)
+    problem = problem_of(_REFUSALS[status][1])
+    value = {**problem.document(), "request_id": _EXAMPLE_REQUEST_ID}
+    return OpenApiExample(problem.code, value=value, media_type=CONTENT_TYPE, status_codes=[status], response_only=True)
 
 
 def _examples(

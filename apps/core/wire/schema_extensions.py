@@ -7,6 +7,9 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
+from apps.core.wire.fields import UUID_PATTERN
+from apps.core.wire.serializers import StrictListSerializer
+
 Endpoint = tuple[str, str, str, Any]
 INTERNAL_PREFIX = "/api/v1/internal/"
 
@@ -31,7 +34,12 @@ class StrictSerializerExtension(OpenApiSerializerExtension):  # type: ignore[no-
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
-        return {**_own_schema(self.target, auto_schema, direction), "additionalProperties": False}
+        schema = {**_own_schema(self.target, auto_schema, direction), "additionalProperties": False}
+        for name, field in self.target.fields.items():
+            if isinstance(field, StrictListSerializer):
+                # The library does not look at the bounds of a list of objects.
+                schema["properties"][name] |= {"minItems": field.least, "maxItems": field.most}
+        return schema
 
 
 class AnswerSerializerExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
@@ -52,6 +60,26 @@ def _own_schema(serializer: Any, auto_schema: AutoSchema, direction: str) -> dic
     if not vars(type(serializer)).get("__doc__"):
         schema.pop("description", None)
     return schema
+
+
+def finish(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """What the library leaves out: the form of ids in addresses, a summary of each operation, the list of tags."""
+    tags: set[str] = set()
+    for methods in result["paths"].values():
+        for operation in methods.values():
+            tags.update(operation["tags"])
+            operation["summary"] = _summary(operation["description"])
+            for parameter in operation["parameters"]:
+                if parameter["in"] == "path" and parameter["schema"].get("format") == "uuid":
+                    parameter["schema"]["pattern"] = f"^{UUID_PATTERN}$"
+    result["tags"] = [{"name": tag, "description": f"{tag.replace('_', ' ').capitalize()}."} for tag in sorted(tags)]
+    result["servers"] = [{"url": "/", "description": "This installation."}]
+    return result
+
+
+def _summary(description: str) -> str:
+    """The first sentence of the view's docstring."""
+    return " ".join(description.split()).partition(". ")[0].rstrip(".")
 
 
 def only_internal(endpoints: list[Endpoint], **kwargs: Any) -> list[Endpoint]:

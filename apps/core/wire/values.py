@@ -5,18 +5,12 @@ Floats never pass: a JSON number, whatever its value, is refused where a decimal
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from apps.core import amounts
+from apps.core.moments import MOMENT_PATTERN, ImpossibleMomentError, MomentError, NoOffsetError, read_moment
 from apps.core.wire.fields import StrictField
-
-# RFC 3339, section 5.6, with at most microseconds; a leap second can't be stored and is refused.
-_TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
-)
-_NAIVE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2})?(\.[0-9]+)?", re.ASCII)
 
 
 class DecimalStringField(StrictField):
@@ -28,7 +22,6 @@ class DecimalStringField(StrictField):
         "not_a_decimal": "{reason}",
         "out_of_range": "{reason}",
     }
-    pattern: ClassVar[str] = amounts.UNSIGNED_PATTERN
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, str):
@@ -48,7 +41,11 @@ class DecimalStringField(StrictField):
         return amounts.format_micro(int(value))
 
     def wire_schema(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": f"^{self.pattern}$", "maxLength": 40}
+        return {"type": "string", "pattern": f"^({self.bounded_pattern()})$"}
+
+    def bounded_pattern(self) -> str:
+        """What the texts that are taken look like."""
+        return amounts.POSITIVE_PATTERN
 
     def answer_schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": f"^{amounts.AMOUNT_PATTERN}$"}
@@ -68,9 +65,9 @@ class AmountField(DecimalStringField):
             raise amounts.NumberOutOfRangeError("The amount may not be 0.")
         return value
 
-    def wire_schema(self) -> dict[str, Any]:
-        pattern = amounts.AMOUNT_PATTERN if self.allow_negative else amounts.UNSIGNED_PATTERN
-        return {**super().wire_schema(), "pattern": f"^{pattern}$"}
+    def bounded_pattern(self) -> str:
+        sign, zero = "-?" if self.allow_negative else "", f"|{amounts.ZERO_PATTERN}" if self.allow_zero else ""
+        return f"{sign}{amounts.POSITIVE_PATTERN}{zero}"
 
 
 class QuantityField(DecimalStringField):
@@ -81,30 +78,35 @@ class QuantityField(DecimalStringField):
 
 
 class StrictTimeField(StrictField):
-    """A moment in RFC 3339 with its offset, read to UTC; a time without an offset could be any of 38 moments."""
+    """A moment in RFC 3339 with its offset and within our bounds, read to UTC (`apps.core.moments`)."""
 
     expected = 'a time as text, such as "2026-04-03T10:00:00Z"'
     impossible_codes = frozenset({"no_such_time"})
     default_error_messages: ClassVar[dict[str, Any]] = {
-        "not_a_time": 'must be an RFC 3339 time with an offset, such as "2026-04-03T10:00:00Z".',
-        "no_offset": 'has no offset: append "Z" for UTC, or one such as "+02:00".',
-        "no_such_time": "there is no such time in the calendar that we keep.",
+        "not_a_time": "{reason}",
+        "no_offset": "{reason}",
+        "no_such_time": "{reason}",
     }
 
     def to_internal_value(self, data: Any) -> datetime:
         if not isinstance(data, str):
             self.fail_type(data)
-        if not _TIME.fullmatch(data):
-            self.fail("no_offset" if _NAIVE.fullmatch(data) else "not_a_time")
         try:
-            return datetime.fromisoformat(data.upper()).astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail("no_such_time")
+            return read_moment(data)
+        except NoOffsetError as error:
+            self.fail("no_offset", reason=str(error))
+        except ImpossibleMomentError as error:
+            self.fail("no_such_time", reason=str(error))
+        except MomentError as error:
+            self.fail("not_a_time", reason=str(error))
 
     def to_representation(self, value: Any) -> str:
         return format_time(value)
 
     def wire_schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "date-time", "pattern": f"^{MOMENT_PATTERN}$"}
+
+    def answer_schema(self) -> dict[str, Any]:
         return {"type": "string", "format": "date-time"}
 
 

@@ -20,7 +20,7 @@ from apps.credits.enums import AccountType
 class AccountTypeConverter:
     """`organization` or `user`."""
 
-    regex = "|".join(AccountType.values)
+    regex = f"({'|'.join(AccountType.values)})"
 
     def to_python(self, value: str) -> str:
         return value

@@ -36,8 +36,12 @@ def days_of_burn(account_id: UUID, *, now: datetime, zone: tzinfo, days: int) ->
     today = now.astimezone(zone).date()
     first = today - timedelta(days=days - 1)
     since = datetime.combine(first, time(), zone)
+    # With an end: a row of the end of the calendar has a day in the zone that no date here can be.
+    until = datetime.combine(today + timedelta(days=1), time(), zone)
     recorded_on = TruncDate("recorded_at", tzinfo=zone)
-    recent = CreditEntry.objects.filter(account_id=account_id, recorded_at__gte=since).annotate(day=recorded_on)
+    recent = CreditEntry.objects.filter(account_id=account_id, recorded_at__range=(since, until)).annotate(
+        day=recorded_on
+    )
     spent: dict[date, dict[UUID | None, int]] = {}
     spending = recent.filter(kind__in=_SPENDING, amount__lt=0).values("day", "product_id").annotate(sum=Sum("amount"))
     for row in spending.order_by("day"):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from apps.core.errors import FieldError, MalformedRequestError
+from apps.core.moments import read_iso_moment, read_seconds
 
-_LAST_SECOND = 32_503_680_000  # the year 3000
 _BIGGEST = 2**62
 
 
@@ -21,20 +21,13 @@ class Read(BaseModel):
 
 
 def _moment(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LAST_SECOND:
-        return datetime.fromtimestamp(value, UTC)
-    raise ValueError("is not a time in whole seconds")
+    return read_seconds(value)
 
 
 def _iso_moment(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError("is not a time")  # noqa: TRY004 - pydantic collects ValueErrors alone
-    moment = datetime.fromisoformat(value)
-    # Orb's times are UTC and sometimes do not say so.
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if not 1970 <= moment.year <= 3000:  # noqa: PLR2004
-        raise ValueError("is not a time of this product's life")
-    return moment.astimezone(UTC)
+    return read_iso_moment(value)  # Orb's times are UTC and sometimes do not say so
 
 
 def _id_or_object(value: object) -> object:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from apps.core.errors import ConflictError
 from apps.core.locks import lock_name
+from apps.core.moments import after
 from apps.subscriptions.contracts import (
     ExtendGrace,
     LeaveManual,
@@ -60,7 +61,7 @@ def _move(config: OrganizationPaymentConfig, change: PaymentConfigChange, transi
 def _grace_end(config: OrganizationPaymentConfig, change: PaymentConfigChange) -> datetime | None:
     if not isinstance(change, StartGrace):
         return None
-    return change.started_at + grace_length(config.grace_period_days)
+    return after(change.started_at, grace_length(config.grace_period_days))
 
 
 def _extend(config: OrganizationPaymentConfig, until: datetime) -> None:
@@ -70,7 +71,7 @@ def _extend(config: OrganizationPaymentConfig, until: datetime) -> None:
 
 
 def _reanchor(config: OrganizationPaymentConfig, change: ReanchorGrace) -> None:
-    end = change.started_at + grace_length(config.grace_period_days)
+    end = after(change.started_at, grace_length(config.grace_period_days))
     config.grace_period_end_at = end if change.keep_until is None else max(end, change.keep_until)
 
 

@@ -22,11 +22,11 @@ from apps.tenants.models.organizations import validate_time_zone
 
 
 class TimeZoneField(StrictCharField):
-    """A name of the IANA time-zone database; any other text is an impossible value."""
+    """The name of a place in the IANA time-zone database, or UTC; any other text is an impossible value."""
 
     impossible_codes = StrictCharField.impossible_codes | {"unknown_time_zone"}
     default_error_messages = {  # noqa: RUF012 - DRF's own form
-        "unknown_time_zone": "`{given}` is not an IANA time zone; use a name such as Europe/Berlin.",
+        "unknown_time_zone": "`{given}` is no IANA time zone of a place; use a name such as Europe/Berlin, or UTC.",
     }
 
     def to_internal_value(self, data: object) -> str:

@@ -15,7 +15,7 @@ from apps.core.ids import JobRunId, OrganizationId
 from apps.core.jobs import job_run_request
 from apps.core.jobs.selectors import job_run_by_id
 from apps.core.observability.requests import current_request_id
-from apps.core.wire.schema import Example, documented
+from apps.core.wire.schema import CRON_OR_SESSION, Example, documented
 from apps.core.wire.views import InternalView
 from apps.tenants.access import job_context
 from apps.tenants.api import examples
@@ -49,6 +49,7 @@ class JobRunView(JobEndpoint):
         request=JobBody,
         responses={202: JobRunAnswer},
         statuses=(404,),
+        callers=CRON_OR_SESSION,
         examples=(Example("job", request=examples.JOB, answer=examples.JOB_ANSWER),),
     )
     def post(self, request: Request, name: str) -> Response:
@@ -74,6 +75,7 @@ class JobRunDetailView(JobEndpoint):
         operation="jobs.read",
         responses={200: JobRunDetailAnswer},
         statuses=(404,),
+        callers=CRON_OR_SESSION,
         examples=(Example("job run", answer=examples.JOB_RUN),),
     )
     def get(self, request: Request, job_run_id: UUID) -> Response:

@@ -86,6 +86,7 @@ class MemberView(ProductView):
         examples=(Example("member", answer=examples.MEMBER_READ),),
     )
     def get(self, request: Request, organization_id: UUID, user_id: UUID) -> Response:
+        """Read one membership."""
         self.context_for(request, in_url(organization_id))
         membership = membership_of(OrganizationId(organization_id), UserId(user_id))
         if membership is None:
@@ -100,6 +101,7 @@ class MemberView(ProductView):
         examples=(Example("of an owner, by a product", answer=examples.MEMBER_STAYS),),
     )
     def delete(self, request: Request, organization_id: UUID, user_id: UUID) -> Response:
+        """End one membership."""
         context = self.context_for(request, in_url(organization_id))
         removal = member_remove(
             context,

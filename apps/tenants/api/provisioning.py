@@ -106,7 +106,7 @@ class WorkspacesUpsertView(ProductView):
         operation="workspaces.upsert",
         request=WorkspaceBody,
         responses={200: WorkspaceAnswer, 201: WorkspaceAnswer},
-        statuses=(409,),
+        statuses=(404, 409),
         examples=(Example("workspace", request=examples.WORKSPACE, answer=examples.WORKSPACE_ANSWER),),
     )
     def post(self, request: Request) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from typing import ClassVar
-from zoneinfo import available_timezones
 
 import pgtrigger
 from django.core.exceptions import ValidationError
@@ -14,13 +13,14 @@ from django.db.models import Q
 from apps.core.constraints import name_prefix_index, one_of
 from apps.core.enums import LifecycleState
 from apps.core.free_text import FreeCharField, FreeTextField
+from apps.core.moments import zone_names
 from apps.tenants.enums import OrganizationKind
 
 
 def validate_time_zone(name: str) -> None:
-    """Refuse what the IANA database does not know."""
-    if name not in available_timezones():
-        raise ValidationError(f"{name!r} is not an IANA time zone; use a name such as Europe/Berlin.")
+    """Refuse what names no place in the IANA database, and no fixed offset."""
+    if name not in zone_names():
+        raise ValidationError(f"{name!r} is no IANA time zone of a place; use a name such as Europe/Berlin, or UTC.")
 
 
 class Organization(models.Model):

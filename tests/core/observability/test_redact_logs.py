@@ -7,6 +7,7 @@ import json
 import logging
 import logging.config
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -170,3 +171,11 @@ def test_a_deep_or_odd_value_is_written_as_text() -> None:
     for _ in range(50):
         deep = [deep]
     assert "a-known-secret" not in str(redacted(event=deep, kind=object, numbers={1, 2}))
+
+
+@pytest.mark.parametrize("unit", ["x", "token", "a-", "Bearer ", "eyJ", 'secret="', "://a", "\\", " ", "v1="])
+def test_a_long_text_takes_time_in_proportion(unit: str) -> None:
+    """An address may be as long as a server lets it be, and each one is logged."""
+    started = time.process_time()
+    Redactor().text(unit * (60_000 // len(unit)))
+    assert time.process_time() - started < 5

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import uuid
 from typing import Any
 
 import pytest
@@ -10,6 +12,9 @@ from django.core.management import call_command
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 
+from tests.factories.tenants import make_product, make_token
+
+SCHEMES = ("serviceToken", "cronToken", "session")
 METHODS = {"get", "post", "put", "patch", "delete"}
 DOCUMENT: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
 OPERATIONS = [
@@ -37,7 +42,7 @@ def test_every_refusal_is_a_problem_document(operation: dict[str, Any]) -> None:
         assert content["examples"]
         assert "X-Request-ID" in answer["headers"]
     assert "Retry-After" in refusals["429"]["headers"]
-    assert operation["security"] == [{"serviceToken": []}]
+    assert {name for scheme in operation["security"] for name in scheme} <= set(SCHEMES)
 
 
 @EACH
@@ -75,9 +80,57 @@ def test_the_security_scheme_is_a_bearer_token() -> None:
     assert DOCUMENT["components"]["securitySchemes"]["serviceToken"]["scheme"] == "bearer"
 
 
-@pytest.mark.parametrize("accept", ["application/json", "application/vnd.oai.openapi", "*/*"])
+@EACH
+def test_every_operation_has_a_summary_and_a_declared_tag(operation: dict[str, Any]) -> None:
+    assert 8 < len(operation["summary"]) < 120
+    assert set(operation["tags"]) <= {tag["name"] for tag in DOCUMENT["tags"]}
+
+
+def test_summaries_are_unique_and_tags_have_one_spelling() -> None:
+    summaries = [operation["summary"] for _, operation in OPERATIONS]
+    assert len(summaries) == len(set(summaries))
+    tags = {tag["name"] for tag in DOCUMENT["tags"]}
+    assert tags == {tag for _, operation in OPERATIONS for tag in operation["tags"]}
+    assert not {tag for tag in tags if f"{tag}s" in tags}
+
+
+def test_jobs_are_started_by_a_cron_token_or_a_session() -> None:
+    for path, method in (("jobs/{name}:run", "post"), ("job-runs/{job_run_id}", "get")):
+        operation = DOCUMENT["paths"][f"/api/v1/internal/{path}"][method]
+        assert operation["security"] == [{"cronToken": []}, {"session": []}]
+
+
+@pytest.mark.django_db
+def test_the_examples_of_problems_are_the_server_s() -> None:
+    """The title, type and code of each example are those of a real answer."""
+    client = Client()
+    token = {"authorization": f"Bearer {make_token(make_product('red'))}"}
+    users, upsert = "/api/v1/internal/users:upsert", DOCUMENT["paths"]["/api/v1/internal/users:upsert"]["post"]
+    answers = [
+        client.post(users, {}, "application/json"),
+        client.post(users, {"x": 1}, "application/json", headers=token),
+        client.post(users, "x", "text/plain", headers=token),
+        client.post(users, b" " * 1_100_000, "application/json", headers=token),
+        client.get(f"/api/v1/internal/organizations/{uuid.uuid4()}/payment-config", headers=token),
+    ]
+    assert [answer.status_code for answer in answers[:4]] == [401, 400, 415, 413]
+    for answer in answers[:4]:
+        content = upsert["responses"][str(answer.status_code)]["content"]["application/problem+json"]
+        [example] = [found["value"] for found in content["examples"].values()]
+        real = answer.json()
+        assert {name: example[name] for name in ("type", "title", "status", "code")} == {
+            name: real[name] for name in ("type", "title", "status", "code")
+        }
+        assert set(example) <= {*real, "explanation"}
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/vnd.oai.openapi", "application/yaml", "*/*"])
 def test_the_document_is_served(accept: str) -> None:
-    assert Client().get("/api/v1/schema/", headers={"Accept": accept}).status_code == 200
+    answer = Client().get("/api/v1/schema/", headers={"Accept": accept})
+    assert answer.status_code == 200
+    # As JSON: readers of YAML take texts such as 41e8 for numbers.
+    assert answer.headers["Content-Type"].startswith("application/json")
+    assert json.loads(answer.content)["openapi"] == DOCUMENT["openapi"]
 
 
 def test_the_page_keeps_to_the_strict_policy() -> None:

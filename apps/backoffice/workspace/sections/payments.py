@@ -13,11 +13,11 @@ from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.staff import may
 from apps.backoffice.workspace.section import Callout, Section
 from apps.backoffice.workspace.subject import WorkspaceSubject
+from apps.core.moments import in_zone, zone_of
 from apps.payments.models import ProviderInvoice, WebhookEvent
 from apps.subscriptions.enums import PaymentStatus
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.rules.payment_transitions import DEFAULT_GRACE_DAYS
-from apps.subscriptions.wording import zone_of
 
 _ICON = "account_balance_wallet"
 
@@ -55,7 +55,7 @@ def _callouts(subject: WorkspaceSubject) -> list[Callout]:
         return []
     # By the calendar of the organization, so that staff and tenant read the same number.
     zone = zone_of(subject.organization.time_zone)
-    days = (end.astimezone(zone).date() - subject.facts.at.astimezone(zone).date()).days
+    days = (in_zone(end, zone).date() - in_zone(subject.facts.at, zone).date()).days
     left = "today is the last day" if days < 1 else "1 day left" if days == 1 else f"{days} days left"
     return [Callout(f"In grace: {left}. Then payments are disabled and every connector is switched off.")]
 

@@ -1,0 +1,37 @@
+"""Which characters text may hold: what PostgreSQL can't store, and what nobody can see, said once. Pure.
+
+The same character classes stand in the OpenAPI document, so they are written for regular expressions of Python and of
+JSON Schema (ECMA 262 with its Unicode flag) alike, and name no property that differs between versions of Unicode.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Not storable: NUL, and half of a surrogate pair.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_CONTROLS = "\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f"
+_LINE_BREAKS = "\\u0009\\u000a"
+# Invisible, turning the direction of what follows, private, or no character: but not U+200C and U+200D, which join
+# letters in Persian, in Hindi and in emoji.
+_UNSEEN = (
+    "\\u00ad\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ue000-\\uf8ff\\ufeff\\ufff9-\\ufffb\\ufffe\\uffff"
+    "\U000e0000-\U000e0fff"
+)
+_BLANKS = " \\u00a0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000"
+
+
+def refused(*, multiline: bool) -> str:
+    """The inside of a character class: what one line of text, or several, may not hold."""
+    return _CONTROLS + ("" if multiline else _LINE_BREAKS) + _UNSEEN
+
+
+def text_pattern(*, multiline: bool, may_be_blank: bool) -> str:
+    """What text must match from end to end; unless it may be blank, one of its characters is not."""
+    no, blanks = refused(multiline=multiline), _BLANKS + (_LINE_BREAKS if multiline else "")
+    return f"[^{no}]*" if may_be_blank else f"[^{no}]*[^{no}{blanks}][^{no}]*"
+
+
+# Half a surrogate pair can't even be written in JSON's own encoding, so that the document need not speak of it.
+LINE_REFUSED = re.compile(f"[{refused(multiline=False)}\ud800-\udfff]")
+LINES_REFUSED = re.compile(f"[{refused(multiline=True)}\ud800-\udfff]")
