@@ -1,6 +1,6 @@
 # The two commands are `make run` and `make test`. Both make the environment in .venv first.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format prove bench audit lock runtime development
+.PHONY: help run test lint format prove mutants bench audit lock runtime development
 
 VENV_PYTHON := .venv/bin/python
 UV_COMPILE := $(VENV_PYTHON) -m uv pip compile --universal --python-version 3.11 --quiet --upgrade --generate-hashes \
@@ -20,6 +20,9 @@ lint: development ## the checks without the tests
 
 prove: development ## the promises in full size (long)
 	@COUNTINGHOUSE_PROVE=1 $(VENV_PYTHON) -m pytest -m prove -n 0 -s --refuse-skips
+
+mutants: development ## put small faults into rules, guards and SQL: which does no test notice (up to an hour)
+	@$(VENV_PYTHON) -m tests.mutants
 
 bench: development ## the ratios of speed, each against a floor measured beside it (some minutes)
 	@$(VENV_PYTHON) -m tests.benchmarks

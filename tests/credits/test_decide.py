@@ -149,6 +149,65 @@ def test_the_chain_ends_with_the_rule_that_denies_and_names_no_rule_after_it() -
         assert all(step.fact for step in decision.chain), case
 
 
+def told(decision: Decision, rule: str) -> tuple[str, str, str]:
+    """Outcome, record and fact of one rule of the chain."""
+    (step,) = [step for step in decision.chain if step.rule == rule]
+    return step.outcome, step.record, step.fact
+
+
+def test_an_allowed_chain_tells_every_rule_with_its_record() -> None:
+    decision = decide(facts_of(), TERMS, question_of(), at=NOW)
+    assert [step.rule for step in decision.chain] == [
+        "membership",
+        "organization_closed",
+        "payment_blocks",
+        "subscription",
+        "manual_overlay",
+        "subscription_status",
+        "grace_period",
+        "lifecycle",
+        "policy",
+        "balance",
+    ]
+    passing = {"organization_closed", "payment_blocks", "subscription", "manual_overlay", "grace_period"}
+    assert {step.rule for step in decision.chain if step.outcome == "pass"} == passing
+    organization = f"organization:{ORGANIZATION}"
+    assert told(decision, "membership") == ("allow", organization, f"user {USER} is member")
+    assert told(decision, "policy") == (
+        "allow",
+        f"credit_policy:{POLICY}",
+        "run: 1 (unit: run) costs 2 by policy version 7",
+    )
+    assert told(decision, "balance") == ("allow", f"credit_account:{ORGANIZATION}", "2 is due and 13 is available")
+
+
+def test_without_an_acting_user_membership_is_passed_over() -> None:
+    decision = decide(facts_of(role=None), TERMS, question_of(user_id=None), at=NOW)
+    assert told(decision, "membership")[:2] == ("pass", f"organization:{ORGANIZATION}")
+
+
+@pytest.mark.parametrize(
+    ("values", "outcome", "said"),
+    [({"category_override": "internal"}, None, "usage counts as internal"), ({}, "failed", "failed is not billable")],
+)
+def test_what_is_not_charged_says_why(values: dict[str, Any], outcome: str | None, said: str) -> None:
+    decision = decide(facts_of(**values), TERMS, question_of(), at=NOW, outcome=outcome)
+    assert decision.price == 0
+    assert told(decision, "policy") == ("allow", f"credit_policy:{POLICY}", f"{said}, so nothing is charged")
+
+
+def test_a_denial_names_the_record_that_is_missing_as_none() -> None:
+    decision = decide(facts_of(has_account=False, **dict.fromkeys(AMOUNTS, 0)), TERMS, question_of(), at=NOW)
+    assert told(decision, "balance")[:2] == ("deny", "")
+    unpriced = decide(facts_of(policy_id=None, policy_version=None), None, question_of(), at=NOW)
+    assert told(unpriced, "policy") == ("deny", "", "the product has no published credit policy in force")
+    assert told(decide(facts_of(), TERMS, question_of(operation="x"), at=NOW), "policy") == (
+        "deny",
+        f"credit_policy:{POLICY}",
+        "policy version 7 has no operation x",
+    )
+
+
 def test_a_warning_goes_with_the_grace_period_alone() -> None:
     for (lifecycle, *_), decision in cases():
         wanted = ("payment_grace_period",) if lifecycle == "with a warning" else ()
@@ -198,7 +257,9 @@ def test_rules_about_a_workspace_are_named_only_where_one_is_asked_about() -> No
     with_workspace = decide(facts, TERMS, question_of(), at=NOW)
     without = decide(facts, TERMS, question_of(workspace_id=None), at=NOW)
     assert "manual_overlay" in {step.rule for step in with_workspace.chain}
-    assert not [step for step in without.chain if step.record.startswith("workspace:")]
+    rules = [step.rule for step in with_workspace.chain if not step.record.startswith("workspace:")]
+    assert [step.rule for step in without.chain] == rules
+    assert {"organization_closed", "payment_blocks"} < set(rules)
 
 
 def test_the_answer_names_every_record_with_its_version() -> None:
@@ -218,6 +279,12 @@ def test_the_answer_names_every_record_with_its_version() -> None:
         f"workspace_subscription:{uuid.UUID(int=8)}": "5",
         f"credit_policy:{POLICY}": "7",
     }
+    facts = facts_of(closed_at=NOW, role=None, overlay_state="active", config_version=None)
+    records = {one.record: one.version for one in decide(facts, TERMS, question_of(), at=NOW).answer.records}
+    assert records[f"organization:{ORGANIZATION}"] == NOW.isoformat()
+    assert records[f"payment_config:{ORGANIZATION}"] == "0"
+    assert records[f"membership:{ORGANIZATION}:{USER}"] == "none"
+    assert records[f"workspace:{WORKSPACE}"] == "active"
     bare = decide(facts_of(role=None), None, question_of(user_id=None, workspace_id=None), at=NOW).answer.records
     assert {one.record.partition(":")[0] for one in bare} == {
         "organization",

@@ -174,6 +174,23 @@ def test_without_a_customer_and_in_a_demo_nothing_is_opened(room: Room, stripe: 
     assert stripe.requests == []
 
 
+@pytest.mark.parametrize(
+    ("has_customer", "plan", "said"),
+    [(True, "no-such-plan", "There is no such plan to subscribe to."), (False, "team", NO_CUSTOMER)],
+)
+def test_what_can_not_be_bought_is_said_and_stripe_is_not_asked(
+    room: Room, stripe: StripeFake, has_customer: bool, plan: str, said: str
+) -> None:
+    make_plan()
+    if has_customer:
+        room.has_customer()
+    answer = room.clients["owner"].post(f"{room.path}checkout/", {"plan": plan}, follow=True)
+    assert said in answer.content.decode()
+    assert stripe.requests == []
+    assert BillingEvent.objects.count() == 0
+    assert not AuditEntry.objects.filter(event="checkout.started").exists()
+
+
 def test_the_policy_lets_forms_lead_to_stripe_alone(room: Room) -> None:
     policy = room.clients["owner"].get(room.path).headers["Content-Security-Policy"]
     assert "form-action 'self' https://checkout.stripe.com https://billing.stripe.com" in policy

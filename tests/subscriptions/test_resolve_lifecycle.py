@@ -97,7 +97,8 @@ def test_the_trace_names_every_rule_tried_in_order_and_ends_with_the_grace_perio
         passed = [step for step in decision.trace[:-2] if step.outcome is not RuleOutcome.PASSES]
         assert passed == []
         assert decision.trace[-2].outcome is RuleOutcome.DECIDES
-        assert decision.reasons
+        lowers = decision.trace[-1].outcome is RuleOutcome.LOWERS
+        assert decision.reasons == (decision.trace[-2:] if lowers else decision.trace[-2:-1])
         assert all(step.fact and ":" in step.record for step in decision.trace)
 
 
@@ -154,3 +155,27 @@ def test_a_date_asks_for_review_once_its_moment_lies_in_the_past(
     reasons = resolve(facts).review_reasons
     assert (len(reasons), resolve(facts).needs_review) == (int(has_passed), has_passed)
     assert all(reason.startswith(sentence) and reason.endswith("3 April 2026") for reason in reasons)
+
+
+@pytest.mark.parametrize(
+    ("status", "end", "said"),
+    [
+        ("subscribed", NOW, "a payment failed: grace period until 3 April 2026, which lowers active to grace"),
+        ("subscribed", None, "a payment failed: grace period, which lowers active to grace"),
+        (
+            "pre_subscription",
+            NOW,
+            "the organization is in a grace period until 3 April 2026, which does not lower pre_subscription",
+        ),
+    ],
+)
+def test_the_grace_period_is_told_with_its_end(status: str, end: datetime | None, said: str) -> None:
+    facts = LifecycleFacts(
+        WorkspaceId(uuid.uuid4()),
+        OrganizationId(uuid.uuid4()),
+        NOW,
+        payment_status=PaymentStatus.GRACE_PERIOD,
+        grace_period_end_at=end,
+        subscription_status=SubscriptionStatus(status),
+    )
+    assert resolve(facts).trace[-1].fact == said

@@ -1,0 +1,143 @@
+"""What a run costs and when it may have happened, at every boundary (spec 05, Prices and Calls). Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from apps.core.amounts import LARGEST_AMOUNT, MICRO, NumberOutOfRangeError
+from apps.core.errors import UnprocessableError
+from apps.credits.rules.occurrence import check_occurrence, is_late
+from apps.credits.rules.pricing import Price, charge_for, free_left, is_possible
+from apps.credits.rules.runway import Runway, runway
+
+NOW = datetime(2026, 4, 3, 12, tzinfo=UTC)
+TICK = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("occurred_at", "code"),
+    [
+        (NOW, ""),
+        (NOW + timedelta(minutes=5), ""),
+        (NOW + timedelta(minutes=5) + TICK, "in_the_future"),
+        (NOW - timedelta(days=35), ""),
+        (NOW - timedelta(days=35) - TICK, "too_old"),
+        (NOW.astimezone(timezone(timedelta(hours=14))), ""),
+    ],
+)
+def test_a_run_happened_at_most_35_days_ago_and_5_minutes_ahead(occurred_at: datetime, code: str) -> None:
+    if not code:
+        check_occurrence(occurred_at, NOW)
+        return
+    with pytest.raises(UnprocessableError) as refusal:
+        check_occurrence(occurred_at, NOW)
+    assert [(error.field, error.code) for error in refusal.value.errors] == [("occurred_at", code)]
+
+
+@pytest.mark.parametrize(
+    ("occurred_at", "late"),
+    [
+        (datetime(2026, 4, 1, tzinfo=UTC), False),
+        (datetime(2026, 4, 1, tzinfo=UTC) - TICK, True),
+        (datetime(2025, 12, 31, tzinfo=UTC), True),
+        (datetime(2026, 4, 30, tzinfo=UTC), False),
+        # Still March by its own clock, April in UTC; and the other way round.
+        (datetime(2026, 3, 31, 23, tzinfo=timezone(timedelta(hours=-2))), False),
+        (datetime(2026, 4, 1, 1, tzinfo=timezone(timedelta(hours=2))), True),
+    ],
+)
+def test_late_is_what_happened_in_an_earlier_month_of_utc(occurred_at: datetime, late: bool) -> None:
+    assert is_late(occurred_at, NOW) is late
+
+
+def test_news_of_december_is_late_in_january_and_news_of_january_is_not_late_in_december() -> None:
+    december, january = datetime(2025, 12, 31, 23, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+    assert is_late(december, january)
+    assert not is_late(january, december)
+
+
+SCAN = Price("scan", "file", 10_000, minimum_charge=25_000, free_quantity=4 * MICRO, quantum=10_000)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "free", "charge"),
+    [
+        (4 * MICRO, 4 * MICRO, 0),
+        (4 * MICRO + 1, 4 * MICRO, 25_000),
+        (4 * MICRO, 4 * MICRO - 1, 25_000),
+        (2 * MICRO, 0, 25_000),
+        (3 * MICRO, 0, 30_000),
+        (3 * MICRO, -MICRO, 30_000),
+        (10 * MICRO, 4 * MICRO, 60_000),
+        (0, 0, 0),
+    ],
+)
+def test_only_what_is_not_free_costs_and_at_least_the_minimum(quantity: int, free: int, charge: int) -> None:
+    assert charge_for(SCAN, quantity, free_left=free) == charge
+
+
+@pytest.mark.parametrize(("used", "left"), [(0, 4 * MICRO), (4 * MICRO - 1, 1), (4 * MICRO, 0), (5 * MICRO, 0)])
+def test_free_quantity_ends_at_nothing(used: int, left: int) -> None:
+    assert free_left(SCAN, used) == left
+
+
+def test_a_charge_beyond_the_largest_amount_is_none() -> None:
+    assert charge_for(Price("x", "x", LARGEST_AMOUNT), MICRO) == LARGEST_AMOUNT
+    with pytest.raises(NumberOutOfRangeError):
+        charge_for(Price("x", "x", LARGEST_AMOUNT), MICRO + 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "possible"),
+    [
+        ({}, True),
+        ({"unit_price": 0}, True),
+        ({"unit_price": -1}, False),
+        ({"unit_price": LARGEST_AMOUNT}, True),
+        ({"unit_price": LARGEST_AMOUNT + 1}, False),
+        ({"minimum_charge": -10}, False),
+        ({"minimum_charge": 20}, True),
+        ({"minimum_charge": 25}, False),
+        ({"free_quantity": -1}, False),
+        ({"free_quantity": LARGEST_AMOUNT + 1}, False),
+        ({"quantum": 0}, False),
+        ({"quantum": 1}, True),
+        ({"quantum": LARGEST_AMOUNT}, True),
+        ({"quantum": LARGEST_AMOUNT + 1}, False),
+    ],
+)
+def test_a_policy_holds_possible_prices_alone(values: dict[str, int], possible: bool) -> None:
+    parts = {"unit_price": 100, "quantum": 10, **values}
+    assert is_possible(Price("scan", "file", **parts)) is possible
+
+
+def test_without_more_words_a_run_costs_when_it_succeeded() -> None:
+    price = Price("run", "run", MICRO)
+    assert (price.minimum_charge, price.free_quantity, price.quantum) == (0, 0, 1)
+    assert [price.bills(outcome) for outcome in ("succeeded", "partial", "failed", "")] == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("available", "burned", "observed", "wanted"),
+    [
+        (100, 30, 3, Runway(10, 10, 3)),
+        (100, 30, 2, Runway(None, 15, 2)),
+        (109, 30, 3, Runway(10, 10, 3)),
+        (110, 30, 3, Runway(11, 10, 3)),
+        (100, 300, 40, Runway(10, 10, 30)),
+        (100, 310, 31, Runway(10, 10, 30)),
+        (-5, 30, 3, Runway(0, 10, 3)),
+        (0, 30, 3, Runway(0, 10, 3)),
+        (100, 0, 10, Runway(None, 0, 10)),
+        (100, -5, 10, Runway(None, 0, 10)),
+        (100, 1, 3, Runway(None, 0, 3)),
+        (100, 5, 0, Runway(None, 0, 0)),
+        (100, 1, 1, Runway(None, 1, 1)),
+    ],
+)
+def test_credits_last_as_long_as_the_pace_of_the_last_30_days_lets_them(
+    available: int, burned: int, observed: int, wanted: Runway
+) -> None:
+    assert runway(available=available, burned=burned, observed_days=observed) == wanted

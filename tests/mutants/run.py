@@ -1,0 +1,235 @@
+"""The whole run: a database to copy, notes of which test runs what, and one child for each fault."""
+
+from __future__ import annotations
+
+import ast
+import os
+import pickle
+import signal
+import time
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from pathlib import Path
+
+import psycopg
+import pytest
+from _pytest.runner import runtestprotocol
+
+from billing_site.launcher import places
+from tests.architecture.sources import PROJECT
+from tests.mutants import python_faults
+from tests.mutants.faults import Fault
+from tests.mutants.patching import put_in
+from tests.mutants.session import Notes, Plugin, noting_tree, run_in_child, run_tests, tests_of_lines
+
+PROCESSES = 2
+MOST_TESTS = 400  # against one fault; those that run little else come first
+_BASE = "mutants_base"
+_CAN_NOT_PATCH = 77
+
+
+class Run:
+    """The whole run: a database to copy, notes of which test runs what, and one child for each fault."""
+
+    def __init__(self, folder: Path, faults: list[Fault], seconds: float) -> None:
+        self.folder, self.faults = folder, faults
+        self.ends_at = time.monotonic() + seconds
+        self.outcomes: dict[Fault, str] = {}
+        self.notes = Notes()
+        self.items: dict[str, pytest.Item] = {}
+        self._server = os.environ.get("DATABASE_URL") or places.database_url()
+
+    def prepare(self, tests: Sequence[str]) -> None:
+        """Make the database and take the notes; raises where a test fails without any fault."""
+        self._wait({run_in_child(make_base, {}, log=self.folder / "base"): "the database"})
+        files = sorted({fault.file for fault in self.faults if not fault.sql} | set(_files("apps/*/services/*.py")))
+        trees = {file: partial(noting_tree, file) for file in files}
+        found = [
+            file for name in tests for file in ([name] if name.endswith(".py") else _files(f"{name}/**/test_*.py"))
+        ]
+        started = {}
+        for slot in range(PROCESSES):
+            notes, store = Notes(), self.folder / f"notes{slot}"
+            plugin = Plugin(self._database(slot), notes=notes)
+            work = partial(_take_notes, plugin, found[slot::PROCESSES], notes, store)
+            child = run_in_child(work, trees, log=self.folder / f"log{slot}")
+            started[child] = f"the tests without a fault ({self.folder}/log{slot})"
+        self._wait(started)
+        for slot in range(PROCESSES):
+            kept: Notes = pickle.loads((self.folder / f"notes{slot}").read_bytes())  # noqa: S301 - our own child's
+            self.notes.lines |= kept.lines
+            self.notes.seconds |= kept.seconds
+
+    def try_all(self) -> None:
+        """Every fault: first in copies of a process that has imported everything, then by an import of its own.
+
+        An import shows what a patch can't: faults outside of functions, and values that were computed before. So what
+        survives the one is tried by the other; SQL is the same for both.
+        """
+        store = self.folder / "outcomes"
+        log = self.folder / "log"
+        child = run_in_child(partial(self._try_in_copies, store), {}, log=log)
+        if os.waitpid(child, 0)[1]:
+            raise SystemExit(f"The run broke off; see {log}.")
+        self.outcomes = pickle.loads(store.read_bytes())  # noqa: S301 - our own child's
+        again = [fault for fault, outcome in self.outcomes.items() if outcome != "killed" and not fault.sql]
+        self._try_each(again, self._start_import)
+
+    def _try_in_copies(self, store: Path) -> int:
+        run = self
+
+        class Copies(Plugin):
+            """Instead of running the tests, tries every fault in a copy of the process."""
+
+            def pytest_runtestloop(self, session: pytest.Session) -> bool:
+                run.items = {item.nodeid: item for item in session.items}
+                run._try_each(run.faults, partial(run._start_copy, self))
+                return True
+
+        files = sorted({test.partition("::")[0] for test in self.notes.lines})
+        status = run_tests(Copies(""), files, "-s")
+        store.write_bytes(pickle.dumps(self.outcomes))
+        return status
+
+    def _try_each(self, faults: Sequence[Fault], start: Callable[[Fault, int, list[str]], int]) -> None:
+        places_of, waiting = tests_of_lines(self.notes), list(reversed(faults))
+        running: dict[int, tuple[Fault, int, float]] = {}
+        while waiting or running:
+            free = set(range(PROCESSES)) - {slot for _, slot, _ in running.values()}
+            while free and waiting and time.monotonic() < self.ends_at:
+                fault, slot = waiting.pop(), free.pop()
+                tests = self._tests_for(fault, places_of)
+                child = start(fault, slot, tests) if tests else 0
+                if child:
+                    allowed = 60 + 5 * sum(self.notes.seconds[test] for test in tests)
+                    running[child] = (fault, slot, time.monotonic() + allowed)
+                else:
+                    self.outcomes.setdefault(fault, "survived")
+                    free.add(slot)
+            if not running:
+                break
+            self._collect(running)
+
+    def _tests_for(self, fault: Fault, places_of: dict[tuple[str, int], list[str]]) -> list[str]:
+        if fault.sql:
+            app = f"apps/{fault.file.split('/')[1]}/services/"
+            found = {test for test, lines in self.notes.lines.items() if any(file.startswith(app) for file, _ in lines)}
+            return sorted(
+                found, key=lambda test: (not test.startswith(f"tests/{app.split('/')[1]}/"), self.notes.seconds[test])
+            )[:MOST_TESTS]
+        # A statement that spans lines was noted at its first one.
+        lines = [line for file, line in places_of if file == fault.file and line <= fault.line]
+        inside = _function_lines(fault)
+        near = [line for line in lines if line in inside]
+        if inside:
+            return places_of[fault.file, max(near)][:MOST_TESTS] if near else []
+        ran = {test for (file, _), tests in places_of.items() if file == fault.file for test in tests}
+        return sorted(ran, key=lambda test: self.notes.seconds[test])[:MOST_TESTS]
+
+    def _start_copy(self, plugin: Plugin, fault: Fault, slot: int, tests: list[str]) -> int:
+        """A copy of this process that has the fault; 0 where the fault is none."""
+        items = [self.items[test] for test in tests if test in self.items]
+        plugin.database = ""
+        if any("django_db" in item.keywords or "db" in getattr(item, "fixturenames", ()) for item in items):
+            plugin.database = self._database(slot)
+        if fault.sql and not self._apply(fault, plugin.database):
+            self.outcomes[fault] = "impossible"
+            return 0
+        return run_in_child(partial(_run_items, fault, items), {}, log=self.folder / f"log{slot}")
+
+    def _start_import(self, fault: Fault, slot: int, tests: list[str]) -> int:
+        plugin, trees = Plugin(self._database(slot), tests), {fault.file: partial(_tree_with, fault)}
+        files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
+        return run_in_child(partial(run_tests, plugin, files), trees, log=self.folder / f"log{slot}")
+
+    def _apply(self, fault: Fault, database: str) -> bool:
+        try:
+            with psycopg.connect(self._server, dbname=database, autocommit=True) as connection:
+                connection.execute(fault.sql.encode())
+        except psycopg.Error:
+            return False  # it is no SQL any more
+        return True
+
+    def _collect(self, running: dict[int, tuple[Fault, int, float]]) -> None:
+        child, status = os.waitpid(-1, os.WNOHANG)
+        if child in running:
+            fault, _, _ = running.pop(child)
+            names = {0: "survived", _CAN_NOT_PATCH << 8: "not patched"}
+            self.outcomes[fault] = names.get(status, "killed")
+            print(f"{self.outcomes[fault]:12}{fault}", flush=True)
+            return
+        for other, (fault, slot, limit) in list(running.items()):
+            if time.monotonic() > limit:
+                running[other] = (fault, slot, float("inf"))
+                os.killpg(other, signal.SIGKILL)
+        time.sleep(0.02)
+
+    def _database(self, slot: int) -> str:
+        name = f"mutants_{slot}"
+        with psycopg.connect(self._server, dbname="postgres", autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {_BASE}".encode())
+        return name
+
+    def _wait(self, children: dict[int, str]) -> None:
+        for child, what in children.items():
+            if status := os.waitpid(child, 0)[1]:
+                raise SystemExit(
+                    f"Without any fault there is a failure in {what}, status {status}. Run `make test` first."
+                )
+
+
+def make_base() -> int:
+    """In a child: the database with all migrations, which the others copy."""
+    import django  # noqa: PLC0415 - in the child alone
+    from django.conf import settings  # noqa: PLC0415
+    from django.db import connection  # noqa: PLC0415
+
+    os.environ["DJANGO_SETTINGS_MODULE"] = "billing_site.settings"
+    django.setup()
+    settings.DATABASES["default"]["TEST"] = connection.settings_dict["TEST"] = {
+        **connection.settings_dict["TEST"],
+        "NAME": _BASE,
+    }
+    connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    connection.close()
+    return 0
+
+
+def _files(pattern: str) -> list[str]:
+    return [path.relative_to(PROJECT).as_posix() for path in sorted(PROJECT.glob(pattern))]
+
+
+def _take_notes(plugin: Plugin, files: Sequence[str], notes: Notes, store: Path) -> int:
+    status = run_tests(plugin, files)
+    store.write_bytes(pickle.dumps(notes))
+    return status
+
+
+def _tree_with(fault: Fault) -> ast.Module:
+    return python_faults.with_fault((PROJECT / fault.file).read_text(encoding="utf-8"), fault.number)
+
+
+def _run_items(fault: Fault, items: Sequence[pytest.Item]) -> int:
+    """In a copy: the tests in their order, up to the first that fails."""
+    if not fault.sql and not put_in(fault.file, _tree_with(fault)):
+        return _CAN_NOT_PATCH
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
+            return 1
+    return 0
+
+
+@cache
+def _functions_of(file: str) -> list[range]:
+    tree = ast.parse((PROJECT / file).read_text(encoding="utf-8"))
+    return [
+        range(node.body[0].lineno, (node.end_lineno or node.lineno) + 1)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+    ]
+
+
+def _function_lines(fault: Fault) -> range:
+    """The lines of the innermost function around the fault; none where it stands outside of all."""
+    return min((lines for lines in _functions_of(fault.file) if fault.line in lines), key=len, default=range(0))
