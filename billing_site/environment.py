@@ -85,6 +85,14 @@ def allowed_hosts() -> list[str]:
     return hosts
 
 
+def small_count(variable: str, default: int, most: int) -> int:
+    """The variable's whole number, from 1 to `most`."""
+    text = os.environ.get(variable, "") or str(default)
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:4]) <= most):
+        raise ImproperlyConfigured(f"{variable} is {text!r}; it must be a number from 1 to {most}.")
+    return int(text)
+
+
 def _is_credential_key(key: str) -> bool:
     try:
         return len(base64.b64decode(key.encode("ascii"), altchars=b"-_", validate=True)) == 32  # noqa: PLR2004 - AES-256

@@ -119,6 +119,9 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "billing_site.urls"
 WSGI_APPLICATION = "billing_site.wsgi.application"
+# In each web worker. One thread computes while another waits for the database; more would wait for the interpreter, and
+# for each other.
+WEB_THREADS = environment.small_count("WEB_THREADS", default=2, most=64)
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
