@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from email.utils import parseaddr
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
@@ -50,11 +51,15 @@ def flag(text: str) -> bool:
         raise ValueError(f"is {text!r}; it must be true or false.") from None
 
 
-def count(text: str) -> int:
-    """A whole number, 0 or more."""
-    if not (text.isascii() and text.isdigit() and len(text) < 10):  # noqa: PLR2004 - a thousand million is no count
-        raise ValueError(f"is {text!r}; it must be a whole number, 0 or more.")
-    return int(text)
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """A whole number within these bounds."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most):
+            raise ValueError(f"is {text!r}; it must be a whole number from {least} to {most}.")
+        return int(text)
+
+    return read
 
 
 def words(text: str) -> list[str]:

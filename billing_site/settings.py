@@ -157,6 +157,10 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "billing_site.urls"
 WSGI_APPLICATION = "billing_site.wsgi.application"
+# Processes of `make run`, and threads in each: one computes while another waits for the database; more would wait for
+# the interpreter, and for each other.
+WEB_WORKERS = env.read("WEB_WORKERS", 2, configuration.whole_number(1, 64))
+WEB_THREADS = env.read("WEB_THREADS", 2, configuration.whole_number(1, 64))
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -209,7 +213,7 @@ HOT_PATHS = frozenset(
     + [f"/webhooks/{provider}" for provider in ("stripe", "orb")]
 )
 # For each token and web process; 0 switches it off.
-API_RATE_LIMIT_PER_MINUTE = env.read("API_RATE_LIMIT_PER_MINUTE", 120_000, configuration.count)
+API_RATE_LIMIT_PER_MINUTE = env.read("API_RATE_LIMIT_PER_MINUTE", 120_000, configuration.whole_number(0, 10**9))
 
 # --- Outgoing requests --------------------------------------------------------------------------------------------
 # Hosts or CIDRs that addresses typed by tenants may lead to though private.

@@ -1,8 +1,7 @@
-"""The WSGI entry point that granian serves."""
+"""Django's WSGI application, which `billing_site.rsgi` serves."""
 
 from __future__ import annotations
 
-import gc
 import os
 
 import django
@@ -22,7 +21,3 @@ application = import_string("apps.core.input_text.InputTextHandler")()
 refuse_forgetful_pooler()
 # The routes with all that their views import, now rather than within the first request.
 len(get_resolver().url_patterns)
-# What is loaded by now stays for ever. Left to the garbage collector it would be looked through again and again, for a
-# tenth of a second in which no thread of this worker answers anything.
-gc.collect()
-gc.freeze()

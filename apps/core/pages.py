@@ -44,6 +44,11 @@ def refusal_response(request: HttpRequest, error: Exception) -> HttpResponse:
     return answer if request.path.startswith(PROGRAM_PATHS) else page_of(answer.problem)
 
 
+def answer_before_django(path: str, problem: problems.Problem) -> HttpResponse:
+    """The answer to a request that the web server refuses by itself: no page, since pages need a request."""
+    return problems.ProblemResponse(problem) if path.startswith(PROGRAM_PATHS) else _plain(problem)
+
+
 def page_of(problem: problems.Problem) -> HttpResponse:
     """The page that tells a person what the problem document tells a program."""
     template = f"{problem.status}.html" if problem.status in _OWN_PAGES else "refusal.html"
@@ -58,7 +63,8 @@ def page_of(problem: problems.Problem) -> HttpResponse:
 
 def _plain(problem: problems.Problem) -> HttpResponse:
     text = f"{problem.title}\n{problem.detail}\n"
-    return HttpResponse(text, status=problem.status, content_type="text/plain; charset=utf-8")
+    headers = {"Cache-Control": "no-store", **problem.headers}
+    return HttpResponse(text, status=problem.status, content_type="text/plain; charset=utf-8", headers=headers)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -15,16 +15,29 @@ from pathlib import Path
 from billing_site.launcher import places
 from billing_site.launcher.processes import fresh_log, spawn
 from billing_site.queues import WORKERS, Worker
+from billing_site.web import limits
 
 HOST = "127.0.0.1"
-WEB_WORKERS = 2
-# One thread computes while another waits for the database; more would wait for the interpreter, and for each other.
-WEB_THREADS = 2
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 30.0
 # One that ran this long had started well; its next fall is a first one again.
 _SETTLED_SECONDS = 60.0
 MARK = "COUNTINGHOUSE_RUN"
+
+# How granian serves `billing_site.rsgi`, wherever it runs. HTTP/2 would put many requests on one connection, past the
+# limits that hold for each connection.
+WEB_OPTIONS = (
+    "--interface=rsgi",
+    "--http=1",
+    f"--http1-header-read-timeout={limits.HEADER_SECONDS * 1000}",
+    f"--http1-buffer-size={limits.HEADER_BYTES}",
+    f"--backlog={limits.BACKLOG}",
+    f"--backpressure={limits.CONNECTIONS}",
+    "--respawn-failed-workers",
+    "--workers-kill-timeout=5",
+    "--no-ws",
+    "--no-access-log",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,20 +159,17 @@ class Child:
 
 
 def _web(port: int) -> tuple[str, ...]:
+    from billing_site import settings  # noqa: PLC0415 - the launcher's own errors come first
+
     return (
         sys.executable,
         "-m",
         "granian",
-        "--interface=wsgi",
         f"--host={HOST}",
         f"--port={port}",
-        f"--workers={WEB_WORKERS}",
-        f"--blocking-threads={WEB_THREADS}",
-        "--respawn-failed-workers",
-        "--workers-kill-timeout=5",
-        "--no-ws",
-        "--no-access-log",
-        "billing_site.wsgi:application",
+        f"--workers={settings.WEB_WORKERS}",
+        *WEB_OPTIONS,
+        "billing_site.rsgi:application",
     )
 
 

@@ -68,9 +68,9 @@ def main(size: Size) -> int:
         servers = {
             name: stack.enter_context(serving(application, settings, folder / f"{name}.log"))
             for name, application, settings in (
-                ("bare", "tests.benchmarks.bare_wsgi:application", "tests.benchmarks.bare"),
-                ("naive", "tests.benchmarks.bare_wsgi:application", "tests.benchmarks.naive_settings"),
-                ("product", "billing_site.wsgi:application", "billing_site.settings"),
+                ("bare", "tests.benchmarks.bare_rsgi:application", "tests.benchmarks.bare"),
+                ("naive", "tests.benchmarks.bare_rsgi:application", "tests.benchmarks.naive_settings"),
+                ("product", "billing_site.rsgi:application", "billing_site.settings"),
             )
         }
         sides = _sides(world, servers, folder, size, figures)

@@ -37,7 +37,7 @@ class Server:
 
 @contextmanager
 def serving(application: str, settings: str, log: Path) -> Iterator[Server]:
-    """Serve the WSGI application with as many workers and threads as the launcher gives the product."""
+    """Serve the application with as many workers and threads as the launcher gives the product."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])

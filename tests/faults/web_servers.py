@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import connection
 
 from apps.core.failpoints import Failpoint
+from billing_site.launcher.children import WEB_OPTIONS
 from billing_site.launcher.places import PROJECT
 from tests.faults.stacks import free_port, wait_until
 
@@ -27,7 +28,7 @@ _ORDER = "COUNTINGHOUSE_TEST_KILL_ORDER"
 class WebServer:
     """granian with one worker, as `make run` starts it, in a process group of its own."""
 
-    def __init__(self, folder: Path, database: str = "", application: str = "tests.faults.killable_wsgi") -> None:
+    def __init__(self, folder: Path, database: str = "", application: str = "tests.faults.killable_rsgi") -> None:
         self._database = database
         self._application = application
         self.port = free_port()
@@ -44,8 +45,8 @@ class WebServer:
     def start(self) -> None:
         """Start it; it serves some seconds later."""
         self._order.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "granian", "--interface=wsgi", "--host=127.0.0.1", f"--port={self.port}"]
-        command += ["--workers=1", "--blocking-threads=8", "--no-ws", "--no-access-log"]
+        command = [sys.executable, "-m", "granian", "--host=127.0.0.1", f"--port={self.port}", "--workers=1"]
+        command += [option for option in WEB_OPTIONS if "respawn" not in option]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, f"{self._application}:application"],

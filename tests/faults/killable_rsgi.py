@@ -1,4 +1,4 @@
-"""The product's WSGI entry point in a server that a test can order to die at a failpoint.
+"""The product's entry point, with more threads, in a server that a test can order to die at a failpoint.
 
 The order is a file with the failpoint's name. Whoever passes there takes the order and kills its whole server, without
 warning. PostgreSQL knows the server by its process group, so that a test sees which one waits for a lock.
@@ -14,9 +14,12 @@ from pathlib import Path
 os.environ["PGAPPNAME"] = f"web-{os.getpgrp()}"
 
 from apps.core.failpoints import Failpoint, armed
-from billing_site.wsgi import application
+from billing_site.wsgi import application as wsgi_application
 
-__all__ = ["application"]
+# isort: split
+from billing_site.web.front import Front
+
+application = Front(wsgi_application, threads=8)
 
 ORDER = "COUNTINGHOUSE_TEST_KILL_ORDER"
 

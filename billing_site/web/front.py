@@ -1,0 +1,121 @@
+"""The RSGI application that stands between granian and Django, so that no client can stop the others.
+
+granian's own WSGI interface takes a thread as soon as the header is there, and the thread waits for the client's body.
+Here the event loop waits: a thread gets a request with its whole body, and gives its whole answer away at once.
+`/healthz` has a thread of its own, so that it answers when all others are busy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import resource
+from collections.abc import Callable, Iterable
+from typing import IO, Any
+
+import structlog
+
+from apps.core.observability.requests import HEADER, current_request_id
+from apps.core.pages import answer_before_django
+from apps.core.wire.problems import Problem
+from billing_site.web import limits
+from billing_site.web.answers import Started, send
+from billing_site.web.bodies import read_body
+from billing_site.web.environs import environ_of
+from billing_site.web.lanes import Call, Lane
+from billing_site.web.refusals import BUSY, RefusedError
+from billing_site.web.rsgi_types import HTTPProtocol, Scope
+from billing_site.web.stalls import limit_stalls
+
+log = structlog.get_logger(__name__)
+
+HEALTH = "/healthz"
+_TICK_SECONDS = 0.25
+_STOP_SECONDS = 2.0
+# granian opens the file within milliseconds.
+_KEEP_SECONDS = 10.0
+Application = Callable[[dict[str, Any], Any], Any]
+
+
+class Front:
+    """Answers requests by the WSGI application, with so many threads in each worker."""
+
+    def __init__(self, application: Application, *, threads: int) -> None:
+        self._application = application
+        self._requests = Lane(self._answer, threads=threads, most_waiting=limits.WAITING_REQUESTS)
+        self._health = Lane(self._answer, threads=1, most_waiting=limits.WAITING_REQUESTS)
+        self._are_stalls_limited = False
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        _allow_open_files()
+        for lane in (self._requests, self._health):
+            lane.start()
+        self._tick()
+        # What is loaded by now stays for ever. Left to the garbage collector it would be looked through again and
+        # again, for a tenth of a second in which no thread of this worker answers anything.
+        gc.collect()
+        gc.freeze()
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        for lane in (self._requests, self._health):
+            lane.stop(_STOP_SECONDS)
+            lane.settle()
+        loop.run_until_complete(asyncio.sleep(0))
+
+    async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
+        if not self._are_stalls_limited:  # granian listens only after it has called `__rsgi_init__`
+            self._are_stalls_limited = True
+            limit_stalls()
+        try:
+            body = await read_body(scope.headers, protocol)
+        except RefusedError as refusal:
+            _refuse(scope, protocol, refusal.problem)
+            return
+        lane = self._health if scope.path == HEALTH else self._requests
+        call = Call(scope, protocol, body, self._loop.create_future())
+        lane.settle()
+        if not lane.put(call):
+            _refuse(scope, protocol, BUSY)
+            return
+        # granian answers 500 for a coroutine that ends before its answer.
+        await call.is_over
+
+    def _tick(self) -> None:
+        self._loop.call_later(_TICK_SECONDS, self._tick)
+        for lane in (self._requests, self._health):
+            lane.settle()
+            for call in lane.take_late(limits.WAITING_SECONDS):
+                _refuse(call.scope, call.protocol, BUSY)
+                call.is_over.set_result(None)
+
+    def _answer(self, call: Call) -> None:
+        """In a thread: run the application and give its answer away."""
+        with contextlib.ExitStack() as stack:
+            if call.body is not None:
+                stack.enter_context(call.body.file)
+            started = Started()
+            chunks: Iterable[bytes] = self._application(environ_of(call.scope, call.body), started)
+            if hasattr(chunks, "close"):
+                stack.callback(chunks.close)
+            send(call.protocol, started, chunks, self._keep)
+
+    def _keep(self, file: IO[bytes]) -> None:
+        self._loop.call_soon_threadsafe(self._loop.call_later, _KEEP_SECONDS, file.close)
+
+
+def _refuse(scope: Scope, protocol: HTTPProtocol, problem: Problem) -> None:
+    structlog.contextvars.clear_contextvars()
+    request_id = current_request_id()
+    log.warning("request_refused", method=scope.method, path=scope.path, status=problem.status, code=problem.code)
+    answer = answer_before_django(scope.path, problem)
+    answer.headers[HEADER] = request_id
+    protocol.response_bytes(answer.status_code, list(answer.items()), answer.content)
+
+
+def _allow_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = limits.OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, limits.OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
