@@ -158,7 +158,7 @@ def test_mixed_calls_and_every_job_go_well(pooler: PgBouncer) -> None:
     for _ in range(3):
         grow(None, 50)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(CLIENTS) as clients:
-        servers = [WebServer(Path(folder), pooler.url, "billing_site.wsgi") for _ in range(2)]
+        servers = [WebServer(Path(folder), pooler.url, "billing_site.rsgi") for _ in range(2)]
         try:
             for server in servers:
                 server.start()
@@ -201,7 +201,7 @@ def test_a_pooler_that_loses_statements_is_refused_at_each_start(program: str, k
         migrated = manage(pooler, "migrate")
         assert "DATABASE_URL leads through a pooler" in migrated.stderr
         with tempfile.TemporaryDirectory() as folder:
-            server = WebServer(Path(folder), pooler.url, "billing_site.wsgi")
+            server = WebServer(Path(folder), pooler.url, "billing_site.rsgi")
             server.start()
             try:
                 wait_until(lambda: "DATABASE_URL leads through a pooler" in server.said(), server.said)
