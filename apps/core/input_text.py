@@ -63,7 +63,7 @@ class InputTextMiddleware:
             return None
         try:
             _check(_pairs(request.POST))
-            _check((name, upload.name or "") for name, upload in request.FILES.items())
+            _check((name, str(upload)) for name, upload in request.FILES.items())
         except MalformedRequestError as error:
             return refusal_response(request, error)
         except (SuspiciousOperation, UnreadablePostError):

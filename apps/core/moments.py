@@ -13,6 +13,8 @@ from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 FIRST_YEAR, LAST_YEAR = 2000, 2200
+# Events of payment providers are kept whatever they say, so that their bound is wider.
+PROVIDER_YEARS = (1970, 3000)
 _NO_SUCH = "there is no such day or time in the calendar."
 BOUNDS_IN_WORDS = f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}."
 
@@ -81,12 +83,12 @@ def read_moment(text: str) -> datetime:
     return bounded(_parsed(f"{head}{decimals}{match['offset']}")).astimezone(UTC)
 
 
-def read_iso_moment(text: str) -> datetime:
+def read_iso_moment(text: str, *, years: tuple[int, int] = (FIRST_YEAR, LAST_YEAR)) -> datetime:
     """The moment of a text in any form of ISO 8601, in UTC where it names no offset: for providers and for people."""
     text = text.strip()
-    if _RFC_3339.fullmatch(text):
+    if text[17:19] == "60" and _RFC_3339.fullmatch(text):
         return read_moment(text)
-    moment = bounded(_parsed(text))
+    moment = _between(_parsed(text), years)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
@@ -100,12 +102,12 @@ def read_day(text: str) -> date:
         raise MomentFormError('must be a day such as "2026-04-03".') from None
 
 
-def read_seconds(seconds: object) -> datetime:
+def read_seconds(seconds: object, *, years: tuple[int, int] = (FIRST_YEAR, LAST_YEAR)) -> datetime:
     """The moment of whole seconds since 1970, as Stripe sends them."""
     if isinstance(seconds, bool) or not isinstance(seconds, int):
         raise MomentFormError("must be a time in whole seconds since 1970.")
     try:
-        return bounded(datetime.fromtimestamp(seconds, UTC))
+        return _between(datetime.fromtimestamp(seconds, UTC), years)
     except (OverflowError, OSError, ValueError):
         raise ImpossibleMomentError(BOUNDS_IN_WORDS) from None
 
@@ -154,6 +156,13 @@ def zone_of(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return UTC
+
+
+def _between(moment: datetime, years: tuple[int, int]) -> datetime:
+    first, last = years
+    if not first <= moment.year <= last:
+        raise ImpossibleMomentError(f"must lie in the years {first} to {last}.")
+    return moment
 
 
 def _is_named(name: str) -> bool:

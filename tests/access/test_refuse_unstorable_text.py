@@ -54,7 +54,8 @@ def query_names(address: str) -> set[str]:
     """What a list of the staff plane takes in its address; for the rest of the pages what any of them takes."""
     for page in registered_pages():
         if address == reverse(f"admin:{page.route_prefix}_changelist"):
-            return {"q", "o", "p", *(name for declared in page.list_filter for name in declared.parameters)}
+            filters: Any = page.list_filter
+            return {"q", "o", "p", *(name for declared in filters for name in declared.parameters)}
     return {"next", "q", "user", "at", "as_of", "since", "before", "month", "cursor", "state"}
 
 

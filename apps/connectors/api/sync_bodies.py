@@ -24,7 +24,8 @@ class MonthField(StrictCharField):
         "impossible_value": "must be `auto`, or a month such as `2026-04`.",
     }
 
-    def to_internal_value(self, data: Any) -> Month | None:
+    def to_internal_value(self, data: Any) -> Any:
+        """The month; None for `auto`."""
         text = super().to_internal_value(data)
         try:
             return None if text == AUTO else Month.read(text)

@@ -12,7 +12,7 @@ from apps.core.wire.views import JSONOnlyNegotiation
 class ApiSchemaView(SpectacularAPIView):
     """The document, as JSON whatever is accepted: readers of YAML disagree about values such as `41e8` or `no`."""
 
-    renderer_classes = (OpenApiJsonRenderer2,)
+    renderer_classes = [OpenApiJsonRenderer2]  # noqa: RUF012 - the library declares a list
     content_negotiation_class = JSONOnlyNegotiation
 
 

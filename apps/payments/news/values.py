@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from apps.core.errors import FieldError, MalformedRequestError
-from apps.core.moments import read_iso_moment, read_seconds
+from apps.core.moments import PROVIDER_YEARS, read_iso_moment, read_seconds
 
 _BIGGEST = 2**62
 
@@ -21,13 +21,13 @@ class Read(BaseModel):
 
 
 def _moment(value: object) -> object:
-    return read_seconds(value)
+    return read_seconds(value, years=PROVIDER_YEARS)
 
 
 def _iso_moment(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError("is not a time")  # noqa: TRY004 - pydantic collects ValueErrors alone
-    return read_iso_moment(value)  # Orb's times are UTC and sometimes do not say so
+    return read_iso_moment(value, years=PROVIDER_YEARS)  # Orb's times are UTC and sometimes do not say so
 
 
 def _id_or_object(value: object) -> object:

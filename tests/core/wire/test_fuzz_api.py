@@ -47,7 +47,8 @@ def lightened(schema: Any) -> Any:
     return {name: lightened(part) for name, part in schema.items() if not (is_free and name == "pattern")}
 
 
-OPERATIONS = [result.ok() for result in schemathesis.openapi.from_dict(lightened(DOCUMENT)).get_all_operations()]
+RESULTS: list[Any] = list(schemathesis.openapi.from_dict(lightened(DOCUMENT)).get_all_operations())
+OPERATIONS = [result.ok() for result in RESULTS]
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 EACH = max(BY_SCHEMATHESIS // (len(OPERATIONS) * len(MODES)), 1)
 QUERIES = {"entries": {"cursor": "x", "limit": "50"}, "connectors": {"cursor": "x", "limit": "50"}}
