@@ -17,7 +17,7 @@ from django.db import OperationalError, connection
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import ReadOnlyError
 
-from apps.connectors.providers.asking import ProviderError
+from apps.connectors.contracts import ProviderError
 from apps.connectors.sync import engine
 from apps.core.hints import send_hint, speak_again
 from apps.core.ids import JobRunId
@@ -39,7 +39,7 @@ def broken() -> OperationalError:
 
 
 INTERRUPTIONS: list[BaseException] = [SoftTimeLimitExceeded(), broken(), KeyboardInterrupt(), SystemExit()]
-Fails = Callable[[], Any]
+Fails = Callable[..., Any]
 
 
 def raising(error: BaseException) -> Fails:

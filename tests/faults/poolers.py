@@ -14,6 +14,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from queue import SimpleQueue
 from urllib.parse import parse_qs, urlsplit
@@ -37,7 +38,7 @@ def server_socket_folder() -> str:
 class PgBouncer:
     """A pgbouncer process before the test's PostgreSQL."""
 
-    def __init__(self, program: str, database: str, user: str, **options: str) -> None:
+    def __init__(self, program: str, database: str, user: str, options: Mapping[str, str]) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="ch-pooler-"))
         self._folder.chmod(0o777)
         self.port = free_port()

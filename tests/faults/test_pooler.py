@@ -74,7 +74,7 @@ def names() -> tuple[str, str]:
 
 @pytest.fixture
 def pooler(program: str) -> Iterator[PgBouncer]:
-    pooler = PgBouncer(program, *names(), **POOL)
+    pooler = PgBouncer(program, *names(), POOL)
     yield pooler
     pooler.close()
 
@@ -191,8 +191,8 @@ def test_a_pooler_that_loses_statements_is_refused_at_each_start(program: str, k
     old = forgetful_program()
     if kind == "old" and old is None:
         return  # this machine's own PgBouncer is a new one; the other case stands for all
-    options = {"max_prepared_statements": "0"} if kind == "switched off" else {}
-    pooler = PgBouncer(program if kind == "switched off" else str(old), *names(), **POOL, **options)
+    options = POOL | ({"max_prepared_statements": "0"} if kind == "switched off" else {})
+    pooler = PgBouncer(program if kind == "switched off" else str(old), *names(), options)
     try:
         checked = manage(pooler, "check", "--database", "default")
         assert checked.returncode != 0
