@@ -60,31 +60,26 @@ class IdempotencyKeyReusedError(UnprocessableError):
 
 
 class RepeatedRefusalError(CountinghouseError):
-    """The refusal that the first request with the key got, again. Equal to it in all that the caller sees."""
+    """The refusal that the first request with the key got, again. Equal to it in all that the caller sees.
+
+    Code and title are always the first refusal's.
+    """
 
 
 class _RepeatedNotAffordableError(RepeatedRefusalError):
     kind = ErrorKind.NOT_AFFORDABLE
-    code = "not_affordable"
-    title = "Not affordable"
 
 
 class _RepeatedForbiddenError(RepeatedRefusalError):
     kind = ErrorKind.FORBIDDEN
-    code = "not_allowed"
-    title = "Not allowed"
 
 
 class _RepeatedConflictError(RepeatedRefusalError):
     kind = ErrorKind.CONFLICT
-    code = "state_conflict"
-    title = "The record's state does not allow this"
 
 
 class _RepeatedUnprocessableError(RepeatedRefusalError):
     kind = ErrorKind.UNPROCESSABLE
-    code = "impossible_value"
-    title = "A value can't be accepted"
 
 
 # These are decisions, and stay. Everything else (a malformed request, an outage) may go differently next time.

@@ -213,6 +213,29 @@ def test_a_final_month_is_read_again_by_its_name_alone() -> None:
     assert february not in due_months(select_months(again, NOON + HOUR))
 
 
+def test_a_month_asked_for_by_name_says_whether_that_reopens_it() -> None:
+    read = MonthReading(read_at=datetime(2026, 3, 20, tzinfo=UTC))
+    facts = replace(FACTS, readings={Month(2026, 2): read})
+    (final,) = select_months(facts, NOON, Month(2026, 2))
+    assert final.why == "It was final, and is read again because it was asked for by name: 2026-02."
+    for month in (Month(2026, 3), Month(2026, 4)):
+        (decision,) = select_months(facts, NOON, month)
+        assert (decision.is_due, decision.reopens) == (True, False)
+        assert "asked for by name" not in decision.why
+
+
+def test_a_reopened_month_says_so_until_it_is_read_whole_again() -> None:
+    february, read_at = Month(2026, 2), datetime(2026, 3, 20, tzinfo=UTC)
+    reopened = replace(FACTS, readings={february: MonthReading(read_at=read_at, reopened_at=NOON)})
+    decision = select_months(reopened, NOON)[0]
+    assert (decision.status.value, decision.is_due) == ("settling", True)
+    assert decision.why == "It was reopened, and waits for the sync that reads it whole again."
+    # A sync that began at the very moment of the reopening has read everything.
+    for began, status in [(NOON - timedelta(microseconds=1), "settling"), (NOON, "final")]:
+        facts = replace(FACTS, readings={february: MonthReading(read_at=began, reopened_at=NOON)})
+        assert select_months(facts, NOON)[0].status.value == status
+
+
 def test_the_future_is_refused_by_the_calendar_of_the_organization() -> None:
     may_in_auckland = datetime(2026, 4, 30, 12, tzinfo=UTC)
     assert select_months(FACTS, may_in_auckland, Month(2026, 5))[0].is_due

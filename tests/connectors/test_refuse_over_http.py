@@ -71,6 +71,15 @@ def test_a_sync_that_can_not_be_is_not_queued(
     assert not SyncRun.objects.exists()
 
 
+@pytest.mark.parametrize("month", ["nothing", "2026-13", "2026-00", "2026", "26-04"])
+def test_a_month_that_is_none_is_refused(token: str, workspace: Workspace, month: str) -> None:
+    connector = make_connector(workspace)
+    status, problem = call(token, "POST", f"connectors/{connector.pk}/syncs", {"month": month})
+    assert (status, codes_of(problem)) == (422, {"impossible_value"}), problem
+    assert [error["field"] for error in problem["errors"]] == ["month"]
+    assert not SyncRun.objects.exists()
+
+
 def test_a_provider_that_does_not_know_the_settings_is_told(
     token: str, workspace: Workspace, web: Web, settings: Settings
 ) -> None:

@@ -14,7 +14,7 @@ from django.test import Client
 from apps.core import clock
 from apps.credits.models import CreditEntry, CreditGrant, Hold
 from tests.credits.cast import Place, assert_sound, look_at, make_place
-from tests.factories.tenants import make_token, make_user
+from tests.factories.tenants import make_organization, make_product, make_token, make_user, make_workspace
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2031, 5, 2, 8, tzinfo=UTC)
@@ -120,3 +120,23 @@ def test_a_person_without_an_account_can_not_pay() -> None:
     status, problem = send(place, "POST", "credits:consume", {**body, "idempotency_key": "k-1"})
     assert (status, problem["code"]) == (402, "insufficient_credits")
     assert not CreditEntry.objects.exists()
+
+
+def test_another_product_and_another_organizations_workspace_are_refused() -> None:
+    place = make_place(whole_credits=10)
+    stranger = Place(make_product("blue"), place.organization, place.context)
+    foreign = make_workspace(make_organization("Contoso"))
+    body = {
+        "idempotency_key": "k-1",
+        "account": {"type": "organization", "id": str(place.organization.pk)},
+        "operation": "fix_run",
+        "quantity": "1",
+        "outcome": "succeeded",
+    }
+    before = list(CreditEntry.objects.order_by("pk").values())
+    status, problem = send(stranger, "POST", "credits:consume", body)
+    assert (status, problem["code"]) == (403, "product_not_related")
+    assert [step["rule"] for step in problem["explanation"]] == ["product_relation"]
+    status, problem = send(place, "POST", "credits:consume", {**body, "workspace_id": str(foreign.pk)})
+    assert (status, problem["code"]) == (400, "tenant_ambiguous")
+    assert list(CreditEntry.objects.order_by("pk").values()) == before

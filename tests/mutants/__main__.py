@@ -40,9 +40,12 @@ def report(run: Run, everything: set[tuple[str, str, str]], seconds: float) -> i
     )
     for fault in new:
         print(f"survived  {fault}")
+    broken = [fault for fault, outcome in run.outcomes.items() if outcome == "broken"]
+    for fault in broken:
+        print(f"could not be tried  {fault}")
     for key in stale:
         print(f"listed in {SURVIVORS.name}, but noticed now or gone: {' | '.join(key)}")
-    return 1 if new or stale else 0
+    return 1 if new or stale or broken else 0
 
 
 def main() -> int:

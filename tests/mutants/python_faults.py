@@ -57,7 +57,9 @@ def _slots(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
     for field, value in ast.iter_fields(node):
         if field in _LEFT_OUT:
             continue
-        children = list(enumerate(value)) if isinstance(value, list) else [(None, value)]
+        children: list[tuple[int | None, object]] = [(None, value)]
+        if isinstance(value, list):
+            children = list(enumerate(value))
         for place, child in children:
             if isinstance(child, ast.AST):
                 yield node, field, place, child

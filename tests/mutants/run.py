@@ -20,12 +20,20 @@ from tests.architecture.sources import PROJECT
 from tests.mutants import python_faults
 from tests.mutants.faults import Fault
 from tests.mutants.patching import put_in
-from tests.mutants.session import Notes, Plugin, noting_tree, run_in_child, run_tests, tests_of_lines
+from tests.mutants.session import BROKEN, Notes, Plugin, noting_tree, run_in_child, run_tests, tests_of_lines
 
 PROCESSES = 2
 MOST_TESTS = 400  # against one fault; those that run little else come first
 _BASE = "mutants_base"
 _CAN_NOT_PATCH = 77
+# By the status of the child. A run that could not be made says nothing about the tests, and is no kill.
+_OUTCOMES = {
+    0: "survived",
+    _CAN_NOT_PATCH << 8: "not patched",
+    BROKEN << 8: "broken",
+    int(pytest.ExitCode.INTERNAL_ERROR) << 8: "broken",
+    int(pytest.ExitCode.NO_TESTS_COLLECTED) << 8: "broken",
+}
 
 
 class Run:
@@ -83,6 +91,7 @@ class Run:
 
             def pytest_runtestloop(self, session: pytest.Session) -> bool:
                 run.items = {item.nodeid: item for item in session.items}
+                run._check_copies(self)
                 run._try_each(run.faults, partial(run._start_copy, self))
                 return True
 
@@ -90,6 +99,13 @@ class Run:
         status = run_tests(Copies(""), files, "-s")
         store.write_bytes(pickle.dumps(self.outcomes))
         return status
+
+    def _check_copies(self, plugin: Plugin) -> None:
+        """The control: in a copy without any fault quick tests pass, so that a failure says something."""
+        quick = [test for test, seconds in self.notes.seconds.items() if seconds < 1][:: len(self.items) // 50 + 1]
+        child = self._start_copy(plugin, Fault("", 0, "no fault", 0), 0, quick)
+        if os.waitpid(child, 0)[1]:
+            raise RuntimeError("Tests that pass by themselves fail in a copy of the process without any fault.")
 
     def _try_each(self, faults: Sequence[Fault], start: Callable[[Fault, int, list[str]], int]) -> None:
         places_of, waiting = tests_of_lines(self.notes), list(reversed(faults))
@@ -154,8 +170,7 @@ class Run:
         child, status = os.waitpid(-1, os.WNOHANG)
         if child in running:
             fault, _, _ = running.pop(child)
-            names = {0: "survived", _CAN_NOT_PATCH << 8: "not patched"}
-            self.outcomes[fault] = names.get(status, "killed")
+            self.outcomes[fault] = _OUTCOMES.get(status, "killed")
             print(f"{self.outcomes[fault]:12}{fault}", flush=True)
             return
         for other, (fault, slot, limit) in list(running.items()):
@@ -212,7 +227,7 @@ def _tree_with(fault: Fault) -> ast.Module:
 
 def _run_items(fault: Fault, items: Sequence[pytest.Item]) -> int:
     """In a copy: the tests in their order, up to the first that fails."""
-    if not fault.sql and not put_in(fault.file, _tree_with(fault)):
+    if fault.file and not fault.sql and not put_in(fault.file, _tree_with(fault)):
         return _CAN_NOT_PATCH
     for item, following in zip(items, [*items[1:], None], strict=True):
         if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):

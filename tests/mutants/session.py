@@ -30,6 +30,7 @@ from tests.architecture.sources import PROJECT
 
 Trees = dict[str, Callable[[], ast.Module]]
 NOTER = "__note_line__"
+BROKEN = 70  # the status of a child whose work could not be done
 # Browsers, killed processes and the large tables take minutes and say little about one line.
 NOT_RUN = "not browser and not faults and not journey"
 
@@ -148,7 +149,7 @@ def run_in_child(work: Callable[[], int], trees: Trees, *, log: Path) -> int:
     parent, child = os.getpid(), os.fork()
     if child:
         return child
-    status = 70
+    status = BROKEN
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
     try:
         os.setpgid(0, 0)

@@ -53,3 +53,19 @@ def test_an_end_of_the_subscription() -> None:
     assert (record.state, record.ended_at) == ("ended", NOON + timedelta(days=3))
     assert ProviderSubscription.objects.get().status == "ended"
     assert stored(gone).status == "processed"
+
+
+def test_a_step_that_the_workspace_can_not_take_waits_for_a_person() -> None:
+    tenant = make_tenant()
+    make_plan()
+    stripe = Stripe(tenant)
+    deliver(stripe.checkout(NOON))
+    deliver(stripe.event("customer.subscription.created", stripe.subscription("active"), NOON))
+    before = WorkspaceSubscription.objects.values().get()
+    back = stripe.subscription("trialing", trial_end=int((NOON + timedelta(days=9)).timestamp()))
+    event = stripe.event("customer.subscription.updated", back, NOON + timedelta(days=1))
+    deliver(event)
+    row = stored(event)
+    assert row.status == "failed"
+    assert "a subscription that is active can't become trialing here" in row.error
+    assert WorkspaceSubscription.objects.values().get() == before

@@ -119,6 +119,28 @@ def test_sixteen_first_upserts_at_once_make_one_organization_and_two_customers()
 
 
 @pytest.mark.django_db
+def test_two_workspaces_do_not_share_a_slug() -> None:
+    organization, other = make_organization(), make_organization("Contoso")
+
+    def upsert(of: Organization, workspace_id: WorkspaceId, slug: str) -> Workspace:
+        organization_id = OrganizationId(of.pk)
+        context = console_context(organization_id)
+        return workspace_upsert(
+            context, workspace_id=workspace_id, organization_id=organization_id, name="Main", slug=slug
+        ).record
+
+    first, second = WorkspaceId(uuid.uuid4()), WorkspaceId(uuid.uuid4())
+    upsert(organization, first, "main")
+    before = list(Workspace.objects.values())
+    with pytest.raises(ConflictError) as refusal:
+        upsert(other, second, "main")
+    assert refusal.value.problem_code == "slug_taken"
+    assert list(Workspace.objects.values()) == before
+    # Its own slug is nobody else's.
+    assert upsert(organization, first, "main").slug == "main"
+
+
+@pytest.mark.django_db
 def test_a_workspace_is_made_once_and_stays_with_its_organization() -> None:
     organization, other = make_organization("One"), make_organization("Two")
     workspace_id, organization_id = WorkspaceId(uuid.uuid4()), OrganizationId(organization.pk)
