@@ -176,7 +176,7 @@ def test_a_deep_or_odd_value_is_written_as_text() -> None:
 
 LONG = 60_000
 # Words and signs that a search could start from again and again.
-PATIENCE = ["x", "-", "token", "token=", "-eyJ", "eyJaaaaa.", "bearer ", "://a:", "a:", 'token="', '\\"', "1//", "v1="]
+PARTS = ["x", "-", "token", "token=", "-eyJ", "eyJaaaaa.", "bearer ", "://a:", "a:", 'token="', '\\"', "1//", "v1="]
 
 
 def test_no_text_of_a_caller_takes_the_process_with_it() -> None:
