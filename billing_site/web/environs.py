@@ -1,8 +1,8 @@
 """Makes the WSGI environ of a request that granian hands over as an RSGI scope.
 
-Names and values are those of granian's own WSGI interface, with two differences. A header whose name has an underscore
-is dropped: it would pass for the header with a hyphen, which a proxy overwrites. A body that came in pieces has its
-length, since Django reads nothing of a body without one.
+Names and values are those of granian's own WSGI interface, with three differences. A header whose name has an
+underscore is dropped: it would pass for the header with a hyphen, which a proxy overwrites. A body that came in chunks
+has its length, since Django reads nothing of a body without one. Nobody asks for parts of a file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _ALWAYS: dict[str, Any] = {
 # The names that callers send again and again. Whoever makes up names must not fill the memory with them.
 _MOST_NAMES = 500
 _names: dict[str, str] = {"content-type": "CONTENT_TYPE"}
-_LEFT_OUT = frozenset({"content-length", "transfer-encoding"})
+# A part of a file would be copied for its reader; the whole file, which may always be sent instead, is not.
+_LEFT_OUT = frozenset({"content-length", "transfer-encoding", "range"})
 
 
 def environ_of(scope: Scope, body: Body | None) -> dict[str, Any]:

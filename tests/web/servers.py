@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,9 +80,9 @@ def connect(port: int, *, receive_buffer: int | None = None) -> socket.socket:
 
 def read_answer(connection: socket.socket, method: str = "GET") -> Answer:
     """The next answer on the connection."""
-    response = http.client.HTTPResponse(connection, method=method)
-    response.begin()
-    return Answer(response.status, response.headers, response.read())
+    with closing(http.client.HTTPResponse(connection, method=method)) as response:
+        response.begin()
+        return Answer(response.status, response.headers, response.read())
 
 
 def ask(port: int, request: bytes, method: str = "GET") -> Answer:

@@ -141,10 +141,10 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_chunked_body_that_breaks_off_is_not_taken_for_a_shorter_one(port: int, name: str) -> None:
     before = json.loads(ask(port, head("GET /")).body)["calls"]
-    with connect(port) as connection:
+    with connect(port) as connection, connection.makefile("rb") as reader:
         connection.sendall(head("POST /api/x", Transfer_Encoding="chunked") + BROKEN[name])
         connection.shutdown(socket.SHUT_WR)  # nothing more comes, while an answer could still be read
-        text = connection.makefile("rb").read()
+        text = reader.read()
     assert not text or (text.startswith(b"HTTP/1.1 400 ") and b"broke off" in text)
     assert json.loads(ask(port, head("GET /")).body)["calls"] == before + 1
 
@@ -170,6 +170,15 @@ def test_requests_in_a_row_are_answered_in_their_order(port: int) -> None:
         text = reader.read()
     assert [text.count(f'"PATH_INFO": "/{name}"'.encode()) for name in ("first", "second", "third", "last")] == [1] * 4
     assert text.index(b"/first") < text.index(b"/second") < text.index(b"/third") < text.index(b"/last")
+
+
+def test_a_body_that_nobody_reads_leaves_the_connection_in_order(port: int) -> None:
+    with connect(port) as connection:
+        for size in (1, 9_000, 300_000):
+            connection.sendall(head("POST /?pieces=1", Content_Length=str(size)) + b"f" * size)
+            assert read_answer(connection).status == 200
+        connection.sendall(head("GET /after"))
+        assert b"/after" in read_answer(connection).body
 
 
 def test_head_is_answered_without_a_body(port: int) -> None:

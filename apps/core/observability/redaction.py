@@ -26,7 +26,6 @@ _CREDENTIAL = re.compile(
     r"""(?x)
     (?i:\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{6,}
     | \bch[pc]_[0-9a-f]{8}_[A-Za-z0-9_-]{16,}  # ours; the prefix alone is what staff look a token up by
-    | \bchl_[A-Za-z0-9_-]{16,}  # ours, in the address of a sign-in link
     | \b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{6,}  # Stripe
     | \bwhsec_[A-Za-z0-9+/=_-]{6,}
     | \bv1=[0-9a-f]{64}\b  # signatures of Stripe and Orb
@@ -35,15 +34,14 @@ _CREDENTIAL = re.compile(
     | \bya29\.[A-Za-z0-9._-]+
     | \b1//[A-Za-z0-9_-]{10,}
     | \bGOCSPX-[A-Za-z0-9_-]{10,}
-    | \beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*  # JSON web tokens
+    | \beyJ[A-Za-z0-9_-]{5,2000}+\.[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]*  # JSON web tokens
     """
 )
 _URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@")
-# Begins at the word itself and goes on for a bounded length, so that a long text takes linear time.
-_ASSIGNED = re.compile(
-    rf"""(?ix) (?P<name> (?:{_WORDS_OF_SECRETS}) [\w-]{{0,60}} ["']? \s{{0,20}} [:=] \s{{0,20}} )
-    (?: "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s,;&"'}}\])]+ )"""
-)
+# Each starts at the beginning of a word only, and gives nothing back: callers write what is searched here, and a search
+# that starts anew within a word of 50,000 letters would hold the whole process for minutes.
+_ASSIGNED_NAME = re.compile(r"""(?<![\w-]) (?P<name> [\w-]++ ) ["']? \s*+ [:=] \s*+""", re.VERBOSE)
+_VALUE = re.compile(r"""(?x) "(?:[^"\\]|\\.)*+" | '(?:[^'\\]|\\.)*+' | [^\s,;&"'}\])]++""")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_IN_TRACEBACK = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _TRACEBACK_KEYS = frozenset({"exception", "stack"})
@@ -69,7 +67,7 @@ class Redactor:
             text = self._known.sub(REDACTED, text)
         text = _CREDENTIAL.sub(REDACTED, text)
         text = _URL_PASSWORD.sub(rf"\1:{REDACTED}@", text)
-        text = _ASSIGNED.sub(rf"\g<name>{REDACTED}", text)
+        text = _without_assigned(text)
         return control.sub(_written_out, text)
 
     def _member(self, key: Any, value: Any, *, depth: int) -> Any:
@@ -90,6 +88,19 @@ class Redactor:
         if depth < _DEEPEST and isinstance(value, list | tuple | set | frozenset):
             return [self._value(member, depth=depth + 1) for member in value]
         return self.text(str(value))
+
+
+def _without_assigned(text: str) -> str:
+    """The text without what is assigned to a name of a secret."""
+    parts, done = [], 0
+    for match in _ASSIGNED_NAME.finditer(text):
+        if match.start() < done or not _SECRET_KEY.search(match["name"]):
+            continue
+        value = _VALUE.match(text, match.end())
+        if value is not None:
+            parts += [text[done : match.end()], REDACTED]
+            done = value.end()
+    return "".join([*parts, text[done:]])
 
 
 def _written_out(match: re.Match[str]) -> str:
