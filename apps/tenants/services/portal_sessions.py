@@ -10,7 +10,7 @@ from django.urls import reverse
 from apps.core import clock
 from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
-from apps.core.errors import ConflictError, FieldError, NotFoundError, UnprocessableError
+from apps.core.errors import ConflictError, FieldError, ForbiddenError, NotFoundError, UnprocessableError
 from apps.core.gate import require
 from apps.core.ids import OrganizationId, UserId, WorkspaceId
 from apps.core.mails import public_address
@@ -40,6 +40,8 @@ def portal_session_create(
     """
     require(context, CREATE)
     workspace = workspace_with_organization(workspace_id)
+    if context.product_id is None:
+        raise ForbiddenError("Only a product sends people to their pages.")
     user, product = User.objects.get(pk=user_id), Product.objects.get(pk=context.product_id)
     if workspace.organization.closed_at is not None:
         raise ConflictError("The organization is closed; nobody visits its pages.", code="organization_closed")

@@ -21,7 +21,7 @@ from apps.core.observability.requests import current_request_id
 from apps.core.pages import refusal_response
 from apps.tenants.access import account_context
 from apps.tenants.links import VISIT_LASTS, LinkState
-from apps.tenants.models import SignInLink, User
+from apps.tenants.models import SignInLink
 from apps.tenants.selectors.links import link_by_token
 from apps.tenants.selectors.visits import Visit, visit_of
 from apps.tenants.services import portal_session_begin
@@ -107,7 +107,7 @@ class PortalSessionMiddleware:
             return self._over(request, visit)
         marked.visit = visit
         marked.way_back = WayBack(visit.product_name, visit.return_url, moment_in_zone(visit.ends_at, visit.time_zone))
-        cast("User", request.user).portal_workspace_id = visit.workspace_id
+        request.user.portal_workspace_id = visit.workspace_id
         return _outside(request, visit) or self.get_response(request)
 
     def _over(self, request: HttpRequest, visit: Visit | None) -> HttpResponseBase:
