@@ -13,6 +13,7 @@ from apps.core.observability.log_setup import set_up_logs
 from apps.core.wire.openapi import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS  # noqa: PLC0414 - it is a setting
 from billing_site import beat, environment
 from billing_site.environment import ENVIRONMENT, IS_PRODUCTION, env
+from billing_site.identity_service import identity_service
 from billing_site.launcher import places
 from billing_site.public_url import public_url
 
@@ -240,10 +241,12 @@ AXES_USERNAME_FORM_FIELD = "username"
 # The wait has an end that was told; trying on does not put it off.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_LOCKOUT_CALLABLE = "billing_site.sign_in_limits.locked_out"
+# The company's identity service; empty where there is none.
+OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET = identity_service(is_production=IS_PRODUCTION)
 # A person whose first membership a product reports is invited by mail.
 INVITATION_MAILS = env.bool("INVITATION_MAILS", default=False)
 # Whether tenants may sign in by password, and by links that we mail them.
-PASSWORD_SIGN_IN = env.bool("PASSWORD_SIGN_IN", default=True)
+PASSWORD_SIGN_IN = env.bool("PASSWORD_SIGN_IN", default=not OIDC_ISSUER)
 OTP_TOTP_ISSUER = "Countinghouse"
 
 # --- Texts, time, files -------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from django.db import connections
 from apps.core.enums import Role
 from apps.core.operations import PLATFORM_LADDER
 from apps.tenants.authentication import bad_tokens
+from apps.tenants.oidc.provider import memory
 from apps.tenants.tokens import forget_all
 
 
@@ -20,6 +21,7 @@ def _nothing_is_remembered() -> None:
     """Processes remember tokens and failures for a while; tests do not lend each other either."""
     forget_all()
     bad_tokens.clear()
+    memory.clear()
 
 
 @pytest.fixture(autouse=True, scope="session")
