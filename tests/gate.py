@@ -111,6 +111,7 @@ def _production() -> dict[str, str]:
         "DATABASE_URL": "postgres://countinghouse@database.example.com/countinghouse",
         "CELERY_BROKER_URL": "redis://broker.example.com:6379/0",
         "CREDENTIAL_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "PUBLIC_URL": "https://billing.example.com",
         "EMAIL_URL": "smtp://mail.example.com:25",
         "DEFAULT_FROM_EMAIL": "Countinghouse <billing@example.com>",
     }

@@ -148,9 +148,10 @@ def _usable(published: object) -> list[Key]:
     if published.get("use", "sig") != "sig":
         return []
     try:
-        return [import_key(published)]
+        key = import_key(published)
     except (JoseError, ValueError, TypeError, KeyError):
         return []
+    return [key] if isinstance(key, RSAKey | ECKey) else []
 
 
 def exchange_code(*, code: str, verifier: str, redirect_uri: str) -> Tokens:
