@@ -64,11 +64,12 @@ class Environment:
             self.problems.append(f"{variable} is not set, and DJANGO_ENV=production has no default for it. {remedy}")
         return default()
 
-    def require_both(self, first: str, second: str) -> None:
-        """Refuse one of two variables without the other."""
-        for present, missing in ((first, second), (second, first)):
-            if self.text(present) and not self.text(missing):
-                self.problems.append(f"{missing} is not set, but {present} is. Set both or neither.")
+    def require_together(self, *variables: str) -> None:
+        """Refuse some of these variables without the others."""
+        present = [variable for variable in variables if self.text(variable)]
+        for variable in variables:
+            if present and variable not in present:
+                self.problems.append(f"{variable} is not set, but {present[0]} is. Set all of them or none.")
 
     def kept_secret(self, name: str, make: Callable[[], str]) -> str:
         """The secret kept under `name` with the local state, made at the first call; two first calls agree on one."""

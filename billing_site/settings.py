@@ -298,10 +298,15 @@ if IS_TEST:
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Of the tenant plane; the staff plane sends people to its own sign-in.
 LOGIN_URL = reverse_lazy("sign-in")
+# The company's identity service; empty where there is none.
+OIDC_ISSUER = env.read("OIDC_ISSUER", "", configuration.address, in_production=configuration.refuse_unencrypted_address)
+OIDC_CLIENT_ID = env.read("OIDC_CLIENT_ID", "", configuration.secret)
+OIDC_CLIENT_SECRET = env.read("OIDC_CLIENT_SECRET", "", configuration.secret)
+env.require_together("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
 # A person whose first membership a product reports is invited by mail.
 INVITATION_MAILS = env.read("INVITATION_MAILS", False, configuration.flag)
 # Whether tenants may sign in by password, and by links that we mail them.
-PASSWORD_SIGN_IN = env.read("PASSWORD_SIGN_IN", True, configuration.flag)
+PASSWORD_SIGN_IN = env.read("PASSWORD_SIGN_IN", not OIDC_ISSUER, configuration.flag)
 OTP_TOTP_ISSUER = "Countinghouse"
 # Guesses at codes are counted as all others are (apps.tenants.guess_limits); the device's own wait has no upper bound.
 OTP_TOTP_THROTTLE_FACTOR = 0
@@ -347,7 +352,7 @@ def _address(variable: str, default: str) -> str:
 # --- Google: every address is a setting, so that a stand-in can take its place --------------------------------------
 GOOGLE_CLIENT_ID = env.read("GOOGLE_CLIENT_ID", "", configuration.secret)
 GOOGLE_CLIENT_SECRET = env.read("GOOGLE_CLIENT_SECRET", "", configuration.secret)
-env.require_both("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET")
+env.require_together("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET")
 GOOGLE_AUTHORIZE_URL = _address("GOOGLE_AUTHORIZE_URL", "https://accounts.google.com/o/oauth2/v2/auth")
 GOOGLE_TOKEN_URL = _address("GOOGLE_TOKEN_URL", "https://oauth2.googleapis.com/token")
 # Empty: each of Google's APIs at its own host.

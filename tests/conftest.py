@@ -11,6 +11,7 @@ from django.db import connections
 
 from apps.core.enums import Role
 from apps.core.operations import PLATFORM_LADDER
+from apps.tenants.oidc.provider import memory
 from apps.tenants.tokens import forget_all
 
 
@@ -18,6 +19,7 @@ from apps.tenants.tokens import forget_all
 def _nothing_is_remembered() -> None:
     """Processes remember tokens and failures for a while; tests do not lend each other either."""
     forget_all()
+    memory.clear()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -6,7 +6,7 @@ import uuid
 
 from apps.core.context import Actor, ExecutionContext
 from apps.core.enums import DEFAULT_PRODUCT_SCOPES, ActorKind, AuthorizationSource, Role, Scope
-from apps.core.ids import OrganizationId, ProductId, RequestId
+from apps.core.ids import OrganizationId, ProductId, RequestId, ServiceTokenId
 from apps.tenants.models import Product
 
 
@@ -40,6 +40,7 @@ def product_context(
     organization_id: OrganizationId | None = None,
     *,
     scopes: frozenset[Scope] = frozenset(DEFAULT_PRODUCT_SCOPES),
+    token_id: ServiceTokenId | None = None,
 ) -> ExecutionContext:
     """A product's, with a live token."""
     return ExecutionContext(
@@ -49,6 +50,7 @@ def product_context(
         request_id=RequestId(f"test-{uuid.uuid4().hex[:12]}"),
         organization_id=organization_id,
         product_id=ProductId(product.pk),
+        token_id=token_id,
         scopes=scopes,
     )
 

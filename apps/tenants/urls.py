@@ -7,11 +7,14 @@ from django.urls import path
 from apps.tenants.sign_in.account import account
 from apps.tenants.sign_in.forgot import forgot_password, forgot_password_sent
 from apps.tenants.sign_in.link_pages import sign_in_link
+from apps.tenants.sign_in.oidc import oidc_begin, oidc_callback
 from apps.tenants.sign_in.portal import portal_session
 from apps.tenants.views import SignIn, WorkspaceHome, billing_home, sign_out
 
 urlpatterns = [
     path("sign-in/", SignIn.as_view(), name="sign-in"),
+    path("sign-in/oidc/", oidc_begin, name="oidc-begin"),
+    path("sign-in/oidc/callback/", oidc_callback, name="oidc-callback"),
     path("sign-in/forgot/", forgot_password, name="forgot-password"),
     path("sign-in/forgot/sent/", forgot_password_sent, name="forgot-password-sent"),
     path("sign-in/link/<str:token>/", sign_in_link, name="sign-in-link"),

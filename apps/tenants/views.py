@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.forms import AuthenticationForm
@@ -11,6 +12,7 @@ from django.contrib.auth.views import LoginView, redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
@@ -40,11 +42,18 @@ class SignIn(LoginView):
     extra_context: ClassVar[dict[str, Any]] = {"title": "Sign in"}  # type: ignore[misc]
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Check the password, within the limits on guesses."""
+        """Check the password, within the limits on guesses, where people sign in by one at all."""
+        if not settings.PASSWORD_SIGN_IN:
+            return HttpResponseRedirect(reverse("sign-in"))
         try:
             return super().post(request, *args, **kwargs)
         except TooManyGuessesError as refusal:
             return locked_out(request, refusal)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Which ways in there are."""
+        offered = {"has_password": settings.PASSWORD_SIGN_IN, "has_identity_service": bool(settings.OIDC_ISSUER)}
+        return {**super().get_context_data(**kwargs), **offered}
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """Sign in, and know this browser from now on."""
@@ -58,8 +67,15 @@ class SignIn(LoginView):
 
     def get_redirect_url(self) -> str:
         """An address of ours among the billing pages, or nothing: no other `next` is followed."""
-        wanted = super().get_redirect_url()
-        return wanted if wanted.isprintable() and wanted.startswith(reverse("billing-home")) else ""
+        return safe_next(self.request, super().get_redirect_url())
+
+
+def safe_next(request: HttpRequest, wanted: str) -> str:
+    """The address that a sign-in leads to if it is one of the billing pages; else nothing."""
+    is_ours = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return wanted if is_ours and wanted.isprintable() and wanted.startswith(reverse("billing-home")) else ""
 
 
 @csrf_protect

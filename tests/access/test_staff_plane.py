@@ -72,6 +72,7 @@ def test_every_cell_of_the_staff_plane_answers_as_declared(world: World, method:
 OPEN = {
     "healthz", "readyz", "metrics", "schema", "api-docs", "sign-in", "sign-out",
     "forgot-password", "forgot-password-sent", "sign-in-link", "account", "portal-session",
+    "oidc-begin", "oidc-callback",
     # The admin's own answer for addresses that are not there.
     "admin:",
 }  # fmt: skip

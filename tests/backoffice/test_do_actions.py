@@ -81,6 +81,16 @@ def test_no_link_is_mailed_to_staff_or_by_support(verb: str) -> None:
     assert not SignInLink.objects.exists()
 
 
+def test_return_hosts_are_saved_with_a_reason_and_what_is_no_host_is_told_in_the_dialog() -> None:
+    product, client = make_product(), client_of(Role.PLATFORM_ADMIN)
+    route = "tenants_product_change_return_hosts"
+    assert "is no host" in act(client, route, product.pk, hosts="app.example.com\nhttps://evil.example/")
+    act(client, route, product.pk, hosts="app.example.com\r\n eu.example.com ")
+    product.refresh_from_db()
+    assert product.hosts_to_return_to() == ["app.example.com", "eu.example.com"]
+    assert only_entry("product.changed").after == {"return_hosts": ["app.example.com", "eu.example.com"]}
+
+
 def test_revoking_twice_is_refused_in_the_dialog_with_the_services_sentence() -> None:
     make_token(make_product())
     key = ServiceToken.objects.get().pk

@@ -106,6 +106,9 @@ ANYWHERE: list[Case] = [
     ("ORB_API_BASE", "https://", "must be an address such as"),
     ("GOOGLE_TOKEN_URL", "https://h:port/token", "must be an address such as"),
     ("STRIPE_API_BASE", "https://api.stripe.com", None),
+    ("OIDC_ISSUER", "id.example.com", "must be an address such as"),
+    ("OIDC_ISSUER", "https://u:hidden@id.example.com", "must be an address such as"),
+    ("OIDC_ISSUER", "https://id.example.com?x=1", "must be an address such as"),
     ("GOOGLE_CLIENT_ID", "alone", "GOOGLE_CLIENT_SECRET is not set, but GOOGLE_CLIENT_ID is"),
     ("GOOGLE_CLIENT_SECRET", "alone", "GOOGLE_CLIENT_ID is not set, but GOOGLE_CLIENT_SECRET is"),
 ]
@@ -120,6 +123,7 @@ IN_PRODUCTION: list[Case] = [
     ("DJANGO_ALLOWED_HOSTS", ".co.uk", "lets in names that are not yours"),
     ("DJANGO_ALLOWED_HOSTS", ".", "list host names alone"),
     ("DJANGO_ALLOWED_HOSTS", ".example.com", None),
+    ("OIDC_ISSUER", "http://id.example.com", "must begin with https://"),
     ("PUBLIC_URL", "http://billing.example.com", "must begin with https://"),
     ("METRICS_ALLOWED_NETWORKS", "0.0.0.0/0", "lets in strangers"),
     ("METRICS_ALLOWED_NETWORKS", "10.0.0.0/8,0.0.0.0/1", "lets in strangers"),

@@ -46,7 +46,7 @@ class Stage:
     def link(self, **more: object) -> str:
         answer = self.ask(**more)
         assert answer.status_code == 201, answer.content
-        return urlsplit(answer.json()["url"]).path
+        return str(urlsplit(answer.json()["url"]).path)
 
     def visit(self) -> Client:
         client = Client()

@@ -35,11 +35,11 @@ _READ_SECONDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A GET, or a POST of `json` where there is one.
+    """A GET, or a POST of `json` or of `form` where there is one.
 
     `secret_headers` go to the address's own origin alone; they show in no text form of the call. `is_guarded` is
     for an address that a tenant typed; the operator's own settings are trusted. `seconds` bound the whole call with its
-    redirects, `largest_body` is in bytes.
+    redirects, `largest_body` is in bytes. A call that is not `is_repeatable` is made once, whatever comes of it.
     """
 
     url: str
@@ -47,9 +47,15 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     secret_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     json: Mapping[str, Any] | None = None
+    form: Mapping[str, str] | None = field(default=None, repr=False)
     is_guarded: bool = True
+    is_repeatable: bool = True
     seconds: int = 60
     largest_body: int = 8 * 1024 * 1024
+
+    @property
+    def has_body(self) -> bool:
+        return self.json is not None or self.form is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ def outgoing_call(call: Call) -> Answer:
     try:
         for attempt in stamina.retry_context(
             on=_worth_another_try,
-            attempts=_ATTEMPTS,
+            attempts=_ATTEMPTS if call.is_repeatable else 1,
             timeout=None,
             wait_initial=timedelta(milliseconds=200),
             wait_max=timedelta(seconds=2),
@@ -159,10 +165,11 @@ def _followed(session: requests.Session, call: Call) -> Answer:
     """The answer at the end of the redirects, each of them judged like the first address."""
     for _ in range(_MOST_REDIRECTS + 1):
         response = session.request(
-            "GET" if call.json is None else "POST",
+            "POST" if call.has_body else "GET",
             call.url,
             params=dict(call.params),
             json=call.json,
+            data=call.form,
             headers={"Accept-Encoding": "identity", **call.headers, **call.secret_headers},
             timeout=(_CONNECT_SECONDS, min(_READ_SECONDS, call.seconds)),
             allow_redirects=False,
@@ -176,7 +183,7 @@ def _followed(session: requests.Session, call: Call) -> Answer:
 
 
 def _redirected(call: Call, here: str, location: str) -> Call:
-    if call.json is not None:
+    if call.has_body:
         raise OutgoingError(f"{urlsplit(here).hostname} redirects a question that has a body.", is_permanent=True)
     target = urljoin(here, location)
     if call.is_guarded:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import cast
 
 from django.db import transaction
 from django.urls import reverse
@@ -11,9 +10,9 @@ from django.urls import reverse
 from apps.core import clock
 from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
-from apps.core.errors import ConflictError, FieldError, NotFoundError, UnprocessableError
+from apps.core.errors import ConflictError, FieldError, ForbiddenError, NotFoundError, Reason, UnprocessableError
 from apps.core.gate import require
-from apps.core.ids import OrganizationId, ProductId, UserId, WorkspaceId
+from apps.core.ids import OrganizationId, UserId, WorkspaceId
 from apps.core.mails import public_address
 from apps.tenants import events
 from apps.tenants.credentials import link_token_make, token_hash
@@ -41,7 +40,10 @@ def portal_session_create(
     """
     require(context, CREATE)
     workspace = workspace_with_organization(workspace_id)
-    user, product = User.objects.get(pk=user_id), Product.objects.get(pk=cast("ProductId", context.product_id))
+    if context.product_id is None:
+        reason = Reason("caller", "deny", "Only a product's token begins a portal session.")
+        raise ForbiddenError("Only a product sends people to their pages.", explanation=[reason])
+    user, product = User.objects.get(pk=user_id), Product.objects.get(pk=context.product_id)
     if workspace.organization.closed_at is not None:
         raise ConflictError("The organization is closed; nobody visits its pages.", code="organization_closed")
     if not user.is_active:

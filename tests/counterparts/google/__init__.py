@@ -69,7 +69,11 @@ class GoogleStandIn:
 
 @contextmanager
 def google_stand_in(
-    *, redirect_uris: Sequence[str], scopes: Sequence[str], access_token_seconds: int = 3600
+    *,
+    redirect_uris: Sequence[str],
+    scopes: Sequence[str],
+    access_token_seconds: int = 3600,
+    token_auth_method: str = "client_secret_post",
 ) -> Iterator[GoogleStandIn]:
     """Run the server on a free port until the block is left."""
     node, folder = node_environment(Path(__file__).parent)
@@ -83,6 +87,7 @@ def google_stand_in(
         "redirectUris": list(redirect_uris),
         "scopes": list(scopes),
         "accessTokenSeconds": access_token_seconds,
+        "tokenAuthMethod": token_auth_method,
     }
     process = subprocess.Popen(
         [str(node), "server.mjs"],

@@ -15,7 +15,7 @@ const provider = new Provider(settings.issuer, {
       redirect_uris: settings.redirectUris,
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
-      token_endpoint_auth_method: 'client_secret_post',
+      token_endpoint_auth_method: settings.tokenAuthMethod,
     },
   ],
   scopes: ['openid', 'offline_access', ...settings.scopes],
