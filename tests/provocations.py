@@ -87,7 +87,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     provoked = config.stash[_PROVOKED]
     if hasattr(config, "workeroutput"):
-        config.workeroutput[_WORKER_NOTE] = sorted(provoked)
+        # Plain tuples: nothing else goes from a worker to its controller.
+        config.workeroutput[_WORKER_NOTE] = [tuple(code) for code in sorted(provoked)]
     elif _is_whole(config) and unprovoked(written_codes(sources("apps", "billing_site")), provoked):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
