@@ -121,10 +121,10 @@ class Environment:
 def exit_if_misconfigured() -> None:
     """End this process with status 1 and one sentence a problem, when the settings can't be used.
 
-    For every entry point: the settings are imported here first, so that nobody reads a traceback instead.
+    For every entry point: nobody reads a traceback instead.
     """
     try:
-        import billing_site.settings  # noqa: F401, PLC0415 - importing is what reads them
+        import billing_site.variables  # noqa: F401, PLC0415 - importing is what reads them
     except ConfigurationError as error:
         sys.exit(f"The configuration can't be used:\n{error}")
 

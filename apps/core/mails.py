@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.template.loader import render_to_string
+
+from apps.core.moments import in_zone, zone_names, zone_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,9 @@ def public_address(path: str) -> str:
 
 def moment_in_zone(moment: datetime, time_zone: str) -> str:
     """The moment as a person in that time zone reads it, with the zone's name."""
-    try:
-        zone = ZoneInfo(time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        time_zone, zone = "UTC", ZoneInfo("UTC")
-    return f"{moment.astimezone(zone):%-d %B %Y, %H:%M} ({time_zone.replace('_', ' ')})"
+    if time_zone not in zone_names():
+        time_zone = "UTC"
+    return f"{in_zone(moment, zone_of(time_zone)):%-d %B %Y, %H:%M} ({time_zone.replace('_', ' ')})"
 
 
 def mail_payload(mail: Mail, *, to: Sequence[str]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import Enum
-from ipaddress import IPv6Address, ip_address
 
 from apps.tenants.enums import LinkKind
 
@@ -19,7 +18,6 @@ VISIT_LASTS = timedelta(hours=1)
 # How long after a sign-in by link the password may be changed without the old one.
 FRESH_FOR = timedelta(minutes=30)
 REQUESTS_WINDOW = timedelta(hours=1)
-REQUESTS_A_NETWORK = 20
 MAILS_A_MAILBOX = 3
 # What has ended is shown to staff for this long.
 KEPT_FOR = timedelta(days=30)
@@ -48,16 +46,3 @@ def time_state(
     if replaced_at is not None:
         return LinkState.REPLACED
     return LinkState.LATE if now >= expires_at else LinkState.OPEN
-
-
-def network_of(address: str) -> str:
-    """What counts as one caller: an IPv4 address, or the /64 that one subscriber of IPv6 has all of."""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return "unknown"
-    if not isinstance(parsed, IPv6Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"

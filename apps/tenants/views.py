@@ -109,8 +109,7 @@ def billing_home(request: HttpRequest) -> HttpResponseBase:
     user = request.user
     if not isinstance(user, User):
         return redirect_to_login(request.get_full_path())
-    # A text column of PostgreSQL holds no NUL, so nothing can match one.
-    wanted = request.GET.get("q", "").replace("\0", "").strip()[:200]
+    wanted = request.GET.get("q", "").strip()[:200]
     found = list(workspaces_of(UserId(user.pk), matching=wanted)[: LISTED_AT_MOST + 1])
     if len(found) == 1 and not wanted and "all" not in request.GET:
         return HttpResponseRedirect(reverse("billing-workspace", args=[found[0].slug]))

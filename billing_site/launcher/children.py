@@ -159,7 +159,7 @@ class Child:
 
 
 def _web(port: int) -> tuple[str, ...]:
-    from billing_site import settings  # noqa: PLC0415 - the launcher's own errors come first
+    from billing_site import variables  # noqa: PLC0415 - the launcher's own errors come first
 
     return (
         sys.executable,
@@ -167,7 +167,7 @@ def _web(port: int) -> tuple[str, ...]:
         "granian",
         f"--host={HOST}",
         f"--port={port}",
-        f"--workers={settings.WEB_WORKERS}",
+        f"--workers={variables.WEB_WORKERS}",
         *WEB_OPTIONS,
         "billing_site.rsgi:application",
     )

@@ -219,9 +219,9 @@ def obstacle_to_ready(port: int) -> str | None:
 
 def _host() -> str:
     """A host name that the web server answers to."""
-    from billing_site import settings  # noqa: PLC0415 - the launcher's own errors come first
+    from billing_site import variables  # noqa: PLC0415 - the launcher's own errors come first
 
-    first = settings.ALLOWED_HOSTS[0].removeprefix(".")
+    first = variables.ALLOWED_HOSTS[0].removeprefix(".")
     return "localhost" if first == "*" else first
 
 

@@ -17,6 +17,8 @@ ENDS = {
     "apps/payments/webhooks.py:dispatch": "a request: the error becomes its answer",
     "apps/credits/api/hot_views.py:dispatch": "a request: the error becomes its answer",
     "apps/core/health.py:_result": "a probe: the error becomes its answer",
+    "billing_site/launcher/servers.py:_broker_problem": "a start: the error becomes its refusal",
+    "billing_site/web/lanes.py:_work": "a thread of requests, which must outlive each of them",
     "apps/core/jobs/runner.py:_renew": "a thread of its own: a missed beat is made up by the next",
     "apps/connectors/sync/engine.py:_renew": "a thread of its own: a missed beat is made up by the next",
 }

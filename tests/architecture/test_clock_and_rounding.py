@@ -70,6 +70,8 @@ OF_OUR_OWN = (
     "apps/subscriptions/preview.py",
     "apps/subscriptions/snapshots.py",
     "apps/backoffice/workspace/changes.py",
+    "apps/tenants/sign_in/sessions.py",
+    "apps/tenants/sign_in/oidc.py",
 )
 
 

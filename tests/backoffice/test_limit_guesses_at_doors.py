@@ -194,6 +194,7 @@ def test_a_refusal_tells_nothing_of_whether_the_account_exists() -> None:
 # Where the product checks a secret that a person gives: each of these functions counts the guess first.
 CHECKS_SECRETS = {"check_password", "verify_token", "authenticate", "verify", "match_token", "recovery_code_use"}
 COUNTED = {
+    "apps/tenants/sign_in/forms.py": "one_guess",
     "apps/backoffice/sign_in/second_factor.py": "begin_guess",
     # Called by the former alone.
     "apps/backoffice/sign_in/recovery_codes.py": "recovery_code_use",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -100,7 +101,7 @@ def test_the_database_finds_the_same_letter_for_every_combination() -> None:
 @pytest.mark.django_db
 def test_the_database_takes_what_is_absent_for_the_resolvers_defaults() -> None:
     gate = compiled_gate()
-    arguments = [gate.letters, *map(list, (gate.payments, gate.states, gate.overlays, gate.statuses))]
+    arguments: list[Any] = [gate.letters, *map(list, (gate.payments, gate.states, gate.overlays, gate.statuses))]
     with connection.cursor() as cursor:
         cursor.execute("SELECT credits_gate_letter(NULL, NULL, NULL, NULL, NULL, %s, %s, %s, %s, %s)", arguments)
         assert cursor.fetchone() == (letter_at(gate, (False, "uninitialized", "", "", "pre_subscription")),)

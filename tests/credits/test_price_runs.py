@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -109,7 +110,7 @@ def test_a_charge_beyond_the_largest_amount_is_none() -> None:
     ],
 )
 def test_a_policy_holds_possible_prices_alone(values: dict[str, int], possible: bool) -> None:
-    parts = {"unit_price": 100, "quantum": 10, **values}
+    parts: dict[str, Any] = {"unit_price": 100, "quantum": 10, **values}
     assert is_possible(Price("scan", "file", **parts)) is possible
 
 

@@ -153,7 +153,7 @@ for variables in json.load(sys.stdin):
     os.environ.clear()
     os.environ.update(variables)
     try:
-        runpy.run_path("billing_site/settings.py")
+        runpy.run_path("billing_site/variables.py")
         answers.append("")
     except ConfigurationError as error:
         answers.append(str(error))

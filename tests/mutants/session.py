@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.abc import SourceLoader
 from importlib.machinery import ModuleSpec, PathFinder
@@ -28,7 +28,7 @@ import pytest
 
 from tests.architecture.sources import PROJECT
 
-Trees = dict[str, Callable[[], ast.Module]]
+Trees = Mapping[str, Callable[[], ast.Module]]
 NOTER = "__note_line__"
 BROKEN = 70  # the status of a child whose work could not be done
 # Browsers, killed processes and the large tables take minutes and say little about one line.

@@ -18,11 +18,11 @@ Event = dict[str, Any]
 
 
 def configs() -> list[Event]:
-    return list(OrganizationPaymentConfig.objects.order_by("organization").values())
+    return [dict(row) for row in OrganizationPaymentConfig.objects.order_by("organization").values()]
 
 
 def subscriptions() -> list[Event]:
-    return list(WorkspaceSubscription.objects.order_by("workspace").values())
+    return [dict(row) for row in WorkspaceSubscription.objects.order_by("workspace").values()]
 
 
 def claims_by_checkout(stripe: Stripe, other: Tenant) -> Event:

@@ -112,12 +112,12 @@ def test_a_long_list_is_cut_and_can_be_searched() -> None:
     assert "No workspace of yours has" in see(browser_of(user), q=HOSTILE).text
 
 
-@pytest.mark.parametrize("wanted", ["\0", "%", "_", "x" * 5000, HOSTILE, "' OR 1=1 --"])
+@pytest.mark.parametrize("wanted", ["%", "_", "x" * 5000, HOSTILE, "' OR 1=1 --"])
 def test_no_search_breaks_the_list(wanted: str) -> None:
     user = make_signing_in_user()
     make_workspace(make_organization(owner=user), "Plain")
     page = see(browser_of(user), q=wanted, all="1")
-    assert ("Plain" in page.text) is (wanted == "\0")
+    assert "Plain" not in page.text
 
 
 def statements(client: Client, path: str) -> int:

@@ -74,7 +74,6 @@ def test_the_old_password_and_a_new_one_change_it_and_end_the_other_sessions() -
         {"old_password": FRESH, **NEW},
         {"old_password": PASSWORD, "new_password1": FRESH, "new_password2": "other"},
         {"old_password": PASSWORD, "new_password1": "short", "new_password2": "short"},
-        {"old_password": "x\0", **NEW},
         {"old_password": "x" * 5000, **NEW},
     ],
 )
@@ -99,9 +98,9 @@ def test_guessing_the_old_password_is_limited_like_guessing_at_the_sign_in() -> 
 def test_a_fresh_sign_in_by_link_needs_no_old_password_and_a_stale_one_does() -> None:
     user = make_signing_in_user()
     client = by_link(user)
-    assert "Password now" not in Page(client.get(ACCOUNT).content.decode()).text
+    assert "Current password" not in Page(client.get(ACCOUNT).content.decode()).text
     with time_machine.travel(clock.now() + timedelta(minutes=31)):
-        assert "Password now" in Page(client.get(ACCOUNT).content.decode()).text
+        assert "Current password" in Page(client.get(ACCOUNT).content.decode()).text
         assert client.post(ACCOUNT, NEW).status_code == 200
         assert has_password(user, PASSWORD)
     assert client.post(ACCOUNT, NEW).status_code == 302

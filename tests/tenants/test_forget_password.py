@@ -15,8 +15,9 @@ from pytest_django.fixtures import Settings
 
 from apps.core import clock
 from apps.core.models import OutboxItem
-from apps.tenants.links import MAILS_A_MAILBOX, REQUESTS_A_NETWORK, network_of
-from apps.tenants.models import LinkRequest, SignInLink, User
+from apps.tenants.guess_limits import LIMITS, Counted, Door
+from apps.tenants.links import MAILS_A_MAILBOX
+from apps.tenants.models import SignInLink, User
 from tests.factories.tenants import (
     PASSWORD,
     make_membership,
@@ -124,7 +125,8 @@ def test_staff_are_told_once_an_hour() -> None:
 
 
 def test_a_network_that_asks_too_often_waits_and_the_others_do_not() -> None:
-    for number in range(REQUESTS_A_NETWORK):
+    allowed = next(limit.tries for limit in LIMITS[Door.MAIL] if limit.counted is Counted.ADDRESS)
+    for number in range(allowed):
         assert ask(f"user{number}@example.com").status_code == 302
     before = OutboxItem.objects.count()
     answer = ask("one-more@example.com")
@@ -134,23 +136,6 @@ def test_a_network_that_asks_too_often_waits_and_the_others_do_not() -> None:
     assert ask("one-more@example.com", address="192.0.2.2").status_code == 302
     with time_machine.travel(clock.now() + timedelta(hours=1, seconds=1)):
         assert ask("one-more@example.com").status_code == 302
-        assert LinkRequest.objects.count() == 1
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("", "unknown"),
-        ("not an address", "unknown"),
-    ],
-)
-def test_what_counts_as_one_network(address: str, network: str) -> None:
-    assert network_of(address) == network
 
 
 @pytest.mark.parametrize(
@@ -159,7 +144,6 @@ def test_what_counts_as_one_network(address: str, network: str) -> None:
         "",
         "x",
         "a@b",
-        "a\0b@example.com",
         "@",
         "x" * 300 + "@example.com",
         "a@example.com, b@example.com",

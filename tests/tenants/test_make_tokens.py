@@ -89,7 +89,7 @@ def test_nobody_becomes_staff_with_another_role_or_a_weak_password(
 ) -> None:
     person = {"email": "dana.smith@countinghouse.example", "name": "Dana", "role": Role.SUPPORT, "password": PASSWORD}
     with pytest.raises(UnprocessableError) as refusal:
-        staff_create(console_context(), **{**person, **values})  # type: ignore[arg-type]
+        staff_create(console_context(), **{**person, **values})
     assert [(error.field, error.code) for error in refusal.value.errors] == [(field, code)]
     assert not User.objects.exists()
 

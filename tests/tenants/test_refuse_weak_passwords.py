@@ -141,7 +141,7 @@ def test_each_door_refuses_and_changes_nothing(
 
 
 # Where passwords are set: each validates before, or sets the known one of sample people.
-SETTERS = {"apps/tenants/services/staff.py", "apps/backoffice/seeding/tenants.py"}
+SETTERS = {"apps/tenants/services/passwords.py", "apps/tenants/services/staff.py", "apps/backoffice/seeding/tenants.py"}
 
 
 def test_no_other_place_sets_a_password() -> None:
@@ -153,7 +153,7 @@ def test_no_other_place_sets_a_password() -> None:
     }
     assert found == SETTERS
     assert all(
-        "validate_password(" in source.text
+        "guard_password(" in source.text
         for source in sources("apps")
         if source.path in SETTERS and "seeding" not in source.path
     )

@@ -241,7 +241,6 @@ def test_signing_out_leads_to_a_link_of_ours_or_to_the_sign_in(wanted: str) -> N
         {"new_password1": "password1234", "new_password2": "password1234"},
         {"new_password1": FRESH, "new_password2": FRESH + "!"},
         {"new_password1": "y" * 5000, "new_password2": "y" * 5000},
-        {"new_password1": "a\0" * 20, "new_password2": "a\0" * 20},
         {"new_password1": FRESH},
         {},
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.tenants.models.guesses import GuessCount, RecoveryCode
-from apps.tenants.models.links import LinkRequest, SignInLink
+from apps.tenants.models.links import SignInLink
 from apps.tenants.models.memberships import Membership, MembershipDrift, MembershipRemoval
 from apps.tenants.models.organizations import Organization, Workspace
 from apps.tenants.models.products import Product, ProductRelation
@@ -12,7 +12,6 @@ from apps.tenants.models.users import User
 
 __all__ = [
     "GuessCount",
-    "LinkRequest",
     "Membership",
     "MembershipDrift",
     "MembershipRemoval",

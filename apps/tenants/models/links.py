@@ -1,4 +1,4 @@
-"""Single-use links by which people sign in, and who asked for some (spec 02, How people sign in)."""
+"""Single-use links by which people sign in (spec 02, How people sign in)."""
 
 from __future__ import annotations
 
@@ -56,19 +56,3 @@ class SignInLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} for {self.email}"
-
-
-class LinkRequest(models.Model):
-    """Somebody at this network address asked for a link. Kept for an hour, to limit how many they get."""
-
-    network = models.CharField(max_length=64)
-    created_at = models.DateTimeField()
-
-    class Meta:
-        indexes: ClassVar = [
-            models.Index(fields=["network", "created_at"], name="link_request_of_network"),
-            models.Index(fields=["created_at"], name="link_request_created"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.network} at {self.created_at}"

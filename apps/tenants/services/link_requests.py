@@ -11,16 +11,15 @@ from django.db import transaction
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.enums import MembershipRole
-from apps.core.errors import TooManyRequestsError
 from apps.core.ids import OrganizationId, UserId
 from apps.core.locks import lock_name
 from apps.core.mails import mail_payload
 from apps.core.outbox import outbox_enqueue
 from apps.core.outbox_handlers import EMAIL_KIND
 from apps.tenants.enums import LinkKind
-from apps.tenants.links import MAILS_A_MAILBOX, REQUESTS_A_NETWORK, REQUESTS_WINDOW, network_of
+from apps.tenants.links import MAILS_A_MAILBOX, REQUESTS_WINDOW
 from apps.tenants.mails import staff_account_mail
-from apps.tenants.models import LinkRequest, Membership, MembershipRemoval, Organization, User
+from apps.tenants.models import Membership, MembershipRemoval, Organization, User
 from apps.tenants.selectors.links import links_sent_since
 from apps.tenants.selectors.users import user_by_email
 from apps.tenants.services.members import member_upsert
@@ -31,25 +30,13 @@ PREPARE_RESET = "password_reset.prepare"
 
 
 @transaction.atomic
-def password_reset_request(context: ExecutionContext, *, email: str, address: str) -> None:
+def password_reset_request(context: ExecutionContext, *, email: str) -> None:
     """Note that somebody asks for a new password; the worker finds out for whom.
 
-    The same is done for every e-mail address, so that neither answer nor time tells which are known. `address` is the
-    caller's network address. Raises `TooManyRequestsError` for the network that asks too often.
+    The same is done for every e-mail address, so that neither answer nor time tells which are known. The caller has
+    counted the request at `Door.MAIL`.
     """
-    network, now = network_of(address), clock.now()
-    lock_name(f"link-requests:{network}")
-    LinkRequest.objects.filter(created_at__lte=now - REQUESTS_WINDOW).delete()
-    asked = LinkRequest.objects.filter(network=network).order_by("created_at")
-    if asked.count() >= REQUESTS_A_NETWORK:
-        raise _too_many(asked[0].created_at, now)
-    LinkRequest.objects.create(network=network, created_at=now)
     outbox_enqueue(context, kind=PREPARE_RESET, key=uuid.uuid4().hex, payload={"email": email})
-
-
-def _too_many(oldest: datetime, now: datetime) -> TooManyRequestsError:
-    seconds = max(1, int((oldest + REQUESTS_WINDOW - now).total_seconds()))
-    return TooManyRequestsError("Too many passwords were asked for from your network.", retry_after_seconds=seconds)
 
 
 @transaction.atomic

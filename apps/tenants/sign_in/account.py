@@ -17,10 +17,12 @@ from apps.core.errors import CountinghouseError
 from apps.core.ids import UserId
 from apps.core.observability.requests import current_request_id
 from apps.tenants.access import account_context
+from apps.tenants.brute_force import TooManyGuessesError
 from apps.tenants.models import User
 from apps.tenants.services import password_change
 from apps.tenants.sign_in.forms import ChangePasswordForm, NewPasswordForm
 from apps.tenants.sign_in.sessions import is_fresh_by_link
+from apps.tenants.views import locked_out
 
 
 @sensitive_post_parameters("old_password", "new_password1", "new_password2")
@@ -36,11 +38,12 @@ def account(request: HttpRequest) -> HttpResponseBase:
         if request.method == "POST":
             return _page(request, None, status=403)
         return _page(request, None)
-    if request.method == "POST" and form.is_valid():
-        answer = _change(request, user, form)
-        if answer is not None:
-            return answer
-    return _page(request, form)
+    try:
+        is_valid = request.method == "POST" and form.is_valid()
+    except TooManyGuessesError as refusal:
+        return locked_out(request, refusal)
+    answer = _change(request, user, form) if is_valid else None
+    return answer or _page(request, form)
 
 
 def _form(request: HttpRequest, user: User) -> NewPasswordForm | None:

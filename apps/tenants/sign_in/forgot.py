@@ -11,9 +11,10 @@ from django.urls import reverse
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.core.errors import TooManyRequestsError
 from apps.core.observability.requests import current_request_id
 from apps.tenants.access import task_context
+from apps.tenants.brute_force import TooManyGuessesError, begin_guess, in_words
+from apps.tenants.guess_limits import Door
 from apps.tenants.services import password_reset_request
 from apps.tenants.sign_in.forms import ForgotPasswordForm
 
@@ -29,11 +30,12 @@ def forgot_password(request: HttpRequest) -> HttpResponse:
         return render(request, "billing/forgot.html", {"title": "Forgot your password?", "form": form})
     # Nobody is known here yet, so the sign-in itself is who acts.
     context = task_context("forgot-password", request_id=current_request_id())
+    email = form.cleaned_data["email"]
     try:
-        address = request.META.get("REMOTE_ADDR", "")
-        password_reset_request(context, email=form.cleaned_data["email"], address=address)
-    except TooManyRequestsError as error:
-        return _too_many(request, error.retry_after_seconds or 1)
+        begin_guess(request, Door.MAIL, email)  # every request counts, so none is given back
+    except TooManyGuessesError as refusal:
+        return _too_many(request, refusal.retry_after_seconds or 1)
+    password_reset_request(context, email=email)
     return HttpResponseRedirect(reverse("forgot-password-sent"))
 
 
@@ -44,7 +46,7 @@ def forgot_password_sent(request: HttpRequest) -> HttpResponse:
 
 
 def _too_many(request: HttpRequest, seconds: int) -> HttpResponse:
-    facts = {"title": "Too many tries", "minutes": -(-seconds // 60)}
+    facts = {"title": "Too many tries", "wait": in_words(seconds)}
     page = render(request, "billing/forgot_too_often.html", facts, status=HTTPStatus.TOO_MANY_REQUESTS)
     page.headers["Retry-After"] = str(seconds)
     return page

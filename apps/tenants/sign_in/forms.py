@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.contrib.auth import authenticate
 from django.contrib.auth.forms import SetPasswordForm
 from django.http import HttpRequest
 
 from apps.core.emails import LONGEST_EMAIL
+from apps.tenants.brute_force import one_guess
+from apps.tenants.guess_limits import Door
 from apps.tenants.models import User
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class NewPasswordForm(_SetPasswordForm):
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(user, *args, **kwargs)
         first, again = self.fields["new_password1"], self.fields["new_password2"]
-        first.label, again.label = "New password", "The same once more"
+        first.label, again.label = "New password", "New password again"
         first.help_text, again.help_text = "At least 12 characters. A few words that only you would put together.", ""
         for field in (first, again):
             # Longer ones would only keep the hash busy.
@@ -60,7 +61,7 @@ class ChangePasswordForm(NewPasswordForm):
     """The old password, then a new one. Wrong old ones are counted like failed sign-ins."""
 
     old_password = forms.CharField(
-        label="Password now",
+        label="Current password",
         strip=False,
         max_length=4096,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
@@ -72,8 +73,9 @@ class ChangePasswordForm(NewPasswordForm):
         self.request = request
 
     def clean_old_password(self) -> str:
-        """Through the sign-in's own check, which limits guessing."""
+        """A guess like one at the sign-in, and counted with those. Raises `TooManyGuessesError`."""
         password = str(self.cleaned_data["old_password"])
-        if authenticate(self.request, username=self.user.email, password=password) is None:
-            raise forms.ValidationError("That is not your password. If you forgot it, sign out and ask for a new one.")
+        with one_guess(self.request, Door.PASSWORD, self.user.email):
+            if not self.user.check_password(password):
+                raise forms.ValidationError("That is not your password. Forgot it? Sign out and ask for a new one.")
         return password

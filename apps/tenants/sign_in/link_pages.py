@@ -18,6 +18,7 @@ from apps.core.errors import UnprocessableError
 from apps.core.observability.requests import current_request_id
 from apps.tenants.access import account_context
 from apps.tenants.enums import LinkKind
+from apps.tenants.known_devices import remember_device
 from apps.tenants.links import LinkState
 from apps.tenants.models import SignInLink
 from apps.tenants.selectors.links import link_by_token
@@ -117,7 +118,10 @@ def _answer(request: HttpRequest, link: SignInLink) -> HttpResponse:
     begin_session(request, user, Method.LINK)
     if form is not None:
         messages.success(request, "Your password is set, and you are signed in.")
-    return HttpResponseRedirect(reverse("billing-home"))
+    answer = HttpResponseRedirect(reverse("billing-home"))
+    # Whoever is kept out by strangers' guesses gets in by a link, and is known from then on.
+    remember_device(request, answer, account=user.email, factors=1)
+    return answer
 
 
 def _page(request: HttpRequest, link: SignInLink, form: NewPasswordForm | None) -> HttpResponse:

@@ -1,0 +1,143 @@
+"""Every value that differs between installations, read from the environment (README, Settings).
+
+A name here is the name of the setting. Everything wrong with the environment is refused together, at the end.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+
+from billing_site import configuration
+from billing_site.environment import Environment
+from billing_site.launcher import places
+from billing_site.public_url import public_url
+
+env = Environment(os.environ)
+ENVIRONMENT = env.name
+IS_PRODUCTION = env.is_production
+STATE_DIR = places.state_folder()
+LOG_LEVEL = env.read("LOG_LEVEL", "INFO", configuration.log_level)
+
+# --- Secrets, and where we are --------------------------------------------------------------------------------------
+SECRET_KEY = env.require(
+    "DJANGO_SECRET_KEY",
+    lambda: env.kept_secret("secret_key", lambda: secrets.token_urlsafe(64)),
+    str,
+    remedy=f"Set it to at least {configuration.SHORTEST_SECRET_KEY} random characters.",
+    in_production=configuration.refuse_weak_secret_key,
+)
+CREDENTIAL_KEYS = env.require(
+    "CREDENTIAL_KEYS",
+    lambda: (env.kept_secret("credential_key", lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()),),
+    configuration.credential_keys,
+    remedy=f"Make a key with: {configuration.KEY_COMMAND}",
+    in_production=configuration.refuse_weak_credential_keys,
+)
+ALLOWED_HOSTS = env.require(
+    "DJANGO_ALLOWED_HOSTS",
+    lambda: ["localhost", "127.0.0.1", "[::1]", "testserver"],
+    configuration.hosts,
+    remedy="List the host names that we answer to.",
+    in_production=configuration.refuse_wide_hosts,
+)
+# What mails, links and redirects carry.
+PUBLIC_URL = env.require(
+    "PUBLIC_URL",
+    lambda: f"http://localhost:{env.text('PORT') or '8000'}",
+    public_url(ALLOWED_HOSTS if env.is_usable("DJANGO_ALLOWED_HOSTS") else ["*"]),
+    remedy="Set it to the address at which people reach this installation, such as https://billing.example.com.",
+    in_production=configuration.refuse_unencrypted_address,
+)
+CSRF_TRUSTED_ORIGINS: list[str] = env.read("DJANGO_CSRF_TRUSTED_ORIGINS", [], configuration.origins)
+# Only a proxy that overwrites X-Forwarded-Proto, and adds the client to X-Forwarded-For, may stand in front (README).
+TRUSTED_PROXY = env.read("TRUSTED_PROXY", False, configuration.flag)
+
+# --- Servers ----------------------------------------------------------------------------------------------------------
+DATABASE_URL = env.text("DATABASE_URL") or places.database_url()
+DATABASE = env.require(
+    "DATABASE_URL",
+    lambda: configuration.database(places.database_url()),
+    configuration.database,
+    remedy=f"Set it to {configuration.DATABASE_FORM}.",
+)
+# True: the roles bring the timeouts (manage.py database_roles). False: each connection sends them.
+DATABASE_ROLES_SET_TIMEOUTS = env.read("DATABASE_ROLES_SET_TIMEOUTS", False, configuration.flag)
+CELERY_BROKER_URL = env.require(
+    "CELERY_BROKER_URL",
+    places.broker_url,
+    configuration.broker,
+    remedy=f"Set it to {configuration.BROKER_FORM}, or any broker that Celery supports.",
+    in_production=configuration.refuse_broker_of_one_process,
+)
+EMAIL_CONFIG = env.require(
+    "EMAIL_URL",
+    lambda: configuration.email(f"filemail:///{STATE_DIR / 'mail'}"),
+    configuration.email,
+    remedy=f"Set it to {configuration.EMAIL_FORM}.",
+    in_production=configuration.refuse_email_that_stays_here,
+)
+DEFAULT_FROM_EMAIL = env.require(
+    "DEFAULT_FROM_EMAIL",
+    lambda: "Countinghouse <billing@localhost>",
+    configuration.sender,
+    remedy="Set it to the sender of our e-mails, such as Billing <billing@example.com>.",
+)
+# Processes of `make run`, and threads in each: one computes while another waits for the database; more would wait for
+# the interpreter, and for each other.
+WEB_WORKERS = env.read("WEB_WORKERS", 2, configuration.whole_number(1, 64))
+WEB_THREADS = env.read("WEB_THREADS", 2, configuration.whole_number(1, 64))
+
+# --- Who may reach what -----------------------------------------------------------------------------------------------
+# For each token and web process; 0 switches it off.
+API_RATE_LIMIT_PER_MINUTE = env.read("API_RATE_LIMIT_PER_MINUTE", 120_000, configuration.whole_number(0, 10**9))
+# Hosts or CIDRs that addresses typed by tenants may lead to though private.
+OUTBOUND_ALLOWLIST: list[str] = env.read("OUTBOUND_ALLOWLIST", [], configuration.hosts_or_networks)
+# Who may read /metrics, as CIDRs. Requests that a proxy forwarded may not, from wherever.
+METRICS_ALLOWED_NETWORKS = env.read(
+    "METRICS_ALLOWED_NETWORKS",
+    ["127.0.0.0/8", "::1/128"],
+    configuration.networks,
+    in_production=configuration.refuse_wide_networks,
+)
+
+
+def _address(variable: str, default: str) -> str:
+    return env.read(variable, default, configuration.address, in_production=configuration.refuse_unencrypted_address)
+
+
+# --- How tenants sign in ----------------------------------------------------------------------------------------------
+# The company's identity service; empty where there is none.
+OIDC_ISSUER = env.read("OIDC_ISSUER", "", configuration.address, in_production=configuration.refuse_unencrypted_address)
+OIDC_CLIENT_ID = env.read("OIDC_CLIENT_ID", "", configuration.secret)
+OIDC_CLIENT_SECRET = env.read("OIDC_CLIENT_SECRET", "", configuration.secret)
+env.require_together("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
+# A person whose first membership a product reports is invited by mail.
+INVITATION_MAILS = env.read("INVITATION_MAILS", False, configuration.flag)
+# Whether tenants may sign in by password, and by links that we mail them.
+PASSWORD_SIGN_IN = env.read("PASSWORD_SIGN_IN", not OIDC_ISSUER, configuration.flag)
+
+# --- Google: every address is a setting, so that a stand-in can take its place --------------------------------------
+GOOGLE_CLIENT_ID = env.read("GOOGLE_CLIENT_ID", "", configuration.secret)
+GOOGLE_CLIENT_SECRET = env.read("GOOGLE_CLIENT_SECRET", "", configuration.secret)
+env.require_together("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET")
+GOOGLE_AUTHORIZE_URL = _address("GOOGLE_AUTHORIZE_URL", "https://accounts.google.com/o/oauth2/v2/auth")
+GOOGLE_TOKEN_URL = _address("GOOGLE_TOKEN_URL", "https://oauth2.googleapis.com/token")
+# Empty: each of Google's APIs at its own host.
+GOOGLE_API_BASE = _address("GOOGLE_API_BASE", "")
+
+# --- Payment providers: several signing secrets may be valid while one is replaced ----------------------------------
+WEBHOOK_SECRETS: dict[str, list[str]] = {
+    "stripe": env.read("STRIPE_WEBHOOK_SECRETS", [], configuration.secrets_between_commas),
+    "orb": env.read("ORB_WEBHOOK_SECRETS", [], configuration.secrets_between_commas),
+}
+# Without a key its calls wait in the outbox, and the pages say so. Empty addresses: the provider's own.
+STRIPE_SECRET_KEY = env.read("STRIPE_SECRET_KEY", "", configuration.stripe_key)
+STRIPE_API_BASE = _address("STRIPE_API_BASE", "")
+ORB_API_KEY = env.read("ORB_API_KEY", "", configuration.secret)
+ORB_API_BASE = _address("ORB_API_BASE", "")
+SEGMENT_WRITE_KEY = env.read("SEGMENT_WRITE_KEY", "", configuration.secret)
+SEGMENT_API_BASE = _address("SEGMENT_API_BASE", "")
+
+env.refuse_problems()
