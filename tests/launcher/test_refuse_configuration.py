@@ -21,6 +21,8 @@ _DATABASE = "postgres://u:p@h/n"
 _ZEROS = base64.urlsafe_b64encode(bytes(32)).decode()
 _SPEAKING = base64.urlsafe_b64encode(b"0123456" * 4 + b"0123").decode()
 
+# What must be set beside a variable.
+_FELLOWS = {"OIDC_ISSUER": {"OIDC_CLIENT_ID": "client", "OIDC_CLIENT_SECRET": "secret"}}
 _REQUIRED = sorted(production().keys() - {"DJANGO_ENV"})
 
 # Variable, value, words of the refusal. None: taken.
@@ -165,9 +167,8 @@ json.dump(answers, sys.stdout)
 def problems(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, str]:
     """What the settings say of each case, read by one process of their own."""
     state = str(tmp_path_factory.mktemp("state"))
-    cases: list[tuple[Case, dict[str, str]]] = [(case, {}) for case in ANYWHERE] + [
-        (case, production()) for case in IN_PRODUCTION
-    ]
+    cases: list[tuple[Case, dict[str, str]]] = [(case, _FELLOWS.get(case[0], {})) for case in ANYWHERE]
+    cases += [(case, production() | _FELLOWS.get(case[0], {})) for case in IN_PRODUCTION]
     environments = [
         {**others, "COUNTINGHOUSE_STATE_DIR": state, "PATH": os.defpath, variable: value}
         for (variable, value, _), others in cases
@@ -194,7 +195,7 @@ def test_a_setting_is_taken_or_refused_by_its_name(problems: dict[Case, str], ca
 def test_what_only_production_refuses_is_taken_elsewhere(problems: dict[Case, str], tmp_path: Path) -> None:
     taken = [case for case in IN_PRODUCTION if case[1] and case[:2] != ("DJANGO_ALLOWED_HOSTS", ".")]
     others = {"COUNTINGHOUSE_STATE_DIR": str(tmp_path), "DJANGO_ALLOWED_HOSTS": "billing.example.com"}
-    environments = [{**others, case[0]: case[1]} for case in taken]
+    environments = [{**others, **_FELLOWS.get(case[0], {}), case[0]: case[1]} for case in taken]
     done = _python(["-c", _READ_EACH], {"COUNTINGHOUSE_STATE_DIR": str(tmp_path)}, asked=json.dumps(environments))
     assert json.loads(done.stdout) == [""] * len(taken)
 

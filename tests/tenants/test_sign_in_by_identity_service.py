@@ -161,7 +161,6 @@ def test_a_service_that_promises_its_name_must_give_it(service: IdentityService)
         ("temporarily_unavailable", 503),
         ("invalid_scope", 502),
         ("<script>alert(1)</script>", 502),
-        ("\x00", 502),
     ],
 )
 def test_an_error_of_the_service_is_told_in_our_words(service: IdentityService, error: str, status: int) -> None:

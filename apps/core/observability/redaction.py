@@ -26,6 +26,7 @@ _CREDENTIAL = re.compile(
     r"""(?x)
     (?i:\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{6,}
     | \bch[pc]_[0-9a-f]{8}_[A-Za-z0-9_-]{16,}  # ours; the prefix alone is what staff look a token up by
+    | \bchl_[A-Za-z0-9_-]{16,}  # ours, in the address of a sign-in link
     | \b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{6,}  # Stripe
     | \bwhsec_[A-Za-z0-9+/=_-]{6,}
     | \bv1=[0-9a-f]{64}\b  # signatures of Stripe and Orb
