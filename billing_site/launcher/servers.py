@@ -8,6 +8,8 @@ from typing import Any
 import psycopg
 from kombu.connection import Connection
 
+from apps.core.postgresql.base import BoundedConnection
+from apps.core.postgresql.probe import ForgetfulPoolerError, find_forgetful_pooler
 from billing_site import configuration
 from billing_site.launcher.errors import LauncherError
 
@@ -16,8 +18,11 @@ _PATIENCE_SECONDS = 5
 
 
 def refuse_unreachable(*, with_broker: bool) -> None:
-    """Raise with one sentence for each server that is named and does not serve. Embedded ones are not looked at."""
-    problems = [_database_problem(os.environ.get("DATABASE_URL", "").strip())]
+    """Raise with one sentence for each server that is named and does not serve. Embedded ones are not looked at.
+
+    A pooler that loses prepared statements does not serve the stack. A command asks that itself.
+    """
+    problems = [_database_problem(os.environ.get("DATABASE_URL", "").strip(), with_pooler=with_broker)]
     if with_broker:
         problems.append(_broker_problem(os.environ.get("CELERY_BROKER_URL", "").strip()))
     found = [problem for problem in problems if problem]
@@ -33,13 +38,17 @@ def connection_parameters(database: configuration.DatabaseSettings) -> dict[str,
     return found | {name: value for name, value in options.items() if name not in configuration.DJANGO_OPTIONS}
 
 
-def _database_problem(url: str) -> str | None:
+def _database_problem(url: str, *, with_pooler: bool) -> str | None:
     if not url:
         return None
     parameters = {"connect_timeout": _PATIENCE_SECONDS} | connection_parameters(configuration.database(url))
     try:
         with psycopg.connect(**parameters) as connection:
             version = connection.info.server_version // 10_000
+        if with_pooler:
+            find_forgetful_pooler(lambda: BoundedConnection.connect(**parameters, autocommit=True))
+    except ForgetfulPoolerError as error:
+        return str(error)
     except psycopg.Error as error:
         return f"DATABASE_URL: the database can't be used ({_first_line(error)}). Start PostgreSQL, or correct the URL."
     if version < OLDEST_POSTGRES:

@@ -6,7 +6,6 @@ import contextlib
 import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -254,7 +253,7 @@ def test_web_is_the_quickest_and_a_command_may_take_its_time() -> None:
 PATHS = [
     ("/billing/", "text/html"),
     ("/admin/", "text/html"),
-    (f"/api/v1/internal/workspaces/{uuid.uuid4()}/lifecycle", "application/problem+json"),
+    ("/api/v1/internal/workspaces/8f14e45f-ceea-467f-a0e6-3a1d0c7b5b1e/lifecycle", "application/problem+json"),
 ]
 
 

@@ -47,24 +47,6 @@ class ForgetfulPoolerError(ImproperlyConfigured):
         super().__init__(_REMEDY)
 
 
-def require_usable_database(url: str) -> None:
-    """Raise `ImproperlyConfigured`, with one sentence that names DATABASE_URL, unless the database can be used.
-
-    Needs no settings: for the launcher, before anything starts.
-    """
-    try:
-        find_forgetful_pooler(lambda: BoundedConnection.connect(url, connect_timeout=_SECONDS, autocommit=True))
-    except psycopg.ProgrammingError:
-        # What libpq says repeats the URL, and so the password.
-        raise ImproperlyConfigured(
-            "DATABASE_URL can't be read as a URL of PostgreSQL; write postgres://user:password@host/name."
-        ) from None
-    except psycopg.Error as error:
-        raise ImproperlyConfigured(
-            f"DATABASE_URL: the database can't be used: {in_one_line(error)}. Start it, or correct DATABASE_URL."
-        ) from error
-
-
 def refuse_forgetful_pooler() -> None:
     """Raise `ForgetfulPoolerError` at the start of a process. A database that is away is waited for, not refused."""
     try:
