@@ -1,5 +1,6 @@
 """Every problem code that the product's sources write down, and the module that writes it.
 
+What the web server refuses before Django (`billing_site/web/refusals.py`) is asked for by `tests/web`, over HTTP.
 A code is written as an error class's own (`code = "…"`), or as an argument named `code` of a call: by its name, or by
 its place where the called function or record has a parameter or field `code`. The codes of single fields count too.
 """

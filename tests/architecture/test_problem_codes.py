@@ -15,7 +15,7 @@ from tests.architecture.problem_codes import ANYWHERE, WrittenCode, written_code
 from tests.architecture.sources import Source, sources
 from tests.provocations import note, unprovoked
 
-FOUND = written_codes(sources("apps", "billing_site"))
+FOUND = written_codes(sources("apps"))
 MADE_UP = """
 class TakenError(ConflictError):
     code = "own_code"
