@@ -13,6 +13,7 @@ from django.test import Client
 
 from apps.core import clock
 from apps.credits.models import CreditEntry, CreditGrant, Hold
+from apps.tenants.models import User
 from tests.credits.cast import Place, assert_sound, look_at, make_place
 from tests.factories.tenants import make_organization, make_product, make_token, make_user, make_workspace
 
@@ -116,7 +117,9 @@ def test_what_was_captured_or_released_is_so_for_good() -> None:
 
 def test_a_person_without_an_account_can_not_pay() -> None:
     place = make_place()
-    body = {"account": of_user(make_user().pk), "operation": "fix_run", "quantity": "1", "outcome": "succeeded"}
+    user = make_user()
+    User.objects.filter(pk=user.pk).update(created_by_product=place.product)
+    body = {"account": of_user(user.pk), "operation": "fix_run", "quantity": "1", "outcome": "succeeded"}
     status, problem = send(place, "POST", "credits:consume", {**body, "idempotency_key": "k-1"})
     assert (status, problem["code"]) == (402, "insufficient_credits")
     assert not CreditEntry.objects.exists()

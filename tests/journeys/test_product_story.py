@@ -60,6 +60,7 @@ def test_a_product_provisions_a_customer_and_reports_its_members(red: Product) -
         "changed_at": "2026-04-04T07:30:00Z",
         "created": True,
         "applied": True,
+        "explanation": [],
     }
     assert red.call("POST", f"{members}:upsert", later)[0] == 200
 

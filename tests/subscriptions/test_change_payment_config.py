@@ -11,7 +11,7 @@ import pytest
 
 from apps.core import clock
 from apps.core.context import ExecutionContext
-from apps.core.enums import Role
+from apps.core.enums import Role, Scope
 from apps.core.errors import ConflictError, CountinghouseError, ForbiddenError, NotFoundError, UnprocessableError
 from apps.core.ids import OrganizationId
 from apps.core.models import AuditEntry
@@ -156,7 +156,7 @@ def test_end_grace_period() -> None:
     with pytest.raises(NotFoundError):
         end_grace_period(console_context(), organization_id=OrganizationId(uuid.uuid4()))
     organization_id = make_config(PaymentStatus.GRACE_PERIOD)
-    context = product_context(make_product())
+    context = product_context(make_product(), scopes=frozenset({Scope.PAYMENTS_WRITE}))
     assert end_grace_period(context, organization_id=organization_id).payment_status == "disabled"
     with pytest.raises(ConflictError):
         end_grace_period(context, organization_id=organization_id)

@@ -98,9 +98,10 @@ def test_a_grace_period_is_ended_once(client: Client, organization: Organization
 
 def test_a_default_token_of_a_related_product_ends_no_grace_period(client: Client, organization: Organization) -> None:
     start_grace(organization)
+    token = make_token(make_product("blue", organization))
     before = AuditEntry.objects.count()
     path = f"organizations/{organization.pk}/payment-config/end-grace-period"
-    status, problem = call(client, "POST", path, make_token(make_product("blue", organization)))
+    status, problem = call(client, "POST", path, token)
     assert (status, problem["explanation"][0]["rule"]) == (403, "token_scope")
     assert AuditEntry.objects.count() == before
 
