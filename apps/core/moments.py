@@ -83,12 +83,19 @@ def read_moment(text: str) -> datetime:
     return bounded(_parsed(f"{head}{decimals}{match['offset']}")).astimezone(UTC)
 
 
-def read_iso_moment(text: str, *, years: tuple[int, int] = (FIRST_YEAR, LAST_YEAR)) -> datetime:
-    """The moment of a text in any form of ISO 8601, in UTC where it names no offset: for providers and for people."""
+def read_iso_moment(
+    text: str, *, years: tuple[int, int] = (FIRST_YEAR, LAST_YEAR), needs_offset: bool = False
+) -> datetime:
+    """The moment of a text in any form of ISO 8601, in UTC where it names no offset: for providers and for people.
+
+    Raises `NoOffsetError` for a text without an offset where it `needs_offset`.
+    """
     text = text.strip()
     if text[17:19] == "60" and _RFC_3339.fullmatch(text):
         return read_moment(text)
     moment = _between(_parsed(text), years)
+    if needs_offset and moment.tzinfo is None:
+        raise NoOffsetError('has no offset: append "Z" for UTC, or one such as "+02:00".')
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 

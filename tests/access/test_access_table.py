@@ -106,5 +106,5 @@ def test_an_answer_that_names_the_foreign_object_is_found(world: World, monkeypa
         name = facts.tenant.organization_id if facts.tenant else ""
         return Denial("not_found", f"{name} is not yours", ())
 
-    monkeypatch.setattr(resolver, "_person_in_tenant", leaky)
+    monkeypatch.setattr(resolver, "_person_at_jobs", leaky)
     assert differences(world) != []

@@ -220,7 +220,7 @@ def test_saving_says_so_and_moves_the_days(room: Room) -> None:
     assert "Days are those of America/New_York" in text
 
 
-@pytest.mark.parametrize("zone", ["", "Mars/Olympus", "<script>alert(1)</script>", "\0", "UTC" * 1000])
+@pytest.mark.parametrize("zone", ["", "Mars/Olympus", "<script>alert(1)</script>", "UTC" * 1000])
 def test_a_zone_that_is_none_comes_back_with_a_sentence(room: Room, zone: str) -> None:
     before = room.kept()
     answer = room.client("admin").post(room.path, {"time_zone": zone})

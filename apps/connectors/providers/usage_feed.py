@@ -76,7 +76,7 @@ class UsageFeedSettings(ProviderSettings):
 
 
 def _moment(value: Any) -> Any:
-    return read_iso_moment(value) if isinstance(value, str) else value
+    return read_iso_moment(value, needs_offset=True) if isinstance(value, str) else value
 
 
 def _decimal(value: Any) -> Decimal | None:

@@ -24,9 +24,12 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis.generation import GenerationMode
 
+from apps.core.enums import DEFAULT_PRODUCT_SCOPES, Scope
+from apps.tenants.models import Product
 from tests.access.routes import api_routes
 from tests.access.world import World, make_world, request_of
 from tests.core.wire.fuzzing import MadeUp, Sound, made_up
+from tests.factories.tenants import make_token
 from tests.sizes import size
 
 SEED = os.environ.get("FUZZ_SEED", "countinghouse")
@@ -64,8 +67,10 @@ class Sender:
     """Sends requests of every kind of caller; what each changed is undone."""
 
     def __init__(self, world: World) -> None:
-        self._clients = {name: Client(raise_request_exception=False) for name in world.tokens}
-        self._tokens = world.tokens
+        # Ends grace periods, which is none of the default scopes.
+        payer = make_token(Product.objects.get(slug="red"), *DEFAULT_PRODUCT_SCOPES, Scope.PAYMENTS_WRITE)
+        self._tokens = {**world.tokens, "paying product": payer}
+        self._clients = {name: Client(raise_request_exception=False) for name in self._tokens}
         self.statuses: Counter[int] = Counter()
 
     def send(self, caller: str, method: str, path: str, body: bytes, content_type: str) -> tuple[int, bytes]:
@@ -94,6 +99,8 @@ def sound_requests(world: World) -> list[Sound]:
 def callers_of(request: Sound) -> tuple[str, ...]:
     if request.route in {"job-run", "job-run-detail"}:
         return ("cron token",)
+    if request.route == "end-grace-period":
+        return ("paying product", "product token")
     return ("product token", "product token", "product token", "identity token")
 
 
