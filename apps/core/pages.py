@@ -6,6 +6,7 @@ problem document would.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -83,7 +84,14 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's `handler500`; Django has logged the error with its traceback."""
+    """Django's `handler500`; Django has logged the error with its traceback.
+
+    An error of a middleware, which no view's handler sees, comes here too: that the database is away is still no fault
+    of ours.
+    """
+    error = sys.exception()
+    if isinstance(error, Exception) and is_unavailable(error):
+        return refusal_response(request, error)
     return _answer(request, problems.INTERNAL)
 
 
