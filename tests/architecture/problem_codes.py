@@ -33,7 +33,14 @@ _HANDED_ON = (
 )
 # Their codes are no problem's: what a command ends with, Google's code, the outcome of a sync, an answer of the gate.
 _OTHER_CALLS = frozenset({"CommandError", "exchange_code", "GoogleAnswer", "ProviderError", "Answer", "Decision"})
-_OTHER_MODULES = ("apps/backoffice/", "apps/tenants/forms.py", "apps/connectors/sync/engine.py")
+_OTHER_MODULES = (
+    "apps/backoffice/",
+    "apps/connectors/sync/engine.py",
+    # Codes of Django's form errors, which become sentences beside a field.
+    "apps/core/form_fields.py",
+    "apps/tenants/forms.py",
+    "apps/tenants/password_rules.py",
+)
 
 
 class WrittenCode(NamedTuple):

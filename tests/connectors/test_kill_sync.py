@@ -129,7 +129,7 @@ def test_a_cursor_that_moves_in_a_transaction_of_its_own_is_caught(
         outcome = pages.PageOutcome(fetched, rows, [], 0)
 
         def after() -> None:
-            time.sleep(0.03)
+            time.sleep(0.1)
             write(place, rows, fetched=fetched)
 
         connection.on_commit(after)

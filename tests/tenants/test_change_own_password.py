@@ -12,12 +12,13 @@ from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from apps.core import clock
+from apps.core.errors import ConflictError
 from apps.core.ids import UserId
 from apps.core.models import AuditEntry
 from apps.tenants.enums import LinkKind
 from apps.tenants.guess_limits import LIMITS, Counted, Door
 from apps.tenants.models import User
-from apps.tenants.services import sign_in_link_send
+from apps.tenants.services import password_change, sign_in_link_send
 from tests.contexts import console_context
 from tests.factories.tenants import PASSWORD, make_signing_in_user, make_staff
 from tests.markup import Page
@@ -134,3 +135,14 @@ def test_where_passwords_are_not_offered_none_is_changed(settings: Settings) -> 
     assert "identity service" in client.get(ACCOUNT).content.decode()
     assert client.post(ACCOUNT, {"old_password": PASSWORD, **NEW}).status_code == 403
     assert has_password(user, PASSWORD)
+
+
+def test_a_staff_accounts_password_is_not_changed_here() -> None:
+    staff = make_staff()
+    before = AuditEntry.objects.count()
+    with pytest.raises(ConflictError) as refusal:
+        password_change(console_context(), user_id=UserId(staff.pk), password=FRESH)
+    assert refusal.value.problem_code == "staff_account"
+    assert not has_password(staff, FRESH)
+    assert AuditEntry.objects.count() == before
+    assert delivered() == []
