@@ -224,22 +224,21 @@ def _made_up(rng: random.Random, sound: Sound) -> MadeUp:
 def _body(rng: random.Random, sound: Mapping[str, Any]) -> tuple[bytes, bool]:
     if rng.random() < 0.05:
         return rng.choice(BAD_BODIES), False
-    body, has_unknown = json.loads(json.dumps(sound, default=str)), False
+    body = json.loads(json.dumps(sound, default=str))
     for _ in range(rng.choice([0, 1, 1, 1, 1, 2, 3])):
-        has_unknown |= _make_worse(rng, body)
-    # Only names that hold a value are sent twice; `json` itself writes each name once.
-    return json.dumps(body).encode(), has_unknown
+        _make_worse(rng, body)
+    # Asked at the end: a later exchange may have taken the unknown name away again. Only names that hold a value are
+    # sent twice; `json` itself writes each name once. Free objects, such as a connector's settings, know no names.
+    return json.dumps(body).encode(), not body.keys() <= sound.keys()
 
 
-def _make_worse(rng: random.Random, body: dict[str, Any]) -> bool:
-    """Exchange one part somewhere in the body; whether a name that nobody declared came in."""
+def _make_worse(rng: random.Random, body: dict[str, Any]) -> None:
+    """Exchange one part somewhere in the body."""
     place = _place_in(rng, body)
     what = rng.random()
     if what < 0.15:
         place[rng.choice(UNKNOWN_NAMES)] = rng.choice(HOSTILE)
-        # Free objects, such as a connector's settings, know no names of their own.
-        return place is body
-    if place:
+    elif place:
         name = rng.choice(list(place))
         if what < 0.3:
             del place[name]
@@ -249,7 +248,6 @@ def _make_worse(rng: random.Random, body: dict[str, Any]) -> bool:
             place[name] = _mutated(rng, place[name])
         else:
             place[name] = rng.choice(HOSTILE)
-    return False
 
 
 def _place_in(rng: random.Random, body: dict[str, Any]) -> dict[str, Any]:
