@@ -276,19 +276,3 @@ def _worse_path(rng: random.Random, path: str) -> str:
 
 def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def form_of(rng: random.Random, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """A form with some of its fields made worse."""
-    form = dict(fields)
-    for name in rng.sample(sorted(form), k=min(len(form), rng.choice([1, 1, 2, 3]))):
-        if rng.random() < 0.15:
-            del form[name]
-        else:
-            form[name] = _as_text(rng.choice(HOSTILE))
-    return form
-
-
-def text_of(rng: random.Random) -> str:
-    """Something to type."""
-    return _as_text(rng.choice(HOSTILE))
