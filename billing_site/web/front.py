@@ -2,7 +2,7 @@
 
 granian's own WSGI interface takes a thread as soon as the header is there, and the thread waits for the client's body.
 Here the event loop waits: a thread gets a request with its whole body, and gives its whole answer away at once.
-`/healthz` has a thread of its own, so that it answers when all others are busy.
+The event loop answers `/healthz` itself, so that a probe is answered when every thread is busy.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from collections.abc import Callable, Iterable
 from typing import IO, Any
 
 import structlog
+from django.http import HttpResponse
 
-from apps.core.observability.requests import HEADER, current_request_id
+from apps.core.health import alive
+from apps.core.observability.requests import HEADER, begin_request, current_request_id
 from apps.core.pages import answer_before_django
 from apps.core.wire.problems import Problem
+from apps.core.wire.security_headers import add_security_headers
 from billing_site.web import limits
 from billing_site.web.answers import Started, send
 from billing_site.web.bodies import read_body
@@ -31,6 +34,7 @@ from billing_site.web.stalls import limit_stalls
 log = structlog.get_logger(__name__)
 
 HEALTH = "/healthz"
+_READING = frozenset({"GET", "HEAD"})
 _TICK_SECONDS = 0.25
 _STOP_SECONDS = 2.0
 # granian opens the file within milliseconds.
@@ -44,14 +48,12 @@ class Front:
     def __init__(self, application: Application, *, threads: int) -> None:
         self._application = application
         self._requests = Lane(self._answer, threads=threads, most_waiting=limits.WAITING_REQUESTS)
-        self._health = Lane(self._answer, threads=1, most_waiting=limits.WAITING_REQUESTS)
         self._are_stalls_limited = False
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         _allow_open_files()
-        for lane in (self._requests, self._health):
-            lane.start()
+        self._requests.start()
         self._tick()
         # What is loaded by now stays for ever. Left to the garbage collector it would be looked through again and
         # again, for a tenth of a second in which no thread of this worker answers anything.
@@ -59,24 +61,26 @@ class Front:
         gc.freeze()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        for lane in (self._requests, self._health):
-            lane.stop(_STOP_SECONDS)
-            lane.settle()
+        self._requests.stop(_STOP_SECONDS)
+        self._requests.settle()
         loop.run_until_complete(asyncio.sleep(0))
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         if not self._are_stalls_limited:  # granian listens only after it has called `__rsgi_init__`
             self._are_stalls_limited = True
             limit_stalls()
+        if scope.path == HEALTH and scope.method in _READING:
+            begin_request(scope.headers.get(HEADER) or "")
+            _answer_now(scope, protocol, alive())
+            return
         try:
             body = await read_body(scope.headers, protocol)
         except RefusedError as refusal:
             _refuse(scope, protocol, refusal.problem)
             return
-        lane = self._health if scope.path == HEALTH else self._requests
         call = Call(scope, protocol, body, self._loop.create_future())
-        lane.settle()
-        if not lane.put(call):
+        self._requests.settle()
+        if not self._requests.put(call):
             _refuse(scope, protocol, BUSY)
             return
         # granian answers 500 for a coroutine that ends before its answer.
@@ -84,11 +88,10 @@ class Front:
 
     def _tick(self) -> None:
         self._loop.call_later(_TICK_SECONDS, self._tick)
-        for lane in (self._requests, self._health):
-            lane.settle()
-            for call in lane.take_late(limits.WAITING_SECONDS):
-                _refuse(call.scope, call.protocol, BUSY)
-                call.is_over.set_result(None)
+        self._requests.settle()
+        for call in self._requests.take_late(limits.WAITING_SECONDS):
+            _refuse(call.scope, call.protocol, BUSY)
+            call.is_over.set_result(None)
 
     def _answer(self, call: Call) -> None:
         """In a thread: run the application and give its answer away."""
@@ -106,12 +109,16 @@ class Front:
 
 
 def _refuse(scope: Scope, protocol: HTTPProtocol, problem: Problem) -> None:
-    structlog.contextvars.clear_contextvars()
-    request_id = current_request_id()
+    begin_request(scope.headers.get(HEADER) or "")
     log.warning("request_refused", method=scope.method, path=scope.path, status=problem.status, code=problem.code)
-    answer = answer_before_django(scope.path, problem)
-    answer.headers[HEADER] = request_id
-    protocol.response_bytes(answer.status_code, list(answer.items()), answer.content)
+    _answer_now(scope, protocol, answer_before_django(scope.path, problem))
+
+
+def _answer_now(scope: Scope, protocol: HTTPProtocol, answer: HttpResponse) -> None:
+    answer.headers[HEADER] = current_request_id()
+    add_security_headers(scope.path, answer)
+    content = b"" if scope.method == "HEAD" else answer.content
+    protocol.response_bytes(answer.status_code, list(answer.items()), content)
 
 
 def _allow_open_files() -> None:

@@ -119,7 +119,8 @@ def test_a_stop_during_the_start_leaves_no_process(stack: Stack, phase: str, num
     assert stack.processes()
     assert stack.stop(number) == 0
     assert stack.processes() == []
-    assert "Ready" not in stack.said()
+    # The machine may be quick enough to say it before the signal comes, but never afterwards.
+    assert "Ready" not in stack.said().partition("Stopping.")[2]
 
 
 def test_a_launcher_whose_parent_is_killed_stops_everything(stack: Stack) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,18 +18,21 @@ from urllib.parse import parse_qs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.benchmarks.bare")
 
+if "pytest" in sys.modules:
+    raise ImportError("Only a web server may load this module: it changes the product's limits in its process.")
+
 import django
 
 django.setup()
 
 from billing_site.web import limits  # noqa: E402 - Django comes first
 from billing_site.web.front import Front  # noqa: E402
+from tests.web.servers import ECHO_THREADS  # noqa: E402
 
 limits.BODY_SECONDS = 1
 limits.ANSWER_STALL_SECONDS = 2
 limits.WAITING_SECONDS = int(os.environ.get("ECHO_WAITING_SECONDS", "60"))
 limits.WAITING_REQUESTS = int(os.environ.get("ECHO_WAITING_REQUESTS", "1000"))
-THREADS = 2
 _calls = itertools.count()
 _OWN = ("wsgi.input", "wsgi.errors", "wsgi.file_wrapper")
 
@@ -69,4 +73,4 @@ def _file(size: int) -> Any:
     return open(file.name, "rb")  # noqa: PTH123 - the server closes it
 
 
-application = Front(plain, threads=THREADS)
+application = Front(plain, threads=ECHO_THREADS)

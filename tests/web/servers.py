@@ -20,6 +20,8 @@ from tests.faults.stacks import free_port, wait_until
 
 PLAIN_OPTIONS = ("--interface=wsgi", "--blocking-threads=2", "--no-ws", "--no-access-log", "--workers-kill-timeout=1")
 """The negative control: a thread reads what the client sends, as long as that takes."""
+ECHO_THREADS = 2
+"""The threads of `tests.web.echo`."""
 _PATIENCE_SECONDS = 60
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from apps.core.wire.security_headers import POLICY_OF_DATA
 from tests.faults.stacks import wait_until
-from tests.web.echo import THREADS
-from tests.web.servers import ask, connect, head, read_answer
+from tests.web.servers import ECHO_THREADS, ask, connect, head, read_answer
 
 pytestmark = pytest.mark.faults
 
@@ -28,7 +28,7 @@ SILENT = {
     "a large file unread": head("GET /?file=6000000"),
     "many answers unread": head("GET /?pieces=500") * 12,
 }
-MANY = 10 * THREADS
+MANY = 10 * ECHO_THREADS
 
 
 @pytest.mark.parametrize("name", SILENT)
@@ -96,23 +96,40 @@ def test_a_connection_whose_reader_takes_nothing_is_closed(port: int) -> None:
 
 
 def test_health_is_answered_while_every_thread_is_busy(port: int) -> None:
-    with ThreadPoolExecutor(THREADS) as clients:
-        busy = [clients.submit(ask, port, head("GET /?sleep=2")) for _ in range(THREADS)]
+    with ThreadPoolExecutor(ECHO_THREADS) as clients:
+        busy = [clients.submit(ask, port, head("GET /?sleep=2")) for _ in range(ECHO_THREADS)]
         for _ in range(20):
             assert ask(port, head("GET /healthz")).status == 200
         assert not any(one.done() for one in busy)
-        assert [one.result().status for one in busy] == [200] * THREADS
+        assert [one.result().status for one in busy] == [200] * ECHO_THREADS
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_the_answer_about_health_is_like_every_other(port: int, method: str) -> None:
+    answer = ask(port, head(f"{method} /healthz", X_Request_ID="probe-0001"), method)
+    assert (answer.status, answer.body) == (200, b'{"status": "alive"}' if method == "GET" else b"")
+    assert answer.headers["X-Request-ID"] == "probe-0001"
+    assert answer.headers["Content-Security-Policy"] == POLICY_OF_DATA
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_what_the_front_refuses_has_every_security_header(crowded_port: int) -> None:
+    asked = head("GET /api/x", Content_Length=str(2**40), X_Request_ID="refused-0001")
+    answer = ask(crowded_port, asked)
+    assert (answer.status, json.loads(answer.body)["request_id"]) == (413, "refused-0001")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"] == POLICY_OF_DATA
 
 
 def test_a_request_that_waits_too_long_is_told_to_come_back(hasty_port: int) -> None:
-    with ThreadPoolExecutor(THREADS + 5) as clients:
-        busy = [clients.submit(ask, hasty_port, head("GET /?sleep=4")) for _ in range(THREADS)]
+    with ThreadPoolExecutor(ECHO_THREADS + 5) as clients:
+        busy = [clients.submit(ask, hasty_port, head("GET /?sleep=4")) for _ in range(ECHO_THREADS)]
         wait_until(lambda: ask(hasty_port, head("GET /api/held")).status == 503)
         answers = [clients.submit(ask, hasty_port, head("GET /api/x")) for _ in range(5)]
         for answer in (one.result() for one in answers):
             assert (answer.status, json.loads(answer.body)["code"]) == (503, "unavailable")
             assert int(answer.headers["Retry-After"]) > 0
-        assert [one.result().status for one in busy] == [200] * THREADS
+        assert [one.result().status for one in busy] == [200] * ECHO_THREADS
     assert ask(hasty_port, head("GET /")).status == 200
 
 

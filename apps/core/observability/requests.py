@@ -41,6 +41,14 @@ def new_request_id() -> RequestId:
     return RequestId(uuid.uuid4().hex)
 
 
+def begin_request(given: str) -> RequestId:
+    """Bind the caller's id if it is well formed, else a fresh one, and nothing of the request before."""
+    request_id = RequestId(given) if _WELL_FORMED.fullmatch(given) else new_request_id()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    return request_id
+
+
 class RequestIdMiddleware:
     """Stands first, so that whatever a later middleware logs carries the id. Logs one line for each request."""
 
@@ -48,10 +56,7 @@ class RequestIdMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.META.get(_IN_META, "")  # `headers` would parse them all
-        request_id = given if _WELL_FORMED.fullmatch(given) else new_request_id()
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        request_id = begin_request(request.META.get(_IN_META, ""))  # `headers` would parse them all
         started = time.perf_counter_ns()
         try:
             response = self._get_response(request)

@@ -33,15 +33,20 @@ class SecurityHeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self._get_response(request)
-        headers = response.headers
-        for name, value in _ALWAYS:
-            if name not in headers:
-                headers[name] = value
-        if not headers.get("Content-Type", "").startswith("text/html"):
-            headers[_CSP] = POLICY_OF_DATA
-        elif _CSP not in headers:
-            headers[_CSP] = POLICY_OF_PAGES
-        is_file = request.path_info.startswith(settings.STATIC_URL) and response.status_code < 400  # noqa: PLR2004
-        if not is_file and "no-store" not in headers.get(_CACHE, ""):
-            headers[_CACHE] = "no-store"
+        add_security_headers(request.path_info, response)
         return response
+
+
+def add_security_headers(path: str, response: HttpResponseBase) -> None:
+    """Add to an answer what it did not decide itself. The web server calls this for what it answers before Django."""
+    headers = response.headers
+    for name, value in _ALWAYS:
+        if name not in headers:
+            headers[name] = value
+    if not headers.get("Content-Type", "").startswith("text/html"):
+        headers[_CSP] = POLICY_OF_DATA
+    elif _CSP not in headers:
+        headers[_CSP] = POLICY_OF_PAGES
+    is_file = path.startswith(settings.STATIC_URL) and response.status_code < 400  # noqa: PLR2004
+    if not is_file and "no-store" not in headers.get(_CACHE, ""):
+        headers[_CACHE] = "no-store"
