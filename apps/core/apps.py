@@ -10,9 +10,9 @@ class CoreConfig(AppConfig):
     verbose_name = "Core"
 
     def ready(self) -> None:
-        """Load what every app declares for the machinery: audit events, handlers of calls to the outside, jobs."""
+        """Load what every app registers with core. Operations come first: jobs and views name them."""
         from apps.core.checks import credential_keys_are_usable, database_is_usable  # noqa: PLC0415
 
         register(credential_keys_are_usable)
         register(database_is_usable, Tags.database)
-        autodiscover_modules("events", "outbox_handlers", "jobs")
+        autodiscover_modules("operations", "events", "outbox_handlers", "jobs")

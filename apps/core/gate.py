@@ -5,7 +5,7 @@ from __future__ import annotations
 from apps.core.context import ExecutionContext
 from apps.core.enums import AuthorizationSource, Role
 from apps.core.errors import ForbiddenError, Reason
-from apps.core.operations import NOT_IN_A_VISIT, OPERATIONS, Operation, reaches
+from apps.core.operations import OPERATIONS, Operation, reaches
 
 # Callers inside our own walls. They reach every service; what they run is decided by who configured them.
 _INSIDE = frozenset({AuthorizationSource.SCHEDULER, AuthorizationSource.CONSOLE, AuthorizationSource.WEBHOOK_SIGNATURE})
@@ -33,7 +33,7 @@ def _refusal(context: ExecutionContext, operation: Operation) -> Reason | None:
             return None
         needed = operation.scope.value if operation.scope else "no token may do this"
         return Reason("token_scope", "deny", f"the token lacks the scope {needed}" if operation.scope else needed)
-    if context.is_visit and operation.name in NOT_IN_A_VISIT:
+    if context.is_visit and not operation.allowed_in_visit:
         return Reason("portal_session", "deny", "a visit from a product can't change this; sign in here yourself")
     # Staff who look into a tenant see what a viewer sees, and change nothing.
     role = Role.VIEWER if context.role is Role.STAFF_READER else context.role

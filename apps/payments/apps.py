@@ -8,11 +8,13 @@ class PaymentsConfig(AppConfig):
     verbose_name = "Payments"
 
     def ready(self) -> None:
-        """Register what subscriptions leave to us: what follows from a change of a payment config; our page."""
+        """Register with the apps below: customers of new organizations, consequences of a payment config, our page."""
         from apps.payments.consequences import payment_config_consequences  # noqa: PLC0415
+        from apps.payments.outbox_handlers import provider_customers_enqueue  # noqa: PLC0415
         from apps.subscriptions import consequences  # noqa: PLC0415
-        from apps.tenants import navigation  # noqa: PLC0415
+        from apps.tenants import bootstrap, navigation  # noqa: PLC0415
 
+        bootstrap.register("provider_customers", provider_customers_enqueue)
         consequences.register("payments", payment_config_consequences)
         self._introduce_providers()
         navigation.billing_page(

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
-from apps.core.outbox import Delivery, OutboxError, OutboxHandler, outbox_handler
+from apps.core.outbox import Delivery, OutboxError, OutboxHandler, outbox_enqueue, outbox_handler
 from apps.payments.providers.contract import ProviderCallError
 from apps.payments.providers.orb import orb_api
 from apps.payments.providers.segment import segment_api
@@ -64,6 +64,19 @@ class _CustomerHandler(OutboxHandler):
                 provider=self.provider,
                 customer_id=result,
             )
+
+
+def provider_customers_enqueue(context: ExecutionContext, *, organization_id: OrganizationId) -> None:
+    """Enqueue the provider customers of a new organization (spec 04); those of a demo one are kept as suppressed."""
+    name = Organization.objects.values_list("name", flat=True).get(pk=organization_id)
+    for provider in ("stripe", "orb"):
+        outbox_enqueue(
+            context,
+            kind=f"{provider}.create_customer",
+            key=f"{provider}-customer-{organization_id}",
+            payload={"organization_id": str(organization_id), "name": name},
+            organization_id=organization_id,
+        )
 
 
 @outbox_handler("stripe.create_customer")

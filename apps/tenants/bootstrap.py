@@ -12,7 +12,7 @@ from apps.core.ids import OrganizationId
 
 
 class BootstrapStep(Protocol):
-    """Makes one record that every organization has. Called inside the creating transaction; an error undoes it all."""
+    """Adds what every new organization has. Called inside the creating transaction; an error undoes it all."""
 
     def __call__(self, context: ExecutionContext, *, organization_id: OrganizationId) -> object: ...
 

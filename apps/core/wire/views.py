@@ -1,7 +1,7 @@
 """The base of all views of the internal API: JSON in, JSON out, nothing unknown taken.
 
 Who may call is decided by the authentication and permission classes of the settings, which look up the operation that
-the view names for the method in `apps.core.operations`.
+the view names for the method.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from apps.core.errors import ConflictError
 from apps.core.free_text import refuse_key_like
 from apps.core.ids import OrganizationId, UserId
 from apps.core.locks import lock_name
-from apps.core.outbox import outbox_enqueue
 from apps.tenants import bootstrap, events
 from apps.tenants.enums import OrganizationKind, RelationSource
 from apps.tenants.models import Organization, ProductRelation, User
@@ -26,7 +25,6 @@ from apps.tenants.services.results import Upserted, change, values_of
 from apps.tenants.slugs import slug_for
 
 _KEPT = ("slug", "name", "kind", "time_zone", "is_demo")
-PROVIDER_CUSTOMERS = ("stripe", "orb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +46,8 @@ def organization_upsert(
 ) -> Upserted[Organization]:
     """Make the organization with everything that each one has, or bring its name, slug and time zone up to date.
 
-    A new one gets its relation to the product that makes it, its owner, every bootstrap record and the outbox entries
-    that create its provider customers, in this transaction. Raises `ConflictError` (`kind_is_fixed`, `slug_taken`)
+    A new one gets its relation to the product that makes it, its owner, and what the bootstrap steps of other apps add,
+    in this transaction. Raises `ConflictError` (`kind_is_fixed`, `slug_taken`)
     and `UnprocessableError` (`unknown_user`).
     """
     lock_name(f"organization:{organization_id}")
@@ -109,7 +107,6 @@ def _create(context: ExecutionContext, organization_id: OrganizationId, wish: Or
     if owner is not None:
         membership_create(context, organization=organization, user=owner, role=MembershipRole.OWNER)
     bootstrap.run_all(context, organization_id=organization_id)
-    _enqueue_customers(context, organization)
     return organization
 
 
@@ -120,18 +117,6 @@ def _guard_person(context: ExecutionContext, user_id: UserId) -> None:
     is_identity = Scope.TENANTS_MANAGE in context.scopes
     if not may_use_personal_account(personal_facts(context.product_id, user_id, is_identity_service=is_identity)):
         raise unknown_user("owner_user_id", user_id)
-
-
-def _enqueue_customers(context: ExecutionContext, organization: Organization) -> None:
-    """A new organization always gets its provider customers (spec 04); a demo one has them recorded as suppressed."""
-    for provider in PROVIDER_CUSTOMERS:
-        outbox_enqueue(
-            context,
-            kind=f"{provider}.create_customer",
-            key=f"{provider}-customer-{organization.pk}",
-            payload={"organization_id": str(organization.pk), "name": organization.name},
-            organization_id=OrganizationId(organization.pk),
-        )
 
 
 def _owner(user_id: UserId | None) -> User | None:

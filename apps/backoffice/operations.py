@@ -1,0 +1,12 @@
+"""The operations of the back office, and who may do each."""
+
+from __future__ import annotations
+
+from apps.core.enums import Role, Scope
+from apps.core.operations import Operation, register_operations
+
+register_operations(
+    # The staff plane itself: its first page, its search, one's own password.
+    Operation("backoffice.read", platform_role=Role.SUPPORT),
+    Operation("jobs.reset_demo", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+)

@@ -1,0 +1,26 @@
+"""The operations of payments, and who may do each."""
+
+from __future__ import annotations
+
+from apps.core.enums import Role, Scope
+from apps.core.operations import Operation, register_operations
+
+register_operations(
+    Operation(
+        "billing_events.record",
+        tenant_role=Role.OWNER,
+        platform_role=Role.BILLING_OPERATIONS,
+        scope=Scope.PAYMENTS_WRITE,
+    ),
+    Operation("billing_events.read", platform_role=Role.SUPPORT),
+    # No lifecycle need: paying must be possible whatever else is closed.
+    Operation("invoices.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT),
+    Operation("checkout.start", tenant_role=Role.OWNER),
+    Operation("provider_objects.read", platform_role=Role.SUPPORT),
+    Operation("webhook_events.read", platform_role=Role.SUPPORT),
+    Operation("webhook_events.process_again", platform_role=Role.BILLING_OPERATIONS),
+    Operation("jobs.sweep_inbox", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation("jobs.end_grace_periods", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation("jobs.track_credits", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation("jobs.reconcile_payments", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+)

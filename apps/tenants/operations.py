@@ -1,0 +1,32 @@
+"""The operations of tenants, and who may do each."""
+
+from __future__ import annotations
+
+from apps.core.enums import LifecycleNeed, Role, Scope
+from apps.core.operations import Operation, register_operations
+
+register_operations(
+    Operation("users.read", platform_role=Role.SUPPORT),
+    Operation("users.remove_second_factor", platform_role=Role.PLATFORM_ADMIN),
+    # A mail that lets a tenant in: a link to sign in with, or their invitation once more.
+    Operation("users.send_link", platform_role=Role.BILLING_OPERATIONS),
+    Operation("users.upsert", scope=Scope.TENANTS_WRITE),
+    Operation("organizations.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT),
+    Operation("organizations.upsert", scope=Scope.TENANTS_WRITE),
+    Operation("organizations.relate_product", platform_role=Role.PLATFORM_ADMIN, scope=Scope.TENANTS_MANAGE),
+    Operation("organizations.close", platform_role=Role.PLATFORM_ADMIN),
+    Operation("workspaces.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT),
+    Operation("workspaces.upsert", scope=Scope.TENANTS_WRITE),
+    Operation("members.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, scope=Scope.MEMBERS_READ),
+    Operation("members.upsert", scope=Scope.MEMBERS_WRITE),
+    Operation("members.remove", scope=Scope.MEMBERS_WRITE),
+    Operation("portal_sessions.create", scope=Scope.PORTAL_CREATE),
+    # The Settings page. A time zone is no commercial truth: whoever may read may, as an admin, set it.
+    Operation("settings.read", tenant_role=Role.VIEWER, lifecycle=LifecycleNeed.READ),
+    Operation("settings.change", tenant_role=Role.ADMIN, lifecycle=LifecycleNeed.READ),
+    Operation("products.read", platform_role=Role.SUPPORT),
+    Operation("products.manage", platform_role=Role.PLATFORM_ADMIN),
+    Operation("tokens.read", platform_role=Role.PLATFORM_ADMIN),
+    Operation("tokens.manage", platform_role=Role.PLATFORM_ADMIN),
+    Operation("member.invite", tenant_role=Role.ADMIN, lifecycle=LifecycleNeed.INVITE, allowed_in_visit=False),
+)
