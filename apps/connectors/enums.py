@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import TextChoices
+from apps.core.enums import TextEnum
 
 
-class ConnectorStatus(TextChoices):
+class ConnectorStatus(TextEnum):
     """Whether a connector runs, and if not, who stopped it."""
 
     PENDING = "pending", "Pending"
@@ -15,7 +15,7 @@ class ConnectorStatus(TextChoices):
     NEEDS_REAUTHORIZATION = "needs_reauthorization", "Needs re-authorization"
 
 
-class AutoDisableReason(TextChoices):
+class AutoDisableReason(TextEnum):
     """Why the system switched a connector off (spec 04, Auto-disable)."""
 
     INVALID_PAYMENT_METHOD = "invalid_payment_method", "Invalid payment method"
@@ -26,7 +26,7 @@ class AutoDisableReason(TextChoices):
     CREDENTIAL_INVALID = "credential_invalid", "Credential invalid"
 
 
-class CredentialKind(TextChoices):
+class CredentialKind(TextEnum):
     """What a provider lets us in with (spec 06, the table of providers)."""
 
     NONE = "none", "None"
@@ -34,7 +34,7 @@ class CredentialKind(TextChoices):
     OAUTH = "oauth", "OAuth"
 
 
-class ConnectorEventKind(TextChoices):
+class ConnectorEventKind(TextEnum):
     """What the timeline of a connector can tell."""
 
     CREATED = "created", "Created"
@@ -63,7 +63,7 @@ class ConnectorEventKind(TextChoices):
     LATE_CHANGE = "late_change", "Late change kept as an adjustment"
 
 
-class RecordKind(TextChoices):
+class RecordKind(TextEnum):
     """What a billing record is (spec 06, BillingRecord)."""
 
     INVOICE = "invoice", "Invoice"
@@ -74,7 +74,7 @@ class RecordKind(TextChoices):
     CREDIT_NOTE = "credit_note", "Credit note"
 
 
-class UsageCategory(TextChoices):
+class UsageCategory(TextEnum):
     """How usage is billed (spec 01, Glossary)."""
 
     REGULAR = "regular", "Regular"
@@ -82,7 +82,7 @@ class UsageCategory(TextChoices):
     INTERNAL = "internal", "Internal"
 
 
-class SyncTrigger(TextChoices):
+class SyncTrigger(TextEnum):
     """What asked for a sync run."""
 
     SCHEDULE = "schedule", "Schedule"
@@ -91,7 +91,7 @@ class SyncTrigger(TextChoices):
     API = "api", "API"
 
 
-class SyncStatus(TextChoices):
+class SyncStatus(TextEnum):
     """Where a sync run stands. A queued run may have begun before: then it waits for its next try."""
 
     QUEUED = "queued", "Queued"
@@ -101,7 +101,7 @@ class SyncStatus(TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
-class AdjustmentKind(TextChoices):
+class AdjustmentKind(TextEnum):
     """What a late change did to a record of a final month."""
 
     ADDED = "added", "Added"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.core.audit import audit_event
+from apps.core.audit_events import audit_event
 
 CONNECTOR_CREATED = audit_event("connector.created", "Connector created")
 CONNECTOR_ENABLED = audit_event("connector.enabled", "Connector enabled")

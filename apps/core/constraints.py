@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.contrib.postgres.indexes import OpClass
-from django.db.models import CheckConstraint, Index, Q, TextChoices
+from django.db.models import CheckConstraint, Index, Q
 from django.db.models.functions import Upper
 
+from apps.core.enums import TextEnum
 
-def one_of(field: str, choices: type[TextChoices], name: str, *, also: Iterable[str] = ()) -> CheckConstraint:
+
+def one_of(field: str, choices: type[TextEnum], name: str, *, also: Iterable[str] = ()) -> CheckConstraint:
     """The column holds one of the enumeration's values (or of `also`, such as an empty text for "not set").
 
-    An architecture test asks for one of these for every `TextChoices` field (spec 10, Style).
+    An architecture test asks for one of these for every `TextEnum` field (spec 10, Style).
     """
     return CheckConstraint(condition=Q(**{f"{field}__in": [*choices.values, *also]}), name=name)
 

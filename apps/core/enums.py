@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
-from django.db.models import TextChoices
+from enum import EnumType, StrEnum
+from typing import Self, cast
 
 
-class ActorKind(TextChoices):
+class _TextEnumType(EnumType):
+    """What columns and forms ask of an enumeration, by the names of Django's `TextChoices`."""
+
+    @property
+    def choices(cls) -> list[tuple[str, str]]:
+        return [(member.value, member.label) for member in cast("type[TextEnum]", cls)]
+
+    @property
+    def values(cls) -> list[str]:
+        return [value for value, _ in cls.choices]
+
+    @property
+    def labels(cls) -> list[str]:
+        return [label for _, label in cls.choices]
+
+
+class TextEnum(StrEnum, metaclass=_TextEnumType):
+    """Texts with a label for people, as `TextChoices`, but without Django, so that rules load without settings."""
+
+    _label_: str
+
+    def __new__(cls, value: str, label: str = "") -> Self:
+        member = str.__new__(cls, value)
+        member._value_, member._label_ = value, label
+        return member
+
+    @property
+    def label(self) -> str:
+        """What people read; the name in words where none is given."""
+        return self._label_ or self.name.replace("_", " ").title()
+
+
+class ActorKind(TextEnum):
     """What kind of caller acts (spec 02, ExecutionContext)."""
 
     USER = "user", "User"
@@ -15,7 +48,7 @@ class ActorKind(TextChoices):
     CONSOLE = "console", "Console"
 
 
-class AuthorizationSource(TextChoices):
+class AuthorizationSource(TextEnum):
     """What the caller showed to be let in (spec 02, ExecutionContext)."""
 
     SESSION = "session", "Session"
@@ -26,7 +59,7 @@ class AuthorizationSource(TextChoices):
     CONSOLE = "console", "Console"
 
 
-class Role(TextChoices):
+class Role(TextEnum):
     """Every role that a context can carry. Which of them a membership may hold: `MembershipRole`."""
 
     OWNER = "owner", "Owner"
@@ -42,7 +75,7 @@ class Role(TextChoices):
     PROVIDER = "provider", "Provider"
 
 
-class MembershipRole(TextChoices):
+class MembershipRole(TextEnum):
     """The roles of a membership, highest first: owner > admin > member > viewer (spec 02, Records)."""
 
     OWNER = "owner", "Owner"
@@ -51,7 +84,7 @@ class MembershipRole(TextChoices):
     VIEWER = "viewer", "Viewer"
 
 
-class Scope(TextChoices):
+class Scope(TextEnum):
     """What a service token may be used for."""
 
     TENANTS_WRITE = "tenants:write", "Provision users, organizations and workspaces"
@@ -76,7 +109,7 @@ _NOT_BY_DEFAULT = frozenset({Scope.TENANTS_MANAGE, Scope.JOBS_RUN, Scope.PAYMENT
 DEFAULT_PRODUCT_SCOPES: tuple[Scope, ...] = tuple(scope for scope in Scope if scope not in _NOT_BY_DEFAULT)
 
 
-class LifecycleNeed(TextChoices):
+class LifecycleNeed(TextEnum):
     """The operation classes that the lifecycle allows or denies (spec 03, table under WorkspaceLifecycleResolver)."""
 
     NOTHING = "nothing", "No lifecycle need"
@@ -87,7 +120,7 @@ class LifecycleNeed(TextChoices):
     INVITE = "invite", "Invite members"
 
 
-class LifecycleState(TextChoices):
+class LifecycleState(TextEnum):
     """What a workspace may do right now; decided by the WorkspaceLifecycleResolver alone (spec 03)."""
 
     PRE_SUBSCRIPTION = "pre_subscription", "Pre-subscription"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.core.audit.events import audit_event
+from apps.core.audit_events import audit_event
 
 OUTBOX_ITEM_RETRIED = audit_event("outbox_item.retried", "Parked call to the outside tried again")
 JOB_REQUESTED = audit_event("job.requested", "Job started by hand")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from django.db.models import TextChoices
+from apps.core.enums import TextEnum
 
 
-class IdempotencyOutcome(TextChoices):
+class IdempotencyOutcome(TextEnum):
     """What the first request with a key came to; every repetition gets the same."""
 
     ANSWERED = "answered", "Answered"
     REFUSED = "refused", "Refused"
 
 
-class OutboxStatus(TextChoices):
+class OutboxStatus(TextEnum):
     """Where a call to the outside stands."""
 
     PENDING = "pending", "Pending"
@@ -22,7 +22,7 @@ class OutboxStatus(TextChoices):
     SUPPRESSED = "suppressed", "Suppressed: a demo tenant's"
 
 
-class JobRunStatus(TextChoices):
+class JobRunStatus(TextEnum):
     """Where one firing of a job stands."""
 
     QUEUED = "queued", "Queued"
@@ -32,7 +32,7 @@ class JobRunStatus(TextChoices):
     SKIPPED = "skipped", "Skipped"
 
 
-class JobTrigger(TextChoices):
+class JobTrigger(TextEnum):
     """What started a job."""
 
     SCHEDULE = "schedule", "Schedule"

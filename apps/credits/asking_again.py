@@ -12,10 +12,10 @@ from apps.credits.rules.decision import decide
 from apps.credits.selectors.facts import credit_facts
 from apps.credits.selectors.policies import terms_in_force
 from apps.subscriptions.models import DecisionReceipt
-from apps.subscriptions.receipts import Answer
+from apps.subscriptions.rules.answers import GateAnswer
 
 
-def replay_credits(receipt: DecisionReceipt) -> Answer:
+def replay_credits(receipt: DecisionReceipt) -> GateAnswer:
     """Today's answer; nothing is kept or changed."""
     asked: dict[str, Any] = receipt.question
     product_id = _uuid(asked["product_id"])

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from django.db.models import TextChoices
+from apps.core.enums import TextEnum
 
 
-class PolicyStatus(TextChoices):
+class PolicyStatus(TextEnum):
     """A draft may change; what is published never does."""
 
     DRAFT = "draft", "Draft"
     PUBLISHED = "published", "Published"
 
 
-class AccountType(TextChoices):
+class AccountType(TextEnum):
     """How a product names an account: by its organization, or by the person who owns the individual organization."""
 
     ORGANIZATION = "organization", "Organization"
     USER = "user", "User"
 
 
-class GrantType(TextChoices):
+class GrantType(TextEnum):
     """Why credits were given. There is no default."""
 
     PURCHASED = "purchased", "Purchased"
@@ -30,7 +30,7 @@ class GrantType(TextChoices):
     REFUND = "refund", "Refund"
 
 
-class EntryKind(TextChoices):
+class EntryKind(TextEnum):
     """What a line of the ledger is."""
 
     GRANT = "grant", "Grant"
@@ -41,7 +41,7 @@ class EntryKind(TextChoices):
     ADJUSTMENT = "adjustment", "Adjustment"
 
 
-class UsageCategory(TextChoices):
+class UsageCategory(TextEnum):
     """Under which category a quantity counts; nothing is charged but for the regular one."""
 
     REGULAR = "regular", "Regular"
@@ -49,7 +49,7 @@ class UsageCategory(TextChoices):
     INTERNAL = "internal", "Internal"
 
 
-class HoldStatus(TextChoices):
+class HoldStatus(TextEnum):
     """An open hold reserves credits; every other state is final."""
 
     OPEN = "open", "Open"
@@ -58,14 +58,14 @@ class HoldStatus(TextChoices):
     EXPIRED = "expired", "Expired"
 
 
-class OnInsufficient(TextChoices):
+class OnInsufficient(TextEnum):
     """What becomes of a consumption that the account can't afford."""
 
     REJECT = "reject", "Reject"
     RECORD = "record", "Record as debt"
 
 
-class DisagreementClass(TextChoices):
+class DisagreementClass(TextEnum):
     """What a product's own decision and ours differ in, the gravest first."""
 
     UNKNOWN_OPERATION = "unknown_operation", "Unknown operation"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.core.audit import audit_event
+from apps.core.audit_events import audit_event
 
 CREDIT_ACCOUNT_CREATED = audit_event("credit_account.created", "Credit account created")
 OVERDRAFT_CHANGED = audit_event("credit_account.overdraft_changed", "Overdraft limit changed")

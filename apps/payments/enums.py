@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import TextChoices
+from apps.core.enums import TextEnum
 
 
-class WebhookStatus(TextChoices):
+class WebhookStatus(TextEnum):
     """Where a stored event stands. `failed` is parked: a person decides; nothing is ever dropped."""
 
     RECEIVED = "received", "Received"
@@ -16,14 +16,14 @@ class WebhookStatus(TextChoices):
     FAILED = "failed", "Failed"
 
 
-class EventSource(TextChoices):
+class EventSource(TextEnum):
     """How an event came to us."""
 
     WEBHOOK = "webhook", "Webhook"
     RECONCILIATION = "reconciliation", "Found by reconciliation"
 
 
-class InvoiceStatus(TextChoices):
+class InvoiceStatus(TextEnum):
     """Status of a mirrored invoice, in one vocabulary for both providers."""
 
     DRAFT = "draft", "Draft"
@@ -33,7 +33,7 @@ class InvoiceStatus(TextChoices):
     VOID = "void", "Void"
 
 
-class ProviderSubscriptionStatus(TextChoices):
+class ProviderSubscriptionStatus(TextEnum):
     """Status of a mirrored subscription, in one vocabulary for both providers."""
 
     INCOMPLETE = "incomplete", "Incomplete"
@@ -44,21 +44,32 @@ class ProviderSubscriptionStatus(TextChoices):
     ENDED = "ended", "Ended"
 
 
-class CustomerStatus(TextChoices):
+# Of two versions of one moment, the later in this order is the newer.
+PROVIDER_SUBSCRIPTION_ORDER = (
+    ProviderSubscriptionStatus.INCOMPLETE,
+    ProviderSubscriptionStatus.TRIALING,
+    ProviderSubscriptionStatus.ACTIVE,
+    ProviderSubscriptionStatus.PAST_DUE,
+    ProviderSubscriptionStatus.PAUSED,
+    ProviderSubscriptionStatus.ENDED,
+)
+
+
+class CustomerStatus(TextEnum):
     """Status of a mirrored customer."""
 
     ACTIVE = "active", "Active"
     DELETED = "deleted", "Deleted"
 
 
-class PaymentMethodStatus(TextChoices):
+class PaymentMethodStatus(TextEnum):
     """Whether a mirrored payment method is attached to its customer."""
 
     ATTACHED = "attached", "Attached"
     DETACHED = "detached", "Detached"
 
 
-class BillingEventName(TextChoices):
+class BillingEventName(TextEnum):
     """What is tracked (spec 04, Tracking). `Checkout Session Started` is ours: the funnel begins with it."""
 
     CHECKOUT_STARTED = "Checkout Session Started"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.core.audit import audit_event
+from apps.core.audit_events import audit_event
 
 WEBHOOK_EVENT_PROCESSED_AGAIN = audit_event("webhook_event.processed_again", "Webhook event processed again")
 CHECKOUT_STARTED = audit_event("checkout.started", "Checkout started")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import TextChoices
+from apps.core.enums import TextEnum
 
 
-class SubscriptionState(TextChoices):
+class SubscriptionState(TextEnum):
     """State of a workspace subscription. Nothing but `apps.subscriptions.rules` may compare it to decide."""
 
     TRIALING = "trialing", "Trialing"
@@ -15,7 +15,7 @@ class SubscriptionState(TextChoices):
     ENDED = "ended", "Ended"
 
 
-class PaymentStatus(TextChoices):
+class PaymentStatus(TextEnum):
     """Payment status of an organization. Nothing but `apps.subscriptions.rules` may compare it to decide."""
 
     UNINITIALIZED = "uninitialized", "Uninitialized"
@@ -26,7 +26,7 @@ class PaymentStatus(TextChoices):
     MANUAL = "manual", "Manual"
 
 
-class SubscriptionStatus(TextChoices):
+class SubscriptionStatus(TextEnum):
     """Whether an organization has subscribed at all; counts where a workspace has neither record nor overlay."""
 
     PRE_SUBSCRIPTION = "pre_subscription", "Pre-subscription"
@@ -34,21 +34,21 @@ class SubscriptionStatus(TextChoices):
     UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
 
 
-class UsageCategoryOverride(TextChoices):
+class UsageCategoryOverride(TextEnum):
     """Bills all usage of an organization under one category; it never widens what is allowed (spec 03)."""
 
     FREE = "free", "Free"
     INTERNAL = "internal", "Internal"
 
 
-class Provider(TextChoices):
+class Provider(TextEnum):
     """Outside systems that sell subscriptions for us."""
 
     STRIPE = "stripe", "Stripe"
     ORB = "orb", "Orb"
 
 
-class ManagedBy(TextChoices):
+class ManagedBy(TextEnum):
     """Whose news change a workspace subscription (spec 03, Mutation)."""
 
     STAFF = "staff", "Staff"
@@ -56,21 +56,21 @@ class ManagedBy(TextChoices):
     ORB = "orb", "Orb"
 
 
-class PlanInterval(TextChoices):
+class PlanInterval(TextEnum):
     """How often a plan's price is due."""
 
     MONTH = "month", "Month"
     YEAR = "year", "Year"
 
 
-class PendingChangeKind(TextChoices):
+class PendingChangeKind(TextEnum):
     """What a scheduled change will do once somebody confirms it (spec 03, Scheduled change)."""
 
     END = "end", "End the subscription"
     CHANGE_PLAN = "change_plan", "Change the plan"
 
 
-class PendingChangeStatus(TextChoices):
+class PendingChangeStatus(TextEnum):
     """Where a scheduled change stands."""
 
     OPEN = "open", "Open"
@@ -78,7 +78,7 @@ class PendingChangeStatus(TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
-class LifecycleSource(TextChoices):
+class LifecycleSource(TextEnum):
     """Which kind of fact decided a lifecycle state (spec 09, Gate)."""
 
     ORGANIZATION = "organization", "Organization"
@@ -88,14 +88,14 @@ class LifecycleSource(TextChoices):
     SUBSCRIPTION_STATUS = "subscription_status", "Subscription status"
 
 
-class EvidenceSubject(TextChoices):
+class EvidenceSubject(TextEnum):
     """Which of our records a provider's news spoke of."""
 
     WORKSPACE_SUBSCRIPTION = "workspace_subscription", "Workspace subscription"
     PAYMENT_CONFIG = "payment_config", "Payment config"
 
 
-class ReceiptKind(TextChoices):
+class ReceiptKind(TextEnum):
     """Which gate gave a stored decision (spec 05, Decision receipts)."""
 
     LIFECYCLE = "lifecycle", "Lifecycle"
@@ -103,7 +103,7 @@ class ReceiptKind(TextChoices):
     ACCESS = "access", "Access"
 
 
-class Verdict(TextChoices):
+class Verdict(TextEnum):
     """What a gate answered."""
 
     ALLOW = "allow", "Allow"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.core.audit import audit_event
+from apps.core.audit_events import audit_event
 
 PLAN_CREATED = audit_event("plan.created", "Plan created")
 PLAN_CHANGED = audit_event("plan.changed", "Plan changed")

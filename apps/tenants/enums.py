@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from django.db.models import TextChoices
+from apps.core.enums import TextEnum
 
 
-class OrganizationKind(TextChoices):
+class OrganizationKind(TextEnum):
     """`team`, or the account of a single person. Never changes."""
 
     TEAM = "team", "Team"
     INDIVIDUAL = "individual", "Individual"
 
 
-class BillingMode(TextChoices):
+class BillingMode(TextEnum):
     """Who decides on a product's credits (spec 02, Cutover)."""
 
     LOCAL = "local", "Local: the product decides, we record"
@@ -20,7 +20,7 @@ class BillingMode(TextChoices):
     CENTRAL = "central", "Central: we decide"
 
 
-class MembershipOrigin(TextChoices):
+class MembershipOrigin(TextEnum):
     """Who told us of a membership first."""
 
     IDENTITY = "identity", "Identity service"
@@ -28,13 +28,13 @@ class MembershipOrigin(TextChoices):
     CONSOLE = "console", "Console"
 
 
-class DriftClass(TextChoices):
+class DriftClass(TextEnum):
     """How a product's view of a membership differs from ours (spec 02, Membership authority)."""
 
     OWNER_REPORTED = "owner_reported", "Owner reported"
 
 
-class ReportedMembership(TextChoices):
+class ReportedMembership(TextEnum):
     """What a product says of somebody: a role, or that they are no member any more."""
 
     OWNER = "owner", "Owner"
@@ -44,7 +44,7 @@ class ReportedMembership(TextChoices):
     REMOVED = "removed", "Removed"
 
 
-class RelationSource(TextChoices):
+class RelationSource(TextEnum):
     """Why a product is related to an organization (spec 09, Provisioning)."""
 
     CREATED = "created", "The product created it"
@@ -52,7 +52,7 @@ class RelationSource(TextChoices):
     STAFF = "staff", "Staff related it"
 
 
-class LinkKind(TextChoices):
+class LinkKind(TextEnum):
     """What a single-use link is for (spec 02, How people sign in)."""
 
     INVITATION = "invitation", "Invitation"
@@ -61,7 +61,7 @@ class LinkKind(TextChoices):
     PORTAL = "portal", "Visit from a product"
 
 
-class TokenKind(TextChoices):
+class TokenKind(TextEnum):
     """A product's token, or one that only starts jobs."""
 
     PRODUCT = "product", "Product token"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.core.audit import audit_event
+from apps.core.audit_events import audit_event
 
 ORGANIZATION_CREATED = audit_event("organization.created", "Organization created")
 ORGANIZATION_CHANGED = audit_event("organization.changed", "Organization changed")

@@ -11,8 +11,8 @@ from django.db import DatabaseError, connection, transaction
 
 from apps.core.audit import audit_append, audit_event, event_label
 from apps.core.audit.chain import GENESIS_HASH
-from apps.core.audit.events import AuditEvent
 from apps.core.audit.secrecy import REDACTED, SecretInAuditError
+from apps.core.audit_events import AuditEvent
 from apps.core.canonical import NotCanonicalError
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.models import AuditChain, AuditEntry

@@ -19,7 +19,8 @@ from apps.subscriptions.contracts import Activate, Resume, Suspend, WorkspacePla
 from apps.subscriptions.history import facts_as_of
 from apps.subscriptions.ids import DecisionReceiptId, PlanId
 from apps.subscriptions.models import DecisionReceipt
-from apps.subscriptions.receipts import chain_values, decision_receipt_of, lifecycle_answer, replay_now
+from apps.subscriptions.receipts import decision_receipt_of, replay_now
+from apps.subscriptions.rules.answers import chain_values, lifecycle_answer
 from apps.subscriptions.services import decision_receipts_expire, lifecycle_require
 from tests.contexts import console_context, staff_context
 from tests.subscriptions.cast import make_place, make_plan, staff_change

@@ -18,7 +18,7 @@ from apps.backoffice.pages.subqueries import organization_name
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core.audit import event_label
-from apps.core.audit.events import event_choices
+from apps.core.audit_events import event_choices
 from apps.core.models import AuditEntry
 from apps.tenants.models import Organization
 

@@ -22,7 +22,8 @@ from apps.core.errors import CountinghouseError
 from apps.core.ids import WorkspaceId
 from apps.subscriptions.enums import ReceiptKind, Verdict
 from apps.subscriptions.models import DecisionReceipt
-from apps.subscriptions.receipts import Replay, chain_values, replay_now
+from apps.subscriptions.receipts import Replay, replay_now
+from apps.subscriptions.rules.answers import chain_values
 from apps.tenants.models import Organization, Workspace
 
 _OUTCOMES: dict[str, Any] = {"allow": "good", "deny": "bad", "pass": "neutral"}

@@ -18,7 +18,7 @@ from apps.core.ids import OrganizationId, UserId
 from apps.core.observability import current_request_id
 from apps.core.operations import OPERATIONS
 from apps.subscriptions.enums import Verdict
-from apps.subscriptions.receipts import lifecycle_answer
+from apps.subscriptions.rules.answers import lifecycle_answer
 from apps.tenants.access.resolver import Denial, resolve
 from apps.tenants.contracts import AccessFacts, Door, NamedTenant, Person, TenantFacts
 from apps.tenants.models import User

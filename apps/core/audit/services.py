@@ -11,8 +11,8 @@ from django.db import transaction
 
 from apps.core import clock
 from apps.core.audit.chain import GENESIS_HASH, EntryContent, entry_hash
-from apps.core.audit.events import AuditEvent
 from apps.core.audit.secrecy import redact_text, without_secrets
+from apps.core.audit_events import AuditEvent
 from apps.core.canonical import Plain, plain
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId, WorkspaceId

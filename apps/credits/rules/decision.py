@@ -16,7 +16,7 @@ from apps.core.errors import Reason
 from apps.credits.contracts import CreditFacts, Question
 from apps.credits.rules.pricing import PolicyTerms, Price, charge_for, free_left
 from apps.subscriptions.enums import Verdict
-from apps.subscriptions.receipts import Answer, RecordRead
+from apps.subscriptions.rules.answers import GateAnswer, RecordRead
 from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision, RuleOutcome, resolve
 
 
@@ -37,9 +37,9 @@ class Decision(msgspec.Struct, frozen=True):
         return self.verdict is Verdict.ALLOW
 
     @property
-    def answer(self) -> Answer:
+    def answer(self) -> GateAnswer:
         """The answer with the records that it rests on, as a receipt keeps it. Most answers are not kept."""
-        return Answer(self.verdict, self.code, self.chain, _records(self.facts, self.question))
+        return GateAnswer(self.verdict, self.code, self.chain, _records(self.facts, self.question))
 
 
 def decide(

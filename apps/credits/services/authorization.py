@@ -25,7 +25,7 @@ from apps.credits.selectors.policies import remembered_terms, terms_of
 from apps.credits.services.accounts import account_for_update, account_settle
 from apps.credits.services.consumption import scope_of
 from apps.credits.services.decisions import decisions_keep, receipt_values
-from apps.subscriptions.receipts import chain_values
+from apps.subscriptions.rules.answers import chain_values
 from apps.tenants.enums import BillingMode
 
 LONGEST_HOLD = timedelta(hours=24)

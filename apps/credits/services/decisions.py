@@ -14,7 +14,7 @@ from apps.core.statements import fetch_all
 from apps.credits.contracts import CreditFacts, Question
 from apps.credits.rules.decision import Decision
 from apps.subscriptions.enums import ReceiptKind
-from apps.subscriptions.receipts import chain_values
+from apps.subscriptions.rules.answers import chain_values
 
 # One statement keeps both, or neither: a refusal that lost the race for its key leaves no receipt.
 _KEEP = """

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from apps.core import clock
 from apps.core.audit import audit_append
-from apps.core.audit.events import AuditEvent
+from apps.core.audit_events import AuditEvent
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, FieldError, UnprocessableError
 from apps.core.free_text import refuse_key_like

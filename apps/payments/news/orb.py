@@ -12,7 +12,7 @@ from pydantic import Field
 from apps.core.amounts import minor_digits
 from apps.core.errors import MalformedRequestError
 from apps.payments.contracts import EventNews, ObjectKind, ObjectNews
-from apps.payments.enums import CustomerStatus, InvoiceStatus, ProviderSubscriptionStatus
+from apps.payments.enums import PROVIDER_SUBSCRIPTION_ORDER, CustomerStatus, InvoiceStatus, ProviderSubscriptionStatus
 from apps.payments.news.values import Currency, ExternalId, IsoTime, Metadata, Read, read, short, text_in, uuid_in
 from apps.subscriptions.enums import Provider
 
@@ -45,7 +45,6 @@ _SUBSCRIPTION_STATUSES = {
     "active": ProviderSubscriptionStatus.ACTIVE,
     "ended": ProviderSubscriptionStatus.ENDED,
 }
-_SUBSCRIPTION_ORDER = tuple(ProviderSubscriptionStatus)
 
 
 class _Envelope(Read):
@@ -156,7 +155,7 @@ def _read_subscription(body: dict[str, Any], step: str, at: datetime | None) -> 
     }
     if subscription.metadata is not None:
         fields["workspace_id"] = uuid_in(subscription.metadata.get("workspace_id"))
-    rank = _SUBSCRIPTION_ORDER.index(status) * _STEPS + (_SUBSCRIPTION.index(step) if step else 0)
+    rank = PROVIDER_SUBSCRIPTION_ORDER.index(status) * _STEPS + (_SUBSCRIPTION.index(step) if step else 0)
     return _news(ObjectKind.SUBSCRIPTION, subscription.id, subscription.customer, rank, fields)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from apps.payments.contracts import ObjectKind, ObjectNews
-from apps.payments.enums import InvoiceStatus, ProviderSubscriptionStatus
+from apps.payments.enums import PROVIDER_SUBSCRIPTION_ORDER, InvoiceStatus, ProviderSubscriptionStatus
 from apps.payments.news.values import (
     Currency,
     ExternalId,
@@ -38,7 +38,6 @@ _SUBSCRIPTION_STATUSES = {
     "paused": ProviderSubscriptionStatus.PAUSED,
     "canceled": ProviderSubscriptionStatus.ENDED,
 }
-_SUBSCRIPTION_ORDER = tuple(ProviderSubscriptionStatus)
 _NOTHING: Metadata = {}
 
 
@@ -160,7 +159,7 @@ def read_subscription(body: dict[str, Any], *, step: int = 0, deleted_at: dateti
         kind=ObjectKind.SUBSCRIPTION,
         external_id=subscription.id,
         customer_id=subscription.customer,
-        rank=_SUBSCRIPTION_ORDER.index(status) * _STEPS + step,
+        rank=PROVIDER_SUBSCRIPTION_ORDER.index(status) * _STEPS + step,
         fields={
             "status": status,
             "workspace_id": uuid_in(metadata.get("workspace_id")),

@@ -8,37 +8,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from apps.payments.enums import ProviderSubscriptionStatus
+from apps.payments.enums import ProviderSubscriptionStatus as Mirrored
 from apps.subscriptions.enums import SubscriptionState, SubscriptionStatus
 
-_INCOMPLETE, _TRIALING, _ACTIVE, _PAST_DUE, _PAUSED, _ENDED = ProviderSubscriptionStatus
-
-_STATE_OF: Mapping[ProviderSubscriptionStatus, SubscriptionState | None] = MappingProxyType(
+_STATE_OF: Mapping[Mirrored, SubscriptionState | None] = MappingProxyType(
     {
-        _INCOMPLETE: None,
-        _TRIALING: SubscriptionState.TRIALING,
-        _ACTIVE: SubscriptionState.ACTIVE,
-        _PAST_DUE: SubscriptionState.PAST_DUE,
-        _PAUSED: SubscriptionState.SUSPENDED,
-        _ENDED: SubscriptionState.ENDED,
+        Mirrored.INCOMPLETE: None,
+        Mirrored.TRIALING: SubscriptionState.TRIALING,
+        Mirrored.ACTIVE: SubscriptionState.ACTIVE,
+        Mirrored.PAST_DUE: SubscriptionState.PAST_DUE,
+        Mirrored.PAUSED: SubscriptionState.SUSPENDED,
+        Mirrored.ENDED: SubscriptionState.ENDED,
     }
 )
 
 
-def subscription_statuses(mirrored: Iterable[ProviderSubscriptionStatus]) -> tuple[SubscriptionStatus, ...]:
+def subscription_statuses(mirrored: Iterable[Mirrored]) -> tuple[SubscriptionStatus, ...]:
     """The statuses that the organization has gone through: none, subscribed, or subscribed and then unsubscribed.
 
     An ended subscription was one, also where its end is the first that we hear of it.
     """
-    known = frozenset(mirrored) - {_INCOMPLETE}
+    known = frozenset(mirrored) - {Mirrored.INCOMPLETE}
     if not known:
         return ()
-    if known == {_ENDED}:
+    if known == {Mirrored.ENDED}:
         return (SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.UNSUBSCRIBED)
     return (SubscriptionStatus.SUBSCRIBED,)
 
 
-def workspace_state(mirrored: ProviderSubscriptionStatus) -> SubscriptionState | None:
+def workspace_state(mirrored: Mirrored) -> SubscriptionState | None:
     """The state of the workspace subscription that follows this one; None: it has not begun."""
     return _STATE_OF[mirrored]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 
-from apps.core.audit import AuditEvent
+from apps.core.audit_events import AuditEvent
 from apps.core.enums import ActorKind
 from apps.subscriptions import events
 from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus
@@ -20,7 +20,8 @@ DEFAULT_GRACE_DAYS = 14
 CHANGE_OPERATION = "payment_configs.change"
 END_GRACE_OPERATION = "payment_configs.end_grace"
 
-_UNINITIALIZED, _OKAY, _GRACE, _DISABLED, _LOCKED, _MANUAL = PaymentStatus
+_UNINITIALIZED, _OKAY, _GRACE = PaymentStatus.UNINITIALIZED, PaymentStatus.OKAY, PaymentStatus.GRACE_PERIOD
+_DISABLED, _LOCKED, _MANUAL = PaymentStatus.DISABLED, PaymentStatus.LOCKED, PaymentStatus.MANUAL
 _ANY = frozenset(PaymentStatus)
 _PAYING = frozenset({_UNINITIALIZED, _OKAY, _GRACE, _DISABLED})
 

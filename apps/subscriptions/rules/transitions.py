@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from apps.core.audit import AuditEvent
+from apps.core.audit_events import AuditEvent
 from apps.core.enums import ActorKind
 from apps.subscriptions import events
 from apps.subscriptions.enums import SubscriptionState
@@ -18,7 +18,8 @@ from apps.subscriptions.enums import SubscriptionState
 CHANGE_OPERATION = "subscriptions.change"
 STAFF = frozenset({ActorKind.USER, ActorKind.CONSOLE})
 
-_TRIALING, _ACTIVE, _PAST_DUE, _SUSPENDED, _ENDED = SubscriptionState
+_TRIALING, _ACTIVE, _PAST_DUE = SubscriptionState.TRIALING, SubscriptionState.ACTIVE, SubscriptionState.PAST_DUE
+_SUSPENDED, _ENDED = SubscriptionState.SUSPENDED, SubscriptionState.ENDED
 _RUNNING = frozenset({_TRIALING, _ACTIVE, _PAST_DUE, _SUSPENDED})
 _RECORDED = frozenset(SubscriptionState)
 

@@ -15,7 +15,7 @@ from apps.core.errors import ForbiddenError
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.subscriptions.enums import ReceiptKind, Verdict
 from apps.subscriptions.models import DecisionReceipt
-from apps.subscriptions.receipts import Answer, chain_values, lifecycle_answer
+from apps.subscriptions.rules.answers import GateAnswer, chain_values, lifecycle_answer
 from apps.subscriptions.rules.lifecycle import LifecycleFacts
 from apps.subscriptions.selectors.lifecycle import workspace_facts
 
@@ -27,7 +27,7 @@ def decision_receipt_record(
     context: ExecutionContext,
     *,
     kind: ReceiptKind,
-    answer: Answer,
+    answer: GateAnswer,
     question: Mapping[str, object],
     organization_id: OrganizationId | None,
     workspace_id: WorkspaceId | None = None,
