@@ -11,12 +11,12 @@ class ConnectorsConfig(AppConfig):
     def ready(self) -> None:
         """Add our pages to the billing pages' navigation, our lines to the previews of staff changes, our readiness."""
         from apps.connectors.credentials import check_keys_in_use  # noqa: PLC0415
-        from apps.connectors.preview_lines import connector_lines  # noqa: PLC0415
+        from apps.connectors.selectors.connectors import describe_status_changes  # noqa: PLC0415
         from apps.core import health  # noqa: PLC0415
         from apps.subscriptions import preview  # noqa: PLC0415
         from apps.tenants import navigation  # noqa: PLC0415
 
-        preview.register_consequence("connectors", connector_lines)
+        preview.register_consequence("connectors", describe_status_changes)
         navigation.billing_page(
             "connectors", label="Connectors", url_name="billing-connectors", order=60, operation="connectors.read"
         )

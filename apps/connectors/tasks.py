@@ -9,7 +9,7 @@ from celery import shared_task
 
 from apps.connectors.ids import SyncRunId
 from apps.connectors.sync.engine import sync_run_execute
-from apps.connectors.sync.requests import RUN_TASK
+from apps.connectors.sync.queue import RUN_TASK
 from apps.core import clock
 from apps.core.hints import send_hint
 

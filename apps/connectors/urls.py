@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.connectors.google_views import GoogleAuthorizeView, GoogleCallbackView
 from apps.connectors.views.automation import Automation
 from apps.connectors.views.connectors import (
     ConnectorCancel,
@@ -16,6 +15,7 @@ from apps.connectors.views.connectors import (
     ConnectorNew,
     ConnectorSync,
 )
+from apps.connectors.views.oauth import GoogleAuthorizeView, GoogleCallbackView
 from apps.connectors.views.records import RecordExport, RecordList
 
 _WORKSPACE = "billing/<slug:workspace_slug>/"

@@ -16,7 +16,7 @@ from apps.connectors.enums import ConnectorEventKind, SyncStatus, SyncTrigger
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector, ConnectorEvent, SyncRun
 from apps.connectors.services import connector_disable, connector_enable
-from apps.connectors.sync.gate import why_not
+from apps.connectors.sync.guards import why_not
 from apps.core import clock
 from apps.core.amounts import MICRO
 from apps.core.context import Actor, ExecutionContext

@@ -66,7 +66,7 @@ ZONE_READERS = {"available_timezones", "ZoneInfo"}
 MOMENT_READERS = ("apps/core/moments.py", "apps/core/form_fields.py")
 # They read what they wrote themselves: a signed or sealed text, a row version, the audit log.
 OF_OUR_OWN = (
-    "apps/connectors/google/stored.py",
+    "apps/connectors/oauth/client.py",
     "apps/subscriptions/preview.py",
     "apps/subscriptions/snapshots.py",
     "apps/backoffice/workspace/changes.py",

@@ -14,8 +14,8 @@ from pytest_django.fixtures import Settings
 from apps.connectors.contracts import CheckOutcome, Provider, ProviderError
 from apps.connectors.credentials import credential_open
 from apps.connectors.enums import ConnectorStatus
-from apps.connectors.google.stored import from_text
 from apps.connectors.models import AuthorizationAttempt, Connector, ConnectorCredential
+from apps.connectors.oauth.client import from_text
 from apps.connectors.providers.registry import provider_class
 from apps.core import clock
 from apps.core.enums import MembershipRole

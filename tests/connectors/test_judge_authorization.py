@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from apps.connectors.google.state import attempt_of, digest, new_state, verifier_of
+from apps.connectors.oauth.client import attempt_of, digest, new_state, verifier_of
 from apps.connectors.rules.authorization import VALID_FOR, Attempt, Return, missing_scopes, why_refused
 
 NOW = datetime(2026, 4, 3, 10, 0, tzinfo=UTC)

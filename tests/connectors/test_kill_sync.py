@@ -18,9 +18,9 @@ from apps.connectors.contracts import Month, RecordPage
 from apps.connectors.enums import SyncStatus
 from apps.connectors.ids import SyncRunId
 from apps.connectors.models import BillingRecord, Connector, ConnectorEvent, SyncRun
-from apps.connectors.sync import engine, pages
+from apps.connectors.sync import engine, records
 from apps.connectors.sync.engine import sync_run_execute
-from apps.connectors.sync.requests import sync_request
+from apps.connectors.sync.queue import sync_request
 from apps.core import clock
 from apps.core.failpoints import Failpoint
 from tests.connectors.cast import id_of, make_active_workspace, make_connector
@@ -123,10 +123,10 @@ def test_a_cursor_that_moves_in_a_transaction_of_its_own_is_caught(
     connector: Connector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control: the cursor is committed before the page, so that a death between the two loses the page."""
-    write = pages.page_write
+    write = records.write_page
 
-    def late(place: pages.PagePlace, rows: list[pages.Row], *, fetched: int) -> pages.PageOutcome:
-        outcome = pages.PageOutcome(fetched, rows, [], 0)
+    def late(place: records.PageContext, rows: list[records.RecordRow], *, fetched: int) -> records.PageResult:
+        outcome = records.PageResult(fetched, rows, [], 0)
 
         def after() -> None:
             time.sleep(0.1)
@@ -135,7 +135,7 @@ def test_a_cursor_that_moves_in_a_transaction_of_its_own_is_caught(
         connection.on_commit(after)
         return outcome
 
-    monkeypatch.setattr(engine, "page_write", late)
+    monkeypatch.setattr(engine, "write_page", late)
     with pytest.raises(AssertionError):
         killed_until_done(connector, tmp_path / "upstream.json", 8, SEED)
 
@@ -147,8 +147,8 @@ def test_records_without_an_upsert_key_are_caught(
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE connectors_billingrecord DROP CONSTRAINT billing_record_unique")
     try:
-        monkeypatch.setattr(pages, "_UPSERT", pages._UPSERT.partition("ON CONFLICT")[0])
-        monkeypatch.setattr(pages, "_compared", lambda connector_id, rows: {})
+        monkeypatch.setattr(records, "_UPSERT", records._UPSERT.partition("ON CONFLICT")[0])
+        monkeypatch.setattr(records, "_compare_with_stored", lambda connector_id, rows: {})
         with pytest.raises(AssertionError, match="twice"):
             killed_until_done(connector, tmp_path / "upstream.json", 4, SEED)
     finally:

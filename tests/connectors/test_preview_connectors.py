@@ -8,7 +8,7 @@ import pytest
 
 from apps.connectors.enums import ConnectorStatus
 from apps.connectors.models import Connector
-from apps.connectors.preview_lines import connector_lines
+from apps.connectors.selectors.connectors import describe_status_changes
 from apps.core.errors import CountinghouseError
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.subscriptions import preview as previews
@@ -93,7 +93,7 @@ def test_the_preview_names_what_is_switched(workspace: Workspace) -> None:
 
 def test_a_preview_that_looks_at_one_workspace_is_caught(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def narrow(workspace_id: WorkspaceId) -> Callable[[], list[str]]:
-        tell = connector_lines(workspace_id)
+        tell = describe_status_changes(workspace_id)
         return lambda: [line for line in tell() if "(Staging)" not in line]
 
     monkeypatch.setitem(previews._consequences, "connectors", narrow)
@@ -103,7 +103,7 @@ def test_a_preview_that_looks_at_one_workspace_is_caught(workspace: Workspace, m
 def test_many_are_told_by_number(workspace: Workspace) -> None:
     for _ in range(20):
         make_connector(workspace)
-    tell = connector_lines(WorkspaceId(workspace.pk))
+    tell = describe_status_changes(WorkspaceId(workspace.pk))
     assert tell() == []
     Connector.objects.filter(status=ConnectorStatus.ENABLED).update(status=ConnectorStatus.DISABLED)
     (line,) = tell()

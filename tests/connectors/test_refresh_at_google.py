@@ -13,11 +13,9 @@ from pytest_django.fixtures import Settings
 from apps.connectors.contracts import ProviderError
 from apps.connectors.credentials import credential_open, credential_write
 from apps.connectors.enums import ConnectorStatus, CredentialKind
-from apps.connectors.google.client import GoogleToken, refresh
-from apps.connectors.google.configuration import google_configuration
-from apps.connectors.google.stored import from_text, to_text
 from apps.connectors.models import Connector
-from apps.connectors.services.google_access import connector_ask_reauthorization, secret_for_call
+from apps.connectors.oauth.client import GoogleToken, from_text, google_configuration, refresh, to_text
+from apps.connectors.services.access_tokens import connector_ask_reauthorization, secret_for_call
 from apps.core import clock
 from apps.core.enums import Role
 from apps.core.errors import ConflictError, ForbiddenError

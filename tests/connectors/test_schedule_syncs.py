@@ -11,7 +11,7 @@ from celery import current_app
 
 from apps.connectors.enums import ConnectorStatus, SyncStatus
 from apps.connectors.models import Connector, SyncRun
-from apps.connectors.sync.requests import QUEUE_LEASE, RUN_TASK
+from apps.connectors.sync.queue import QUEUE_LEASE, RUN_TASK
 from apps.connectors.sync.schedule import CONNECTORS_AT_ONCE, RUNS_A_TASK, syncs_schedule, syncs_sweep
 from apps.connectors.tasks import run_syncs
 from apps.core.hints import speak_again

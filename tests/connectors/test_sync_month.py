@@ -18,7 +18,7 @@ from apps.connectors.rules.retries import FAILURES_IN_A_ROW, MAX_TRIES, page_del
 from apps.connectors.services import connector_enable
 from apps.connectors.sync import engine
 from apps.connectors.sync.engine import sync_run_execute
-from apps.connectors.sync.requests import sync_request
+from apps.connectors.sync.queue import sync_request
 from apps.core.context import ExecutionContext
 from apps.core.errors import UnprocessableError
 from tests.connectors.cast import id_of, make_active_workspace, make_connector

@@ -19,6 +19,7 @@ from apps.backoffice.staff import acting_context
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.connectors.enums import AutoDisableReason, ConnectorStatus, SyncStatus
 from apps.connectors.ids import ConnectorId
+from apps.connectors.messages import CAUSES, REMEDIES, counts_words
 from apps.connectors.models import Connector, ConnectorEvent, SyncRun
 from apps.connectors.providers.registry import provider_classes, provider_label
 from apps.connectors.rules.causes import reason_of
@@ -26,11 +27,10 @@ from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.connectors import connector_timeline
 from apps.connectors.selectors.syncs import sync_runs_of_connector
 from apps.connectors.services import connector_disable, connector_enable
-from apps.connectors.services.google_access import can_ask_reauthorization, connector_ask_reauthorization
+from apps.connectors.services.access_tokens import can_ask_reauthorization, connector_ask_reauthorization
 from apps.connectors.services.lifecycle import DISABLE, EDIT
-from apps.connectors.sync.gate import OPERATION as SYNC
-from apps.connectors.sync.requests import sync_request
-from apps.connectors.wording import CAUSES, REMEDIES, counts_words
+from apps.connectors.sync.guards import OPERATION as SYNC
+from apps.connectors.sync.queue import sync_request
 
 _TONES: dict[str, Tone] = {
     ConnectorStatus.PENDING: "info",

@@ -14,8 +14,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.connectors.api import sync_examples as examples
-from apps.connectors.api.sync_bodies import (
+from apps.connectors.api import examples
+from apps.connectors.api.bodies import (
     SyncAnswerBody,
     SyncBody,
     SyncRunAnswer,
@@ -26,8 +26,8 @@ from apps.connectors.ids import ConnectorId, SyncRunId
 from apps.connectors.models import Connector
 from apps.connectors.selectors.connectors import connector_of
 from apps.connectors.selectors.syncs import sync_run_of
-from apps.connectors.sync.gate import require_operation
-from apps.connectors.sync.requests import sync_request
+from apps.connectors.sync.guards import require_operation
+from apps.connectors.sync.queue import sync_request
 from apps.core.context import ExecutionContext
 from apps.core.errors import NotFoundError, UnauthenticatedError
 from apps.core.ids import OrganizationId, WorkspaceId

@@ -26,8 +26,8 @@ from apps.connectors.contracts import (
     RecordPage,
 )
 from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
-from apps.connectors.google.configuration import google_api_base
-from apps.connectors.providers.asking import ask_json, minor_units, read
+from apps.connectors.oauth.client import google_api_base
+from apps.connectors.providers.http import ask_json, minor_units, read
 from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Call
 

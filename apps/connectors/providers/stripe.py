@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from apps.connectors.contracts import CheckOutcome, Month, Provider, ProviderError, ProviderRecord, RecordPage
 from apps.connectors.enums import CredentialKind, RecordKind
-from apps.connectors.providers.asking import ask_json, plain_values, read
+from apps.connectors.providers.http import ask_json, plain_values, read
 from apps.core.moments import MomentError, read_seconds
 from apps.core.outgoing import Call
 

@@ -27,7 +27,7 @@ from apps.connectors.contracts import (
     RecordPage,
 )
 from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
-from apps.connectors.providers.asking import ask, ask_json, plain_values, read
+from apps.connectors.providers.http import ask, ask_json, plain_values, read
 from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Call, RefusedAddressError
 from apps.core.outgoing.addresses import checked_url

@@ -15,18 +15,22 @@ from apps.connectors import events
 from apps.connectors.contracts import ProviderError, Secret
 from apps.connectors.credentials import credential_open, credential_write
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, CredentialKind
-from apps.connectors.google.client import (
+from apps.connectors.ids import ConnectorId
+from apps.connectors.models import AuthorizationAttempt, Connector
+from apps.connectors.oauth.client import (
     GoogleGrantInvalidError,
     GoogleToken,
     GoogleUnreachableError,
+    attempt_of,
     authorization_address,
+    digest,
     exchange_code,
+    from_text,
+    google_configuration,
+    new_state,
+    to_text,
+    verifier_of,
 )
-from apps.connectors.google.configuration import google_configuration
-from apps.connectors.google.state import attempt_of, digest, new_state, verifier_of
-from apps.connectors.google.stored import from_text, to_text
-from apps.connectors.ids import ConnectorId
-from apps.connectors.models import AuthorizationAttempt, Connector
 from apps.connectors.providers.registry import open_provider, provider_class
 from apps.connectors.rules.authorization import VALID_FOR, Attempt, Return, missing_scopes, why_refused
 from apps.connectors.rules.causes import cause_of, depart, switch_on

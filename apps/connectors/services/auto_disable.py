@@ -14,11 +14,11 @@ from django.db import connection, transaction
 from apps.connectors import events
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, ConnectorStatus
 from apps.connectors.ids import ConnectorId
+from apps.connectors.messages import sentence_of_arrival, sentence_of_departure
 from apps.connectors.models import Connector
 from apps.connectors.rules.causes import OWN_REASONS, Standing, arrive, cause_of, depart
 from apps.connectors.selectors.connectors import connector_for_update, connectors_for_update
 from apps.connectors.services.timeline import note_many
-from apps.connectors.wording import sentence_of_arrival, sentence_of_departure
 from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.gate import require

@@ -11,13 +11,13 @@ from django.db import transaction
 from apps.connectors import events
 from apps.connectors.enums import ConnectorEventKind, ConnectorStatus
 from apps.connectors.ids import ConnectorId
+from apps.connectors.messages import CAUSES, REMEDIES
 from apps.connectors.models import Connector, ConnectorCredential
 from apps.connectors.providers.registry import needs_credential
 from apps.connectors.rules.causes import Standing, mend, reason_of, shown_reason, switch_on
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.connectors import connector_for_update, connector_of
 from apps.connectors.services.timeline import connector_note
-from apps.connectors.wording import CAUSES, REMEDIES
 from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, Reason

@@ -29,18 +29,11 @@ from apps.connectors.providers.registry import (
 from apps.connectors.rules.causes import Standing, cause_of, depart, switch_on
 from apps.connectors.selectors.connectors import connector_for_update, connector_of
 from apps.connectors.services.lifecycle import EDIT, connector_settle, standing_of
-from apps.connectors.services.refusals import (
-    check_failed,
-    demo_only,
-    key_not_taken,
-    key_unusable,
-    name_missing,
-    name_taken,
-)
 from apps.connectors.services.timeline import connector_note
 from apps.core import clock
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
+from apps.core.errors import ConflictError, CountinghouseError, FieldError, UnavailableError, UnprocessableError
 from apps.core.free_text import refuse_key_like
 from apps.core.gate import require
 from apps.core.ids import OrganizationId, WorkspaceId
@@ -227,3 +220,60 @@ def _tell_of_return(context: ExecutionContext, connector: Connector, after: Stan
             kind=ConnectorEventKind.ENABLED,
             sentence="Enabled: it has a key that its provider takes.",
         )
+
+
+def demo_only() -> UnprocessableError:
+    """Sample data in an organization that is none."""
+    return _refused(
+        "provider",
+        "demo_only",
+        "Only in a demo",
+        "Sample data is for demo organizations alone. Choose a provider that brings real records.",
+    )
+
+
+def name_missing() -> UnprocessableError:
+    """A name of blanks."""
+    return _refused("name", "required", "A name is missing", "Name the connector.")
+
+
+def name_taken(name: str) -> ConflictError:
+    """Two connectors of one workspace would read alike."""
+    sentence = f"The workspace has a connector named {name!r} already. Choose another name."
+    return ConflictError(
+        sentence,
+        code="connector_name_taken",
+        title="The name is taken",
+        errors=[FieldError("name", "connector_name_taken", sentence)],
+    )
+
+
+def key_not_taken(label: str) -> UnprocessableError:
+    """A key for a provider that has none."""
+    sentence = f"{label} takes no API key. Leave it out; where it asks for an authorization, give that on its page."
+    return _refused("api_key", "credential_not_taken", "No key is needed", sentence)
+
+
+def key_unusable() -> UnprocessableError:
+    """Something that no header can carry."""
+    sentence = "A key has 8 to 4,096 characters, without blanks or line breaks. Copy it again from the provider."
+    return _refused("api_key", "credential_unusable", "This can't be a key", sentence)
+
+
+def check_failed(error: ProviderError) -> CountinghouseError:
+    """What the provider said to the key. An outage is no refusal: it may be tried again (spec 11, P14)."""
+    if error.is_credential_invalid:
+        sentence = f"{error.sentence} Nothing was stored. Check the key and its permissions at the provider."
+        return _refused("api_key", "credential_refused", "The provider refused the key", sentence)
+    if error.is_permanent:
+        sentence = f"The key could not be checked: {error.sentence} Nothing was stored. Check the settings."
+        return _refused("settings", "check_failed", "The key could not be checked", sentence)
+    wait = int(error.retry_after.total_seconds()) if error.retry_after else 30
+    return UnavailableError(
+        f"The key could not be checked: {error.sentence} Nothing was stored. Try again.",
+        retry_after_seconds=max(wait, 1),
+    )
+
+
+def _refused(field: str, code: str, title: str, sentence: str) -> UnprocessableError:
+    return UnprocessableError(sentence, code=code, title=title, errors=[FieldError(field, code, sentence)])

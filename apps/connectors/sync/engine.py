@@ -26,11 +26,10 @@ from apps.connectors.providers.registry import open_provider
 from apps.connectors.rules.retries import MAX_TRIES, page_delay
 from apps.connectors.selectors.syncs import claimed_run_for_update, sync_run_for_update, sync_run_of
 from apps.connectors.services import connector_note
-from apps.connectors.services.google_access import secret_for_call
-from apps.connectors.sync.adjustments import adjustments_of_page
-from apps.connectors.sync.gate import run_context, why_not
+from apps.connectors.services.access_tokens import secret_for_call
+from apps.connectors.sync.guards import run_context, why_not
 from apps.connectors.sync.outcomes import code_of, run_complete, run_fail, run_postpone, run_stop
-from apps.connectors.sync.pages import PageOutcome, PagePlace, page_write, rows_of
+from apps.connectors.sync.records import PageContext, PageResult, make_rows, record_adjustments, write_page
 from apps.core import clock
 from apps.core.failpoints import failpoint
 from apps.core.unavailability import end_if_interrupted
@@ -156,7 +155,7 @@ def _fetched(run: SyncRun, opened: Opener) -> RecordPage:
 def _written(run: SyncRun, page: RecordPage) -> None:
     """Upsert the page and move the cursor, and after the last one end the run, in one transaction."""
     try:
-        rows = rows_of(page.records, run.month)
+        rows = make_rows(page.records, run.month)
     except (ValueError, TypeError, OverflowError) as error:
         raise _unstorable(error) from error
     try:
@@ -164,10 +163,10 @@ def _written(run: SyncRun, page: RecordPage) -> None:
             locked = claimed_run_for_update(SyncRunId(run.pk), run.claims)
             if locked is None:
                 raise RunLostError
-            place = PagePlace(locked.connector_id, locked.pk, locked.month, clock.now())
-            outcome = page_write(place, rows, fetched=len(page.records))
+            place = PageContext(locked.connector_id, locked.pk, locked.month, clock.now())
+            outcome = write_page(place, rows, fetched=len(page.records))
             if locked.was_final:
-                adjustments_of_page(place, outcome)
+                record_adjustments(place, outcome)
             failpoint("sync.before_page_commit")
             _move(locked, page, outcome)
             if page.next_cursor is None:
@@ -183,7 +182,7 @@ def _unstorable(error: Exception) -> ProviderError:
     )
 
 
-def _move(run: SyncRun, page: RecordPage, outcome: PageOutcome) -> None:
+def _move(run: SyncRun, page: RecordPage, outcome: PageResult) -> None:
     run.cursor, run.pages, run.tries, run.error = page.next_cursor or "", run.pages + 1, 0, ""
     run.fetched += outcome.fetched
     run.created += len(outcome.created)

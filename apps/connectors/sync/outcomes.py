@@ -11,14 +11,13 @@ from django.db.models.functions import Greatest
 from apps.connectors.contracts import ProviderError
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, SyncStatus
 from apps.connectors.ids import ConnectorId, SyncRunId
+from apps.connectors.messages import counts_words
 from apps.connectors.models import Connector, ConnectorEvent, MonthState, SeenRecords, SyncRun
 from apps.connectors.rules.retries import FAILURES_IN_A_ROW
 from apps.connectors.selectors.syncs import claimed_run_for_update
 from apps.connectors.services import connector_auto_disable, connector_note
-from apps.connectors.sync.gate import run_context
-from apps.connectors.sync.pages import PagePlace
-from apps.connectors.sync.voiding import records_void
-from apps.connectors.wording import counts_words
+from apps.connectors.sync.guards import run_context
+from apps.connectors.sync.records import PageContext, void_missing_records
 from apps.core import clock
 from apps.core.audit.secrecy import redact_text
 from apps.core.errors import CountinghouseError
@@ -43,8 +42,8 @@ def run_complete(run: SyncRun) -> bool:
     if locked is None:
         return False
     now = clock.now()
-    place = PagePlace(locked.connector_id, locked.pk, locked.month, now)
-    locked.voided = records_void(place, was_final=locked.was_final)
+    place = PageContext(locked.connector_id, locked.pk, locked.month, now)
+    locked.voided = void_missing_records(place, was_final=locked.was_final)
     _settle(locked, SyncStatus.SUCCEEDED)
     MonthState.objects.get_or_create(connector_id=locked.connector_id, month=locked.month)
     # From when it began to read: what changed while it read may have escaped it.

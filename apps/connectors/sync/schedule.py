@@ -16,9 +16,8 @@ from apps.connectors.enums import ConnectorStatus, SyncStatus
 from apps.connectors.models import Connector, SyncRun
 from apps.connectors.models.syncs import ACTIVE
 from apps.connectors.rules.months import select_months
-from apps.connectors.sync.gate import OPERATION
-from apps.connectors.sync.month_choice import month_facts
-from apps.connectors.sync.requests import QUEUE_LEASE, RUN_TASK, new_run, runs_insert
+from apps.connectors.sync.guards import OPERATION
+from apps.connectors.sync.queue import QUEUE_LEASE, RUN_TASK, month_facts, new_run, runs_insert
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.gate import require

@@ -8,11 +8,11 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from apps.connectors.messages import actor_words
 from apps.connectors.selectors.connectors import connectors_of_workspace
 from apps.connectors.selectors.syncs import sync_runs_of_workspace
 from apps.connectors.views.base import ConnectorsPage
-from apps.connectors.views.showing import ConnectorCard, month_lines, run_lines
-from apps.connectors.wording import actor_words
+from apps.connectors.views.presenters import ConnectorCard, month_lines, run_lines
 from apps.core import clock
 from apps.core.jobs import job_run_request
 from apps.core.models import JobRun

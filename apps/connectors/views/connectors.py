@@ -12,8 +12,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from apps.connectors.contracts import Month
 from apps.connectors.enums import CredentialKind
 from apps.connectors.forms import ConnectorForm, KeyForm, offered_providers
-from apps.connectors.google.configuration import is_configured
 from apps.connectors.ids import SyncRunId
+from apps.connectors.messages import actor_words
+from apps.connectors.oauth.client import is_configured
 from apps.connectors.providers.registry import provider_class, provider_classes
 from apps.connectors.rules.transitions import verbs_from
 from apps.connectors.selectors.connectors import connector_timeline, connectors_of_workspace
@@ -25,10 +26,9 @@ from apps.connectors.services import (
     connector_disable,
     connector_enable,
 )
-from apps.connectors.sync.requests import sync_request, sync_run_cancel
+from apps.connectors.sync.queue import sync_request, sync_run_cancel
 from apps.connectors.views.base import MENDABLE, ConnectorsPage, OneConnectorPage, page_of_connector
-from apps.connectors.views.showing import ConnectorCard, choice_of, month_lines, run_lines, total_lines
-from apps.connectors.wording import actor_words
+from apps.connectors.views.presenters import ConnectorCard, choice_of, month_lines, run_lines, total_lines
 from apps.core import clock
 from apps.core.errors import CountinghouseError, UnprocessableError
 from apps.tenants.selectors.members import people_for_tenant

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -11,14 +12,16 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
 from apps.connectors.enums import RecordKind
-from apps.connectors.exports import record_lines
 from apps.connectors.ids import ConnectorId
+from apps.connectors.models import BillingRecord
 from apps.connectors.selectors.connectors import connectors_of_workspace
 from apps.connectors.selectors.records import RecordFilter, records_matching, records_streamed, totals_matching
 from apps.connectors.views.base import ConnectorsPage
-from apps.connectors.views.showing import total_lines
+from apps.connectors.views.presenters import total_lines
 from apps.core.amounts import format_minor
+from apps.core.exports import csv_lines, harmless
 from apps.core.ids import WorkspaceId
+from apps.core.wire.values import format_time
 
 PAGE_SIZE = 50
 _MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)
@@ -90,3 +93,46 @@ class RecordExport(ConnectorsPage):
         answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
         answer.headers["Content-Disposition"] = f'attachment; filename="{workspace_slug}-billing-records.csv"'
         return answer
+
+
+COLUMNS = (
+    "connector",
+    "month",
+    "external_id",
+    "kind",
+    "description",
+    "occurred_at",
+    "quantity",
+    "unit",
+    "amount_minor",
+    "currency",
+    "amount",
+    "category",
+    "status",
+    "voided_at",
+)
+
+
+def record_lines(records: Iterable[BillingRecord]) -> Iterator[str]:
+    """The header and one line a record. Amounts are in minor units, and once more for people."""
+    return csv_lines(COLUMNS, (_cells(record) for record in records))
+
+
+def _cells(record: BillingRecord) -> list[object]:
+    amount = record.amount_minor
+    return [
+        harmless(record.connector.name),
+        record.month,
+        harmless(record.external_id),
+        record.kind,
+        harmless(record.description),
+        format_time(record.occurred_at),
+        record.quantity,
+        harmless(record.unit),
+        "" if amount is None else amount,
+        record.currency,
+        "" if amount is None else format_minor(amount, record.currency).rpartition(" ")[0],
+        record.category,
+        harmless(record.status),
+        format_time(record.voided_at) if record.voided_at else "",
+    ]

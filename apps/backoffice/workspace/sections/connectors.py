@@ -21,9 +21,9 @@ from apps.connectors.providers.registry import provider_label
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.connectors import connectors_of_workspace
 from apps.connectors.selectors.syncs import sync_runs_of_workspace
-from apps.connectors.services.google_access import can_ask_reauthorization
+from apps.connectors.services.access_tokens import can_ask_reauthorization
 from apps.connectors.services.lifecycle import DISABLE, EDIT
-from apps.connectors.sync.gate import OPERATION as SYNC
+from apps.connectors.sync.guards import OPERATION as SYNC
 
 # Verb, label, operation, and the connectors that it applies to.
 _VERBS: tuple[tuple[str, str, str, Callable[[Connector], bool]], ...] = (

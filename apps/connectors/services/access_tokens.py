@@ -13,11 +13,17 @@ from apps.connectors import events
 from apps.connectors.contracts import ProviderError, Secret
 from apps.connectors.credentials import credential_open, credential_write
 from apps.connectors.enums import ConnectorEventKind, ConnectorStatus, CredentialKind
-from apps.connectors.google.client import GoogleGrantInvalidError, GoogleToken, GoogleUnreachableError, refresh
-from apps.connectors.google.configuration import google_configuration
-from apps.connectors.google.stored import from_text, to_text
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector, ConnectorCredential
+from apps.connectors.oauth.client import (
+    GoogleGrantInvalidError,
+    GoogleToken,
+    GoogleUnreachableError,
+    from_text,
+    google_configuration,
+    refresh,
+    to_text,
+)
 from apps.connectors.providers.registry import provider_classes, provider_label
 from apps.connectors.rules.causes import Standing
 from apps.connectors.rules.transitions import sources

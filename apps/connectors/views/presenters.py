@@ -9,12 +9,12 @@ from datetime import datetime
 from apps.connectors.contracts import Provider
 from apps.connectors.enums import AutoDisableReason, ConnectorStatus, CredentialKind, SyncStatus, SyncTrigger
 from apps.connectors.forms import setting_label
+from apps.connectors.messages import CAUSES, REMEDIES, actor_words, counted, counts_words
 from apps.connectors.models import Connector, SyncRun
 from apps.connectors.providers.registry import provider_classes, provider_label
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.records import CurrencyTotal
-from apps.connectors.sync.month_choice import month_decisions
-from apps.connectors.wording import CAUSES, REMEDIES, actor_words, counted, counts_words
+from apps.connectors.sync.queue import month_decisions
 from apps.core.amounts import format_minor
 
 _TONES = {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 
@@ -15,12 +17,22 @@ from apps.connectors.enums import ConnectorEventKind, SyncStatus, SyncTrigger
 from apps.connectors.ids import ConnectorId, SyncRunId
 from apps.connectors.models import Connector, MonthState, SyncRun
 from apps.connectors.models.syncs import ACTIVE
-from apps.connectors.rules.months import MonthDecision, MonthNotBegunError, MonthStatus, select_months
+from apps.connectors.providers.registry import provider_classes
+from apps.connectors.rules.months import (
+    DEFAULT_LAG,
+    MONTHS_BACK,
+    MonthDecision,
+    MonthFacts,
+    MonthNotBegunError,
+    MonthReading,
+    MonthStatus,
+    month_of,
+    select_months,
+)
 from apps.connectors.selectors.connectors import connector_of
 from apps.connectors.selectors.syncs import sync_run_for_update, sync_run_of, unknown_sync_run
 from apps.connectors.services import connector_note
-from apps.connectors.sync.gate import OPERATION, require_may_sync, require_operation
-from apps.connectors.sync.month_choice import month_facts
+from apps.connectors.sync.guards import OPERATION, require_may_sync, require_operation
 from apps.core import clock
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
@@ -29,6 +41,7 @@ from apps.core.errors import ConflictError, FieldError, UnprocessableError
 from apps.core.gate import require
 from apps.core.hints import hint_after_commit
 from apps.core.ids import OrganizationId, WorkspaceId
+from apps.core.moments import FIRST_YEAR, zone_of
 
 RUN_TASK = "connectors.run_syncs"
 # After this a queued run is handed out again: its message was lost.
@@ -208,3 +221,28 @@ def sync_run_cancel(context: ExecutionContext, *, run_id: SyncRunId) -> SyncRun:
             workspace_id=WorkspaceId(connector.workspace_id),
         )
     return run
+
+
+def month_facts(connectors: Sequence[Connector]) -> Mapping[UUID, MonthFacts]:
+    """The facts of each connector; two queries however many there are. They come with workspace and organization."""
+    readings: dict[UUID, dict[Month, MonthReading]] = defaultdict(dict)
+    for state in MonthState.objects.filter(connector__in=[connector.pk for connector in connectors]):
+        readings[state.connector_id][Month.read(state.month)] = MonthReading(state.read_at, state.reopened_at)
+    return {connector.pk: _facts(connector, readings[connector.pk]) for connector in connectors}
+
+
+def month_decisions(connector: Connector, now: datetime) -> list[MonthDecision]:
+    """What is decided about each month of the connector, oldest first."""
+    return select_months(month_facts([connector])[connector.pk], now)
+
+
+def _facts(connector: Connector, readings: dict[Month, MonthReading]) -> MonthFacts:
+    zone = zone_of(connector.workspace.organization.time_zone)
+    provider = provider_classes().get(connector.provider)
+    return MonthFacts(
+        zone=zone,
+        settlement_lag=provider.settlement_lag if provider else DEFAULT_LAG,
+        # From when it was made and not from now: else an outage of years would lose months.
+        first_month=max(month_of(connector.created_at, zone).shifted(-MONTHS_BACK), Month(FIRST_YEAR, 1)),
+        readings=readings,
+    )

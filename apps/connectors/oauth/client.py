@@ -5,17 +5,26 @@ Errors say whether the person must authorize again: an `invalid_grant` is for go
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import requests
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
+from django.conf import settings
+from django.core import signing
+from django.utils.crypto import salted_hmac
 
-from apps.connectors.google.configuration import GoogleConfiguration
 from apps.core import clock
+from apps.core.canonical import moment_text
+from apps.core.errors import UnavailableError
 
 _TIMEOUT_SECONDS = 10
 # A token is renewed a little early, so that it does not run out on its way to the API.
@@ -120,4 +129,97 @@ def _token(answer: Mapping[str, Any], *, refresh_token: str, scope: str) -> Goog
         refresh_token=str(answer.get("refresh_token") or refresh_token),
         scope=str(answer.get("scope") or scope),
         expires_at=clock.now() + timedelta(seconds=min(lifetime, _LONGEST_LIFETIME)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GoogleConfiguration:
+    """Our registration at Google and its addresses. The secret shows in no repr."""
+
+    client_id: str
+    client_secret: str
+    authorize_url: str
+    token_url: str
+
+    def __repr__(self) -> str:
+        return f"GoogleConfiguration(client_id={self.client_id!r}, token_url={self.token_url!r})"
+
+
+def google_api_base(host: str) -> str:
+    """The base address of the API that Google serves at `host`."""
+    return settings.GOOGLE_API_BASE.rstrip("/") or f"https://{host}"
+
+
+def is_configured() -> bool:
+    """Whether an authorization can be begun at all."""
+    return bool(settings.GOOGLE_CLIENT_ID and settings.GOOGLE_CLIENT_SECRET)
+
+
+def google_configuration() -> GoogleConfiguration:
+    """The configuration; raises `UnavailableError` `google_not_configured` where this installation has none."""
+    if not is_configured():
+        raise UnavailableError(
+            "Google is not set up on this installation: GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not set.",
+            code="google_not_configured",
+            title="Google is not set up here",
+        )
+    return GoogleConfiguration(
+        client_id=settings.GOOGLE_CLIENT_ID,
+        client_secret=settings.GOOGLE_CLIENT_SECRET,
+        authorize_url=settings.GOOGLE_AUTHORIZE_URL,
+        token_url=settings.GOOGLE_TOKEN_URL,
+    )
+
+
+_SALT = "apps.connectors.oauth.client"
+_LONGEST = 512
+
+
+def new_state(attempt_id: UUID) -> str:
+    """A state of 128 random bits for the attempt, signed."""
+    return signing.Signer(salt=_SALT).sign_object([str(attempt_id), secrets.token_urlsafe(16)])
+
+
+def attempt_of(state: str) -> UUID | None:
+    """The attempt that the state names; None when the state is not ours."""
+    if not 0 < len(state) <= _LONGEST:
+        return None
+    try:
+        attempt_id, _ = signing.Signer(salt=_SALT).unsign_object(state)
+        return UUID(attempt_id)
+    except (signing.BadSignature, ValueError, TypeError):
+        return None
+
+
+def verifier_of(state: str) -> str:
+    """The secret half of PKCE (RFC 7636): only we can derive it from the state, so that it need not be stored."""
+    made = salted_hmac("apps.connectors.google.pkce", state, algorithm="sha256").digest()
+    return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
+
+
+def digest(text: str) -> str:
+    """What is stored of a state or a session: enough to know it again, too little to use it."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def to_text(token: GoogleToken) -> str:
+    """The token as JSON."""
+    return json.dumps(
+        {
+            "access_token": token.access_token,
+            "refresh_token": token.refresh_token,
+            "scope": token.scope,
+            "expires_at": moment_text(token.expires_at),
+        }
+    )
+
+
+def from_text(text: str) -> GoogleToken:
+    """The token again."""
+    stored = json.loads(text)
+    return GoogleToken(
+        access_token=stored["access_token"],
+        refresh_token=stored["refresh_token"],
+        scope=stored["scope"],
+        expires_at=datetime.fromisoformat(stored["expires_at"]),
     )

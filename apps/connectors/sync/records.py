@@ -1,8 +1,9 @@
-"""Writes one page of a month: an upsert by connector and external id, set-based (spec 06, Sync run).
+"""Writes the records of a sync: the upsert of a page, adjustments of a final month, voiding (spec 06, Sync run).
 
 Writing the same page again rewrites no record, so that a page may be delivered any number of times: those that are as
 before are noted beside the run. Each write runs in the transaction that moves the run's cursor. A page travels to the
-database as one JSON document, which costs a fraction of what an array for each column does.
+database as one JSON document, which costs a fraction of what an array for each column does. Late changes to a final
+month are kept beside its records as adjustments, so that what was reported can be told from what is.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import msgspec
 from django.db import connection
 
 from apps.connectors.contracts import ProviderError, ProviderRecord
+from apps.connectors.enums import AdjustmentKind
+from apps.connectors.models import RecordAdjustment
 from apps.core.moments import BOUNDS_IN_WORDS, FIRST_YEAR, LAST_YEAR
 
 _LARGEST_AMOUNT = 2**63 - 1
@@ -32,17 +35,17 @@ _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _ESCAPED_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _ENCODER = msgspec.json.Encoder(enc_hook=str, order="deterministic")
 
-_COMPARED = """
+_COMPARE = """
     SELECT page.external_id, stored.id, stored.digest = decode(page.digest, 'hex') AND stored.voided_at IS NULL
     FROM json_each_text(%s::json) AS page (external_id, digest)
     JOIN connectors_billingrecord AS stored ON stored.connector_id = %s AND stored.external_id = page.external_id
 """
-_KNOWN = """
+_LOCK_STORED = """
     SELECT external_id, voided_at IS NOT NULL, amount_minor, currency, quantity
     FROM connectors_billingrecord WHERE connector_id = %s AND external_id = ANY(%s)
     ORDER BY external_id FOR NO KEY UPDATE
 """
-_SEEN = "INSERT INTO connectors_seenrecords (run_id, record_ids) VALUES (%s, %s::bigint[])"
+_NOTE_SEEN = "INSERT INTO connectors_seenrecords (run_id, record_ids) VALUES (%s, %s::bigint[])"
 _UPSERT = """
     INSERT INTO connectors_billingrecord AS stored (connector_id, month, seen_by, first_seen_at, changed_at,
         external_id, kind, description, occurred_at, quantity, unit, amount_minor, currency, category, status, raw,
@@ -61,9 +64,26 @@ _UPSERT = """
         category = EXCLUDED.category, status = EXCLUDED.status, raw = EXCLUDED.raw, digest = EXCLUDED.digest,
         voided_at = NULL
 """
+# A record that the run wrote names it; one that it found as before is noted beside the run. A join, as a list of
+# hundreds of thousands would be.
+_VOID = """
+    UPDATE connectors_billingrecord AS stored SET voided_at = %(at)s, changed_at = %(at)s
+    WHERE connector_id = %(connector)s AND month = %(month)s AND voided_at IS NULL AND seen_by <> %(run)s
+        AND NOT EXISTS (
+            SELECT FROM (SELECT unnest(record_ids) AS id FROM connectors_seenrecords WHERE run_id = %(run)s) AS seen
+            WHERE seen.id = stored.id)
+"""
+_VOID_AND_KEEP = """
+    WITH gone AS (<void> RETURNING external_id, amount_minor, currency, quantity)
+    INSERT INTO connectors_recordadjustment (connector_id, run_id, month, external_id, kind, amount_before,
+        currency_before, quantity_before, amount_after, currency_after, quantity_after, noted_at)
+    SELECT %(connector)s, %(run)s, %(month)s, external_id, %(kind)s, amount_minor, currency, quantity, NULL, '', '',
+        %(at)s
+    FROM gone ORDER BY external_id
+""".replace("<void>", _VOID)
 
 
-class Fields(msgspec.Struct, frozen=True, gc=False):
+class RecordFields(msgspec.Struct, frozen=True, gc=False):
     """One record in the form in which it is stored; the names are those of the columns."""
 
     external_id: str
@@ -79,16 +99,16 @@ class Fields(msgspec.Struct, frozen=True, gc=False):
     raw: msgspec.Raw
 
 
-class Row(msgspec.Struct, frozen=True, gc=False):
+class RecordRow(msgspec.Struct, frozen=True, gc=False):
     """A record to write: its fields, and the same as JSON with their digest."""
 
-    fields: Fields
+    fields: RecordFields
     digest: str
     text: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StoredFigures:
     """What was stored of a record before the page."""
 
     is_voided: bool
@@ -98,7 +118,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class PagePlace:
+class PageContext:
     """Which run writes a page, of which month, and when."""
 
     connector_id: UUID
@@ -108,68 +128,61 @@ class PagePlace:
 
 
 @dataclass(frozen=True, slots=True)
-class PageOutcome:
+class PageResult:
     """What a page did: how many it delivered, and the rows that were new or differ, with what they were before."""
 
     fetched: int
-    created: Sequence[Row]
-    updated: Sequence[tuple[Known, Row]]
+    created: Sequence[RecordRow]
+    updated: Sequence[tuple[StoredFigures, RecordRow]]
     unchanged: int
 
 
-def rows_of(records: Iterable[ProviderRecord], month: str) -> list[Row]:
+def make_rows(records: Iterable[ProviderRecord], month: str) -> list[RecordRow]:
     """The rows of a page, by external id; of two with the same id the later. Raises `ProviderError` for a bad one."""
     found = {record.external_id: record for record in records}
-    return [_row(found[external_id], month.encode("ascii")) for external_id in sorted(found)]
+    return [_make_row(found[external_id], month.encode("ascii")) for external_id in sorted(found)]
 
 
-def page_write(place: PagePlace, rows: Sequence[Row], *, fetched: int) -> PageOutcome:
+def write_page(place: PageContext, rows: Sequence[RecordRow], *, fetched: int) -> PageResult:
     """Write the rows; the caller holds the run's row in its transaction."""
-    stored = _compared(place.connector_id, rows)
+    stored = _compare_with_stored(place.connector_id, rows)
     same = [record_id for record_id, is_same in stored.values() if is_same]
     created = [row for row in rows if row.fields.external_id not in stored]
     differing = [row for row in rows if not stored.get(row.fields.external_id, (0, True))[1]]
     # Locked and read again: what they were before is what is overwritten, whoever else writes.
-    known = _known(place.connector_id, [row.fields.external_id for row in differing])
+    known = _lock_stored(place.connector_id, [row.fields.external_id for row in differing])
     with connection.cursor() as cursor:
         if same:
-            cursor.execute(_SEEN, [place.run_id, "{" + ",".join(map(str, same)) + "}"])
+            cursor.execute(_NOTE_SEEN, [place.run_id, "{" + ",".join(map(str, same)) + "}"])
         if created or differing:
             page = b"[" + b",".join([row.text for row in (*created, *differing)]) + b"]"
-            values: list[Any] = [
-                place.connector_id,
-                place.month,
-                place.run_id,
-                place.at,
-                place.at,
-                page.decode("utf-8"),
-            ]
-            cursor.execute(_UPSERT, values)
+            at = place.at
+            cursor.execute(_UPSERT, [place.connector_id, place.month, place.run_id, at, at, page.decode("utf-8")])
     updated = [(known[row.fields.external_id], row) for row in differing]
-    return PageOutcome(fetched, created, updated, fetched - len(created) - len(updated))
+    return PageResult(fetched, created, updated, fetched - len(created) - len(updated))
 
 
-def _compared(connector_id: UUID, rows: Sequence[Row]) -> dict[str, tuple[int, bool]]:
+def _compare_with_stored(connector_id: UUID, rows: Sequence[RecordRow]) -> dict[str, tuple[int, bool]]:
     """By external id what is stored already: its id, and whether it is as the page has it."""
     page = msgspec.json.encode({row.fields.external_id: row.digest for row in rows})
     with connection.cursor() as cursor:
-        cursor.execute(_COMPARED, [page.decode("utf-8"), connector_id])
+        cursor.execute(_COMPARE, [page.decode("utf-8"), connector_id])
         return {external_id: (record_id, is_same) for external_id, record_id, is_same in cursor.fetchall()}
 
 
-def _known(connector_id: UUID, external_ids: list[str]) -> dict[str, Known]:
+def _lock_stored(connector_id: UUID, external_ids: list[str]) -> dict[str, StoredFigures]:
     if not external_ids:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(_KNOWN, [connector_id, external_ids])
-        return {row[0]: Known(*row[1:]) for row in cursor.fetchall()}
+        cursor.execute(_LOCK_STORED, [connector_id, external_ids])
+        return {row[0]: StoredFigures(*row[1:]) for row in cursor.fetchall()}
 
 
-def _row(record: ProviderRecord, month: bytes) -> Row:
-    problem = _problem(record)
+def _make_row(record: ProviderRecord, month: bytes) -> RecordRow:
+    problem = _find_problem(record)
     if problem:
         raise ProviderError(f"The provider sent a record that can't be taken: {problem}.", is_permanent=True)
-    fields = Fields(
+    fields = RecordFields(
         record.external_id,
         record.kind.value,
         record.description.replace("\x00", ""),
@@ -185,7 +198,7 @@ def _row(record: ProviderRecord, month: bytes) -> Row:
     )
     text = _ENCODER.encode(fields)
     digest = hashlib.blake2b(month + text, digest_size=16).hexdigest()
-    return Row(fields, digest, b'{"digest":"' + digest.encode("ascii") + b'",' + text[1:])
+    return RecordRow(fields, digest, b'{"digest":"' + digest.encode("ascii") + b'",' + text[1:])
 
 
 def _raw_text(raw: Mapping[str, object]) -> bytes:
@@ -202,7 +215,7 @@ def _quantity_text(quantity: Decimal | None) -> str:
     return "" if quantity is None else f"{quantity.normalize():f}"
 
 
-def _problem(record: ProviderRecord) -> str:
+def _find_problem(record: ProviderRecord) -> str:
     """What is wrong with the record, in words; empty where nothing is."""
     name = record.external_id[:80]
     if not 0 < len(record.external_id) <= _LONGEST_ID or "\x00" in record.external_id:
@@ -213,10 +226,10 @@ def _problem(record: ProviderRecord) -> str:
         return f"the time of {name!r} {BOUNDS_IN_WORDS.removesuffix('.')}"
     if max(len(record.unit), len(record.status)) > _LONGEST_WORD:
         return f"{name!r} has a unit or a status of more than {_LONGEST_WORD} characters"
-    return _problem_of_figures(record, name)
+    return _find_figure_problem(record, name)
 
 
-def _problem_of_figures(record: ProviderRecord, name: str) -> str:
+def _find_figure_problem(record: ProviderRecord, name: str) -> str:
     if (record.amount_minor is None) != (record.currency == ""):
         return f"{name!r} has an amount without a currency, or a currency without an amount"
     if record.amount_minor is not None and not abs(record.amount_minor) <= _LARGEST_AMOUNT:
@@ -232,3 +245,45 @@ def _is_storable(quantity: Decimal) -> bool:
     # Asked before it is written out: the exponent of a hostile one could be a billion.
     is_near = quantity.is_finite() and -_FURTHEST < quantity.adjusted() < _FURTHEST
     return is_near and bool(_QUANTITY.fullmatch(_quantity_text(quantity)))
+
+
+def record_adjustments(place: PageContext, outcome: PageResult) -> int:
+    """Keep what the page added and changed; returns how many. A change of words alone moves no figure, but counts."""
+    kept = [_adjustment(place, row, AdjustmentKind.ADDED) for row in outcome.created]
+    for known, row in outcome.updated:
+        adjustment = _adjustment(place, row, AdjustmentKind.CHANGED)
+        # A record that was voided counted for nothing.
+        if not known.is_voided:
+            adjustment.amount_before, adjustment.currency_before = known.amount_minor, known.currency
+            adjustment.quantity_before = known.quantity
+        kept.append(adjustment)
+    RecordAdjustment.objects.bulk_create(kept, batch_size=1_000)
+    return len(kept)
+
+
+def _adjustment(place: PageContext, row: RecordRow, kind: AdjustmentKind) -> RecordAdjustment:
+    return RecordAdjustment(
+        connector_id=place.connector_id,
+        run_id=place.run_id,
+        month=place.month,
+        external_id=row.fields.external_id,
+        kind=kind,
+        noted_at=place.at,
+        amount_after=row.fields.amount_minor,
+        currency_after=row.fields.currency,
+        quantity_after=row.fields.quantity,
+    )
+
+
+def void_missing_records(place: PageContext, *, was_final: bool) -> int:
+    """Void every record of the month that the run has neither written nor found as before; returns how many."""
+    values: dict[str, Any] = {
+        "at": place.at,
+        "connector": place.connector_id,
+        "month": place.month,
+        "run": place.run_id,
+        "kind": AdjustmentKind.VOIDED.value,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_VOID_AND_KEEP if was_final else _VOID, values)
+        return int(cursor.rowcount)
