@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -91,10 +91,8 @@ def show_dialog(request: HttpRequest, template: str, context: dict[str, Any], *,
     """
     if is_of_page_script(request):
         return render(request, f"backoffice/{template}.html", context)
-    from apps.backoffice.site import staff_site  # noqa: PLC0415 - the site imports the pages, which import this
-
     page = {"title": "", "fragment": f"backoffice/{template}.html", "back_url": back_url}
-    whole = {**staff_site().each_context(request), **context, **page}
+    whole = {**admin.site.each_context(request), **context, **page}
     return render(request, "backoffice/dialog_page.html", whole)
 
 

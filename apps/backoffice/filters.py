@@ -135,6 +135,20 @@ def organization_filter(field: str) -> type[StaffFilter]:
     return OrganizationFilter
 
 
+class WorkspaceFilter(StaffFilter):
+    """By workspace, given by id or slug."""
+
+    title = "workspace"
+    parameters = ("workspace",)
+    placeholder = "Id or slug"
+
+    def condition(self) -> Q | None:
+        try:
+            return Q(workspace_id=UUID(self.value()))
+        except ValueError:
+            return Q(workspace__slug=self.value().lower())
+
+
 def person_filter(field: str) -> type[StaffFilter]:
     """A filter by person, given by id or e-mail address. `field` is the foreign key's name."""
 

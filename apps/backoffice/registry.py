@@ -26,7 +26,6 @@ from apps.backoffice.pages.products import ProductAdmin
 from apps.backoffice.pages.provider_objects import ProviderCustomerAdmin, ProviderInvoiceAdmin
 from apps.backoffice.pages.tokens import ServiceTokenAdmin
 from apps.backoffice.pages.workspaces import WorkspaceAdmin
-from apps.backoffice.site import SITE_ROUTES
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.connectors.models import Connector
 from apps.core.models import AuditEntry, JobRun, OutboxItem
@@ -80,18 +79,3 @@ def register_pages() -> None:
 def registered_pages() -> list[StaffAdmin[Any]]:
     """The pages as the site serves them."""
     return [cast("StaffAdmin[Any]", admin.site.get_model_admin(model)) for model in PAGES]
-
-
-def declared_routes() -> dict[str, str | None]:
-    """Every route name of the staff plane with the operation that gates it; None where nobody need be signed in.
-
-    The access-table test walks the URL configuration against this (spec 02).
-    """
-    declared = dict(SITE_ROUTES)
-    for page in registered_pages():
-        declared[f"{page.route_prefix}_changelist"] = page.operation
-        declared[f"{page.route_prefix}_change"] = page.operation
-        for name, action in page.declared_actions().items():
-            declared[f"{page.route_prefix}_{name}"] = action.operation
-        declared |= page.further_routes()
-    return declared

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.backoffice.registry import declared_routes
+from apps.backoffice.site import declared_routes
 from tests.access.pages import page_routes
 from tests.access.routes import METHODS, api_routes
 from tests.access.world import PRINCIPALS, RELATIONS

@@ -8,7 +8,8 @@ import pytest
 from django.db import transaction
 from django.urls import reverse
 
-from apps.backoffice.registry import declared_routes, registered_pages
+from apps.backoffice.registry import registered_pages
+from apps.backoffice.site import declared_routes
 from apps.core.enums import Role
 from apps.core.models import AuditEntry
 from apps.core.operations import OPERATIONS, reaches

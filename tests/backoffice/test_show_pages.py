@@ -11,8 +11,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, reverse
 
 from apps.backoffice.actions import BoundStaffAction, StaffAction
-from apps.backoffice.registry import PAGES, declared_routes, registered_pages
-from apps.backoffice.site import StaffSite
+from apps.backoffice.registry import PAGES, registered_pages
+from apps.backoffice.site import StaffSite, declared_routes
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core.enums import Role
 from apps.core.operations import OPERATIONS, reaches

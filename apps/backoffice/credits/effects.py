@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import Sum
 
-from apps.backoffice.credits.words import spelled
+from apps.backoffice.records.credits import burn_order, spelled
 from apps.core import clock
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, GrantBurn, UncoveredCharge
 
@@ -45,12 +44,6 @@ class Effect:
     warning: str = ""
     affected_title: str = ""
     affected: Sequence[Turn] = ()
-
-
-def burn_order(account_id: UUID) -> QuerySet[CreditGrant]:
-    """The live grants as they are burned: priority, soonest expiry, oldest."""
-    live = CreditGrant.objects.filter(account_id=account_id, is_spent=False)
-    return live.order_by("priority", F("expires_at").asc(nulls_last=True), "created_at", "pk")
 
 
 def of_grant(account: CreditAccount, amount: int, effective_at: datetime | None, expires_at: datetime | None) -> Effect:

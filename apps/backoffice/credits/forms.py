@@ -9,39 +9,11 @@ from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from apps.backoffice.credits.verbs import CreditForm
-from apps.core.amounts import MalformedNumberError, NumberOutOfRangeError, parse_amount
-from apps.core.form_fields import DayField
+from apps.backoffice.form_fields import AmountField, day_field
 from apps.credits.enums import GrantType
 
 DEFAULT_PRIORITY = 100
 LOWEST_PRIORITY = 255
-
-
-class AmountField(forms.CharField):
-    """Credits as a decimal number, such as 12.5; cleaned to micro-credits."""
-
-    def __init__(self, *, allow_zero: bool = False, placeholder: str = "100", **kwargs: Any) -> None:
-        self.allow_zero = allow_zero
-        attrs = {"inputmode": "decimal", "placeholder": placeholder, "autocomplete": "off"}
-        super().__init__(max_length=40, widget=UnfoldAdminTextInputWidget(attrs=attrs), **kwargs)
-
-    def clean(self, value: Any) -> Any:
-        text = str(super().clean(value)).strip()
-        if not text:
-            return None
-        try:
-            amount = parse_amount(text)
-        except (MalformedNumberError, NumberOutOfRangeError) as error:
-            raise forms.ValidationError(str(error)) from error
-        if amount == 0 and not self.allow_zero:
-            raise forms.ValidationError("The amount must be more than 0.")
-        return amount
-
-
-def day_field(label: str, hint: str) -> DayField:
-    """A day in UTC, by the browser's own picker."""
-    widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
-    return DayField(label=label, required=False, help_text=hint, widget=widget)
 
 
 class GrantForm(CreditForm):

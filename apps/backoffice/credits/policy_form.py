@@ -11,9 +11,8 @@ from django.http import QueryDict
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from apps.backoffice.actions import ReasonForm
-from apps.backoffice.credits.forms import AmountField
-from apps.backoffice.credits.words import typed_amount
-from apps.backoffice.workspace.forms import moment_field
+from apps.backoffice.form_fields import AmountField, moment_field
+from apps.backoffice.records.credits import typed_amount
 from apps.credits.rules.pricing import Price, is_possible
 
 MOST_ROWS, EMPTY_ROWS = 200, 3

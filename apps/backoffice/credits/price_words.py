@@ -9,9 +9,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.backoffice.credits.effects import Turn
-from apps.backoffice.credits.words import account_link, signed, spelled
 from apps.backoffice.display import code, number
 from apps.backoffice.panels import Panel, Row
+from apps.backoffice.records.credits import account_link, signed, spelled
 from apps.credits.rules.price_preview import Compared, PricePreview
 from apps.tenants.models import Organization
 

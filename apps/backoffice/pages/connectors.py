@@ -6,21 +6,20 @@ from typing import Any, ClassVar
 
 from django.contrib.admin import display
 from django.http import HttpRequest
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.backoffice.actions import Dialog, Outcome, ReasonForm, staff_action
-from apps.backoffice.display import NOTHING, Tone, badge, code, moment, record_link, title_and_slug
-from apps.backoffice.filters import choice_filter
-from apps.backoffice.pages.evidence import changes_of_target
-from apps.backoffice.pages.notes import WorkspaceFilter
+from apps.backoffice.display import NOTHING, badge, code, moment, record_link, title_and_slug
+from apps.backoffice.filters import WorkspaceFilter, choice_filter
 from apps.backoffice.panels import Fact, Panel, Row, panel_of
+from apps.backoffice.records.audit import changes_of_target
+from apps.backoffice.records.connectors import connector_badge, credential_words, run_row
 from apps.backoffice.staff import acting_context
 from apps.backoffice.staff_admin import StaffAdmin
-from apps.connectors.enums import AutoDisableReason, ConnectorStatus, SyncStatus
+from apps.connectors.enums import AutoDisableReason, ConnectorStatus
 from apps.connectors.ids import ConnectorId
-from apps.connectors.messages import CAUSES, REMEDIES, counts_words
-from apps.connectors.models import Connector, ConnectorEvent, SyncRun
+from apps.connectors.messages import CAUSES, REMEDIES
+from apps.connectors.models import Connector, ConnectorEvent
 from apps.connectors.providers.registry import provider_classes, provider_label
 from apps.connectors.rules.causes import reason_of
 from apps.connectors.rules.transitions import sources
@@ -32,51 +31,10 @@ from apps.connectors.services.lifecycle import DISABLE, EDIT
 from apps.connectors.sync.guards import OPERATION as SYNC
 from apps.connectors.sync.queue import sync_request
 
-_TONES: dict[str, Tone] = {
-    ConnectorStatus.PENDING: "info",
-    ConnectorStatus.ENABLED: "good",
-    ConnectorStatus.DISABLED: "neutral",
-    ConnectorStatus.AUTO_DISABLED: "bad",
-    ConnectorStatus.NEEDS_REAUTHORIZATION: "warn",
-}
-
-_RUN_TONES: dict[str, Tone] = {
-    SyncStatus.QUEUED: "info",
-    SyncStatus.RUNNING: "info",
-    SyncStatus.SUCCEEDED: "good",
-    SyncStatus.FAILED: "bad",
-    SyncStatus.CANCELLED: "neutral",
-}
-
-
-def connector_badge(connector: Connector) -> SafeString:
-    """Whether it runs, and for an auto-disabled one why not."""
-    shown = badge(connector.get_status_display(), _TONES[connector.status])
-    if not connector.auto_disable_reason:
-        return shown
-    return format_html("{} {}", shown, badge(connector.get_auto_disable_reason_display(), "neutral"))
-
-
-def credential_words(connector: Connector) -> SafeString:
-    """Which kind of credential it has, and at most the last four characters of a key."""
-    credential = getattr(connector, "credential", None)
-    if credential is None:
-        return NOTHING
-    ending = f", ends in {credential.last_four}" if credential.last_four else ""
-    return format_html("{}{}", credential.get_kind_display(), ending)
-
 
 def event_row(event: ConnectorEvent) -> Row:
     """One line of the timeline."""
     return moment(event.occurred_at), event.get_kind_display(), event.sentence, event.actor_label
-
-
-def run_row(run: SyncRun) -> Row:
-    """One sync: which month, how it went, what it brought or why it did not, for whom."""
-    shown = badge(run.get_status_display(), _RUN_TONES[run.status])
-    month = format_html('<span class="ch-time">{}</span>', run.month)
-    brought = counts_words(run) if run.pages else NOTHING
-    return month, shown, run.error or brought, run.actor_label, moment(run.created_at)
 
 
 class ConnectorAdmin(StaffAdmin[Connector]):

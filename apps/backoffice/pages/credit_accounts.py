@@ -12,14 +12,21 @@ from django.utils.safestring import SafeString
 from apps.backoffice.actions import Dialog
 from apps.backoffice.credits import effects
 from apps.backoffice.credits.forms import AdjustForm, GrantForm, OverdraftForm
-from apps.backoffice.credits.panels import account_facts, entries_panel, grants_panel, holds_panel, uncovered_panel
-from apps.backoffice.credits.settled import SettledAdmin
 from apps.backoffice.credits.verbs import DONE_BEFORE, credit_verb
-from apps.backoffice.credits.words import spelled, typed_amount
 from apps.backoffice.display import badge, title_and_slug
 from apps.backoffice.filters import flag_filter, organization_filter
-from apps.backoffice.pages.evidence import changes_of_target
+from apps.backoffice.pages.expire_on_read import ExpireOnReadAdmin
 from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.records.audit import changes_of_target
+from apps.backoffice.records.credits import (
+    account_facts,
+    entries_panel,
+    grants_panel,
+    holds_panel,
+    spelled,
+    typed_amount,
+    uncovered_panel,
+)
 from apps.backoffice.staff import acting_context
 from apps.credits.contracts import AccountRef
 from apps.credits.enums import AccountType, GrantType
@@ -34,7 +41,7 @@ def _of(account: CreditAccount) -> str:
     return f"Credits of {account.organization.name}"
 
 
-class CreditAccountAdmin(SettledAdmin[CreditAccount]):
+class CreditAccountAdmin(ExpireOnReadAdmin[CreditAccount]):
     """One an organization, made with it."""
 
     operation = "credits.read"

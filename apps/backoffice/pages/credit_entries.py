@@ -13,9 +13,13 @@ from django.utils.safestring import SafeString
 from apps.backoffice.actions import Dialog
 from apps.backoffice.credits import effects
 from apps.backoffice.credits.forms import ReverseForm
-from apps.backoffice.credits.settled import SettledAdmin
 from apps.backoffice.credits.verbs import DONE_BEFORE, credit_verb
-from apps.backoffice.credits.words import (
+from apps.backoffice.display import NOTHING, badge, code, link, moment, page_url_of
+from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
+from apps.backoffice.pages.expire_on_read import ExpireOnReadAdmin
+from apps.backoffice.pages.lookups import product_choices
+from apps.backoffice.panels import Fact, Panel, Row
+from apps.backoffice.records.credits import (
     account_link,
     amount_cell,
     entry_link,
@@ -26,10 +30,6 @@ from apps.backoffice.credits.words import (
     spelled,
     why_free,
 )
-from apps.backoffice.display import NOTHING, badge, code, link, moment, page_url_of
-from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
-from apps.backoffice.pages.credit_choices import product_choices
-from apps.backoffice.panels import Fact, Panel, Row
 from apps.backoffice.staff import acting_context
 from apps.core import clock
 from apps.core.errors import UnprocessableError
@@ -59,7 +59,7 @@ def _effect(entry: CreditEntry, form: ReverseForm) -> effects.Effect:
 _USES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE})
 
 
-class CreditEntryAdmin(SettledAdmin[CreditEntry]):
+class CreditEntryAdmin(ExpireOnReadAdmin[CreditEntry]):
     """Append-only. A large table: without an organization the list shows the last day."""
 
     operation = "credits.read"

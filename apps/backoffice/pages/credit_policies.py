@@ -18,13 +18,12 @@ from apps.backoffice.credits.effects import Effect, Turn
 from apps.backoffice.credits.policy_form import PolicyForms
 from apps.backoffice.credits.price_words import affected, affected_title, headline, preview_panels, warnings
 from apps.backoffice.credits.verbs import CreditForm, credit_verb
-from apps.backoffice.credits.words import spelled
 from apps.backoffice.display import badge, badges, code, link, moment, record_link, title_and_slug
 from apps.backoffice.filters import choice_filter
-from apps.backoffice.pages.credit_choices import product_choices
-from apps.backoffice.pages.evidence import changes_of_target
-from apps.backoffice.pages.subqueries import count_of
+from apps.backoffice.pages.lookups import count_of, product_choices
 from apps.backoffice.panels import Fact, Panel, Row
+from apps.backoffice.records.audit import changes_of_target
+from apps.backoffice.records.credits import spelled
 from apps.backoffice.staff import acting_context, may, require_may
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core import clock

@@ -9,13 +9,20 @@ from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
-from apps.backoffice.credits.panels import left_of
-from apps.backoffice.credits.settled import SettledAdmin, SettledListAdmin
-from apps.backoffice.credits.words import account_link, entry_link, grant_link, hold_badge, or_nothing, spelled
 from apps.backoffice.display import NOTHING, badge, code, link, moment, page_url_of, record_link, title_and_slug
 from apps.backoffice.filters import choice_filter, days_filter, flag_filter, organization_filter
-from apps.backoffice.pages.credit_choices import product_choices
+from apps.backoffice.pages.expire_on_read import ExpireOnReadAdmin, ExpireOnReadListAdmin
+from apps.backoffice.pages.lookups import product_choices
 from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.records.credits import (
+    account_link,
+    entry_link,
+    grant_link,
+    hold_badge,
+    left_of,
+    or_nothing,
+    spelled,
+)
 from apps.backoffice.staff import context_of
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core import clock
@@ -27,7 +34,7 @@ from apps.tenants.models import User, Workspace
 MOST_BURNS = 25
 
 
-class CreditGrantAdmin(SettledListAdmin[CreditGrant]):
+class CreditGrantAdmin(ExpireOnReadListAdmin[CreditGrant]):
     """Its terms never change; what is left of it does."""
 
     operation = "credits.read"
@@ -202,7 +209,7 @@ class HoldAdmin(StaffAdmin[Hold]):
         return [Panel("What was captured", ("Entry", "Charged", "When"), rows, icon="receipt_long")]
 
 
-class UncoveredChargeAdmin(SettledAdmin[UncoveredCharge]):
+class UncoveredChargeAdmin(ExpireOnReadAdmin[UncoveredCharge]):
     """What was recorded though the grants did not suffice; the next grants pay the oldest first."""
 
     operation = "credits.read"

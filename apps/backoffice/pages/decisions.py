@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,12 +11,11 @@ from django.contrib.admin import display
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.credits.receipt_words import change_words, question_rows, version_words
-from apps.backoffice.display import NOTHING, badge, code, moment, page_url_of, title_and_slug
-from apps.backoffice.display import link as to_page
+from apps.backoffice.display import NOTHING, badge, code, link, moment, page_url_of, short, title_and_slug
 from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
-from apps.backoffice.pages.credit_choices import product_choices
+from apps.backoffice.pages.lookups import product_choices
 from apps.backoffice.panels import Fact, Panel, Row
+from apps.backoffice.records.credits import spelled
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.workspace.references import reference_link
 from apps.core.errors import CountinghouseError
@@ -24,9 +24,13 @@ from apps.subscriptions.enums import ReceiptKind, Verdict
 from apps.subscriptions.models import DecisionReceipt
 from apps.subscriptions.receipts import Replay, replay_now
 from apps.subscriptions.rules.answers import chain_values
-from apps.tenants.models import Organization, Workspace
+from apps.tenants.models import Organization, Product, User, Workspace
 
 _OUTCOMES: dict[str, Any] = {"allow": "good", "deny": "bad", "pass": "neutral"}
+# The version of an account is its standing, in micro-credits.
+_STANDING = re.compile(r"balance (-?\d+), held (-?\d+)")
+_RECORD = re.compile(r"^([a-z_]+):\S+ was ")
+_RECORDS = {"product_id": Product, "user_id": User, "workspace_id": Workspace}
 
 
 class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
@@ -100,7 +104,7 @@ def _named(model: type[Workspace | Organization], key: UUID | None) -> SafeStrin
     if key is None:
         return NOTHING
     name = model.objects.filter(pk=key).values_list("name", flat=True).first()
-    return to_page(page_url_of(model, key), name or "Open")
+    return link(page_url_of(model, key), name or "Open")
 
 
 def _replay_panels(record: DecisionReceipt) -> list[Panel]:
@@ -146,3 +150,30 @@ def _chain_panel(title: str, chain: Sequence[dict[str, Any]], record: DecisionRe
         for step in chain
     ]
     return Panel(title, ("Rule", "Outcome", "Fact", "Record"), rows, icon=icon)
+
+
+def version_words(version: str) -> str:
+    """A version; an account's balance and holds in credits."""
+    return _STANDING.sub(lambda found: f"balance {spelled(int(found[1]))}, held {spelled(int(found[2]))}", version)
+
+
+def change_words(change: str) -> str:
+    """A change as a sentence; a record by its kind, as its id stands in the table of records below."""
+    text = _RECORD.sub(lambda found: f"the {found[1].replace('_', ' ')} was ", version_words(change), count=1)
+    return text[:1].upper() + text[1:]
+
+
+def question_rows(question: Mapping[str, Any]) -> list[Row]:
+    """What was asked, name by name."""
+    return [(code(name), _value(question, name, value)) for name, value in question.items()]
+
+
+def _value(question: Mapping[str, Any], name: str, value: Any) -> SafeString | str:
+    if value is None:
+        return NOTHING
+    if name == "quantity" and isinstance(value, int):
+        return spelled(value)
+    model = _RECORDS.get(name)
+    if name == "account_id":
+        model = Organization if question.get("account_type") == "organization" else User
+    return link(page_url_of(model, value), value) if model is not None else short(str(value))

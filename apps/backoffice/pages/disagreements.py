@@ -9,8 +9,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.credits.product_verbs import class_badge
-from apps.backoffice.credits.words import spelled
 from apps.backoffice.display import (
     NOTHING,
     badge,
@@ -23,9 +21,10 @@ from apps.backoffice.display import (
     title_and_slug,
 )
 from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
-from apps.backoffice.pages.credit_choices import product_choices
-from apps.backoffice.pages.subqueries import organization_name
+from apps.backoffice.pages.drift import class_badge
+from apps.backoffice.pages.lookups import organization_name, product_choices
 from apps.backoffice.panels import Fact, Panel, Row
+from apps.backoffice.records.credits import spelled
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.credits.enums import DisagreementClass
 from apps.credits.models import ShadowDisagreement

@@ -22,9 +22,9 @@ from apps.backoffice.display import (
     title_and_slug,
 )
 from apps.backoffice.filters import choice_filter, days_filter, organization_filter
-from apps.backoffice.pages.evidence import changes_of_target
-from apps.backoffice.pages.subqueries import organization_name
+from apps.backoffice.pages.lookups import organization_name
 from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core.jobs import jobs
 from apps.core.models import JobRun

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -18,7 +19,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 from apps.backoffice.actions import Dialog, Outcome, ReasonForm, run_dialog
 from apps.backoffice.display import ago, badge, list_url
 from apps.backoffice.pages.job_runs import run_badge
-from apps.backoffice.pages.naming import organization_named
+from apps.backoffice.pages.lookups import organization_named
 from apps.backoffice.staff import acting_context, may, require_may
 from apps.core import clock
 from apps.core.ids import OrganizationId
@@ -110,10 +111,8 @@ def job_routes(guarded: Callable[..., Any]) -> list[URLPattern]:
 
 def jobs_page(request: HttpRequest) -> HttpResponse:
     """Every job: how often it runs, how it went last, and a button to run it now."""
-    from apps.backoffice.site import staff_site  # noqa: PLC0415 - the site asks this module for its routes
-
     require_may(request, "jobs.read")
-    context = {**staff_site().each_context(request), "title": "Jobs", "cards": job_cards(request)}
+    context = {**admin.site.each_context(request), "title": "Jobs", "cards": job_cards(request)}
     return TemplateResponse(request, "backoffice/jobs.html", context)
 
 

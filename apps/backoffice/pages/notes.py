@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from django.contrib.admin import display
-from django.db.models import Q
 from django.utils.safestring import SafeString
 
 from apps.backoffice.display import moment, record_link, short
-from apps.backoffice.filters import StaffFilter
+from apps.backoffice.filters import WorkspaceFilter
 from apps.backoffice.panels import Fact
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.subscriptions.models import WorkspaceNote
-
-
-class WorkspaceFilter(StaffFilter):
-    """By workspace, given by id or slug."""
-
-    title = "workspace"
-    parameters = ("workspace",)
-    placeholder = "Id or slug"
-
-    def condition(self) -> Q | None:
-        try:
-            return Q(workspace_id=UUID(self.value()))
-        except ValueError:
-            return Q(workspace__slug=self.value().lower())
 
 
 class WorkspaceNoteAdmin(StaffAdmin[WorkspaceNote]):

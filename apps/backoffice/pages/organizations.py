@@ -19,9 +19,9 @@ from apps.backoffice.display import (
     title_and_slug,
 )
 from apps.backoffice.filters import choice_filter, flag_filter
-from apps.backoffice.pages.evidence import changes_of_organization
-from apps.backoffice.pages.subqueries import count_of
+from apps.backoffice.pages.lookups import count_of
 from apps.backoffice.panels import Fact, Panel, panel_of
+from apps.backoffice.records.audit import changes_of_organization
 from apps.backoffice.staff import may
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.workspace.section import ShownSection

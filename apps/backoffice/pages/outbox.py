@@ -14,9 +14,9 @@ from django.utils.safestring import SafeString
 from apps.backoffice.actions import Dialog, Outcome, ReasonForm, staff_action
 from apps.backoffice.display import NOTHING, badge, code, link, moment, number, page_url_of, short, title_and_slug
 from apps.backoffice.filters import choice_filter, organization_filter, text_filter
-from apps.backoffice.pages.evidence import changes_of_target
-from apps.backoffice.pages.subqueries import organization_name
+from apps.backoffice.pages.lookups import organization_name
 from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.staff import acting_context
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core.ids import OutboxItemId

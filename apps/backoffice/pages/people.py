@@ -13,17 +13,37 @@ from django.utils.safestring import SafeString
 from apps.backoffice.actions import Dialog, Outcome, ReasonForm, staff_action
 from apps.backoffice.display import NOTHING, badge, badges, code, list_url, moment, number, record_link, title_and_slug
 from apps.backoffice.filters import choice_filter, flag_filter, organization_filter, person_filter
-from apps.backoffice.pages.evidence import changes_of_target
-from apps.backoffice.pages.links import INVITATION_DIALOG, SEND_LINK, SIGN_IN_LINK_DIALOG, links_panel, mail_link
-from apps.backoffice.pages.subqueries import count_of
+from apps.backoffice.pages.lookups import count_of
 from apps.backoffice.panels import Fact, Panel, panel_of
+from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.sign_in.second_factor import second_factor_remove
 from apps.backoffice.staff import acting_context
 from apps.backoffice.staff_admin import StaffAdmin
+from apps.core import clock
 from apps.core.enums import MembershipRole, Role
 from apps.core.ids import UserId
 from apps.tenants.enums import LinkKind, MembershipOrigin
-from apps.tenants.models import Membership, User
+from apps.tenants.links import LinkState, time_state
+from apps.tenants.models import Membership, SignInLink, User
+from apps.tenants.services import sign_in_link_send
+
+SEND_LINK = "users.send_link"
+SIGN_IN_LINK_DIALOG = Dialog(
+    "Send sign-in link",
+    "Mails a link to the person's address that signs them in. It works once, for 30 minutes.",
+    "Send the link",
+)
+INVITATION_DIALOG = Dialog(
+    "Send invitation",
+    "Mails a link with which the person chooses a password. It works once, for 7 days, and replaces an older one.",
+    "Send the invitation",
+)
+_STATES = {
+    LinkState.OPEN: "Open",
+    LinkState.USED: "Used",
+    LinkState.LATE: "Expired",
+    LinkState.REPLACED: "Replaced",
+}
 
 
 class UserAdmin(StaffAdmin[User]):
@@ -208,3 +228,34 @@ class MembershipAdmin(StaffAdmin[Membership]):
 
     def panels(self, request: HttpRequest, record: Membership) -> list[Panel]:
         return changes_of_target(request, "membership", record.pk)
+
+
+def mail_link(request: HttpRequest, record: User, kind: LinkKind, reason: str) -> str:
+    """Send the link, and say so."""
+    context = acting_context(request, SEND_LINK)
+    link = sign_in_link_send(context, user_id=UserId(record.pk), kind=kind, reason=reason)
+    return f"{link.get_kind_display()} is on its way to {link.email}."
+
+
+def links_panel(record: User) -> Panel:
+    """The links that the person was sent, and what became of each."""
+    now = clock.now()
+
+    def state(link: SignInLink) -> str:
+        return _STATES[
+            time_state(used_at=link.used_at, replaced_at=link.replaced_at, expires_at=link.expires_at, now=now)
+        ]
+
+    return panel_of(
+        "Sign-in links",
+        ("Link", "State", "Sent", "Used"),
+        SignInLink.objects.filter(user=record).order_by("-created_at"),
+        lambda link: (
+            link.get_kind_display(),
+            badge(state(link)),
+            moment(link.created_at),
+            moment(link.used_at) if link.used_at else NOTHING,
+        ),
+        empty="No link was sent in the last 30 days.",
+        icon="link",
+    )

@@ -16,9 +16,9 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, 
 from apps.backoffice.actions import Dialog, Outcome, ReasonForm, run_dialog, staff_action
 from apps.backoffice.display import badge, code, list_url, moment, number, title_and_slug
 from apps.backoffice.filters import choice_filter, flag_filter
-from apps.backoffice.pages.evidence import changes_of_target
-from apps.backoffice.pages.subqueries import count_of
+from apps.backoffice.pages.lookups import count_of
 from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.staff import acting_context, may, require_may
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core.amounts import (

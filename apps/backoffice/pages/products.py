@@ -17,19 +17,11 @@ from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from apps.backoffice.actions import Dialog, Outcome, ReasonForm, show_dialog, staff_action
-from apps.backoffice.credits.drift_page import drift_context
-from apps.backoffice.credits.product_verbs import (
-    MODE_DIALOG,
-    MODE_OPERATION,
-    BillingModeForm,
-    current_mode,
-    drift_fact,
-    drift_panel,
-)
+from apps.backoffice.credits.product_verbs import MODE_DIALOG, MODE_OPERATION, BillingModeForm, current_mode
 from apps.backoffice.display import badge, code, list_url, moment, number, page_url, record_link, title_and_slug
 from apps.backoffice.filters import choice_filter
-from apps.backoffice.pages.evidence import changes_of_target
-from apps.backoffice.pages.naming import organization_named
+from apps.backoffice.pages.drift import drift_context, drift_fact, drift_panel
+from apps.backoffice.pages.lookups import count_of, organization_named
 from apps.backoffice.pages.return_hosts import (
     RETURN_HOSTS_DIALOG,
     ReturnHostsForm,
@@ -37,9 +29,9 @@ from apps.backoffice.pages.return_hosts import (
     return_hosts_fact,
     return_hosts_now,
 )
-from apps.backoffice.pages.subqueries import count_of
 from apps.backoffice.pages.tokens import token_state
 from apps.backoffice.panels import Fact, Panel, panel_of
+from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.staff import acting_context, may, require_may
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core.enums import DEFAULT_PRODUCT_SCOPES, Scope

@@ -16,39 +16,19 @@ from apps.backoffice.display import (
     link,
     list_url,
     moment,
-    page_url,
     record_link,
     short,
     title_and_slug,
 )
 from apps.backoffice.filters import choice_filter, organization_filter
-from apps.backoffice.panels import Fact, Panel, panel_of
+from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.records.invoices import STATUS_TONES, invoices_panel, money
 from apps.backoffice.staff_admin import StaffAdmin
-from apps.core.amounts import format_minor
 from apps.payments.enums import CustomerStatus, InvoiceStatus
 from apps.payments.models import MirroredObject, ProviderCustomer, ProviderInvoice
 from apps.subscriptions.enums import Provider
 
 MirroredT = TypeVar("MirroredT", bound=MirroredObject)
-_TONES: dict[str, Any] = {
-    InvoiceStatus.DRAFT: "neutral",
-    InvoiceStatus.OPEN: "warn",
-    InvoiceStatus.PAID: "good",
-    InvoiceStatus.UNCOLLECTIBLE: "bad",
-    InvoiceStatus.VOID: "neutral",
-    CustomerStatus.ACTIVE: "good",
-    CustomerStatus.DELETED: "bad",
-}
-
-
-def invoice_badge(invoice: ProviderInvoice) -> SafeString:
-    """Where the invoice stands."""
-    return badge(invoice.get_status_display(), _TONES[invoice.status])
-
-
-def money(minor: int, currency: str) -> str:
-    """An amount in minor units as text; without its currency where the provider did not tell it."""
-    return format_minor(minor, currency) if currency else f"{minor:,}"
 
 
 class _MirroredAdmin(StaffAdmin[MirroredT]):
@@ -72,7 +52,7 @@ class _MirroredAdmin(StaffAdmin[MirroredT]):
 
     @display(description="Status")
     def status_badge(self, record: Any) -> SafeString:
-        return badge(record.get_status_display(), _TONES[record.status])
+        return badge(record.get_status_display(), STATUS_TONES[record.status])
 
     @display(description="Latest news")
     def latest_news(self, record: MirroredT) -> SafeString:
@@ -184,29 +164,3 @@ class ProviderCustomerAdmin(_MirroredAdmin[ProviderCustomer]):
             provider=record.provider, customer_external_id=record.external_id
         ).order_by("-issued_at", "pk")
         return [invoices_panel(invoices, list_url(ProviderInvoice, provider=record.provider))]
-
-
-def invoices_panel(invoices: QuerySet[ProviderInvoice], full_list: str) -> Panel:
-    """The latest invoices of an ordered query."""
-    return panel_of(
-        "Invoices",
-        ("Invoice", "Status", "Total", "Issued"),
-        invoices,
-        lambda one: (
-            link(page_url(one), one.number or one.external_id),
-            invoice_badge(one),
-            _total_and_open(one),
-            moment(one.issued_at),
-        ),
-        empty="No invoice yet: the provider has told us of none.",
-        link=full_list,
-        icon="receipt_long",
-    )
-
-
-def _total_and_open(invoice: ProviderInvoice) -> str:
-    """The total, and what is open of it where that is not all or nothing. An amount is not broken off its currency."""
-    total = money(invoice.total_minor, invoice.currency).replace(" ", "\u00a0")
-    if invoice.amount_remaining_minor in {0, invoice.total_minor}:
-        return total
-    return f"{total}, {money(invoice.amount_remaining_minor, invoice.currency)} open"

@@ -12,8 +12,8 @@ from django.utils.safestring import SafeString
 from apps.backoffice.actions import Dialog, Outcome, ReasonForm, staff_action
 from apps.backoffice.display import badge, badges, code, moment, record_link, title_and_slug
 from apps.backoffice.filters import choice_filter, flag_filter, text_filter
-from apps.backoffice.pages.evidence import changes_of_target
 from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.staff import acting_context
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core import clock

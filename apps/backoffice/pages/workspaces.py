@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -15,8 +17,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from apps.backoffice.display import NOTHING, badge, moment, page_url, record_link, title_and_slug
-from apps.backoffice.filters import choice_filter, flag_filter, organization_filter
-from apps.backoffice.pages.workspace_filters import LifecycleFilter, moment_filter
+from apps.backoffice.filters import StaffFilter, choice_filter, flag_filter, organization_filter
 from apps.backoffice.panels import Fact
 from apps.backoffice.staff import require_may
 from apps.backoffice.staff_admin import StaffAdmin, StaffChangeList
@@ -26,14 +27,50 @@ from apps.backoffice.workspace.page import page_context
 from apps.backoffice.workspace.why_page import why_page
 from apps.backoffice.workspace.words import lifecycle_badge
 from apps.core import clock
+from apps.core.enums import LifecycleState
 from apps.core.ids import WorkspaceId
 from apps.subscriptions.enums import ManagedBy, PendingChangeStatus
 from apps.subscriptions.models import PendingChange
-from apps.subscriptions.selectors.filters import has_due_change, in_grace_period, needs_review
+from apps.subscriptions.selectors.filters import has_due_change, in_grace_period, needs_review, with_lifecycle
 from apps.subscriptions.selectors.lifecycle import workspace_lifecycles
+from apps.subscriptions.wording import STATE_WORDS
 from apps.tenants.models import Workspace
 
 WHY_OPERATION = "decisions.read"
+
+
+class LifecycleFilter(StaffFilter):
+    """By lifecycle state, decided in the database by the resolver's own tables."""
+
+    title = "lifecycle"
+    parameters = ("lifecycle",)
+    input_type = "select"
+
+    def options(self) -> Sequence[tuple[str, str]]:
+        return [(state.value, words.label) for state, words in STATE_WORDS.items()]
+
+    def condition(self) -> Q | None:
+        return Q(lifecycle=self.value()) if self.value() in LifecycleState.values else None
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return super().queryset(request, with_lifecycle(queryset) if self.value() else queryset)
+
+
+def moment_filter(name: str, heading: str, condition_at: Callable[[datetime], Q]) -> type[StaffFilter]:
+    """A filter for what has come due by the moment of the request."""
+
+    class MomentFilter(StaffFilter):
+        title = heading
+        parameters = (name,)
+        input_type = "select"
+
+        def options(self) -> Sequence[tuple[str, str]]:
+            return (("yes", "Yes"),)
+
+        def condition(self) -> Q | None:
+            return condition_at(clock.now()) if self.value() == "yes" else None
+
+    return MomentFilter
 
 
 class WorkspaceChangeList(StaffChangeList):

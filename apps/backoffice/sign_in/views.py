@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
@@ -45,6 +45,17 @@ from apps.tenants.models import User
 from apps.tenants.selectors.access import platform_role
 
 FEW_CODES = 3
+
+
+def sign_in_routes() -> list[URLPattern]:
+    """The routes, to stand before the guarded ones."""
+    return [
+        path("login/", sign_in, name="login"),
+        path("login/code/", second_factor, name="second_factor"),
+        path("login/recovery/", recover, name="recover"),
+        path("login/enrol/", enrol, name="enrol"),
+        path("logout/", sign_out, name="logout"),
+    ]
 
 
 @sensitive_post_parameters("password")

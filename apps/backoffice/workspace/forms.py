@@ -3,56 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django import forms
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from apps.backoffice.actions import ReasonForm
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.core.amounts import format_minor
-from apps.core.form_fields import MomentField
 from apps.subscriptions.contracts import Period
 from apps.subscriptions.ids import PlanId
 from apps.subscriptions.models import Plan
-
-_IN_UTC = "In UTC."
-
-
-class MomentInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]  # Unfold carries no types
-    """A day and a time, by the browser's own picker."""
-
-    def __init__(self) -> None:
-        super().__init__(attrs={"type": "datetime-local"})
-
-    def format_value(self, value: Any) -> str:
-        """What the browser's picker understands: to the minute, in UTC, without a zone."""
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M") if isinstance(value, datetime) else str(value or "")
-
-
-def moment_field(label: str, *, required: bool = True, hint: str = "") -> MomentField:
-    """A moment, typed in UTC."""
-    return MomentField(label=label, required=required, help_text=f"{_IN_UTC} {hint}".strip(), widget=MomentInput())
-
-
-def choice_field(label: str, choices: Any = (), *, required: bool = True, hint: str = "") -> forms.ChoiceField:
-    """One of the choices."""
-    return forms.ChoiceField(
-        label=label, choices=choices, required=required, help_text=hint, widget=UnfoldAdminSelectWidget()
-    )
-
-
-def text_field(label: str, *, required: bool = True, hint: str = "", placeholder: str = "") -> forms.CharField:
-    """A short text."""
-    return forms.CharField(
-        label=label,
-        max_length=255,
-        required=required,
-        help_text=hint,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": placeholder}),
-    )
 
 
 class VerbForm(ReasonForm):

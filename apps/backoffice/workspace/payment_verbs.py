@@ -8,7 +8,8 @@ from datetime import timedelta
 from django import forms
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
-from apps.backoffice.workspace.forms import VerbForm, choice_field, moment_field, text_field
+from apps.backoffice.form_fields import choice_field, moment_field, text_field
+from apps.backoffice.workspace.forms import VerbForm
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.backoffice.workspace.verbs import Refusal, Run, Verb
 from apps.core.context import ExecutionContext

@@ -6,15 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from apps.backoffice.workspace.forms import (
-    PlanMixin,
-    VerbForm,
-    choice_field,
-    moment_field,
-    period_of,
-    require_whole_period,
-    text_field,
-)
+from apps.backoffice.form_fields import choice_field, moment_field, text_field
+from apps.backoffice.workspace.forms import PlanMixin, VerbForm, period_of, require_whole_period
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.backoffice.workspace.verbs import Refusal, Run, Verb
 from apps.core.context import ExecutionContext

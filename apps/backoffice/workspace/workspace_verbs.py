@@ -7,7 +7,8 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from apps.backoffice.workspace.forms import PlanMixin, VerbForm, choice_field, moment_field
+from apps.backoffice.form_fields import choice_field, moment_field
+from apps.backoffice.workspace.forms import PlanMixin, VerbForm
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.backoffice.workspace.subscription_verbs import state_in_words
 from apps.backoffice.workspace.verbs import Verb, always

@@ -10,8 +10,8 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from apps.backoffice.display import NOTHING, link, list_url, moment, page_url, title_and_slug
-from apps.backoffice.pages.connectors import connector_badge, credential_words, run_row
 from apps.backoffice.panels import panel_of
+from apps.backoffice.records.connectors import connector_badge, credential_words, run_row
 from apps.backoffice.staff import may
 from apps.backoffice.workspace.section import Section
 from apps.backoffice.workspace.subject import WorkspaceSubject

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.backoffice.credits.panels import account_facts, entries_panel
 from apps.backoffice.credits.verbs import BACK
 from apps.backoffice.display import list_url, page_url_of
+from apps.backoffice.records.credits import account_facts, entries_panel
 from apps.backoffice.staff import context_of, may
 from apps.backoffice.workspace.section import Callout, OfferedVerb, Section
 from apps.backoffice.workspace.subject import WorkspaceSubject

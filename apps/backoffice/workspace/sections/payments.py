@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from apps.backoffice.display import Tone, badge, code, list_url, moment, record_link
-from apps.backoffice.pages.provider_objects import invoices_panel
 from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.records.invoices import invoices_panel
 from apps.backoffice.staff import may
 from apps.backoffice.workspace.section import Callout, Section
 from apps.backoffice.workspace.subject import WorkspaceSubject

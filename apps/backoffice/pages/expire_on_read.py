@@ -11,7 +11,7 @@ from apps.backoffice.staff_admin import RecordT, StaffAdmin
 from apps.credits.services import account_settle, accounts_burn
 
 
-class SettledAdmin(StaffAdmin[RecordT]):
+class ExpireOnReadAdmin(StaffAdmin[RecordT]):
     """The page of an account, or of something that has an `account_id`."""
 
     def record_or_404(self, request: HttpRequest, object_id: object) -> RecordT:
@@ -20,8 +20,8 @@ class SettledAdmin(StaffAdmin[RecordT]):
         return super().record_or_404(request, object_id)
 
 
-class SettledListAdmin(SettledAdmin[RecordT]):
-    """As `SettledAdmin`; the rows of the list show what their accounts' charges have left of them, too."""
+class ExpireOnReadListAdmin(ExpireOnReadAdmin[RecordT]):
+    """As `ExpireOnReadAdmin`; the rows of the list show what their accounts' charges have left of them, too."""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         response = super().changelist_view(request, extra_context)

@@ -1,30 +1,124 @@
-"""Short tables of an account's grants, entries, holds and debts, used on every page that speaks of it."""
+"""Credits as every page shows them: amounts in words, badges, links, facts of an account and its short tables."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
+from django.db.models import F, QuerySet
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.backoffice.credits.effects import burn_order
-from apps.backoffice.credits.words import (
-    amount_cell,
-    entry_link,
-    grant_link,
-    hold_badge,
-    kind_badge,
-    sentence_of,
-    spelled,
-)
-from apps.backoffice.display import link, list_url, moment, page_url
+from apps.backoffice.display import NOTHING, Tone, badge, link, list_url, moment, page_url, page_url_of, title_and_slug
 from apps.backoffice.panels import Fact, Panel, panel_of
 from apps.core import clock
-from apps.credits.enums import HoldStatus
+from apps.core.amounts import MICRO, PLACES, format_micro
+from apps.credits.enums import EntryKind, HoldStatus
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, Hold, UncoveredCharge
 from apps.credits.selectors.ledger import entries_of, next_expiries
 
 _FULL, _MANY = 100, 3
+KIND_TONES: Mapping[str, Tone] = {
+    EntryKind.GRANT: "good",
+    EntryKind.REVERSAL: "info",
+    EntryKind.EXPIRY: "warn",
+    EntryKind.ADJUSTMENT: "warn",
+}
+HOLD_TONES: Mapping[str, Tone] = {HoldStatus.OPEN: "info", HoldStatus.CAPTURED: "good", HoldStatus.EXPIRED: "warn"}
+
+
+def spelled(value: int) -> str:
+    """Micro-credits or micro-units with separated thousands: "12,500.5"."""
+    whole, rest = divmod(abs(value), MICRO)
+    places = f".{rest:0{PLACES}d}".rstrip("0") if rest else ""
+    return f"{'-' if value < 0 else ''}{whole:,}{places}"
+
+
+def signed(value: int) -> str:
+    """With its sign, for changes."""
+    return f"+{spelled(value)}" if value > 0 else spelled(value)
+
+
+def typed_amount(value: int) -> str:
+    """As a person types it."""
+    return format_micro(value)
+
+
+def kind_badge(entry: CreditEntry) -> SafeString:
+    """What kind of line it is."""
+    return badge(entry.get_kind_display(), KIND_TONES.get(entry.kind, "neutral"))
+
+
+def hold_badge(status: str) -> SafeString:
+    """How a hold stands."""
+    return badge(HoldStatus(status).label, HOLD_TONES.get(status, "neutral"))
+
+
+def entry_link(entry: CreditEntry, text: str = "") -> SafeString:
+    """A link to the entry."""
+    return link(page_url_of(CreditEntry, entry.pk), text or f"No. {entry.sequence:,}")
+
+
+def grant_link(grant: CreditGrant) -> SafeString:
+    """A link to the grant, by its kind and amount."""
+    text = f"{grant.get_grant_type_display()}, {spelled(grant.amount)}"
+    return link(page_url_of(CreditGrant, grant.pk), text)
+
+
+def account_link(account_id: object, name: str | None) -> SafeString:
+    """A link to an account, by the name of its organization."""
+    return link(page_url_of(CreditAccount, account_id), name or account_id)
+
+
+def sentence_of(entry: CreditEntry) -> SafeString:
+    """What happened, in two short lines."""
+    return title_and_slug(_headline(entry), _detail(entry))
+
+
+def _headline(entry: CreditEntry) -> str:
+    words = {
+        EntryKind.GRANT: "Credits granted",
+        EntryKind.EXPIRY: "The rest of a grant expired",
+        EntryKind.ADJUSTMENT: "Taken by an adjustment",
+        EntryKind.REVERSAL: "A charge given back",
+    }
+    if EntryKind(entry.kind) in words:
+        return words[EntryKind(entry.kind)]
+    return f"{entry.operation}, {spelled(entry.quantity)}"
+
+
+def _detail(entry: CreditEntry) -> str:
+    if entry.kind not in {EntryKind.CONSUMPTION, EntryKind.CAPTURE}:
+        return entry.reason
+    parts = [entry.outcome] if entry.outcome else []
+    if entry.free_quantity:
+        parts.append(f"{spelled(entry.free_quantity)} of it free")
+    if entry.amount == 0:
+        parts.append(why_free(entry))
+    if entry.is_late:
+        parts.append("reported late")
+    return ", ".join(part for part in parts if part)
+
+
+def why_free(entry: CreditEntry) -> str:
+    """Why a use was not charged."""
+    if entry.category and entry.category != "regular":
+        return f"counts as {entry.category}"
+    if not entry.is_billable:
+        return "not billable"
+    return "" if entry.free_quantity else "costs nothing"
+
+
+def amount_cell(value: int) -> SafeString:
+    """A signed amount; what was taken and what was given differ by the sign, not by a colour alone."""
+    return format_html(
+        '<span class="ch-amount ch-amount-{}">{}</span>', "plus" if value > 0 else "minus", signed(value)
+    )
+
+
+def or_nothing(text: str) -> SafeString | str:
+    """The text, or a dash."""
+    return text or NOTHING
 
 
 def account_facts(account: CreditAccount) -> list[Fact]:
@@ -48,6 +142,12 @@ def next_expiry_words(account_id: UUID) -> SafeString | str:
         return "Nothing expires"
     lines = [format_html("{} on {}", spelled(grant.remaining), f"{grant.expires_at:%-d %b %Y}") for grant in grants]
     return format_html("{}", "; ".join(lines))
+
+
+def burn_order(account_id: UUID) -> QuerySet[CreditGrant]:
+    """The live grants as they are burned: priority, soonest expiry, oldest."""
+    live = CreditGrant.objects.filter(account_id=account_id, is_spent=False)
+    return live.order_by("priority", F("expires_at").asc(nulls_last=True), "created_at", "pk")
 
 
 def grants_panel(account_id: UUID) -> Panel:

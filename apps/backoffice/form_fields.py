@@ -1,0 +1,75 @@
+"""Fields of the dialogs: amounts of credits, days and moments in UTC, choices and short texts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from apps.core.amounts import MalformedNumberError, NumberOutOfRangeError, parse_amount
+from apps.core.form_fields import DayField, MomentField
+
+_IN_UTC = "In UTC."
+
+
+class MomentInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]  # Unfold carries no types
+    """A day and a time, by the browser's own picker."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"type": "datetime-local"})
+
+    def format_value(self, value: Any) -> str:
+        """What the browser's picker understands: to the minute, in UTC, without a zone."""
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M") if isinstance(value, datetime) else str(value or "")
+
+
+def moment_field(label: str, *, required: bool = True, hint: str = "") -> MomentField:
+    """A moment, typed in UTC."""
+    return MomentField(label=label, required=required, help_text=f"{_IN_UTC} {hint}".strip(), widget=MomentInput())
+
+
+def choice_field(label: str, choices: Any = (), *, required: bool = True, hint: str = "") -> forms.ChoiceField:
+    """One of the choices."""
+    return forms.ChoiceField(
+        label=label, choices=choices, required=required, help_text=hint, widget=UnfoldAdminSelectWidget()
+    )
+
+
+def text_field(label: str, *, required: bool = True, hint: str = "", placeholder: str = "") -> forms.CharField:
+    """A short text."""
+    return forms.CharField(
+        label=label,
+        max_length=255,
+        required=required,
+        help_text=hint,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": placeholder}),
+    )
+
+
+class AmountField(forms.CharField):
+    """Credits as a decimal number, such as 12.5; cleaned to micro-credits."""
+
+    def __init__(self, *, allow_zero: bool = False, placeholder: str = "100", **kwargs: Any) -> None:
+        self.allow_zero = allow_zero
+        attrs = {"inputmode": "decimal", "placeholder": placeholder, "autocomplete": "off"}
+        super().__init__(max_length=40, widget=UnfoldAdminTextInputWidget(attrs=attrs), **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        text = str(super().clean(value)).strip()
+        if not text:
+            return None
+        try:
+            amount = parse_amount(text)
+        except (MalformedNumberError, NumberOutOfRangeError) as error:
+            raise forms.ValidationError(str(error)) from error
+        if amount == 0 and not self.allow_zero:
+            raise forms.ValidationError("The amount must be more than 0.")
+        return amount
+
+
+def day_field(label: str, hint: str) -> DayField:
+    """A day in UTC, by the browser's own picker."""
+    widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
+    return DayField(label=label, required=False, help_text=hint, widget=widget)

@@ -1,0 +1,53 @@
+"""Connectors and their syncs as every page shows them."""
+
+from __future__ import annotations
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from apps.backoffice.display import NOTHING, Tone, badge, moment
+from apps.backoffice.panels import Row
+from apps.connectors.enums import ConnectorStatus, SyncStatus
+from apps.connectors.messages import counts_words
+from apps.connectors.models import Connector, SyncRun
+
+_TONES: dict[str, Tone] = {
+    ConnectorStatus.PENDING: "info",
+    ConnectorStatus.ENABLED: "good",
+    ConnectorStatus.DISABLED: "neutral",
+    ConnectorStatus.AUTO_DISABLED: "bad",
+    ConnectorStatus.NEEDS_REAUTHORIZATION: "warn",
+}
+
+_RUN_TONES: dict[str, Tone] = {
+    SyncStatus.QUEUED: "info",
+    SyncStatus.RUNNING: "info",
+    SyncStatus.SUCCEEDED: "good",
+    SyncStatus.FAILED: "bad",
+    SyncStatus.CANCELLED: "neutral",
+}
+
+
+def connector_badge(connector: Connector) -> SafeString:
+    """Whether it runs, and for an auto-disabled one why not."""
+    shown = badge(connector.get_status_display(), _TONES[connector.status])
+    if not connector.auto_disable_reason:
+        return shown
+    return format_html("{} {}", shown, badge(connector.get_auto_disable_reason_display(), "neutral"))
+
+
+def credential_words(connector: Connector) -> SafeString:
+    """Which kind of credential it has, and at most the last four characters of a key."""
+    credential = getattr(connector, "credential", None)
+    if credential is None:
+        return NOTHING
+    ending = f", ends in {credential.last_four}" if credential.last_four else ""
+    return format_html("{}{}", credential.get_kind_display(), ending)
+
+
+def run_row(run: SyncRun) -> Row:
+    """One sync: which month, how it went, what it brought or why it did not, for whom."""
+    shown = badge(run.get_status_display(), _RUN_TONES[run.status])
+    month = format_html('<span class="ch-time">{}</span>', run.month)
+    brought = counts_words(run) if run.pages else NOTHING
+    return month, shown, run.error or brought, run.actor_label, moment(run.created_at)

@@ -1,0 +1,60 @@
+"""Invoices of payment providers as every page shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.safestring import SafeString
+
+from apps.backoffice.display import badge, link, moment, page_url
+from apps.backoffice.panels import Panel, panel_of
+from apps.core.amounts import format_minor
+from apps.payments.enums import CustomerStatus, InvoiceStatus
+from apps.payments.models import ProviderInvoice
+
+STATUS_TONES: dict[str, Any] = {
+    InvoiceStatus.DRAFT: "neutral",
+    InvoiceStatus.OPEN: "warn",
+    InvoiceStatus.PAID: "good",
+    InvoiceStatus.UNCOLLECTIBLE: "bad",
+    InvoiceStatus.VOID: "neutral",
+    CustomerStatus.ACTIVE: "good",
+    CustomerStatus.DELETED: "bad",
+}
+
+
+def invoice_badge(invoice: ProviderInvoice) -> SafeString:
+    """Where the invoice stands."""
+    return badge(invoice.get_status_display(), STATUS_TONES[invoice.status])
+
+
+def money(minor: int, currency: str) -> str:
+    """An amount in minor units as text; without its currency where the provider did not tell it."""
+    return format_minor(minor, currency) if currency else f"{minor:,}"
+
+
+def invoices_panel(invoices: QuerySet[ProviderInvoice], full_list: str) -> Panel:
+    """The latest invoices of an ordered query."""
+    return panel_of(
+        "Invoices",
+        ("Invoice", "Status", "Total", "Issued"),
+        invoices,
+        lambda one: (
+            link(page_url(one), one.number or one.external_id),
+            invoice_badge(one),
+            _total_and_open(one),
+            moment(one.issued_at),
+        ),
+        empty="No invoice yet: the provider has told us of none.",
+        link=full_list,
+        icon="receipt_long",
+    )
+
+
+def _total_and_open(invoice: ProviderInvoice) -> str:
+    """The total, and what is open of it where that is not all or nothing. An amount is not broken off its currency."""
+    total = money(invoice.total_minor, invoice.currency).replace(" ", "\u00a0")
+    if invoice.amount_remaining_minor in {0, invoice.total_minor}:
+        return total
+    return f"{total}, {money(invoice.amount_remaining_minor, invoice.currency)} open"
