@@ -5,6 +5,7 @@ Every id is a UUID in the database and its lower-case text form on the wire (spe
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NewType
 from uuid import UUID
 
@@ -20,3 +21,13 @@ JobRunId = NewType("JobRunId", UUID)
 
 # Free text: taken over from the caller's X-Request-ID when it is well-formed, else made by us.
 RequestId = NewType("RequestId", str)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditTarget:
+    """The record that an audit entry is about, with its tenant. Models have one as `audit_target`."""
+
+    kind: str
+    id: UUID | str
+    organization_id: UUID | None = None
+    workspace_id: UUID | None = None

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from apps.core.audit import audit_append, audit_event
 from apps.core.audit.chain import EntryContent, entry_hash
-from apps.core.ids import OrganizationId
+from apps.core.ids import AuditTarget, OrganizationId
 from apps.core.models import AuditEntry
 from tests.contexts import console_context
 
@@ -24,13 +24,11 @@ def grow(organization_id: OrganizationId | None, entries: int = LENGTH) -> None:
         for number in range(entries):
             audit_append(
                 console_context(),
-                event=THING_WRITTEN,
-                target_type="thing",
-                target_id=f"t-{number}",
+                THING_WRITTEN,
+                AuditTarget("thing", f"t-{number}", organization_id),
                 before={"n": number - 1},
                 after={"n": number, "name": "Zoë"},
                 reason="Growing",
-                organization_id=organization_id,
             )
 
 

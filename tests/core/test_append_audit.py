@@ -14,7 +14,7 @@ from apps.core.audit.chain import GENESIS_HASH
 from apps.core.audit.secrecy import REDACTED, SecretInAuditError
 from apps.core.audit_events import AuditEvent
 from apps.core.canonical import NotCanonicalError
-from apps.core.ids import OrganizationId, WorkspaceId
+from apps.core.ids import AuditTarget, OrganizationId, WorkspaceId
 from apps.core.models import AuditChain, AuditEntry
 from tests.contexts import console_context, staff_context
 from tests.core.threads import at_once
@@ -23,9 +23,8 @@ THING_CHANGED = audit_event("test_thing.changed", "Thing changed")
 
 
 def append(organization_id: OrganizationId | None = None, **values: Any) -> AuditEntry:
-    facts: dict[str, Any] = {"target_type": "thing", "target_id": "t-1", "before": {}, "after": {}, **values}
     with transaction.atomic():
-        return audit_append(console_context(), event=THING_CHANGED, organization_id=organization_id, **facts)
+        return audit_append(console_context(), THING_CHANGED, AuditTarget("thing", "t-1", organization_id), **values)
 
 
 def new_organization() -> OrganizationId:
@@ -40,14 +39,11 @@ def test_an_entry_keeps_who_what_and_why() -> None:
     with transaction.atomic():
         entry = audit_append(
             context,
-            event=THING_CHANGED,
-            target_type="thing",
-            target_id=workspace_id,
+            THING_CHANGED,
+            AuditTarget("thing", workspace_id, organization_id, workspace_id),
             before={"ends_at": None, "amount": 5},
             after={"ends_at": moment, "amount": 6},
             reason="Agreed by phone",
-            organization_id=organization_id,
-            workspace_id=workspace_id,
         )
     entry.refresh_from_db()
     assert (entry.event, event_label(entry.event)) == ("test_thing.changed", "Thing changed")
@@ -80,16 +76,14 @@ def test_entries_of_a_chain_follow_each_other_and_chains_do_not_mix() -> None:
 def test_the_tenant_of_the_context_counts_when_none_is_named() -> None:
     organization_id = new_organization()
     with transaction.atomic():
-        entry = audit_append(
-            console_context(organization_id), event=THING_CHANGED, target_type="t", target_id="1", before={}, after={}
-        )
+        entry = audit_append(console_context(organization_id), THING_CHANGED, AuditTarget("t", "1"))
     assert entry.organization_id == organization_id
 
 
 @pytest.mark.django_db(transaction=True)
 def test_outside_a_transaction_it_refuses() -> None:
     with pytest.raises(RuntimeError, match="outside a transaction"):
-        audit_append(console_context(), event=THING_CHANGED, target_type="t", target_id="1", before={}, after={})
+        audit_append(console_context(), THING_CHANGED, AuditTarget("t", "1"))
     assert not AuditEntry.objects.exists()
     assert not AuditChain.objects.exists()
 

@@ -56,12 +56,10 @@ def organization_closing(context: ExecutionContext, place: WorkspacePlace, *, is
         organization.save(update_fields=["closed_at"])
         audit_append(
             context,
-            event=ORGANIZATION_CHANGED,
-            target_type="organization",
-            target_id=organization.pk,
+            ORGANIZATION_CHANGED,
+            organization.audit_target,
             before={"closed_at": before},
             after={"closed_at": organization.closed_at},
-            organization_id=place.organization_id,
         )
 
 

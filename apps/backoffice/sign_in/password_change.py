@@ -47,14 +47,7 @@ def change_password(request: HttpRequest, page_context: dict[str, Any]) -> HttpR
     if is_valid:
         with transaction.atomic():
             user = form.save()
-            audit_append(
-                context_of(request),
-                event=PASSWORD_CHANGED,
-                target_type="user",
-                target_id=user.pk,
-                before={},
-                after={},
-            )
+            audit_append(context_of(request), PASSWORD_CHANGED, user.audit_target)
         update_session_auth_hash(request, user)
         messages.success(request, "Your password is changed. Your other sessions have ended.")
         return HttpResponseRedirect(reverse("admin:index"))

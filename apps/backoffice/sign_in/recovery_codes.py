@@ -17,7 +17,7 @@ from apps.backoffice.events import RECOVERY_CODE_USED, RECOVERY_CODES_MADE
 from apps.core import clock
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
-from apps.core.ids import UserId
+from apps.core.ids import AuditTarget, UserId
 from apps.tenants.models import RecoveryCode
 from apps.tenants.selectors.users import user_for_update
 
@@ -49,14 +49,7 @@ def recovery_codes_make(context: ExecutionContext, *, user_id: UserId) -> list[s
             RecoveryCode(user_id=user_id, selector=code[:_SELECTOR_LENGTH], secret_hash=secret_hash)
             for code, secret_hash in zip(codes, hashes, strict=True)
         )
-        audit_append(
-            context,
-            event=RECOVERY_CODES_MADE,
-            target_type="user",
-            target_id=user_id,
-            before={},
-            after={"code_count": len(codes)},
-        )
+        audit_append(context, RECOVERY_CODES_MADE, AuditTarget("user", user_id), after={"code_count": len(codes)})
     return ["-".join(code[start : start + 4] for start in range(0, _LENGTH, 4)) for code in codes]
 
 
@@ -85,9 +78,8 @@ def audit_use(context: ExecutionContext, *, user_id: UserId) -> int:
     left = codes_left(user_id)
     audit_append(
         context,
-        event=RECOVERY_CODE_USED,
-        target_type="user",
-        target_id=user_id,
+        RECOVERY_CODE_USED,
+        AuditTarget("user", user_id),
         before={"codes_left": left + 1},
         after={"codes_left": left},
     )

@@ -23,7 +23,7 @@ from apps.core import clock
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError
-from apps.core.ids import UserId
+from apps.core.ids import AuditTarget, UserId
 from apps.tenants.brute_force import begin_guess, end_well
 from apps.tenants.guess_limits import Door
 from apps.tenants.models import RecoveryCode, User
@@ -142,9 +142,8 @@ def second_factor_remove(context: ExecutionContext, *, user_id: UserId, reason: 
     RecoveryCode.objects.filter(user=user_id).delete()
     audit_append(
         context,
-        event=SECOND_FACTOR_REMOVED,
-        target_type="user",
-        target_id=user_id,
+        SECOND_FACTOR_REMOVED,
+        AuditTarget("user", user_id),
         before={"device_count": removed},
         after={"device_count": 0},
         reason=reason,
@@ -152,14 +151,7 @@ def second_factor_remove(context: ExecutionContext, *, user_id: UserId, reason: 
 
 
 def _audit_enrolment(request: HttpRequest, user: User) -> None:
-    audit_append(
-        context_of(request),
-        event=SECOND_FACTOR_ENROLLED,
-        target_type="user",
-        target_id=user.pk,
-        before={},
-        after={"device_name": DEVICE_NAME},
-    )
+    audit_append(context_of(request), SECOND_FACTOR_ENROLLED, user.audit_target, after={"device_name": DEVICE_NAME})
 
 
 def _open_session(request: HttpRequest, device: TOTPDevice) -> None:

@@ -15,6 +15,7 @@ from apps.connectors.rules.causes import every_cause
 from apps.connectors.rules.transitions import status_pairs
 from apps.core.constraints import one_of
 from apps.core.free_text import FreeCharField
+from apps.core.ids import AuditTarget
 from apps.core.row_versions import kept_row_versions
 from apps.subscriptions.models.version_counter import counts_versions
 from apps.tenants.models import Workspace
@@ -82,3 +83,7 @@ class Connector(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def audit_target(self) -> AuditTarget:
+        return AuditTarget("connector", self.pk, self.workspace.organization_id, self.workspace_id)

@@ -22,7 +22,7 @@ from apps.connectors.services.timeline import note_many
 from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.gate import require
-from apps.core.ids import OrganizationId, WorkspaceId
+from apps.core.ids import AuditTarget, OrganizationId, WorkspaceId
 from apps.core.row_versions import row_versions_attribute
 
 OPERATION = "connectors.auto_disable"
@@ -170,12 +170,14 @@ def _audit(
     before, after = statuses if off else statuses[::-1]
     audit_append(
         context,
-        event=event,
-        target_type="connector" if target_id else "connectors",
-        target_id=target_id or str(workspace_id or organization_id),
+        event,
+        AuditTarget(
+            "connector" if target_id else "connectors",
+            target_id or str(workspace_id or organization_id),
+            organization_id,
+            workspace_id,
+        ),
         before={"status": before, "connectors": switched},
         after={"status": after, "connectors": switched},
         reason=reason.label,
-        organization_id=organization_id,
-        workspace_id=workspace_id,
     )

@@ -22,7 +22,7 @@ from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, Reason
 from apps.core.gate import require
-from apps.core.ids import OrganizationId, WorkspaceId
+from apps.core.ids import WorkspaceId
 from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions.services import lifecycle_require
 from apps.subscriptions.services.guards import require_reason
@@ -104,17 +104,7 @@ def connector_settle(
     connector.version += 1
     row_versions_attribute(context, reason=reason)
     connector.save(update_fields=["status", "auto_disable_causes", "auto_disable_reason"])
-    audit_append(
-        context,
-        event=event,
-        target_type="connector",
-        target_id=connector.pk,
-        before=before,
-        after=_values(connector),
-        reason=reason,
-        organization_id=OrganizationId(connector.workspace.organization_id),
-        workspace_id=WorkspaceId(connector.workspace_id),
-    )
+    audit_append(context, event, connector.audit_target, before=before, after=_values(connector), reason=reason)
 
 
 def _values(connector: Connector) -> dict[str, object]:

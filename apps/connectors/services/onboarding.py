@@ -36,7 +36,7 @@ from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, CountinghouseError, FieldError, UnavailableError, UnprocessableError
 from apps.core.free_text import refuse_key_like
 from apps.core.gate import require
-from apps.core.ids import OrganizationId, WorkspaceId
+from apps.core.ids import WorkspaceId
 from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions.selectors.lifecycle import unknown_workspace
 from apps.subscriptions.services import lifecycle_require
@@ -149,10 +149,8 @@ def _record(
     _tell_of_creation(context, connector, secret)
     audit_append(
         context,
-        event=events.CONNECTOR_CREATED,
-        target_type="connector",
-        target_id=connector.pk,
-        before={},
+        events.CONNECTOR_CREATED,
+        connector.audit_target,
         after={
             "provider": connector.provider,
             "name": connector.name,
@@ -160,8 +158,6 @@ def _record(
             "status": str(connector.status),
             "last_four": secret.last_four if secret else None,
         },
-        organization_id=OrganizationId(workspace.organization_id),
-        workspace_id=workspace_id,
     )
     return connector
 
@@ -201,13 +197,10 @@ def _replace(context: ExecutionContext, connector_id: ConnectorId, secret: Secre
         connector_settle(context, connector, after, event=events.CONNECTOR_ENABLED, reason="the key was replaced")
     audit_append(
         context,
-        event=events.CREDENTIAL_STORED if is_first else events.CREDENTIAL_REPLACED,
-        target_type="connector",
-        target_id=connector.pk,
+        events.CREDENTIAL_STORED if is_first else events.CREDENTIAL_REPLACED,
+        connector.audit_target,
         before={"last_four": before},
         after={"last_four": secret.last_four},
-        organization_id=OrganizationId(connector.workspace.organization_id),
-        workspace_id=WorkspaceId(connector.workspace_id),
     )
     return connector
 

@@ -23,6 +23,7 @@ from apps.core.context import ExecutionContext
 from apps.core.crypto import SealError, newest_key_id
 from apps.core.failpoints import failpoint
 from apps.core.gate import require
+from apps.core.ids import AuditTarget
 
 OPERATION = "credentials.rotate"
 BATCH = 200
@@ -105,9 +106,7 @@ def _audit(context: ExecutionContext, key_id: str, tally: _Tally, unreadable: se
         return
     audit_append(
         context,
-        event=events.CREDENTIALS_ROTATED,
-        target_type="credentials",
-        target_id="all",
-        before={},
+        events.CREDENTIALS_ROTATED,
+        AuditTarget("credentials", "all"),
         after={"key_id": key_id, "resealed": tally.resealed, "unreadable_connectors": sorted(map(str, unreadable))},
     )

@@ -40,7 +40,7 @@ from apps.core.enums import AuthorizationSource
 from apps.core.errors import ConflictError, FieldError, UnprocessableError
 from apps.core.gate import require
 from apps.core.hints import hint_after_commit
-from apps.core.ids import OrganizationId, WorkspaceId
+from apps.core.ids import AuditTarget
 from apps.core.moments import FIRST_YEAR, zone_of
 
 RUN_TASK = "connectors.run_syncs"
@@ -176,14 +176,10 @@ def _tell(
     )
     audit_append(
         context,
-        event=events.SYNC_REQUESTED,
-        target_type="connector",
-        target_id=connector.pk,
-        before={},
+        events.SYNC_REQUESTED,
+        connector.audit_target,
         after={"months": [run.month for run in runs], "by_name": is_by_name},
         reason=reason,
-        organization_id=OrganizationId(connector.workspace.organization_id),
-        workspace_id=WorkspaceId(connector.workspace_id),
     )
 
 
@@ -212,13 +208,10 @@ def sync_run_cancel(context: ExecutionContext, *, run_id: SyncRunId) -> SyncRun:
         )
         audit_append(
             context,
-            event=events.SYNC_CANCELLED,
-            target_type="sync_run",
-            target_id=run.pk,
+            events.SYNC_CANCELLED,
+            AuditTarget("sync_run", run.pk, connector.workspace.organization_id, connector.workspace_id),
             before={"status": before},
             after={"status": SyncStatus.CANCELLED.value},
-            organization_id=OrganizationId(connector.workspace.organization_id),
-            workspace_id=WorkspaceId(connector.workspace_id),
         )
     return run
 

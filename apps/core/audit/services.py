@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
@@ -15,40 +14,23 @@ from apps.core.audit.secrecy import redact_text, without_secrets
 from apps.core.audit_events import AuditEvent
 from apps.core.canonical import Plain, plain
 from apps.core.context import ExecutionContext
-from apps.core.ids import OrganizationId, WorkspaceId
+from apps.core.ids import AuditTarget
 from apps.core.models import AuditChain, AuditEntry
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """What is recorded, ready to be hashed."""
-
-    event: str
-    target_type: str
-    target_id: str
-    before: Plain
-    after: Plain
-    reason: str
-    organization_id: UUID | None
-    workspace_id: UUID | None
-
-
-def audit_append(  # noqa: PLR0913 - each is a fact of the entry, and all are named
+def audit_append(
     context: ExecutionContext,
-    *,
     event: AuditEvent,
-    target_type: str,
-    target_id: UUID | str,
-    before: Mapping[str, object],
-    after: Mapping[str, object],
+    target: AuditTarget,
+    *,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
     reason: str = "",
-    organization_id: OrganizationId | None = None,
-    workspace_id: WorkspaceId | None = None,
 ) -> AuditEntry:
     """Record one change, in the transaction that makes it.
 
-    The entry goes to the chain of `organization_id`, else of the context's organization, else of the platform. The
-    chain stays locked until the transaction ends, so append last; a service that changes several organizations goes
+    The entry goes to the chain of the target's organization, else of the context's organization, else of the platform.
+    The chain stays locked until the transaction ends, so append last; a service that changes several organizations goes
     through them in the order of their ids.
 
     Raises `RuntimeError` outside a transaction, `NotCanonicalError` for a value without a canonical form (a float),
@@ -56,18 +38,10 @@ def audit_append(  # noqa: PLR0913 - each is a fact of the entry, and all are na
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError(f"audit_append({event.name}) outside a transaction: the change could be kept without it.")
-    change = _Change(
-        event=event.name,
-        target_type=target_type,
-        target_id=str(target_id),
-        before=without_secrets(plain(before, "before"), "before"),
-        after=without_secrets(plain(after, "after"), "after"),
-        reason=redact_text(reason),
-        organization_id=organization_id or context.organization_id,
-        workspace_id=workspace_id or context.workspace_id,
-    )
-    chain = audit_chain_for_update(change.organization_id)
-    entry = _entry(context, change, chain)
+    plain_before = without_secrets(plain(before or {}, "before"), "before")
+    plain_after = without_secrets(plain(after or {}, "after"), "after")
+    chain = audit_chain_for_update(target.organization_id or context.organization_id)
+    entry = _entry(context, event, target, chain, before=plain_before, after=plain_after, reason=redact_text(reason))
     entry.save(force_insert=True)
     chain.last_sequence, chain.last_hash = entry.sequence, entry.hash
     chain.save(update_fields=["last_sequence", "last_hash"])
@@ -87,23 +61,32 @@ def audit_chain_for_update(organization_id: UUID | None) -> AuditChain:
     return head
 
 
-def _entry(context: ExecutionContext, change: _Change, chain: AuditChain) -> AuditEntry:
+def _entry(
+    context: ExecutionContext,
+    event: AuditEvent,
+    target: AuditTarget,
+    chain: AuditChain,
+    *,
+    before: Plain,
+    after: Plain,
+    reason: str,
+) -> AuditEntry:
     content = EntryContent(
         id=uuid.uuid4(),
-        organization_id=change.organization_id,
+        organization_id=chain.organization_id,
         sequence=chain.last_sequence + 1,
-        event=change.event,
+        event=event.name,
         actor_kind=context.actor.kind.value,
         actor_id=context.actor.id,
         actor_label=context.actor.label,
         role=context.role.value,
         authorization_source=context.authorization_source.value,
-        target_type=change.target_type,
-        target_id=change.target_id,
-        workspace_id=change.workspace_id,
-        reason=change.reason,
-        before=change.before,
-        after=change.after,
+        target_type=target.kind,
+        target_id=str(target.id),
+        workspace_id=target.workspace_id or context.workspace_id,
+        reason=reason,
+        before=before,
+        after=after,
         request_id=context.request_id,
         recorded_at=clock.now(),
         previous_hash=chain.last_hash,

@@ -58,13 +58,10 @@ def job_run_request(
         run = _run_by_hand(context, definition, organization_id, include_demo=include_demo)
         audit_append(
             context,
-            event=JOB_REQUESTED,
-            target_type="job_run",
-            target_id=run.pk,
-            before={},
+            JOB_REQUESTED,
+            run.audit_target,
             after={"name": name, "include_demo": include_demo, "trigger": run.trigger},
             reason=reason,
-            organization_id=organization_id,
         )
         # The console carries it out itself, in its own process.
         if run.status == JobRunStatus.QUEUED and context.authorization_source is not AuthorizationSource.CONSOLE:

@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from apps.core.constraints import one_of
 from apps.core.enums import AuthorizationSource, Role
+from apps.core.ids import AuditTarget
 from apps.core.states import JobRunStatus, JobTrigger
 
 _OVER = [JobRunStatus.SUCCEEDED, JobRunStatus.FAILED, JobRunStatus.SKIPPED]
@@ -72,3 +73,7 @@ class JobRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.slot}"
+
+    @property
+    def audit_target(self) -> AuditTarget:
+        return AuditTarget("job_run", self.pk, self.organization_id)

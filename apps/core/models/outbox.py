@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from apps.core.constraints import one_of
 from apps.core.enums import ActorKind
+from apps.core.ids import AuditTarget
 from apps.core.states import OutboxStatus
 
 
@@ -65,3 +66,7 @@ class OutboxItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key}"
+
+    @property
+    def audit_target(self) -> AuditTarget:
+        return AuditTarget("outbox_item", self.pk, self.organization_id)

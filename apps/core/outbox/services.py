@@ -82,13 +82,11 @@ def outbox_retry(context: ExecutionContext, *, item_id: OutboxItemId, reason: st
         item.save(update_fields=["status", "attempts", "next_attempt_at", "finished_at"])
         audit_append(
             context,
-            event=OUTBOX_ITEM_RETRIED,
-            target_type="outbox_item",
-            target_id=item.pk,
+            OUTBOX_ITEM_RETRIED,
+            item.audit_target,
             before=before,
             after={"status": item.status, "attempts": item.attempts, "kind": item.kind},
             reason=reason,
-            organization_id=OrganizationId(item.organization_id) if item.organization_id else None,
         )
         hint_after_commit(DRAIN_TASK)
     return item

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from apps.core.amounts import LARGEST_AMOUNT
 from apps.core.constraints import one_of
 from apps.core.free_text import FreeTextField
+from apps.core.ids import AuditTarget
 from apps.credits.enums import GrantType
 from apps.tenants.models import Organization, Product
 
@@ -53,6 +54,10 @@ class CreditAccount(models.Model):
 
     def __str__(self) -> str:
         return f"account of {self.organization_id}"
+
+    @property
+    def audit_target(self) -> AuditTarget:
+        return AuditTarget("credit_account", self.pk, self.organization_id)
 
 
 _GRANT_TERMS = (
@@ -119,6 +124,10 @@ class CreditGrant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.grant_type} grant of {self.account_id}"
+
+    @property
+    def audit_target(self) -> AuditTarget:
+        return AuditTarget("credit_grant", self.pk, self.account_id)
 
 
 class FreeQuantity(models.Model):

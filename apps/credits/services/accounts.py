@@ -33,13 +33,7 @@ def credit_account_create(context: ExecutionContext, *, organization_id: Organiz
     """Make the account of a new organization, in the transaction that makes the organization; one each."""
     account = CreditAccount.objects.create(organization_id=organization_id, created_at=clock.now())
     audit_append(
-        context,
-        event=events.CREDIT_ACCOUNT_CREATED,
-        target_type="credit_account",
-        target_id=account.pk,
-        before={},
-        after={"balance": 0, "overdraft_limit": 0},
-        organization_id=organization_id,
+        context, events.CREDIT_ACCOUNT_CREATED, account.audit_target, after={"balance": 0, "overdraft_limit": 0}
     )
     return account
 

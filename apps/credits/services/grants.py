@@ -100,14 +100,11 @@ def _grant(context: ExecutionContext, account: AccountRef, wish: GrantWish, key:
     next_due_refresh(account_id, now)
     audit_append(
         context,
-        event=events.CREDITS_GRANTED,
-        target_type="credit_grant",
-        target_id=grant.pk,
-        before={},
+        events.CREDITS_GRANTED,
+        grant.audit_target,
         after={"grant_type": wish.grant_type.value, "amount": wish.amount, "priority": wish.priority}
         | {"effective_at": effective_at, "expires_at": wish.expires_at, "idempotency_key": key},
         reason=wish.note,
-        organization_id=OrganizationId(account_id),
     )
     return _answer(grant, entry_id)
 
@@ -187,12 +184,10 @@ def overdraft_set(context: ExecutionContext, *, account_id: UUID, limit: int, re
     floor_refresh(account_id)
     audit_append(
         context,
-        event=events.OVERDRAFT_CHANGED,
-        target_type="credit_account",
-        target_id=account_id,
+        events.OVERDRAFT_CHANGED,
+        account.audit_target,
         before={"overdraft_limit": before},
         after={"overdraft_limit": limit},
         reason=reason,
-        organization_id=OrganizationId(account_id),
     )
     return account

@@ -14,7 +14,7 @@ from apps.core.audit_events import AuditEvent
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, FieldError, UnprocessableError
 from apps.core.free_text import refuse_key_like
-from apps.core.ids import ProductId
+from apps.core.ids import AuditTarget, ProductId
 from apps.core.locks import lock_name
 from apps.credits import events
 from apps.credits.enums import PolicyStatus
@@ -130,10 +130,8 @@ def _audit(context: ExecutionContext, policy: CreditPolicy, event: AuditEvent, *
     ]
     audit_append(
         context,
-        event=event,
-        target_type="credit_policy",
-        target_id=policy.pk,
-        before={},
+        event,
+        AuditTarget("credit_policy", policy.pk),
         after={"product_id": policy.product_id, "version": policy.version, "prices": prices}
         | {"effective_from": policy.effective_from},
         reason=reason,

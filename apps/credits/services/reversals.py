@@ -11,7 +11,7 @@ from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, NotFoundError, UnprocessableError
 from apps.core.idempotency import Answer, idempotent
-from apps.core.ids import OrganizationId
+from apps.core.ids import AuditTarget
 from apps.credits import events
 from apps.credits.enums import EntryKind
 from apps.credits.ledger import CHARGES, Posted, pay_debts, post
@@ -90,13 +90,10 @@ def _reverse(context: ExecutionContext, entry_id: UUID, key: str, reason: str, a
     next_due_refresh(entry.account_id, now)
     audit_append(
         context,
-        event=events.CREDITS_REVERSED,
-        target_type="credit_entry",
-        target_id=entry.pk,
-        before={},
+        events.CREDITS_REVERSED,
+        AuditTarget("credit_entry", entry.pk, entry.account_id),
         after={"reversal_id": posted.id, "amount": given, "idempotency_key": key},
         reason=reason,
-        organization_id=OrganizationId(entry.account_id),
     )
     return Answer(201, _standing(entry.account_id, posted, {"reversal_of": str(entry.pk), "reversed": given}))
 
@@ -156,13 +153,10 @@ def _adjust(context: ExecutionContext, account_id: UUID, key: str, amount: int, 
     )
     audit_append(
         context,
-        event=events.CREDITS_ADJUSTED,
-        target_type="credit_entry",
-        target_id=posted.id,
-        before={},
+        events.CREDITS_ADJUSTED,
+        AuditTarget("credit_entry", posted.id, account_id),
         after={"amount": -amount, "idempotency_key": key},
         reason=reason,
-        organization_id=OrganizationId(account_id),
     )
     return Answer(201, _standing(account_id, posted, {"amount": -amount}))
 

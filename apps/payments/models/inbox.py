@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from apps.core.constraints import one_of
+from apps.core.ids import AuditTarget
 from apps.payments.enums import EventSource, WebhookStatus
 from apps.subscriptions.enums import Provider
 
@@ -73,3 +74,7 @@ class WebhookEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"
+
+    @property
+    def audit_target(self) -> AuditTarget:
+        return AuditTarget("webhook_event", self.pk, self.organization_id)

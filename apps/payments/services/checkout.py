@@ -16,7 +16,7 @@ from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, UnavailableError, UnprocessableError
 from apps.core.gate import require
-from apps.core.ids import OrganizationId, WorkspaceId
+from apps.core.ids import AuditTarget, OrganizationId, WorkspaceId
 from apps.payments.events import CHECKOUT_STARTED, PORTAL_OPENED
 from apps.payments.providers.contract import ProviderCallError
 from apps.payments.providers.stripe import CheckoutWish, StripeApi, stripe_api
@@ -131,13 +131,7 @@ def _note(
     context: ExecutionContext, event: AuditEvent, organization_id: OrganizationId, key: str, facts: dict[str, str]
 ) -> None:
     audit_append(
-        context,
-        event=event,
-        target_type="organization",
-        target_id=organization_id,
-        before={},
-        after={**facts, "call": key},
-        organization_id=organization_id,
+        context, event, AuditTarget("organization", organization_id, organization_id), after={**facts, "call": key}
     )
 
 

@@ -17,7 +17,7 @@ from apps.core.errors import ConflictError, CountinghouseError, NotFoundError, U
 from apps.core.failpoints import failpoint
 from apps.core.gate import require
 from apps.core.hints import hint_after_commit
-from apps.core.ids import OrganizationId, RequestId
+from apps.core.ids import RequestId
 from apps.core.outbox.backoff import MAX_ATTEMPTS, retry_delay
 from apps.core.unavailability import end_if_interrupted, is_unavailable
 from apps.payments.enums import WebhookStatus
@@ -92,13 +92,11 @@ def webhook_event_process_again(context: ExecutionContext, *, event_pk: UUID, re
     event.save(update_fields=["status", "attempts", "next_try_at", "processed_at"])
     audit_append(
         context,
-        event=WEBHOOK_EVENT_PROCESSED_AGAIN,
-        target_type="webhook_event",
-        target_id=event.pk,
+        WEBHOOK_EVENT_PROCESSED_AGAIN,
+        event.audit_target,
         before=before,
         after={"status": event.status, "attempts": event.attempts, "event_id": event.event_id},
         reason=reason,
-        organization_id=OrganizationId(event.organization_id) if event.organization_id else None,
     )
     hint_after_commit(PROCESS_TASK, str(event.pk))
     return event

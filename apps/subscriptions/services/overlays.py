@@ -11,8 +11,8 @@ from apps.core.free_text import stored_form
 from apps.core.gate import require
 from apps.core.ids import WorkspaceId
 from apps.subscriptions import events
-from apps.subscriptions.services.guards import impossible, locked_workspace, nothing_to_change, place_of
-from apps.subscriptions.snapshots import OVERLAY_TARGET, overlay_values
+from apps.subscriptions.services.guards import impossible, locked_workspace, nothing_to_change
+from apps.subscriptions.snapshots import overlay_values
 from apps.tenants.models import Workspace
 
 OVERLAY_OPERATION = "overlays.change"
@@ -53,16 +53,5 @@ def _change(context: ExecutionContext, workspace: Workspace, state: str, reason:
     workspace.manual_lifecycle_state = state
     workspace.manual_lifecycle_reason = reason if state else ""
     workspace.save(update_fields=["manual_lifecycle_state", "manual_lifecycle_reason"])
-    place = place_of(workspace)
-    audit_append(
-        context,
-        event=event,
-        target_type=OVERLAY_TARGET,
-        target_id=workspace.pk,
-        before=before,
-        after=overlay_values(workspace),
-        reason=reason,
-        organization_id=place.organization_id,
-        workspace_id=place.workspace_id,
-    )
+    audit_append(context, event, workspace.audit_target, before=before, after=overlay_values(workspace), reason=reason)
     return workspace

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
-from apps.core.ids import OrganizationId
+from apps.core.ids import AuditTarget, OrganizationId
 from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions import events
 from apps.subscriptions.models import OrganizationPaymentConfig
@@ -20,11 +20,8 @@ def payment_config_create(context: ExecutionContext, *, organization_id: Organiz
     config = OrganizationPaymentConfig.objects.create(organization_id=organization_id)
     audit_append(
         context,
-        event=events.PAYMENT_CONFIG_CREATED,
-        target_type=PAYMENT_CONFIG_TARGET,
-        target_id=config.pk,
-        before={},
+        events.PAYMENT_CONFIG_CREATED,
+        AuditTarget(PAYMENT_CONFIG_TARGET, config.pk, organization_id),
         after=payment_config_values(config),
-        organization_id=organization_id,
     )
     return config

@@ -10,7 +10,7 @@ from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, Reason
 from apps.core.gate import require
-from apps.core.ids import OrganizationId
+from apps.core.ids import AuditTarget, OrganizationId
 from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions import consequences
 from apps.subscriptions.contracts import EndGrace, PaymentConfigChange, ProviderNews, SetSubscriptionStatus
@@ -129,13 +129,11 @@ def _apply(
     consequences.run_all(context, config=config, before=before)
     audit_append(
         context,
-        event=transition.event,
-        target_type=PAYMENT_CONFIG_TARGET,
-        target_id=config.pk,
+        transition.event,
+        AuditTarget(PAYMENT_CONFIG_TARGET, config.pk, config.organization_id),
         before=before,
         after=payment_config_values(config),
         reason=reason,
-        organization_id=OrganizationId(config.organization_id),
     )
     return True
 

@@ -11,7 +11,7 @@ from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, NotFoundError
 from apps.core.gate import require
-from apps.core.ids import WorkspaceId
+from apps.core.ids import AuditTarget, WorkspaceId
 from apps.subscriptions import events
 from apps.subscriptions.contracts import ChangePlan, End, ProviderNews, SubscriptionChange, WorkspacePlace
 from apps.subscriptions.enums import PendingChangeKind, PendingChangeStatus
@@ -157,12 +157,9 @@ def _audit(
 ) -> None:
     audit_append(
         context,
-        event=event,
-        target_type=PENDING_CHANGE_TARGET,
-        target_id=pending.pk,
+        event,
+        AuditTarget(PENDING_CHANGE_TARGET, pending.pk, place.organization_id, place.workspace_id),
         before=before,
         after=pending_change_values(pending),
         reason=reason,
-        organization_id=place.organization_id,
-        workspace_id=place.workspace_id,
     )

@@ -10,6 +10,7 @@ from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.free_text import refuse_key_like, stored_form
 from apps.core.gate import require
+from apps.core.ids import AuditTarget
 from apps.core.locks import lock_name
 from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions import events
@@ -59,9 +60,8 @@ def plan_upsert(context: ExecutionContext, *, slug: str, wish: PlanWish, reason:
     plan.save()
     audit_append(
         context,
-        event=events.PLAN_CHANGED if before else events.PLAN_CREATED,
-        target_type=PLAN_TARGET,
-        target_id=plan.pk,
+        events.PLAN_CHANGED if before else events.PLAN_CREATED,
+        AuditTarget(PLAN_TARGET, plan.pk),
         before=before,
         after=plan_values(plan),
         reason=reason,

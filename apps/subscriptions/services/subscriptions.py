@@ -10,7 +10,7 @@ from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, Reason
 from apps.core.gate import require
-from apps.core.ids import WorkspaceId
+from apps.core.ids import AuditTarget, WorkspaceId
 from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions.contracts import HandToProvider, ProviderNews, SubscriptionChange, WorkspacePlace
 from apps.subscriptions.enums import EvidenceSubject, ManagedBy, Provider, SubscriptionState
@@ -119,14 +119,11 @@ def _apply(
     changed.save(force_insert=record is None)
     audit_append(
         context,
-        event=transition.event,
-        target_type=SUBSCRIPTION_TARGET,
-        target_id=changed.pk,
+        transition.event,
+        AuditTarget(SUBSCRIPTION_TARGET, changed.pk, place.organization_id, place.workspace_id),
         before=before,
         after=subscription_values(changed),
         reason=reason,
-        organization_id=place.organization_id,
-        workspace_id=place.workspace_id,
     )
     return changed
 

@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from apps.core.constraints import one_of
 from apps.core.enums import MembershipRole
+from apps.core.ids import AuditTarget
 from apps.tenants.enums import DriftClass, MembershipOrigin, ReportedMembership
 from apps.tenants.models.organizations import Organization
 from apps.tenants.models.products import Product
@@ -43,6 +44,10 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.organization_id} as {self.role}"
+
+    @property
+    def audit_target(self) -> AuditTarget:
+        return AuditTarget("membership", self.pk, self.organization_id)
 
 
 class MembershipDrift(models.Model):

@@ -13,6 +13,7 @@ from django.db.models import Q
 from apps.core.constraints import name_prefix_index, one_of
 from apps.core.enums import LifecycleState
 from apps.core.free_text import FreeCharField, FreeTextField
+from apps.core.ids import AuditTarget
 from apps.core.moments import zone_names
 from apps.tenants.enums import OrganizationKind
 
@@ -47,6 +48,10 @@ class Organization(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def audit_target(self) -> AuditTarget:
+        return AuditTarget("organization", self.pk, self.pk)
+
 
 class Workspace(models.Model):
     """Belongs to one organization for ever. The overlay (spec 03) counts only without a subscription record."""
@@ -74,3 +79,7 @@ class Workspace(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def audit_target(self) -> AuditTarget:
+        return AuditTarget("workspace", self.pk, self.organization_id, self.pk)

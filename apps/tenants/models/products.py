@@ -9,6 +9,7 @@ from django.db import models
 
 from apps.core.constraints import one_of
 from apps.core.free_text import FreeCharField
+from apps.core.ids import AuditTarget
 from apps.tenants.enums import BillingMode, RelationSource
 from apps.tenants.models.organizations import Organization
 
@@ -30,6 +31,10 @@ class Product(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def audit_target(self) -> AuditTarget:
+        return AuditTarget("product", self.pk)
 
     def hosts_to_return_to(self) -> list[str]:
         """The hosts that visits from this product may lead back to."""

@@ -12,6 +12,7 @@ from django.db.models import Q
 from apps.core.constraints import one_of
 from apps.core.enums import Scope
 from apps.core.free_text import FreeCharField
+from apps.core.ids import AuditTarget
 from apps.tenants.enums import TokenKind
 from apps.tenants.models.products import Product
 
@@ -46,3 +47,7 @@ class ServiceToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    @property
+    def audit_target(self) -> AuditTarget:
+        return AuditTarget("service_token", self.pk)

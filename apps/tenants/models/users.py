@@ -14,7 +14,7 @@ from django.db.models.functions import Lower
 from apps.core.constraints import name_prefix_index
 from apps.core.emails import email_to_find
 from apps.core.free_text import FreeCharField
-from apps.core.ids import WorkspaceId
+from apps.core.ids import AuditTarget, WorkspaceId
 
 
 class UserManager(BaseUserManager["User"]):
@@ -84,3 +84,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    @property
+    def audit_target(self) -> AuditTarget:
+        return AuditTarget("user", self.pk)

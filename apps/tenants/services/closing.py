@@ -43,12 +43,10 @@ def organization_close(
     organization.save(update_fields=["closed_at", "slug"])
     audit_append(
         context,
-        event=events.ORGANIZATION_CLOSED,
-        target_type="organization",
-        target_id=organization.pk,
+        events.ORGANIZATION_CLOSED,
+        organization.audit_target,
         before=before,
         after={"closed_at": organization.closed_at, "slug": organization.slug},
         reason=reason,
-        organization_id=organization_id,
     )
     return organization

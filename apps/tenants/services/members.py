@@ -262,11 +262,9 @@ def _audit(
 ) -> None:
     audit_append(
         context,
-        event=event,
-        target_type="membership",
-        target_id=membership.pk,
+        event,
+        membership.audit_target,
         before={"user_id": membership.user_id, **before} if before else {},
         after={"user_id": membership.user_id, **after} if after else {},
         reason=reason,
-        organization_id=OrganizationId(membership.organization_id),
     )

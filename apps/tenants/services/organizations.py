@@ -91,15 +91,7 @@ def _create(context: ExecutionContext, organization_id: OrganizationId, wish: Or
         is_demo=wish.is_demo,
         is_synthetic=wish.is_synthetic,
     )
-    audit_append(
-        context,
-        event=events.ORGANIZATION_CREATED,
-        target_type="organization",
-        target_id=organization.pk,
-        before={},
-        after=values_of(organization, *_KEPT),
-        organization_id=organization_id,
-    )
+    audit_append(context, events.ORGANIZATION_CREATED, organization.audit_target, after=values_of(organization, *_KEPT))
     if context.product_id is not None and Scope.TENANTS_MANAGE not in context.scopes:
         ProductRelation.objects.create(
             product_id=context.product_id, organization=organization, source=RelationSource.CREATED
@@ -139,11 +131,9 @@ def _update(context: ExecutionContext, organization: Organization, wish: Organiz
     if changed:
         audit_append(
             context,
-            event=events.ORGANIZATION_CHANGED,
-            target_type="organization",
-            target_id=organization.pk,
+            events.ORGANIZATION_CHANGED,
+            organization.audit_target,
             before={field: before[field] for field in changed},
             after=values_of(organization, *changed),
-            organization_id=OrganizationId(organization.pk),
         )
     return organization

@@ -50,7 +50,7 @@ def password_change(context: ExecutionContext, *, user_id: UserId, password: str
     open_links = SignInLink.objects.filter(user=user, used_at=None, replaced_at=None).exclude(kind=LinkKind.PORTAL)
     open_links.update(replaced_at=now, sealed_token=None)
     mail = password_changed_mail(user, moment=now, time_zone=zone_of(real_organizations_of(user_id)))
-    entry = audit_append(context, event=events.PASSWORD_SET, target_type="user", target_id=user.pk, before={}, after={})
+    entry = audit_append(context, events.PASSWORD_SET, user.audit_target)
     outbox_enqueue(
         context,
         kind=EMAIL_KIND,

@@ -12,7 +12,7 @@ from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, FieldError, ForbiddenError, NotFoundError, Reason, UnprocessableError
 from apps.core.gate import require
-from apps.core.ids import OrganizationId, UserId, WorkspaceId
+from apps.core.ids import AuditTarget, UserId, WorkspaceId
 from apps.core.mails import public_address
 from apps.tenants import events
 from apps.tenants.credentials import link_token_make, token_hash
@@ -115,11 +115,7 @@ def portal_session_begin(context: ExecutionContext, *, link_id: uuid.UUID) -> Si
 def _audit(context: ExecutionContext, event: AuditEvent, link: SignInLink) -> None:
     audit_append(
         context,
-        event=event,
-        target_type="user",
-        target_id=link.user_id,
-        before={},
+        event,
+        AuditTarget("user", link.user_id, link.organization_id, link.workspace_id),
         after={"link_id": link.pk, "product_id": link.product_id, "return_url": link.return_url.partition("?")[0]},
-        organization_id=OrganizationId(link.organization_id) if link.organization_id else None,
-        workspace_id=WorkspaceId(link.workspace_id) if link.workspace_id else None,
     )

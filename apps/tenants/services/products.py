@@ -44,9 +44,8 @@ def product_upsert(
         product.save(update_fields=["name"])
     audit_append(
         context,
-        event=events.PRODUCT_CREATED if is_created else events.PRODUCT_CHANGED,
-        target_type="product",
-        target_id=product.pk,
+        events.PRODUCT_CREATED if is_created else events.PRODUCT_CHANGED,
+        product.audit_target,
         before=before,
         after=values_of(product, "slug", "name", "billing_mode"),
         reason=reason,
@@ -85,9 +84,8 @@ def product_billing_mode_change(
     product.save(update_fields=["billing_mode"])
     audit_append(
         context,
-        event=events.PRODUCT_CHANGED,
-        target_type="product",
-        target_id=product.pk,
+        events.PRODUCT_CHANGED,
+        product.audit_target,
         before=before,
         after={**values_of(product, "billing_mode"), "without_check": without_check},
         reason=reason,
@@ -117,9 +115,8 @@ def product_return_hosts_change(
     product.save(update_fields=["return_hosts"])
     audit_append(
         context,
-        event=events.PRODUCT_CHANGED,
-        target_type="product",
-        target_id=product.pk,
+        events.PRODUCT_CHANGED,
+        product.audit_target,
         before=before,
         after={"return_hosts": product.hosts_to_return_to()},
         reason=reason,
@@ -158,12 +155,9 @@ def product_relation_upsert(
     relation = ProductRelation.objects.create(organization=organization, product=product, source=source)
     audit_append(
         context,
-        event=events.PRODUCT_RELATED,
-        target_type="organization",
-        target_id=organization.pk,
-        before={},
+        events.PRODUCT_RELATED,
+        organization.audit_target,
         after={"product": product.slug, "source": relation.source},
         reason=reason,
-        organization_id=organization_id,
     )
     return Upserted(relation, is_created=True)

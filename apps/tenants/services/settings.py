@@ -40,12 +40,10 @@ def organization_settings_change(
     if change(organization, time_zone=time_zone):
         audit_append(
             context,
-            event=events.ORGANIZATION_CHANGED,
-            target_type="organization",
-            target_id=organization.pk,
+            events.ORGANIZATION_CHANGED,
+            organization.audit_target,
             before=before,
             after=values_of(organization, "time_zone"),
-            organization_id=organization_id,
         )
     return organization
 

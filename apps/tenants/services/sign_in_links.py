@@ -12,7 +12,7 @@ from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.crypto import Binding, seal
 from apps.core.errors import ConflictError, NotFoundError
-from apps.core.ids import OrganizationId, UserId
+from apps.core.ids import AuditTarget, OrganizationId, UserId
 from apps.core.outbox import outbox_enqueue
 from apps.tenants import events
 from apps.tenants.credentials import link_token_make, token_hash
@@ -70,13 +70,10 @@ def sign_in_link_send(context: ExecutionContext, *, user_id: UserId, kind: LinkK
     )
     audit_append(
         context,
-        event=events.SIGN_IN_LINK_SENT,
-        target_type="user",
-        target_id=user.pk,
-        before={},
+        events.SIGN_IN_LINK_SENT,
+        AuditTarget("user", user.pk, organization_id),
         after={"kind": link.kind, "link_id": link.pk, "expires_at": link.expires_at},
         reason=reason,
-        organization_id=organization_id,
     )
     return link
 
@@ -188,11 +185,8 @@ def sign_in_link_use(context: ExecutionContext, *, link_id: uuid.UUID, password:
         user = password_change(context, user_id=UserId(user.pk), password=password)
     audit_append(
         context,
-        event=events.SIGN_IN_LINK_USED,
-        target_type="user",
-        target_id=user.pk,
-        before={},
+        events.SIGN_IN_LINK_USED,
+        AuditTarget("user", user.pk, link.organization_id),
         after={"kind": link.kind, "link_id": link.pk},
-        organization_id=OrganizationId(link.organization_id) if link.organization_id else None,
     )
     return user

@@ -44,9 +44,8 @@ def staff_create(
     user.groups.set([Group.objects.get(name=role.value)])
     audit_append(
         context,
-        event=events.STAFF_ROLE_SET,
-        target_type="user",
-        target_id=user.pk,
+        events.STAFF_ROLE_SET,
+        user.audit_target,
         before=before,
         after={"roles": [role.value], "email": email},
         reason=reason,

@@ -54,10 +54,8 @@ def service_token_create(
     )
     audit_append(
         context,
-        event=events.SERVICE_TOKEN_CREATED,
-        target_type="service_token",
-        target_id=token.pk,
-        before={},
+        events.SERVICE_TOKEN_CREATED,
+        token.audit_target,
         after=values_of(token, "name", "prefix", "kind", "product_id", "scopes", "expires_at"),
         reason=reason,
     )
@@ -105,9 +103,8 @@ def service_token_revoke(context: ExecutionContext, *, token_id: ServiceTokenId,
     token.save(update_fields=["revoked_at"])
     audit_append(
         context,
-        event=events.SERVICE_TOKEN_REVOKED,
-        target_type="service_token",
-        target_id=token.pk,
+        events.SERVICE_TOKEN_REVOKED,
+        token.audit_target,
         before={"revoked_at": None},
         after={"revoked_at": token.revoked_at, "prefix": token.prefix, "name": token.name},
         reason=reason,

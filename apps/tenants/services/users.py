@@ -70,4 +70,4 @@ def _update(context: ExecutionContext, user: User, email: str, name: str) -> Ups
 def _audit(
     context: ExecutionContext, event: AuditEvent, user: User, *, before: dict[str, object], after: dict[str, object]
 ) -> None:
-    audit_append(context, event=event, target_type="user", target_id=user.pk, before=before, after=after)
+    audit_append(context, event, user.audit_target, before=before, after=after)

@@ -48,13 +48,10 @@ def workspace_upsert(
     if changed:
         audit_append(
             context,
-            event=events.WORKSPACE_CHANGED if before else events.WORKSPACE_CREATED,
-            target_type="workspace",
-            target_id=workspace.pk,
+            events.WORKSPACE_CHANGED if before else events.WORKSPACE_CREATED,
+            workspace.audit_target,
             before={field: before[field] for field in changed} if before else {},
             after=values_of(workspace, *changed),
-            organization_id=organization_id,
-            workspace_id=workspace_id,
         )
     return Upserted(workspace, is_created=not before)
 
