@@ -9,7 +9,7 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register with the apps below: customers of new organizations, consequences of a payment config, our page."""
-        from apps.payments.consequences import payment_config_consequences  # noqa: PLC0415
+        from apps.payments.config_handlers import payment_config_consequences  # noqa: PLC0415
         from apps.payments.outbox_handlers import provider_customers_enqueue  # noqa: PLC0415
         from apps.subscriptions import consequences  # noqa: PLC0415
         from apps.tenants import bootstrap, navigation  # noqa: PLC0415
@@ -23,10 +23,10 @@ class PaymentsConfig(AppConfig):
 
     def _introduce_providers(self) -> None:
         """Whom the mirror asks, once a key is set."""
-        from apps.payments import asking  # noqa: PLC0415
-        from apps.payments.providers.orb import orb_api  # noqa: PLC0415
-        from apps.payments.providers.stripe import stripe_api  # noqa: PLC0415
+        from apps.payments.providers import registry  # noqa: PLC0415
+        from apps.payments.providers.orb.api import orb_api  # noqa: PLC0415
+        from apps.payments.providers.stripe.api import stripe_api  # noqa: PLC0415
         from apps.subscriptions.enums import Provider  # noqa: PLC0415
 
-        asking.register_api(Provider.STRIPE, stripe_api)
-        asking.register_api(Provider.ORB, orb_api)
+        registry.register_api(Provider.STRIPE, stripe_api)
+        registry.register_api(Provider.ORB, orb_api)

@@ -1,24 +1,34 @@
-"""The end of grace periods: due rows, not timers, so that it is right after any outage (spec 04, Grace period)."""
+"""Grace periods: ends those that are due, reminds of the end, and e-mails the owners (spec 04, Grace period).
+
+Due rows, not timers, so that it is right after any outage. Each e-mail is a row of the outbox with a key of its own, so
+that one cause sends one e-mail.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.urls import reverse
 
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError
 from apps.core.ids import OrganizationId
 from apps.core.jobs.apart import Apart
+from apps.core.mails import Mail, mail_payload, moment_in_zone, public_address
+from apps.core.outbox import outbox_enqueue
+from apps.core.outbox_handlers import EMAIL_KIND
 from apps.core.pieces import in_pieces
-from apps.payments.notices import REMINDER_BEFORE, grace_reminder
 from apps.subscriptions.contracts import EndGrace
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.services import payment_config_change
+from apps.tenants.models import Organization, Workspace
+from apps.tenants.selectors.members import owner_emails
 
-_ENDED = "the grace period is over"
+_END_REASON = "the grace period is over"
 
 
 def end_due_grace_periods(
@@ -71,7 +81,7 @@ def _end(context: ExecutionContext, config: OrganizationPaymentConfig) -> bool:
             _within(context, config),
             organization_id=OrganizationId(config.organization_id),
             change=EndGrace(),
-            reason=_ENDED,
+            reason=_END_REASON,
             expected_version=config.version,
         )
     except ConflictError:
@@ -81,3 +91,75 @@ def _end(context: ExecutionContext, config: OrganizationPaymentConfig) -> bool:
 
 def _within(context: ExecutionContext, config: OrganizationPaymentConfig) -> ExecutionContext:
     return context.within(OrganizationId(config.organization_id), is_demo=config.organization.is_demo)
+
+
+REMINDER_BEFORE = timedelta(days=3)
+
+# What is said, and what helps; each is one paragraph.
+_STARTED = (
+    "A payment of {name} did not go through. Everything goes on working until {end}.",
+    "Please pay the open invoice, or enter another way to pay. Once the payment has arrived, all is well again.",
+)
+_REMINDER = (
+    "A payment of {name} is still open.",
+    "On {end} its connectors are switched off, and its workspaces can be read but not changed.",
+    "Please pay the open invoice before that date.",
+)
+_ENDED = (
+    "The open invoice of {name} was not paid in time. Its connectors were switched off on {end}.",
+    "Its workspaces can be read but not changed. Nothing was deleted.",
+    "Please pay the open invoice. The connectors that we switched off come back once the payment has arrived.",
+)
+
+
+def grace_started_notice(context: ExecutionContext, config: OrganizationPaymentConfig) -> None:
+    """Tell the owners that a grace period runs, and until when."""
+    _send(context, config, "started", "A payment did not go through", _STARTED, config.grace_period_end_at)
+
+
+def grace_reminder(context: ExecutionContext, config: OrganizationPaymentConfig) -> None:
+    """Tell the owners that the grace period ends in three days; once an end."""
+    _send(context, config, "reminder", "Three days left to pay the open invoice", _REMINDER, config.grace_period_end_at)
+
+
+def grace_ended_notice(
+    context: ExecutionContext, config: OrganizationPaymentConfig, *, ended_at: datetime | None
+) -> None:
+    """Tell the owners that the grace period is over."""
+    _send(context, config, "ended", "The connectors are switched off", _ENDED, ended_at)
+
+
+def _send(
+    context: ExecutionContext,
+    config: OrganizationPaymentConfig,
+    what: str,
+    subject: str,
+    paragraphs: Sequence[str],
+    end: datetime | None,
+) -> None:
+    organization_id = OrganizationId(config.organization_id)
+    recipients = owner_emails(organization_id)
+    if not recipients or end is None:
+        return
+    organization = Organization.objects.get(pk=organization_id)
+    facts = {"name": organization.name, "end": moment_in_zone(end, organization.time_zone)}
+    mail = Mail(
+        subject=f"{subject}: {organization.name}",
+        paragraphs=["Hello,", *(paragraph.format(**facts) for paragraph in paragraphs)],
+        url=public_address(_invoices_path(organization_id)),
+        link_text="Open the invoices",
+    )
+    outbox_enqueue(
+        context,
+        kind=EMAIL_KIND,
+        key=f"grace-{what}:{organization_id}:{end.astimezone(UTC):%Y-%m-%dT%H:%M:%S}",
+        payload=mail_payload(mail, to=recipients),
+        organization_id=organization_id,
+        is_demo=organization.is_demo,
+    )
+
+
+def _invoices_path(organization_id: OrganizationId) -> str:
+    """The invoices are those of the organization, and shown in each of its workspaces."""
+    workspace = Workspace.objects.filter(organization=organization_id).order_by("created_at", "pk").first()
+    return reverse("billing-invoices", args=[workspace.slug]) if workspace else reverse("billing-home")

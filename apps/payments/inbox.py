@@ -13,15 +13,22 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection, transaction
+from django.db.models import Q
 
 from apps.core import clock
+from apps.core.hints import hint_after_commit
 from apps.core.ids import RequestId
 from apps.core.statements import fetch_all
 from apps.payments.contracts import EventNews
 from apps.payments.enums import EventSource, WebhookStatus
-from apps.payments.models import WebhookEvent
+from apps.payments.models import ProviderCustomer, WebhookEvent
+from apps.subscriptions.enums import Provider
+from apps.subscriptions.models import OrganizationPaymentConfig
 
+PROCESS_TASK = "payments.process_webhook_event"
+SWEEP_TASK = "payments.sweep_inbox"
 LEASE = timedelta(minutes=3)
+CUSTOMER_FIELDS = {Provider.STRIPE: "payment_provider_id", Provider.ORB: "orb_customer_id"}
 
 _STORE = """
     INSERT INTO payments_webhookevent
@@ -92,3 +99,34 @@ def oldest_due(now: datetime) -> WebhookEvent | None:
     """The event that has been due the longest; for health and alarms."""
     waiting = WebhookEvent.objects.filter(status=WebhookStatus.RECEIVED, next_try_at__lte=now)
     return waiting.order_by("next_try_at").first()
+
+
+def drive_unmatched(provider: Provider | None = None, customer_id: str = "") -> int:
+    """Put events that waited for a customer who is known now back to work; all such, or those of one customer."""
+    waiting = WebhookEvent.objects.filter(status=WebhookStatus.UNMATCHED)
+    if provider is not None:
+        waiting = waiting.filter(provider=provider, customer_external_id=customer_id)
+    else:
+        waiting = waiting.filter(_customer_is_known())
+    count = waiting.update(status=WebhookStatus.RECEIVED, next_try_at=clock.now(), error="")
+    if count:
+        hint_after_commit(SWEEP_TASK)
+    return count
+
+
+def drive_disputes(provider: Provider, charge_id: str) -> None:
+    """Put disputes that waited for somebody to say who paid the charge back to work."""
+    waiting = WebhookEvent.objects.filter(status=WebhookStatus.UNMATCHED, provider=provider, customer_external_id="")
+    waiting = waiting.filter(type__startswith="charge.dispute.", payload__data__object__charge=charge_id)
+    if waiting.update(status=WebhookStatus.RECEIVED, next_try_at=clock.now(), error=""):
+        hint_after_commit(SWEEP_TASK)
+
+
+def _customer_is_known() -> Q:
+    known = Q(pk__in=[])
+    for provider, field in CUSTOMER_FIELDS.items():
+        configs = OrganizationPaymentConfig.objects.exclude(**{field: None}).values(field)
+        known |= Q(provider=provider, customer_external_id__in=configs)
+        customers = ProviderCustomer.objects.filter(provider=provider).exclude(organization=None)
+        known |= Q(provider=provider, customer_external_id__in=customers.values("external_id"))
+    return known & ~Q(customer_external_id="")

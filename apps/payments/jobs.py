@@ -10,7 +10,7 @@ from apps.core.context import ExecutionContext
 from apps.core.jobs import job
 from apps.core.models import JobRun
 from apps.core.states import JobRunStatus, JobTrigger
-from apps.payments.credit_news import CreditScope, track_exhaustion, track_grants
+from apps.payments.credit_tracking import CreditScope, track_exhaustion, track_grants
 from apps.payments.grace import end_due_grace_periods, remind_of_ends
 from apps.payments.services import webhook_events_reconcile, webhook_inbox_sweep
 from apps.subscriptions.enums import Provider

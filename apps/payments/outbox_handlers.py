@@ -12,9 +12,9 @@ from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
 from apps.core.outbox import Delivery, OutboxError, OutboxHandler, outbox_enqueue, outbox_handler
 from apps.payments.providers.contract import ProviderCallError
-from apps.payments.providers.orb import orb_api
+from apps.payments.providers.orb.api import orb_api
 from apps.payments.providers.segment import segment_api
-from apps.payments.providers.stripe import stripe_api
+from apps.payments.providers.stripe.api import stripe_api
 from apps.payments.services import provider_customer_keep
 from apps.payments.tracking import SEGMENT_KIND
 from apps.subscriptions.enums import Provider

@@ -1,7 +1,7 @@
-"""What is done about one stored event: match, mirror, settle (spec 04, Webhooks). No claim, no retry: see services.
+"""Processes one stored event: match, mirror, sync the statuses (spec 04, Webhooks). Retries are with the services.
 
 Two transactions. The first takes the news into the mirror and brings the payment config to what the mirror claims; the
-second lets the workspace subscription follow. Each is a function of the mirror, so that either may be repeated.
+second syncs the workspace subscription. Each is a function of the mirror, so that either may be repeated.
 """
 
 from __future__ import annotations
@@ -11,22 +11,26 @@ from dataclasses import dataclass, replace
 from django.db import transaction
 
 from apps.core.context import ExecutionContext
+from apps.core.errors import ConflictError
 from apps.core.ids import OrganizationId, RequestId
-from apps.payments import workspace_news
-from apps.payments.asking import api_of, ask
+from apps.payments import workspace_sync
 from apps.payments.contracts import EventNews, ObjectKind, ObjectNews
 from apps.payments.enums import WebhookStatus
-from apps.payments.matching import bind, drive_disputes, match, named, unmatched_note
+from apps.payments.inbox import CUSTOMER_FIELDS, drive_disputes
 from apps.payments.mirror import MODELS, Taken, mirror_answer, mirror_ask, mirror_take
-from apps.payments.models import MirroredObject, ProviderSubscription
-from apps.payments.standing import settle_payments, settle_subscription_status
+from apps.payments.models import MirroredObject, ProviderCustomer, ProviderRefund, ProviderSubscription
+from apps.payments.providers.registry import api_of, ask
+from apps.payments.status_sync import settle_payments, settle_subscription_status
 from apps.payments.tracking import news_track
-from apps.subscriptions.enums import PaymentStatus
+from apps.subscriptions.contracts import SetProviderCustomer
+from apps.subscriptions.enums import PaymentStatus, Provider
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.rules.payment_transitions import ignores_provider
 from apps.subscriptions.selectors.records import payment_config_for_update
+from apps.subscriptions.services import payment_config_change
 from apps.tenants.access import webhook_context
 from apps.tenants.models import Organization
+from apps.tenants.selectors.organizations import organization_exists
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ def _settle(
 def _follow(context: ExecutionContext, news: EventNews, about: ObjectNews) -> None:
     row = MODELS[about.kind].objects.get(provider=news.provider, external_id=about.external_id)
     if isinstance(row, ProviderSubscription):
-        workspace_news.follow(context, row)
+        workspace_sync.follow(context, row)
 
 
 def _locked_config(organization_id: OrganizationId) -> OrganizationPaymentConfig:
@@ -119,3 +123,80 @@ def _locked_config(organization_id: OrganizationId) -> OrganizationPaymentConfig
 def _context(news: EventNews, organization_id: OrganizationId, request_id: RequestId) -> ExecutionContext:
     organization = Organization.objects.get(pk=organization_id)
     return webhook_context(news.provider.value, organization=organization, request_id=request_id)
+
+
+def named(news: EventNews, about: ObjectNews) -> ObjectNews:
+    """The news with the customer that it leads to. May ask the provider: never inside a transaction."""
+    return replace(about, customer_id=customer_of(news, about))
+
+
+def customer_of(news: EventNews, about: ObjectNews) -> str:
+    """The provider's id of the customer; empty where the news does not lead to one that we know."""
+    if about.customer_id:
+        return about.customer_id
+    rows = MODELS[about.kind].objects.filter(provider=news.provider, external_id=about.external_id)
+    known = rows.values_list("customer_external_id", flat=True).first()
+    return known or (_customer_of_charge(news.provider, about.charge_id) if about.charge_id else "")
+
+
+def _customer_of_charge(provider: Provider, charge_id: str) -> str:
+    """Who paid the charge: a refund of it may have told; else the provider is asked, where a key is configured."""
+    refunds = ProviderRefund.objects.filter(provider=provider, charge_external_id=charge_id)
+    known = refunds.exclude(customer_external_id="").values_list("customer_external_id", flat=True).first()
+    if known:
+        return str(known)
+    charge = ask(provider, ObjectKind.REFUND, charge_id)
+    return charge.customer_id if charge else ""
+
+
+def unmatched_note(about: ObjectNews) -> str:
+    """Why an event waits, and what would help."""
+    if about.customer_id or not about.charge_id:
+        who = f"the customer {about.customer_id}" if about.customer_id else "its customer"
+        return f"No organization is known yet for {who}."
+    return (
+        f"It names the charge {about.charge_id} and no customer, and nothing that we know tells who paid that charge. "
+        "It is matched once a refund of the charge comes. With a key of the provider in the settings the provider is "
+        "asked: set it, then process this event again."
+    )
+
+
+def organization_of(provider: Provider, customer_id: str) -> OrganizationId | None:
+    """The organization that the customer stands for; None while nobody has said so."""
+    if not customer_id:
+        return None
+    configs = OrganizationPaymentConfig.objects.filter(**{CUSTOMER_FIELDS[provider]: customer_id})
+    found = configs.values_list("organization", flat=True).first()
+    if found is None:
+        customers = ProviderCustomer.objects.filter(provider=provider, external_id=customer_id)
+        found = customers.values_list("organization", flat=True).first()
+    return OrganizationId(found) if found else None
+
+
+def match(news: EventNews, about: ObjectNews) -> OrganizationId | None:
+    """The organization that the news is about; None when its customer is not known yet. `named` comes before it.
+
+    Raises `ConflictError` `provider_customer_taken` when the news ties a customer to another organization than before.
+    """
+    bound = organization_of(news.provider, about.customer_id)
+    claimed = OrganizationId(about.organization_id) if about.organization_id else None
+    if claimed is None or not organization_exists(claimed):
+        return bound
+    if bound is not None and bound != claimed:
+        raise ConflictError(
+            f"The {news.provider.label} customer {about.customer_id} stands for organization {bound}; {news.type} "
+            f"names {claimed}. Correct the metadata at {news.provider.label}, then process the event again.",
+            code="provider_customer_taken",
+            title="The customer stands for another organization",
+        )
+    return claimed
+
+
+def bind(
+    context: ExecutionContext, news: EventNews, about: ObjectNews, config: OrganizationPaymentConfig
+) -> OrganizationPaymentConfig:
+    """Keep the customer on the organization's config, unless it has one there; its further customers count as well."""
+    if about.organization_id is None or getattr(config, CUSTOMER_FIELDS[news.provider]):
+        return config
+    change = SetProviderCustomer(news.provider, about.customer_id)
+    return payment_config_change(context, organization_id=OrganizationId(config.organization_id), change=change).record

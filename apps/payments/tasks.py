@@ -10,9 +10,8 @@ from celery import shared_task
 from apps.core.context import ExecutionContext, system_context
 from apps.core.enums import AuthorizationSource
 from apps.core.ids import RequestId
-from apps.payments.matching import SWEEP_TASK
+from apps.payments.inbox import PROCESS_TASK, SWEEP_TASK
 from apps.payments.services import webhook_event_process, webhook_inbox_sweep
-from apps.payments.services.events import PROCESS_TASK
 
 
 @shared_task(name=PROCESS_TASK)  # type: ignore[untyped-decorator]

@@ -17,10 +17,9 @@ from apps.core.wire.parser import DEFAULT_BODY_LIMIT, parse_object
 from apps.core.wire.problems import problem_response
 from apps.core.wire.refusals import TooLargeError
 from apps.payments.enums import EventSource
-from apps.payments.inbox import store
-from apps.payments.news import read_event
-from apps.payments.services.events import PROCESS_TASK
-from apps.payments.signatures import require_signature
+from apps.payments.inbox import PROCESS_TASK, store
+from apps.payments.providers.registry import read_event
+from apps.payments.providers.signatures import require_signature
 from apps.subscriptions.enums import Provider
 
 

@@ -17,8 +17,8 @@ PYTHON = (
     "apps/core/amounts.py",
     "apps/core/canonical.py",
     "apps/core/gate.py",
-    "apps/payments/matching.py",
-    "apps/payments/workspace_news.py",
+    "apps/payments/processing.py",
+    "apps/payments/workspace_sync.py",
     "apps/*/services/*.py",
 )
 SQL = ("apps/*/migrations/sql/*.sql",)

@@ -11,8 +11,8 @@ from apps.core.ids import RequestId
 from apps.payments.contracts import ObjectKind
 from apps.payments.enums import WebhookStatus
 from apps.payments.models import GraceAnchor, ProviderCustomer, ProviderInvoice, ProviderSubscription
-from apps.payments.news import read_event
 from apps.payments.processing import process
+from apps.payments.providers.registry import read_event
 from apps.subscriptions.enums import Provider
 from apps.subscriptions.models import WorkspaceSubscription
 from tests.payments.cast import NOON, Stripe, Tenant

@@ -13,7 +13,7 @@ import responses
 
 from apps.payments.contracts import ObjectKind
 from apps.payments.providers.contract import ProviderCallError
-from apps.payments.providers.orb import OrbApi
+from apps.payments.providers.orb.api import OrbApi
 
 BASE = "https://orb.example/v1"
 ORGANIZATION = uuid.UUID("11111111-1111-4111-8111-111111111111")

@@ -12,7 +12,7 @@ import stripe
 
 from apps.payments.contracts import ObjectKind
 from apps.payments.providers.contract import ProviderCallError
-from apps.payments.providers.stripe import StripeApi, _error_of
+from apps.payments.providers.stripe.api import StripeApi, _error_of
 from tests.counterparts.stripe_fake import StripeFake, running
 
 ORGANIZATION = uuid.UUID("11111111-1111-4111-8111-111111111111")

@@ -9,9 +9,18 @@ import pytest
 
 from apps.connectors.enums import AutoDisableReason
 from apps.payments.enums import InvoiceStatus, ProviderSubscriptionStatus
-from apps.payments.rules.connector_causes import causes_of_payment, causes_of_subscription, keeps_anchor
-from apps.payments.rules.payment_standing import InvoiceFacts, PaymentClaim, claim_of, steps_towards
-from apps.payments.rules.subscription_standing import subscription_statuses, subscription_steps, workspace_state
+from apps.payments.rules.statuses import (
+    InvoiceFacts,
+    PaymentClaim,
+    causes_of_payment,
+    causes_of_subscription,
+    claim_of,
+    keeps_anchor,
+    steps_towards,
+    subscription_statuses,
+    subscription_steps,
+    workspace_state,
+)
 from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus
 from apps.subscriptions.rules.payment_transitions import SUBSCRIPTION_STATUS_MAY_BECOME, grace_length
 from tests.payments.cast import NOON

@@ -14,7 +14,7 @@ from apps.core.models import OutboxItem
 from apps.core.outbox import outbox_drain, waiting_reason
 from apps.core.states import OutboxStatus
 from apps.payments.outbox_handlers import StripeCustomerHandler
-from apps.payments.providers import stripe as stripe_provider
+from apps.payments.providers.stripe import api as stripe_provider
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.tenants.models import Organization
 from tests.contexts import console_context

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from apps.payments.asking import answered_by
 from apps.payments.contracts import ObjectKind
 from apps.payments.models import ProviderDispute
+from apps.payments.providers.registry import answered_by
 from apps.subscriptions.enums import Provider
 from tests.counterparts.stripe_fake import RESOURCES
 from tests.payments.cast import NOON, Stripe, Tenant, deliver, make_tenant, stored

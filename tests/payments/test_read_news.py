@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from apps.payments.contracts import ObjectKind
-from apps.payments.news import read_event
-from apps.payments.news.orb import ORB_TYPES
-from apps.payments.news.stripe import STRIPE_TYPES
+from apps.payments.providers.orb.events import ORB_TYPES
+from apps.payments.providers.registry import read_event
+from apps.payments.providers.stripe.events import STRIPE_TYPES
 from apps.subscriptions.enums import Provider
 
 RESOURCES: dict[str, dict[str, Any]] = json.loads(

@@ -92,7 +92,7 @@ def test_after_any_bad_times_connectors_are_as_before(seed: int) -> None:
 
 
 def test_control_a_forgotten_restore_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.payments.consequences.connectors_restore", lambda context, **_: 0)
+    monkeypatch.setattr("apps.payments.config_handlers.connectors_restore", lambda context, **_: 0)
     tenant = make_tenant()
     Connector.objects.create(workspace=tenant.workspace, provider="demo", name="one", status="enabled")
     change(tenant.organization_id, MarkOkay())

@@ -19,7 +19,7 @@ from apps.credits.enums import AccountType, GrantType
 from apps.credits.models import CreditAccount
 from apps.credits.services import credit_grant, credits_consume
 from apps.credits.services.grants import GrantWish
-from apps.payments.credit_news import CreditScope, track_exhaustion
+from apps.payments.credit_tracking import CreditScope, track_exhaustion
 from apps.payments.models import BillingEvent
 from apps.payments.tracking import SEGMENT_KIND
 from apps.subscriptions.models import DecisionReceipt

@@ -8,7 +8,7 @@ from django.template.response import TemplateResponse
 
 from apps.backoffice.staff import require_may
 from apps.core import clock
-from apps.payments.funnel import STAGES, funnel_by_month
+from apps.payments.selectors.funnel import STAGES, funnel_by_month
 
 
 def funnel_page(request: HttpRequest) -> HttpResponse:

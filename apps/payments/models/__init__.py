@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from apps.payments.models.anchors import GraceAnchor
 from apps.payments.models.billing_events import BillingEvent
+from apps.payments.models.grace_anchors import GraceAnchor
 from apps.payments.models.inbox import WebhookEvent
-from apps.payments.models.invoices import ProviderInvoice
-from apps.payments.models.mirror import MirroredObject, ProviderCustomer, ProviderPaymentMethod
-from apps.payments.models.money_back import ProviderDispute, ProviderRefund
-from apps.payments.models.provider_subscriptions import ProviderSubscription
+from apps.payments.models.mirror import (
+    MirroredObject,
+    ProviderCustomer,
+    ProviderDispute,
+    ProviderInvoice,
+    ProviderPaymentMethod,
+    ProviderRefund,
+    ProviderSubscription,
+)
 
 __all__ = [
     "BillingEvent",

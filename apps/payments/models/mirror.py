@@ -1,4 +1,4 @@
-"""What every mirrored provider object has, and the small ones: customers and payment methods (spec 04)."""
+"""The mirror: our copy of the provider's objects, each at its newest known state (spec 04)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from apps.core.constraints import one_of
-from apps.payments.enums import CustomerStatus, PaymentMethodStatus
+from apps.payments.enums import CustomerStatus, InvoiceStatus, PaymentMethodStatus, ProviderSubscriptionStatus
 from apps.subscriptions.enums import Provider
 from apps.tenants.models import Organization
 
@@ -87,4 +87,113 @@ class ProviderPaymentMethod(MirroredObject):
         constraints: ClassVar = [
             *MirroredObject.Meta.constraints,
             one_of("status", PaymentMethodStatus, "providerpaymentmethod_status_known"),
+        ]
+
+
+class ProviderSubscription(MirroredObject):
+    """A subscription at a provider. `workspace_id` is what its metadata name, unchecked; None: the organization's.
+
+    `started_at` and `ended_at` are the provider's own times; `plan_key` is how it names the price or plan.
+    """
+
+    status = models.CharField(max_length=16, choices=ProviderSubscriptionStatus.choices)
+    workspace_id = models.UUIDField(null=True, blank=True)
+    plan_key = models.CharField(max_length=255, blank=True, default="")
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    trial_ends_at = models.DateTimeField(null=True, blank=True)
+    period_start = models.DateTimeField(null=True, blank=True)
+    period_end = models.DateTimeField(null=True, blank=True)
+    cancel_at_period_end = models.BooleanField(default=False)
+
+    class Meta(MirroredObject.Meta):
+        abstract = False
+        constraints: ClassVar = [
+            *MirroredObject.Meta.constraints,
+            one_of("status", ProviderSubscriptionStatus, "providersubscription_status_known"),
+        ]
+        indexes: ClassVar = [
+            *MirroredObject.Meta.indexes,
+            models.Index(fields=["organization", "-started_at"], name="providersubscription_latest"),
+        ]
+
+
+class ProviderInvoice(MirroredObject):
+    """An invoice at a provider. Amounts are in minor units of `currency` (ISO 4217, upper case).
+
+    `failed_at` is the time of the earliest failed payment and `uncollectible_at` of the earliest giving up, of all
+    news, whatever the order in which they came: they are facts that later news don't take back.
+    """
+
+    status = models.CharField(max_length=16, choices=InvoiceStatus.choices)
+    number = models.CharField(max_length=120, blank=True, default="")
+    currency = models.CharField(max_length=3, blank=True, default="")
+    amount_due_minor = models.BigIntegerField(default=0)
+    amount_paid_minor = models.BigIntegerField(default=0)
+    amount_remaining_minor = models.BigIntegerField(default=0)
+    total_minor = models.BigIntegerField(default=0)
+    subscription_external_id = models.CharField(max_length=255, blank=True, default="")
+    issued_at = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField(null=True, blank=True)
+    paid_at = models.DateTimeField(null=True, blank=True)
+    period_start = models.DateTimeField(null=True, blank=True)
+    period_end = models.DateTimeField(null=True, blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True)
+    uncollectible_at = models.DateTimeField(null=True, blank=True)
+    # What a lock has been decided about already: staff who unlock are not overruled by the same invoice.
+    lock_settled_at = models.DateTimeField(null=True, blank=True)
+    hosted_invoice_url = models.TextField(blank=True, default="")
+    invoice_pdf = models.TextField(blank=True, default="")
+
+    class Meta(MirroredObject.Meta):
+        abstract = False
+        constraints: ClassVar = [
+            *MirroredObject.Meta.constraints,
+            one_of("status", InvoiceStatus, "providerinvoice_status_known"),
+            models.CheckConstraint(
+                condition=Q(currency="") | Q(currency__regex=r"^[A-Z]{3}$"), name="providerinvoice_currency_is_iso"
+            ),
+        ]
+        indexes: ClassVar = [
+            *MirroredObject.Meta.indexes,
+            models.Index(fields=["organization", "-issued_at"], name="providerinvoice_latest"),
+        ]
+
+
+class ProviderDispute(MirroredObject):
+    """A charge that the payer's bank took back. `status` and `reason` are the provider's own words."""
+
+    status = models.CharField(max_length=40)
+    reason = models.CharField(max_length=80, blank=True, default="")
+    charge_external_id = models.CharField(max_length=255, blank=True, default="")
+    amount_minor = models.BigIntegerField(default=0)
+    currency = models.CharField(max_length=3, blank=True, default="")
+    evidence_due_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta(MirroredObject.Meta):
+        abstract = False
+        constraints: ClassVar = [
+            *MirroredObject.Meta.constraints,
+            models.CheckConstraint(
+                condition=Q(currency="") | Q(currency__regex=r"^[A-Z]{3}$"), name="providerdispute_currency_is_iso"
+            ),
+        ]
+
+
+class ProviderRefund(MirroredObject):
+    """What was given back of one charge, in all; `external_id` is the charge's. `status` is partial or full."""
+
+    status = models.CharField(max_length=40)
+    charge_external_id = models.CharField(max_length=255, blank=True, default="")
+    amount_minor = models.BigIntegerField(default=0, help_text="Given back so far.")
+    charged_minor = models.BigIntegerField(default=0)
+    currency = models.CharField(max_length=3, blank=True, default="")
+
+    class Meta(MirroredObject.Meta):
+        abstract = False
+        constraints: ClassVar = [
+            *MirroredObject.Meta.constraints,
+            models.CheckConstraint(
+                condition=Q(currency="") | Q(currency__regex=r"^[A-Z]{3}$"), name="providerrefund_currency_is_iso"
+            ),
         ]

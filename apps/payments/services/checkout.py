@@ -19,7 +19,7 @@ from apps.core.gate import require
 from apps.core.ids import AuditTarget, OrganizationId, WorkspaceId
 from apps.payments.events import CHECKOUT_STARTED, PORTAL_OPENED
 from apps.payments.providers.contract import ProviderCallError
-from apps.payments.providers.stripe import CheckoutWish, StripeApi, stripe_api
+from apps.payments.providers.stripe.api import CheckoutWish, StripeApi, stripe_api
 from apps.payments.tracking import CheckoutStarted, billing_event_record
 from apps.subscriptions.enums import SubscriptionState
 from apps.subscriptions.models import Plan

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
-from apps.payments.matching import CUSTOMER_FIELDS
+from apps.payments.inbox import CUSTOMER_FIELDS
 from apps.subscriptions.contracts import SetProviderCustomer
 from apps.subscriptions.enums import Provider
 from apps.subscriptions.selectors.records import payment_config_for_update

@@ -22,17 +22,15 @@ from apps.core.outbox.backoff import MAX_ATTEMPTS, retry_delay
 from apps.core.unavailability import end_if_interrupted, is_unavailable
 from apps.payments.enums import WebhookStatus
 from apps.payments.events import WEBHOOK_EVENT_PROCESSED_AGAIN
-from apps.payments.inbox import LEASE, claim, settle
-from apps.payments.matching import drive_unmatched
+from apps.payments.inbox import LEASE, PROCESS_TASK, claim, drive_unmatched, settle
 from apps.payments.models import WebhookEvent
-from apps.payments.news import read_event
 from apps.payments.processing import Processed, process
+from apps.payments.providers.registry import read_event
 from apps.payments.selectors.inbox import webhook_event_for_update
 from apps.subscriptions.enums import Provider
 
 logger = logging.getLogger(__name__)
 
-PROCESS_TASK = "payments.process_webhook_event"
 LONGEST_SWEEP = timedelta(seconds=150)
 _LONGEST_ERROR = 2_000
 # A transaction that lost against another one is repeated at once.

@@ -8,11 +8,9 @@ from apps.core.context import ExecutionContext
 from apps.core.errors import MalformedRequestError
 from apps.core.gate import require
 from apps.core.hints import send_hint
-from apps.payments.asking import api_of
 from apps.payments.enums import EventSource
-from apps.payments.inbox import store
-from apps.payments.matching import SWEEP_TASK
-from apps.payments.news import read_event
+from apps.payments.inbox import SWEEP_TASK, store
+from apps.payments.providers.registry import api_of, read_event
 from apps.subscriptions.enums import Provider
 
 # Stripe forgets its events after this.

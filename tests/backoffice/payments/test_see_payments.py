@@ -12,8 +12,8 @@ from django.urls import reverse
 from apps.core.enums import Role
 from apps.core.models import AuditEntry
 from apps.payments.enums import BillingEventName, WebhookStatus
-from apps.payments.funnel import STAGES, funnel_of
 from apps.payments.models import WebhookEvent
+from apps.payments.selectors.funnel import STAGES, funnel_of
 from tests.backoffice.people import client_of
 from tests.backoffice.records import make_event, make_invoice
 from tests.factories.tenants import make_organization, make_workspace

@@ -17,8 +17,15 @@ from apps.core.moments import after
 from apps.payments.contracts import EventNews
 from apps.payments.enums import InvoiceStatus, ProviderSubscriptionStatus
 from apps.payments.models import GraceAnchor, ProviderCustomer, ProviderInvoice, ProviderSubscription
-from apps.payments.rules.payment_standing import InvoiceFacts, PaymentClaim, PaymentStep, claim_of, steps_towards
-from apps.payments.rules.subscription_standing import subscription_statuses, subscription_steps
+from apps.payments.rules.statuses import (
+    InvoiceFacts,
+    PaymentClaim,
+    PaymentStep,
+    claim_of,
+    steps_towards,
+    subscription_statuses,
+    subscription_steps,
+)
 from apps.subscriptions.contracts import (
     Lock,
     MarkOkay,

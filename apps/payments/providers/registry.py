@@ -1,7 +1,4 @@
-"""Asks a provider, where a key is configured: how an object is now, and which events there were (spec 04; spec 11, P2).
-
-The provider's client registers itself here, so that the mirror knows nothing of HTTP.
-"""
+"""Finds a payment provider by name: its parsers, and its API where a key is configured (spec 04)."""
 
 from __future__ import annotations
 
@@ -10,9 +7,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Protocol
 
-from apps.payments.contracts import ObjectKind, ObjectNews
-from apps.payments.news.orb import read_orb_object
-from apps.payments.news.stripe import read_stripe_object
+from apps.payments.contracts import EventNews, ObjectKind, ObjectNews
+from apps.payments.providers.orb.events import read_orb_event, read_orb_object
+from apps.payments.providers.stripe.events import read_stripe_event, read_stripe_object
 from apps.subscriptions.enums import Provider
 
 
@@ -28,7 +25,7 @@ class ProviderApi(Protocol):
         ...
 
 
-_READERS = {Provider.STRIPE: read_stripe_object, Provider.ORB: read_orb_object}
+_OBJECT_READERS = {Provider.STRIPE: read_stripe_object, Provider.ORB: read_orb_object}
 _apis: dict[Provider, Callable[[], ProviderApi | None]] = {}
 
 
@@ -47,7 +44,7 @@ def ask(provider: Provider, kind: ObjectKind, external_id: str) -> ObjectNews | 
     """The object as it is now; None when the provider knows none, or can't be asked."""
     api = api_of(provider)
     answer = api.object_now(kind, external_id) if api else None
-    return _READERS[provider](kind, answer) if answer is not None else None
+    return _OBJECT_READERS[provider](kind, answer) if answer is not None else None
 
 
 @contextmanager
@@ -62,3 +59,11 @@ def answered_by(provider: Provider, api: ProviderApi | None) -> Iterator[None]:
             del _apis[provider]
         else:
             _apis[provider] = before
+
+
+_EVENT_READERS = {Provider.STRIPE: read_stripe_event, Provider.ORB: read_orb_event}
+
+
+def read_event(provider: Provider, body: dict[str, Any]) -> EventNews:
+    """The event that the body is; raises `MalformedRequestError` naming the first field that can't be taken."""
+    return _EVENT_READERS[provider](body)

@@ -13,10 +13,10 @@ from apps.connectors.services import connectors_auto_disable, connectors_restore
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
-from apps.payments.matching import CUSTOMER_FIELDS, drive_unmatched
+from apps.payments.grace import grace_ended_notice, grace_started_notice
+from apps.payments.inbox import CUSTOMER_FIELDS, drive_unmatched
 from apps.payments.models import GraceAnchor
-from apps.payments.notices import grace_ended_notice, grace_started_notice
-from apps.payments.rules.connector_causes import CauseChange, causes_of_payment, causes_of_subscription, keeps_anchor
+from apps.payments.rules.statuses import CauseChange, causes_of_payment, causes_of_subscription, keeps_anchor
 from apps.payments.tracking import GraceEnded, GraceStarted, Tracked, billing_event_record
 from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus
 from apps.subscriptions.models import OrganizationPaymentConfig

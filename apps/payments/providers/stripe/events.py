@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from apps.payments.contracts import EventNews, ObjectKind, ObjectNews
-from apps.payments.news.stripe_customers import (
+from apps.payments.providers.parsing import ExternalId, Read, Seconds, read
+from apps.payments.providers.stripe.customers import (
     read_checkout,
     read_customer,
     read_dispute,
     read_payment_method,
     read_refund,
 )
-from apps.payments.news.stripe_objects import read_invoice, read_subscription
-from apps.payments.news.values import ExternalId, Read, Seconds, read
+from apps.payments.providers.stripe.objects import read_invoice, read_subscription
 from apps.subscriptions.enums import Provider
 
 

@@ -15,7 +15,7 @@ from apps.core.errors import ConflictError, UnprocessableError
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.payments.enums import ProviderSubscriptionStatus
 from apps.payments.models import ProviderSubscription
-from apps.payments.rules.subscription_standing import workspace_state
+from apps.payments.rules.statuses import workspace_state
 from apps.payments.tracking import (
     PlanPhaseChange,
     SubscriptionCancelled,

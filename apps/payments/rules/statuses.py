@@ -1,19 +1,20 @@
-"""What the mirrored invoices of an organization say of its payments, and which changes that asks for (spec 04).
+"""Which statuses the mirror calls for, and which connectors each status keeps off (spec 04). Pure.
 
-Pure. `claim_of` is a function of the mirror alone, so that the order in which events came can't matter; `steps_towards`
-are the changes that lead from the payment status as it is to what is claimed. Every change is one of the table of
+Functions of the mirror alone, so that the order in which events came can't matter. Every change is one of the table of
 `apps.subscriptions.rules.payment_transitions`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from types import MappingProxyType
 
-from apps.payments.enums import InvoiceStatus
-from apps.subscriptions.enums import PaymentStatus
+from apps.connectors.enums import AutoDisableReason
+from apps.payments.enums import InvoiceStatus, ProviderSubscriptionStatus
+from apps.subscriptions.enums import PaymentStatus, SubscriptionState, SubscriptionStatus
 from apps.subscriptions.rules.payment_transitions import ignores_provider, is_in_grace, is_legal
 
 _NO_LONGER_DUE = frozenset({InvoiceStatus.PAID, InvoiceStatus.VOID})
@@ -126,3 +127,99 @@ def _from_disabled(claim: PaymentClaim, anchored_at: datetime) -> tuple[PaymentS
     if claim.unpaid_since > anchored_at:
         return (PaymentStep.MARK_OKAY, PaymentStep.START_GRACE)
     return ()
+
+
+_STATE_OF: Mapping[ProviderSubscriptionStatus, SubscriptionState | None] = MappingProxyType(
+    {
+        ProviderSubscriptionStatus.INCOMPLETE: None,
+        ProviderSubscriptionStatus.TRIALING: SubscriptionState.TRIALING,
+        ProviderSubscriptionStatus.ACTIVE: SubscriptionState.ACTIVE,
+        ProviderSubscriptionStatus.PAST_DUE: SubscriptionState.PAST_DUE,
+        ProviderSubscriptionStatus.PAUSED: SubscriptionState.SUSPENDED,
+        ProviderSubscriptionStatus.ENDED: SubscriptionState.ENDED,
+    }
+)
+
+
+def subscription_statuses(mirrored: Iterable[ProviderSubscriptionStatus]) -> tuple[SubscriptionStatus, ...]:
+    """The statuses that the organization has gone through: none, subscribed, or subscribed and then unsubscribed.
+
+    An ended subscription was one, also where its end is the first that we hear of it.
+    """
+    known = frozenset(mirrored) - {ProviderSubscriptionStatus.INCOMPLETE}
+    if not known:
+        return ()
+    if known == {ProviderSubscriptionStatus.ENDED}:
+        return (SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.UNSUBSCRIBED)
+    return (SubscriptionStatus.SUBSCRIBED,)
+
+
+def workspace_state(mirrored: ProviderSubscriptionStatus) -> SubscriptionState | None:
+    """The state of the workspace subscription that follows this one; None: it has not begun."""
+    return _STATE_OF[mirrored]
+
+
+def subscription_steps(
+    claimed: tuple[SubscriptionStatus, ...],
+    current: SubscriptionStatus,
+    may_become: Mapping[SubscriptionStatus, frozenset[SubscriptionStatus]],
+) -> tuple[SubscriptionStatus, ...]:
+    """What to set, in order, so that the last claimed status is reached by allowed steps; none where it is so."""
+    if not claimed or claimed[-1] is current:
+        return ()
+    if claimed[-1] in may_become[current]:
+        return claimed[-1:]
+    return tuple(status for status in claimed if status is not current)
+
+
+_INVALID = AutoDisableReason.INVALID_PAYMENT_METHOD
+_GIVEN_UP = AutoDisableReason.INVOICE_MARKED_UNCOLLECTIBLE
+_UNSUBSCRIBED = AutoDisableReason.UNSUBSCRIBED
+
+
+@dataclass(frozen=True, slots=True)
+class CauseChange:
+    """A cause that comes, or one that goes away."""
+
+    reason: AutoDisableReason
+    is_arrival: bool
+
+
+_COMES_INVALID, _GOES_INVALID = CauseChange(_INVALID, is_arrival=True), CauseChange(_INVALID, is_arrival=False)
+_COMES_GIVEN_UP, _GOES_GIVEN_UP = CauseChange(_GIVEN_UP, is_arrival=True), CauseChange(_GIVEN_UP, is_arrival=False)
+_IN_ORDER = (_GOES_INVALID, _GOES_GIVEN_UP)
+
+_OF_PAYMENT: Mapping[PaymentStatus, tuple[CauseChange, ...]] = MappingProxyType(
+    {
+        PaymentStatus.UNINITIALIZED: _IN_ORDER,
+        PaymentStatus.OKAY: _IN_ORDER,
+        PaymentStatus.GRACE_PERIOD: _IN_ORDER,
+        PaymentStatus.DISABLED: (_COMES_INVALID, _GOES_GIVEN_UP),
+        PaymentStatus.LOCKED: (_COMES_GIVEN_UP,),
+        # Staff decide: connectors stay as they are until the status is given back to the rules.
+        PaymentStatus.MANUAL: (),
+    }
+)
+_OF_SUBSCRIPTION: Mapping[SubscriptionStatus, tuple[CauseChange, ...]] = MappingProxyType(
+    {
+        SubscriptionStatus.PRE_SUBSCRIPTION: (),
+        SubscriptionStatus.SUBSCRIBED: (CauseChange(_UNSUBSCRIBED, is_arrival=False),),
+        SubscriptionStatus.UNSUBSCRIBED: (CauseChange(_UNSUBSCRIBED, is_arrival=True),),
+    }
+)
+_WITH_ANCHOR = frozenset({PaymentStatus.GRACE_PERIOD, PaymentStatus.DISABLED})
+
+
+def causes_of_payment(status: PaymentStatus) -> tuple[CauseChange, ...]:
+    """What coming to this payment status means for connectors."""
+    return _OF_PAYMENT[status]
+
+
+def causes_of_subscription(status: SubscriptionStatus) -> tuple[CauseChange, ...]:
+    """What coming to this subscription status means for connectors."""
+    return _OF_SUBSCRIPTION[status]
+
+
+def keeps_anchor(status: PaymentStatus) -> bool:
+    """Whether unpaid invoices still count against the organization: while grace runs, and once it has ended."""
+    return status in _WITH_ANCHOR

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from apps.payments.contracts import ObjectKind, ObjectNews
 from apps.payments.enums import PROVIDER_SUBSCRIPTION_ORDER, InvoiceStatus, ProviderSubscriptionStatus
-from apps.payments.news.values import (
+from apps.payments.providers.parsing import (
     Currency,
     ExternalId,
     Metadata,

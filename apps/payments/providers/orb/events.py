@@ -13,7 +13,7 @@ from apps.core.amounts import minor_digits
 from apps.core.errors import MalformedRequestError
 from apps.payments.contracts import EventNews, ObjectKind, ObjectNews
 from apps.payments.enums import PROVIDER_SUBSCRIPTION_ORDER, CustomerStatus, InvoiceStatus, ProviderSubscriptionStatus
-from apps.payments.news.values import Currency, ExternalId, IsoTime, Metadata, Read, read, short, text_in, uuid_in
+from apps.payments.providers.parsing import Currency, ExternalId, IsoTime, Metadata, Read, read, short, text_in, uuid_in
 from apps.subscriptions.enums import Provider
 
 _STEPS = 16

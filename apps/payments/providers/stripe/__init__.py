@@ -1,0 +1,3 @@
+"""Stripe: its webhooks, its objects, its API (spec 04)."""
+
+from __future__ import annotations
