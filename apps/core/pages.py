@@ -20,17 +20,32 @@ from apps.core.unavailability import is_unavailable
 from apps.core.wire import problems
 
 PROGRAM_PATHS = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
+_OTHER_METHOD = problems.Problem(
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    "method_not_allowed",
+    "This address is no page",
+    "A form is sent here, so there is nothing to show. Open the page with the form and send it again.",
+)
 _OWN_PAGES = frozenset({400, 403, 404, 500, 503})
 
 
 class RefusalPagesMiddleware:
-    """Turns our own errors, raised in a page's view, into the page that says so. Stands last, next to the views."""
+    """Turns our own errors, raised in a page's view, into the page that says so. Stands last, next to the views.
+
+    Django refuses a method with an empty answer, which a browser shows as a blank page: it becomes a page too. People
+    come there by the address of a form: by a reload, a bookmark, or a sign-in in between.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self._get_response(request)
+        response = self._get_response(request)
+        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED or request.path.startswith(PROGRAM_PATHS):
+            return response
+        page = page_of(_OTHER_METHOD)
+        page.headers["Allow"] = response.headers.get("Allow", "")
+        return page
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """None for what Django's own handlers answer."""

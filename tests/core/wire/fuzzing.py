@@ -205,7 +205,7 @@ def _made_up(rng: random.Random, sound: Sound) -> MadeUp:
     if rng.random() < (0.7 if query else 0.05):
         name = rng.choice([*query, "bonus"]) if query else "bonus"
         has_unknown = name not in sound.query
-        query[name] = _as_text(rng.choice(HOSTILE))
+        query[name] = as_text(rng.choice(HOSTILE))
     body, content_type = b"", ""
     if sound.body is not None:
         content_type = "application/json"
@@ -245,7 +245,7 @@ def _make_worse(rng: random.Random, body: dict[str, Any]) -> None:
         elif what < 0.4:
             place[name] = [place[name]] * rng.choice([0, 1, 2, 60])
         elif what < 0.5 and isinstance(place[name], str):
-            place[name] = _mutated(rng, place[name])
+            place[name] = mutate(rng, place[name])
         else:
             place[name] = rng.choice(HOSTILE)
 
@@ -257,7 +257,7 @@ def _place_in(rng: random.Random, body: dict[str, Any]) -> dict[str, Any]:
     return _place_in(rng, rng.choice(inner)) if inner and rng.random() < 0.4 else body
 
 
-def _mutated(rng: random.Random, text: str) -> str:
+def mutate(rng: random.Random, text: str) -> str:
     """The text with a character more, less or exchanged."""
     spot = rng.randrange(len(text) + 1)
     odd = rng.choice([" ", "\x00", "0", "9", "-", ".", "Z", "\u0660", "\n", "é", "\ud800", "\u200d", "A", ""])
@@ -269,10 +269,10 @@ def _worse_path(rng: random.Random, path: str) -> str:
     parts = path.split("/")
     spot = rng.randrange(4, len(parts)) if len(parts) > 4 else len(parts) - 1
     head, colon, verb = parts[spot].partition(":")
-    worse = _mutated(rng, head) if rng.random() < 0.5 else _as_text(rng.choice(HOSTILE))
+    worse = mutate(rng, head) if rng.random() < 0.5 else as_text(rng.choice(HOSTILE))
     parts[spot] = quote(worse.encode("utf-8", "replace"), safe="") + colon + verb
     return "/".join(parts)
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
