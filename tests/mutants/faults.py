@@ -21,7 +21,7 @@ PYTHON = (
     "apps/payments/workspace_sync.py",
     "apps/*/services/*.py",
 )
-SQL = ("apps/*/migrations/sql/*.sql",)
+SQL = ("apps/*/migrations/sql/*/*.sql",)
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from importlib import import_module
 from typing import Any
 
 import pgtrigger
 import pytest
-from django.apps import apps
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -106,23 +104,6 @@ def test_the_database_takes_no_other_spelling(email: str) -> None:
         User.objects.filter(pk=user.pk).update(email=email)
     with pytest.raises(IntegrityError), transaction.atomic():
         User.objects.create(email=user.email)
-
-
-def test_old_rows_get_the_form_and_nobody_is_merged(capsys: pytest.CaptureFixture[str]) -> None:
-    in_form, alone = make_user(KEPT), old_user("eve@bücher.example")
-    first, second = old_user("kim@café.example"), old_user("\uff4bim@café.example")
-    late, odd = old_user("ann@münchen.de"), old_user("m\u0131ke@example.com")
-    migration = import_module("apps.tenants.migrations.0003_one_form_of_emails")
-    for _ in "12":
-        with connection.schema_editor() as editor:
-            migration.bring_into_one_form(apps, editor)
-    kept = dict(User.objects.values_list("pk", "email"))
-    assert [kept[user.pk] for user in (in_form, alone, first, second, late, odd)] == [
-        KEPT, "eve@xn--bcher-kva.example", "kim@xn--caf-dma.example", second.email, late.email, odd.email,
-    ]  # fmt: skip
-    told = capsys.readouterr().out
-    assert all(str(user.pk) in told for user in (second, late, odd, in_form, first))
-    assert str(alone.pk) not in told
 
 
 def test_a_row_in_an_old_form_can_still_be_written(client: Client) -> None:

@@ -17,7 +17,7 @@ def make_groups(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tenants", "0001_tenants_and_access"),
+        ("tenants", "0001_schema"),
         ("auth", "0012_alter_user_first_name_max_length"),
     ]
 

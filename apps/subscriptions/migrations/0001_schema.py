@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("tenants", "0002_platform_roles"),
+        ("tenants", "0001_schema"),
     ]
 
     operations = [

@@ -1,0 +1,47 @@
+"""`python -m tests.core.declared_schema`: make the tables of the models in DATABASE_URL, without any migration."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
+
+import django
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations import Migration, RunSQL
+
+# Django's own tables come from its models too.
+FUNCTIONS = ("apps.credits.migrations.0002_functions",)
+
+
+class NoMigrations(dict[str, None]):
+    """Says of each app that it has none."""
+
+    def __contains__(self, label: object) -> bool:
+        return True
+
+    def __missing__(self, label: str) -> None:
+        return None
+
+
+def main() -> None:
+    """Tables, triggers, functions."""
+    settings.MIGRATION_MODULES = NoMigrations()
+    django.setup()
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    call_command("pgtrigger", "install")
+    with connection.cursor() as cursor:
+        for name in FUNCTIONS:
+            migration: type[Migration] = import_module(name).Migration
+            for operation in migration.operations:
+                assert isinstance(operation, RunSQL)
+                for statement in operation.sql:
+                    cursor.execute(str(statement))
+    connection.close()
+
+
+if __name__ == "__main__":
+    main()
