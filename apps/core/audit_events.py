@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from apps.core.registry import Registry
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 _LONGEST = 80
 
@@ -23,17 +25,14 @@ class AuditEvent:
     label: str
 
 
-_events: dict[str, AuditEvent] = {}
+_events: Registry[AuditEvent] = Registry("audit event")
 
 
 def audit_event(name: str, label: str) -> AuditEvent:
     """Declare an event named `<entity>.<what happened>`."""
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         raise ValueError(f"The audit event {name!r} must be named like 'membership.created', in lower case.")
-    if name in _events:
-        raise ValueError(f"The audit event {name!r} is declared twice: as {_events[name].label!r} and as {label!r}.")
-    _events[name] = AuditEvent(name, label)
-    return _events[name]
+    return _events.register(name, AuditEvent(name, label))
 
 
 def event_label(name: str) -> str:

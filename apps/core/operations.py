@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from apps.core.enums import LifecycleNeed, Role, Scope
+from apps.core.registry import Registry
 
 # Highest first. A role reaches every gate at or below its own place; roles of the two ladders never compare.
 TENANT_LADDER: tuple[Role, ...] = (Role.OWNER, Role.ADMIN, Role.MEMBER, Role.VIEWER)
@@ -32,21 +33,19 @@ class Operation:
     allowed_in_visit: bool = True
 
 
-OPERATIONS: dict[str, Operation] = {}
+OPERATIONS: Registry[Operation] = Registry("operation")
 
 
 def register_operations(*operations: Operation) -> None:
     """Add an app's operations; each name is registered once, and each role stands on its own ladder."""
     for operation in operations:
-        if operation.name in OPERATIONS:
-            raise RuntimeError(f"The operation {operation.name!r} is registered twice.")
         if operation.tenant_role not in {None, *TENANT_LADDER}:
             raise RuntimeError(f"{operation.name}: {operation.tenant_role!r} is not a tenant role.")
         if operation.platform_role not in {None, *PLATFORM_LADDER}:
             raise RuntimeError(f"{operation.name}: {operation.platform_role!r} is not a platform role.")
         if not operation.allowed_in_visit and operation.tenant_role is None:
             raise RuntimeError(f"{operation.name}: only an operation with a tenant role can be refused in a visit.")
-        OPERATIONS[operation.name] = operation
+        OPERATIONS.register(operation.name, operation)
 
 
 def reaches(role: Role, gate: Role | None) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from apps.core.context import ExecutionContext
+from apps.core.registry import Registry
 from apps.subscriptions.models import OrganizationPaymentConfig
 
 
@@ -21,14 +22,12 @@ class Consequence(Protocol):
     ) -> object: ...
 
 
-_consequences: dict[str, Consequence] = {}
+_consequences: Registry[Consequence] = Registry("consequence of a payment config's change")
 
 
 def register(name: str, consequence: Consequence) -> None:
     """Add one under a unique name; they run in the order of registration."""
-    if name in _consequences:
-        raise RuntimeError(f"The consequence {name!r} of a payment config's change is registered twice.")
-    _consequences[name] = consequence
+    _consequences.register(name, consequence)
 
 
 def run_all(context: ExecutionContext, *, config: OrganizationPaymentConfig, before: Mapping[str, Any]) -> None:

@@ -25,6 +25,7 @@ from apps.core.enums import LifecycleNeed, Role
 from apps.core.errors import ConflictError
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.moments import zone_of
+from apps.core.registry import Registry
 from apps.subscriptions.history import changes_between
 from apps.subscriptions.posture import banner_of
 from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision
@@ -45,8 +46,8 @@ ResultT = TypeVar("ResultT")
 # Looks before the change, and answers with what tells its lines after it.
 ConsequenceHook = Callable[[WorkspaceId], Callable[[], Sequence[str]]]
 StateHook = Callable[[WorkspaceId], Mapping[str, object]]
-_consequences: dict[str, ConsequenceHook] = {}
-_states: dict[str, StateHook] = {}
+_consequences: Registry[ConsequenceHook] = Registry("preview consequence")
+_states: Registry[StateHook] = Registry("preview state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +78,12 @@ class Preview:
 
 def register_consequence(name: str, hook: ConsequenceHook) -> None:
     """Add lines to every preview, such as the connectors that will be switched off."""
-    if name in _consequences:
-        raise RuntimeError(f"The consequence {name!r} is registered twice.")
-    _consequences[name] = hook
+    _consequences.register(name, hook)
 
 
 def register_state(name: str, hook: StateHook) -> None:
     """Add values that previews rest on, such as a balance: a preview is refused when they have changed."""
-    if name in _states:
-        raise RuntimeError(f"The preview state {name!r} is registered twice.")
-    _states[name] = hook
+    _states.register(name, hook)
 
 
 @transaction.atomic

@@ -12,6 +12,7 @@ from uuid import UUID
 from apps.core.enums import Role
 from apps.core.errors import NotFoundError
 from apps.core.ids import WorkspaceId
+from apps.core.registry import Registry
 from apps.subscriptions.enums import ReceiptKind
 from apps.subscriptions.ids import DecisionReceiptId
 from apps.subscriptions.models import DecisionReceipt
@@ -29,14 +30,12 @@ class Replay:
 
 
 Replayer = Callable[[DecisionReceipt], GateAnswer]
-_replayers: dict[ReceiptKind, Replayer] = {}
+_replayers: Registry[Replayer] = Registry("replay of receipts")
 
 
 def register_replay(kind: ReceiptKind, replayer: Replayer) -> None:
     """Say how receipts of this kind are asked again."""
-    if kind in _replayers:
-        raise RuntimeError(f"The replay of {kind.value} receipts is registered twice.")
-    _replayers[kind] = replayer
+    _replayers.register(kind.value, replayer)
 
 
 def decision_receipt_of(receipt_id: DecisionReceiptId) -> DecisionReceipt:
@@ -49,7 +48,7 @@ def decision_receipt_of(receipt_id: DecisionReceiptId) -> DecisionReceipt:
 
 def replay_now(receipt: DecisionReceipt) -> Replay:
     """Ask the receipt's question again, and say what has changed since. Raises what asking raises."""
-    now = _replayers.get(ReceiptKind(receipt.kind), replay_lifecycle)(receipt)
+    now = _replayers.get(ReceiptKind(receipt.kind).value, replay_lifecycle)(receipt)
     return Replay(receipt, now, tuple(_changes(receipt, now)))
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
+from apps.core.registry import Registry
 
 
 class BootstrapStep(Protocol):
@@ -17,14 +18,12 @@ class BootstrapStep(Protocol):
     def __call__(self, context: ExecutionContext, *, organization_id: OrganizationId) -> object: ...
 
 
-_steps: dict[str, BootstrapStep] = {}
+_steps: Registry[BootstrapStep] = Registry("bootstrap step")
 
 
 def register(name: str, step: BootstrapStep) -> None:
     """Add a step under a unique name; steps run in the order of registration."""
-    if name in _steps:
-        raise RuntimeError(f"The organization bootstrap step {name!r} is registered twice.")
-    _steps[name] = step
+    _steps.register(name, step)
 
 
 def run_all(context: ExecutionContext, *, organization_id: OrganizationId) -> None:

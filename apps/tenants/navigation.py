@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from apps.core.context import ExecutionContext
 from apps.core.gate import permits
+from apps.core.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,12 @@ class NavigationLink:
     is_current: bool
 
 
-_pages: dict[str, BillingPageEntry] = {}
+_pages: Registry[BillingPageEntry] = Registry("billing page")
 
 
 def billing_page(name: str, *, label: str, url_name: str, order: int, operation: str) -> None:
     """Add a page to the navigation; call it in `AppConfig.ready` of the app that serves the page."""
-    if name in _pages:
-        raise RuntimeError(f"The billing page {name!r} is registered twice.")
-    _pages[name] = BillingPageEntry(name, label, url_name, order, operation)
+    _pages.register(name, BillingPageEntry(name, label, url_name, order, operation))
 
 
 def links_for(context: ExecutionContext, *, workspace_slug: str, current: str = "") -> tuple[NavigationLink, ...]:

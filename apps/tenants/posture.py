@@ -12,6 +12,7 @@ from typing import Protocol
 
 from apps.core.context import ExecutionContext
 from apps.core.enums import LifecycleNeed
+from apps.core.registry import Registry
 
 
 class BannerTone(Enum):
@@ -50,18 +51,14 @@ class PostureProvider(Protocol):
     def __call__(self, context: ExecutionContext, *, time_zone: str) -> WorkspacePosture: ...
 
 
-_providers: list[PostureProvider] = []
+_providers: Registry[PostureProvider] = Registry("posture provider")
 
 
 def register(provider: PostureProvider) -> None:
     """Make this the one provider; there is exactly one resolver, so a second is a mistake."""
-    if _providers:
-        raise RuntimeError("The posture of a workspace is decided in one place; a provider is registered already.")
-    _providers.append(provider)
+    _providers.register("lifecycle", provider)
 
 
 def posture_of(context: ExecutionContext, *, time_zone: str) -> WorkspacePosture:
     """The posture of the context's workspace. Without a provider no page opens."""
-    if not _providers:
-        raise RuntimeError("No app has registered the posture of workspaces; see apps.tenants.posture.register.")
-    return _providers[0](context, time_zone=time_zone)
+    return _providers["lifecycle"](context, time_zone=time_zone)

@@ -16,6 +16,7 @@ from apps.core.errors import ConflictError, ForbiddenError, NotFoundError, Unpro
 from apps.core.ids import OrganizationId, OutboxItemId
 from apps.core.models import AuditEntry, OutboxItem
 from apps.core.outbox import outbox_drain, outbox_enqueue, outbox_handler, outbox_retry, waiting_reason
+from apps.core.registry import RegistryError
 from apps.core.states import OutboxStatus
 from tests.contexts import console_context, staff_context
 from tests.core.outbox import KIND, CallHandler, FakeProvider, enqueue
@@ -172,7 +173,7 @@ def test_kinds_that_are_not_configured_wait_and_say_why(provider: FakeProvider, 
 
 
 def test_a_kind_has_one_handler() -> None:
-    with pytest.raises(ValueError, match="two handlers"):
+    with pytest.raises(RegistryError, match="registered twice"):
         outbox_handler(KIND)(CallHandler)
 
 

@@ -10,6 +10,7 @@ from django.apps import apps
 from apps.core import operations
 from apps.core.enums import Role
 from apps.core.operations import OPERATIONS, Operation, register_operations
+from apps.core.registry import Registry
 
 
 @pytest.mark.parametrize(
@@ -23,13 +24,13 @@ from apps.core.operations import OPERATIONS, Operation, register_operations
     ],
 )
 def test_a_wrong_operation_is_refused(operation: Operation, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "OPERATIONS", dict(OPERATIONS))
+    monkeypatch.setattr(operations, "OPERATIONS", Registry("operation", OPERATIONS))
     with pytest.raises(RuntimeError, match=message):
         register_operations(operation)
 
 
 def test_two_operations_of_one_name_are_refused_within_one_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "OPERATIONS", {})
+    monkeypatch.setattr(operations, "OPERATIONS", Registry("operation"))
     with pytest.raises(RuntimeError, match="registered twice"):
         register_operations(Operation("made_up.one"), Operation("made_up.one"))
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.enums import MembershipRole, Role
+from apps.core.registry import Registry, UnknownNameError
 from apps.tenants import navigation, posture
 from apps.tenants.models import Organization, User, Workspace
 from apps.tenants.views import LISTED_AT_MOST
@@ -185,7 +186,7 @@ def test_names_of_people_and_tenants_are_text() -> None:
 
 
 def test_only_pages_that_the_role_reaches_are_shown_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(navigation, "_pages", {})
+    monkeypatch.setattr(navigation, "_pages", Registry("billing page"))
     navigation.billing_page("b", label="Late", url_name="billing-settings", order=80, operation="settings.read")
     navigation.billing_page("a", label="Early", url_name="billing-workspace", order=10, operation="workspaces.read")
     navigation.billing_page("c", label="Staff's", url_name="billing-workspace", order=20, operation="outbox.read")
@@ -201,17 +202,17 @@ def test_only_pages_that_the_role_reaches_are_shown_in_their_order(monkeypatch: 
 def test_a_workspace_without_any_page_for_the_role_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     user = make_signing_in_user()
     workspace = make_workspace(make_organization(owner=user))
-    monkeypatch.setattr(navigation, "_pages", {})
+    monkeypatch.setattr(navigation, "_pages", Registry("billing page"))
     answer = browser_of(user).get(address(workspace))
     assert answer.status_code == 403
     assert "Ask an admin" in answer.content.decode()
 
 
 def test_the_posture_is_decided_in_one_place_and_never_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(RuntimeError, match="registered already"):
+    with pytest.raises(RuntimeError, match="registered twice"):
         posture.register(lambda context, *, time_zone: posture.WorkspacePosture(frozenset()))
-    monkeypatch.setattr(posture, "_providers", [])
-    with pytest.raises(RuntimeError, match="No app has registered"):
+    monkeypatch.setattr(posture, "_providers", Registry("posture provider"))
+    with pytest.raises(UnknownNameError, match="There is no posture provider"):
         posture.posture_of(console_context(), time_zone="UTC")
 
 

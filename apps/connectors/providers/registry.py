@@ -16,6 +16,7 @@ from apps.connectors import providers
 from apps.connectors.contracts import Provider, Secret
 from apps.connectors.enums import CredentialKind
 from apps.core.errors import FieldError, UnprocessableError
+from apps.core.registry import Registry
 
 DEMO = "demo"
 
@@ -23,15 +24,13 @@ DEMO = "demo"
 @cache
 def provider_classes() -> Mapping[str, type[Provider]]:
     """Every provider by its name. Two of one name are a mistake, found when the first is asked for."""
-    found: dict[str, type[Provider]] = {}
+    found: Registry[type[Provider]] = Registry("provider")
     for module_info in sorted(pkgutil.iter_modules(providers.__path__), key=lambda info: info.name):
         module = importlib.import_module(f"{providers.__name__}.{module_info.name}")
         for _, member in inspect.getmembers(module, inspect.isclass):
             is_here = member.__module__ == module.__name__ and issubclass(member, Provider)
             if is_here and not inspect.isabstract(member):
-                if member.name in found:
-                    raise RuntimeError(f"Two providers are named {member.name!r}.")
-                found[member.name] = member
+                found.register(member.name, member)
     return MappingProxyType(found)
 
 

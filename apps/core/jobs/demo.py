@@ -8,24 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import UUID
 
+from apps.core.registry import Registry
+
 IsDemo = Callable[[UUID], bool]
 SKIPPED_DEMO = (
     "Skipped: the organization is a demo, and jobs leave demos out. To run the job for it, send include_demo: true "
     "(manage.py run_job --include-demo, or the box on the Jobs page)."
 )
 
-_registered: list[IsDemo] = []
+_questions: Registry[IsDemo] = Registry("question about organizations")
 
 
 def register_is_demo(is_demo: IsDemo) -> None:
     """Make this the one function that knows; a second registration is a mistake."""
-    if _registered:
-        raise RuntimeError("Whether an organization is a demo is answered in one place; a function is registered.")
-    _registered.append(is_demo)
+    _questions.register("is_demo", is_demo)
 
 
 def is_demo(organization_id: UUID) -> bool:
-    """Whether the organization is a demo. Raises `RuntimeError` where no app has registered the answer."""
-    if not _registered:
-        raise RuntimeError("No app says which organizations are demos; see apps.core.jobs.demo.register_is_demo.")
-    return _registered[0](organization_id)
+    return _questions["is_demo"](organization_id)

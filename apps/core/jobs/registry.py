@@ -11,6 +11,7 @@ from uuid import UUID
 from apps.core.context import ExecutionContext
 from apps.core.jobs.slots import Cadence
 from apps.core.operations import OPERATIONS
+from apps.core.registry import Registry
 
 
 class JobFunction(Protocol):
@@ -41,7 +42,7 @@ class JobDefinition:
     max_attempts: int = 3
 
 
-_jobs: dict[str, JobDefinition] = {}
+_jobs: Registry[JobDefinition] = Registry("job")
 
 
 def job(
@@ -56,13 +57,11 @@ def job(
     """Declare the decorated function as the job `name`. A name is declared once; its operation must be registered."""
 
     def register(run: JobFunction) -> JobFunction:
-        if name in _jobs:
-            raise ValueError(f"The job {name!r} is declared twice.")
         if operation not in OPERATIONS:
             raise ValueError(f"The job {name!r} names the operation {operation!r}, which is not registered.")
         if catch_up < 0 or max_attempts < 1:
             raise ValueError(f"The job {name!r} needs a catch-up of 0 or more and at least one attempt.")
-        _jobs[name] = JobDefinition(name, operation, Cadence(every, offset), run, catch_up, max_attempts)
+        _jobs.register(name, JobDefinition(name, operation, Cadence(every, offset), run, catch_up, max_attempts))
         return run
 
     return register

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from apps.core.context import ExecutionContext
 from apps.core.ids import OutboxItemId
+from apps.core.registry import Registry
 
 
 class OutboxError(Exception):
@@ -64,16 +65,14 @@ class OutboxHandler(ABC):
         return not self.unconfigured_reason()
 
 
-_handlers: dict[str, OutboxHandler] = {}
+_handlers: Registry[OutboxHandler] = Registry("outbox handler")
 
 
 def outbox_handler(kind: str) -> Callable[[type[OutboxHandler]], type[OutboxHandler]]:
     """Register the class as the handler of `kind`. A kind has one handler."""
 
     def register(handler: type[OutboxHandler]) -> type[OutboxHandler]:
-        if kind in _handlers:
-            raise ValueError(f"The outbox kind {kind!r} has two handlers: {_handlers[kind]!r} and {handler!r}.")
-        _handlers[kind] = handler()
+        _handlers.register(kind, handler())
         return handler
 
     return register
