@@ -144,6 +144,24 @@ class ProviderError(Exception):
         self.status = status
 
 
+@dataclass(frozen=True, slots=True)
+class OAuthServer:
+    """An authorization server, as data; one flow serves them all (`apps.connectors.services.authorizations`).
+
+    `name` is part of its routes and problem codes, `label` of what people read. The settings `CLIENT_ID`,
+    `CLIENT_SECRET`, `AUTHORIZE_URL` and `TOKEN_URL` have the prefix. `authorize_parameters` are what it needs to issue
+    a refresh token, `revoked_errors` the token errors after which a person must authorize again, and `removal_hint`
+    says how people withdraw our access, so that their next consent brings a refresh token.
+    """
+
+    name: str
+    label: str
+    settings_prefix: str
+    removal_hint: str
+    authorize_parameters: Mapping[str, str] = field(default_factory=dict, hash=False)
+    revoked_errors: frozenset[str] = frozenset({"invalid_grant"})
+
+
 class Provider(ABC):
     """One outside system, for one connector. Subclasses are found by `apps.connectors.providers.registry`."""
 
@@ -153,7 +171,8 @@ class Provider(ABC):
     credential_kind: ClassVar[CredentialKind]
     settings_form: ClassVar[type[ProviderSettings]] = ProviderSettings
     settlement_lag: ClassVar[timedelta] = timedelta(days=5)
-    # What is asked of an OAuth server for this provider; empty for the other kinds.
+    # For the credential kind `oauth`: the server, and the scopes to request there.
+    oauth_server: ClassVar[OAuthServer | None] = None
     oauth_scopes: ClassVar[tuple[str, ...]] = ()
     # Sample data, for demo organizations alone.
     is_demo: ClassVar[bool] = False

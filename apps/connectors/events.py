@@ -9,7 +9,7 @@ CONNECTOR_ENABLED = audit_event("connector.enabled", "Connector enabled")
 CONNECTOR_DISABLED = audit_event("connector.disabled", "Connector disabled")
 CONNECTORS_AUTO_DISABLED = audit_event("connector.auto_disabled", "Connectors auto-disabled")
 CONNECTORS_RESTORED = audit_event("connector.restored", "Connectors enabled again, as their cause went away")
-CONNECTOR_AUTHORIZED = audit_event("connector.authorized", "Connector authorized at Google")
+CONNECTOR_AUTHORIZED = audit_event("connector.authorized", "Connector authorized")
 CONNECTOR_REAUTHORIZATION_NEEDED = audit_event(
     "connector.reauthorization_needed", "Connector stopped until a person authorizes it again"
 )

@@ -15,15 +15,14 @@ from apps.connectors.views.connectors import (
     ConnectorNew,
     ConnectorSync,
 )
-from apps.connectors.views.oauth import GoogleAuthorizeView, GoogleCallbackView
+from apps.connectors.views.oauth import oauth_routes
 from apps.connectors.views.records import RecordExport, RecordList
 
 _WORKSPACE = "billing/<slug:workspace_slug>/"
 _ONE = f"{_WORKSPACE}connectors/<uuid:connector_id>/"
 
 urlpatterns = [
-    path("connectors/google/authorize", GoogleAuthorizeView.as_view(), name="google-authorize"),
-    path("connectors/google/callback", GoogleCallbackView.as_view(), name="google-callback"),
+    *oauth_routes(),
     path(f"{_WORKSPACE}connectors/", ConnectorList.as_view(), name="billing-connectors"),
     path(f"{_WORKSPACE}connectors/new/", ConnectorNew.as_view(), name="billing-connector-new"),
     path(_ONE, ConnectorDetail.as_view(), name="billing-connector"),

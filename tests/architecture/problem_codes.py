@@ -17,12 +17,14 @@ from tests.architecture.sources import Source
 ANYWHERE = ""
 # Codes that are put together or handed on as a text: no call names them.
 COMPUTED = {
+    "apps/connectors/oauth/client.py": {"google_not_configured"},
+    "apps/connectors/services/authorizations.py": {"not_by_google"},
     "apps/credits/refusals.py": {
         *(f"hold_{status.value}" for status in HoldStatus if status is not HoldStatus.OPEN),
         "not_a_member",
         "lifecycle_denied",
         "unknown_operation",
-    }
+    },
 }
 # What these modules refuse becomes an error elsewhere, so that any error with the code counts.
 _HANDED_ON = (
@@ -31,8 +33,10 @@ _HANDED_ON = (
     "apps/tenants/access/resolver.py",
     "apps/connectors/providers/registry.py",
 )
-# Their codes are no problem's: what a command ends with, Google's code, the outcome of a sync, an answer of the gate.
-_OTHER_CALLS = frozenset({"CommandError", "exchange_code", "GoogleAnswer", "ProviderError", "Answer", "Decision"})
+# Their codes are no problem's: a command's exit, an OAuth server's code, the outcome of a sync, an answer of the gate.
+_OTHER_CALLS = frozenset(
+    {"CommandError", "exchange_code", "AuthorizationResponse", "ProviderError", "Answer", "Decision"}
+)
 _OTHER_MODULES = (
     "apps/backoffice/",
     "apps/connectors/sync/engine.py",

@@ -15,7 +15,7 @@ from apps.connectors.contracts import CheckOutcome, Provider, ProviderError
 from apps.connectors.credentials import credential_open
 from apps.connectors.enums import ConnectorStatus
 from apps.connectors.models import AuthorizationAttempt, Connector, ConnectorCredential
-from apps.connectors.oauth.client import from_text
+from apps.connectors.oauth.client import OAuthToken
 from apps.connectors.providers.registry import provider_class
 from apps.core import clock
 from apps.core.enums import MembershipRole
@@ -45,7 +45,7 @@ def test_there_and_back(google: GoogleStandIn, provider: str) -> None:
     assert connector.status == ConnectorStatus.ENABLED
     secret = credential_open(id_of(connector))
     assert secret is not None
-    token = from_text(secret.reveal())
+    token = OAuthToken.from_text(secret.reveal())
     assert token.refresh_token
     assert token.is_fresh(clock.now())
     stored = ConnectorCredential.objects.get(connector=connector)
@@ -183,7 +183,7 @@ def test_a_repeated_consent_without_a_refresh_token_keeps_the_old_one(google: Go
     second = credential_open(id_of(place.connector))
     assert first is not None
     assert second is not None
-    old, new = from_text(first.reveal()), from_text(second.reveal())
+    old, new = OAuthToken.from_text(first.reveal()), OAuthToken.from_text(second.reveal())
     assert new.refresh_token == old.refresh_token
     assert new.access_token != old.access_token
 

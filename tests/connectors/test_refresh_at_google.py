@@ -14,7 +14,8 @@ from apps.connectors.contracts import ProviderError
 from apps.connectors.credentials import credential_open, credential_write
 from apps.connectors.enums import ConnectorStatus, CredentialKind
 from apps.connectors.models import Connector
-from apps.connectors.oauth.client import GoogleToken, from_text, google_configuration, refresh, to_text
+from apps.connectors.oauth.client import OAuthToken, client_for
+from apps.connectors.oauth.google import GOOGLE
 from apps.connectors.services.access_tokens import connector_ask_reauthorization, secret_for_call
 from apps.core import clock
 from apps.core.enums import Role
@@ -30,14 +31,14 @@ WORKERS = size(small=20, full=20)
 pytestmark = pytest.mark.usefixtures("configured")
 
 
-def outdated(google: GoogleStandIn, place: Place) -> GoogleToken:
+def outdated(google: GoogleStandIn, place: Place) -> OAuthToken:
     """Authorize the connector, and let its access token be over."""
     assert come_back(place.browser, google.consent(place.begin())) == 302
     secret = credential_open(id_of(place.connector))
     assert secret is not None
-    token = from_text(secret.reveal())
-    over = GoogleToken(token.access_token, token.refresh_token, token.scope, clock.now())
-    credential_write(connector_id=id_of(place.connector), kind=CredentialKind.OAUTH, text=to_text(over))
+    token = OAuthToken.from_text(secret.reveal())
+    over = OAuthToken(token.access_token, token.refresh_token, token.scope, clock.now())
+    credential_write(connector_id=id_of(place.connector), kind=CredentialKind.OAUTH, text=over.to_text())
     return over
 
 
@@ -75,7 +76,7 @@ def test_twenty_workers_refresh_once(google: GoogleStandIn) -> None:
 
     # The control: each worker for itself is caught.
     before = google.counts()["refreshCalls"]
-    ask_together(lambda: refresh(google_configuration(), over))
+    ask_together(lambda: client_for(GOOGLE).refresh(over))
     assert google.counts()["refreshCalls"] == before + WORKERS
 
 
@@ -126,5 +127,5 @@ def test_staff_ask_for_an_authorization_once(google: GoogleStandIn) -> None:
 @pytest.mark.django_db
 def test_one_with_a_key_is_not_asked(google: GoogleStandIn) -> None:
     connector = make_connector(make_place().workspace)
-    with pytest.raises(ConflictError, match="authorized at Google"):
+    with pytest.raises(ConflictError, match="a person has authorized"):
         connector_ask_reauthorization(staff_context(), connector_id=id_of(connector), reason="why not")

@@ -1,4 +1,4 @@
-"""The way of a person to Google and back, as it was begun (spec 06, Google authorization)."""
+"""Attempts to authorize a connector at its OAuth server (spec 06, Google authorization)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from apps.tenants.models import User
 
 
 class AuthorizationAttempt(models.Model):
-    """Bound to a session, a person and a connector; good for one answer until it expires. Holds no secret.
+    """Bound to a session, a person and a connector; takes one response until it expires. Holds no secret.
 
-    `used_at` is set by whoever takes the answer first, before Google is asked for anything.
+    `used_at` is set by the first response, before the server is asked for a token.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -1,1 +1,1 @@
-"""Google as an authorization server: one configuration, one state, one client (spec 06, Google authorization)."""
+"""OAuth: one protocol for every authorization server, and one module of data for each server."""

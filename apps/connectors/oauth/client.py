@@ -1,6 +1,7 @@
-"""The conversation with Google's token endpoint, by Authlib: PKCE, exchange of a code, refresh (RFC 6749, 7636, 9700).
+"""The protocol with an authorization server, by Authlib: PKCE, exchange of a code, refresh (RFC 6749, 7636, 9700).
 
-Errors say whether the person must authorize again: an `invalid_grant` is for good, an outage is not.
+The server is data (`OAuthServer`), and every address is a setting, so that a stand-in can take its place (spec 09).
+Errors say whether the person must authorize again: a revoked grant is for good, an outage is not.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ import base64
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import requests
@@ -22,27 +23,32 @@ from django.conf import settings
 from django.core import signing
 from django.utils.crypto import salted_hmac
 
+from apps.connectors.contracts import OAuthServer
 from apps.core import clock
 from apps.core.canonical import moment_text
 from apps.core.errors import UnavailableError
 
 _TIMEOUT_SECONDS = 10
-# A token is renewed a little early, so that it does not run out on its way to the API.
 _LONGEST_LIFETIME = 7 * 24 * 60 * 60
-EARLY = timedelta(seconds=60)
+# A token is renewed a little early, so that it does not expire on its way to the API.
+_EARLY = timedelta(seconds=60)
+# Named when Google was the only server: an upgrade keeps the authorizations that are under way.
+_STATE_SALT = "apps.connectors.google.state"
+_PKCE_SALT = "apps.connectors.google.pkce"
+_LONGEST_STATE = 512
 
 
-class GoogleGrantInvalidError(Exception):
-    """Google takes this grant no more: a person has to authorize again."""
+class GrantRevokedError(Exception):
+    """The server no longer accepts this grant: a person has to authorize again."""
 
 
-class GoogleUnreachableError(Exception):
-    """Google could not be asked, or could not answer; the same question may go well later."""
+class ServerUnavailableError(Exception):
+    """The server can't be reached or gave no usable answer; the same request may succeed later."""
 
 
 @dataclass(frozen=True, slots=True)
-class GoogleToken:
-    """What Google gave us. Shows nothing of itself in a repr."""
+class OAuthToken:
+    """A token response. The repr shows no token."""
 
     access_token: str
     refresh_token: str
@@ -50,176 +56,149 @@ class GoogleToken:
     expires_at: datetime
 
     def __repr__(self) -> str:
-        return f"GoogleToken(expires_at={self.expires_at.isoformat()})"
+        return f"OAuthToken(expires_at={self.expires_at.isoformat()})"
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether the access token can still be used."""
-        return now + EARLY < self.expires_at
+        return now + _EARLY < self.expires_at
 
+    def to_text(self) -> str:
+        """The JSON that is sealed as the connector's credential."""
+        names = ("access_token", "refresh_token", "scope")
+        return json.dumps({name: getattr(self, name) for name in names} | {"expires_at": moment_text(self.expires_at)})
 
-def authorization_address(
-    configuration: GoogleConfiguration, *, state: str, verifier: str, scopes: frozenset[str], redirect_uri: str
-) -> str:
-    """Where the person goes. Asks for a refresh token, and keeps what was granted to us before."""
-    with _session(configuration, redirect_uri) as session:
-        address, _ = session.create_authorization_url(
-            configuration.authorize_url,
-            state=state,
-            code_verifier=verifier,
-            scope=" ".join(sorted(scopes)),
-            access_type="offline",
-            prompt="consent",
-            include_granted_scopes="true",
-        )
-        return str(address)
-
-
-def exchange_code(configuration: GoogleConfiguration, *, code: str, verifier: str, redirect_uri: str) -> GoogleToken:
-    """The token for the code; raises `GoogleGrantInvalidError`, `GoogleUnreachableError`."""
-    with _session(configuration, redirect_uri) as session:
-        answer = _asked(
-            lambda: session.fetch_token(
-                configuration.token_url, code=code, code_verifier=verifier, timeout=_TIMEOUT_SECONDS
-            )
-        )
-    return _token(answer, refresh_token="", scope="")
-
-
-def refresh(configuration: GoogleConfiguration, token: GoogleToken) -> GoogleToken:
-    """A fresh token; what Google leaves out stays as it was. Raises as `exchange_code`."""
-    with _session(configuration, "") as session:
-        answer = _asked(
-            lambda: session.refresh_token(
-                configuration.token_url, refresh_token=token.refresh_token, timeout=_TIMEOUT_SECONDS
-            )
-        )
-    return _token(answer, refresh_token=token.refresh_token, scope=token.scope)
-
-
-def _session(configuration: GoogleConfiguration, redirect_uri: str) -> OAuth2Session:
-    return OAuth2Session(
-        configuration.client_id,
-        configuration.client_secret,
-        redirect_uri=redirect_uri or None,
-        code_challenge_method="S256",
-        token_endpoint_auth_method="client_secret_post",  # noqa: S106 - the name of a method
-    )
-
-
-def _asked(ask: Any) -> Mapping[str, Any]:
-    try:
-        answer: Mapping[str, Any] = ask()
-    except OAuthError as error:
-        if error.error in {"invalid_grant", "invalid_rapt"}:
-            raise GoogleGrantInvalidError(error.error) from error
-        raise GoogleUnreachableError(f"Google answered {error.error}.") from error
-    except requests.RequestException as error:
-        raise GoogleUnreachableError(f"Google can't be reached: {type(error).__name__}.") from error
-    except ValueError as error:
-        raise GoogleUnreachableError("Google's answer was not JSON.") from error
-    return answer
-
-
-def _token(answer: Mapping[str, Any], *, refresh_token: str, scope: str) -> GoogleToken:
-    access_token, lifetime = answer.get("access_token"), answer.get("expires_in")
-    if not isinstance(access_token, str) or not access_token or not isinstance(lifetime, int) or lifetime <= 0:
-        raise GoogleUnreachableError("Google's answer holds no access token with an end.")
-    return GoogleToken(
-        access_token=access_token,
-        refresh_token=str(answer.get("refresh_token") or refresh_token),
-        scope=str(answer.get("scope") or scope),
-        expires_at=clock.now() + timedelta(seconds=min(lifetime, _LONGEST_LIFETIME)),
-    )
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """The token of a stored JSON."""
+        stored = json.loads(text)
+        expires_at = datetime.fromisoformat(stored["expires_at"])
+        return cls(stored["access_token"], stored["refresh_token"], stored["scope"], expires_at)
 
 
 @dataclass(frozen=True, slots=True)
-class GoogleConfiguration:
-    """Our registration at Google and its addresses. The secret shows in no repr."""
+class OAuthClient:
+    """Our registration at one server. The repr shows no secret."""
 
+    server: OAuthServer
     client_id: str
     client_secret: str
     authorize_url: str
     token_url: str
 
     def __repr__(self) -> str:
-        return f"GoogleConfiguration(client_id={self.client_id!r}, token_url={self.token_url!r})"
+        return f"OAuthClient({self.server.name!r}, client_id={self.client_id!r}, token_url={self.token_url!r})"
 
+    def authorization_url(self, *, state: str, scopes: frozenset[str], redirect_uri: str) -> str:
+        """The address that the person's browser is sent to."""
+        with self._session(redirect_uri) as session:
+            url, _ = session.create_authorization_url(
+                self.authorize_url,
+                state=state,
+                code_verifier=derive_verifier(state),
+                scope=" ".join(sorted(scopes)),
+                **self.server.authorize_parameters,
+            )
+            return str(url)
 
-def google_api_base(host: str) -> str:
-    """The base address of the API that Google serves at `host`."""
-    return settings.GOOGLE_API_BASE.rstrip("/") or f"https://{host}"
+    def exchange_code(self, *, code: str, state: str, redirect_uri: str) -> OAuthToken:
+        """The token for the code; raises `GrantRevokedError`, `ServerUnavailableError`."""
+        with self._session(redirect_uri) as session:
+            answer = self._request(
+                lambda: session.fetch_token(
+                    self.token_url, code=code, code_verifier=derive_verifier(state), timeout=_TIMEOUT_SECONDS
+                )
+            )
+        return self._read_token(answer, refresh_token="", scope="")
 
+    def refresh(self, token: OAuthToken) -> OAuthToken:
+        """A fresh token; what the server leaves out stays as it was. Raises as `exchange_code`."""
+        with self._session("") as session:
+            answer = self._request(
+                lambda: session.refresh_token(
+                    self.token_url, refresh_token=token.refresh_token, timeout=_TIMEOUT_SECONDS
+                )
+            )
+        return self._read_token(answer, refresh_token=token.refresh_token, scope=token.scope)
 
-def is_configured() -> bool:
-    """Whether an authorization can be begun at all."""
-    return bool(settings.GOOGLE_CLIENT_ID and settings.GOOGLE_CLIENT_SECRET)
-
-
-def google_configuration() -> GoogleConfiguration:
-    """The configuration; raises `UnavailableError` `google_not_configured` where this installation has none."""
-    if not is_configured():
-        raise UnavailableError(
-            "Google is not set up on this installation: GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not set.",
-            code="google_not_configured",
-            title="Google is not set up here",
+    def _session(self, redirect_uri: str) -> OAuth2Session:
+        return OAuth2Session(
+            self.client_id,
+            self.client_secret,
+            redirect_uri=redirect_uri or None,
+            code_challenge_method="S256",
+            token_endpoint_auth_method="client_secret_post",  # noqa: S106 - the name of a method
         )
-    return GoogleConfiguration(
-        client_id=settings.GOOGLE_CLIENT_ID,
-        client_secret=settings.GOOGLE_CLIENT_SECRET,
-        authorize_url=settings.GOOGLE_AUTHORIZE_URL,
-        token_url=settings.GOOGLE_TOKEN_URL,
-    )
+
+    def _request(self, send: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        label = self.server.label
+        try:
+            return send()
+        except OAuthError as error:
+            if error.error in self.server.revoked_errors:
+                raise GrantRevokedError(error.error) from error
+            raise ServerUnavailableError(f"{label} answered {error.error}.") from error
+        except requests.RequestException as error:
+            raise ServerUnavailableError(f"{label} can't be reached: {type(error).__name__}.") from error
+        except ValueError as error:
+            raise ServerUnavailableError(f"{label} sent an answer that is not JSON.") from error
+
+    def _read_token(self, answer: Mapping[str, Any], *, refresh_token: str, scope: str) -> OAuthToken:
+        access_token, lifetime = answer.get("access_token"), answer.get("expires_in")
+        if not isinstance(access_token, str) or not access_token or not isinstance(lifetime, int) or lifetime <= 0:
+            raise ServerUnavailableError(f"{self.server.label} sent no access token with an expiry.")
+        return OAuthToken(
+            access_token=access_token,
+            refresh_token=str(answer.get("refresh_token") or refresh_token),
+            scope=str(answer.get("scope") or scope),
+            expires_at=clock.now() + timedelta(seconds=min(lifetime, _LONGEST_LIFETIME)),
+        )
 
 
-_SALT = "apps.connectors.oauth.client"
-_LONGEST = 512
+def is_configured(server: OAuthServer) -> bool:
+    """Whether this installation has a client at the server, so that an authorization can start."""
+    return bool(_setting(server, "CLIENT_ID") and _setting(server, "CLIENT_SECRET"))
 
 
-def new_state(attempt_id: UUID) -> str:
-    """A state of 128 random bits for the attempt, signed."""
-    return signing.Signer(salt=_SALT).sign_object([str(attempt_id), secrets.token_urlsafe(16)])
+def client_for(server: OAuthServer) -> OAuthClient:
+    """Our client at the server; raises `UnavailableError` `<server>_not_configured` without one."""
+    if not is_configured(server):
+        prefix = server.settings_prefix
+        raise UnavailableError(
+            f"{server.label} is not set up on this installation: {prefix}_CLIENT_ID and {prefix}_CLIENT_SECRET are not "
+            "set.",
+            code=f"{server.name}_not_configured",
+            title=f"{server.label} is not set up here",
+        )
+    names = ("CLIENT_ID", "CLIENT_SECRET", "AUTHORIZE_URL", "TOKEN_URL")
+    return OAuthClient(server, *(_setting(server, name) for name in names))
 
 
-def attempt_of(state: str) -> UUID | None:
-    """The attempt that the state names; None when the state is not ours."""
-    if not 0 < len(state) <= _LONGEST:
+def _setting(server: OAuthServer, name: str) -> str:
+    return str(getattr(settings, f"{server.settings_prefix}_{name}", ""))
+
+
+def make_state(attempt_id: UUID) -> str:
+    """A signed state that names the attempt and holds 128 random bits."""
+    return signing.Signer(salt=_STATE_SALT).sign_object([str(attempt_id), secrets.token_urlsafe(16)])
+
+
+def read_state(state: str) -> UUID | None:
+    """The attempt that the state names; None when we did not sign it."""
+    if not 0 < len(state) <= _LONGEST_STATE:
         return None
     try:
-        attempt_id, _ = signing.Signer(salt=_SALT).unsign_object(state)
+        attempt_id, _ = signing.Signer(salt=_STATE_SALT).unsign_object(state)
         return UUID(attempt_id)
     except (signing.BadSignature, ValueError, TypeError):
         return None
 
 
-def verifier_of(state: str) -> str:
-    """The secret half of PKCE (RFC 7636): only we can derive it from the state, so that it need not be stored."""
-    made = salted_hmac("apps.connectors.google.pkce", state, algorithm="sha256").digest()
+def derive_verifier(state: str) -> str:
+    """The PKCE verifier (RFC 7636): an HMAC of the state, so that it need not be stored."""
+    made = salted_hmac(_PKCE_SALT, state, algorithm="sha256").digest()
     return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
 
 
 def digest(text: str) -> str:
-    """What is stored of a state or a session: enough to know it again, too little to use it."""
+    """The SHA-256 that is stored of a state or a session key: it can be compared, but not used."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def to_text(token: GoogleToken) -> str:
-    """The token as JSON."""
-    return json.dumps(
-        {
-            "access_token": token.access_token,
-            "refresh_token": token.refresh_token,
-            "scope": token.scope,
-            "expires_at": moment_text(token.expires_at),
-        }
-    )
-
-
-def from_text(text: str) -> GoogleToken:
-    """The token again."""
-    stored = json.loads(text)
-    return GoogleToken(
-        access_token=stored["access_token"],
-        refresh_token=stored["refresh_token"],
-        scope=stored["scope"],
-        expires_at=datetime.fromisoformat(stored["expires_at"]),
-    )

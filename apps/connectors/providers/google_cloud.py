@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from apps.connectors.contracts import (
     CheckOutcome,
     Month,
+    OAuthServer,
     Provider,
     ProviderError,
     ProviderRecord,
@@ -24,7 +25,7 @@ from apps.connectors.contracts import (
     RecordPage,
 )
 from apps.connectors.enums import CredentialKind, RecordKind
-from apps.connectors.oauth.client import google_api_base
+from apps.connectors.oauth.google import GOOGLE, google_api_base
 from apps.connectors.providers.http import ask_json, minor_units, read
 from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Call
@@ -102,6 +103,7 @@ class GoogleCloudProvider(Provider):
     brings: ClassVar[str] = "cost lines of the month from the Cloud Billing export in BigQuery"
     credential_kind: ClassVar[CredentialKind] = CredentialKind.OAUTH
     settings_form: ClassVar[type[ProviderSettings]] = ExportSettings
+    oauth_server: ClassVar[OAuthServer | None] = GOOGLE
     oauth_scopes: ClassVar[tuple[str, ...]] = ("https://www.googleapis.com/auth/bigquery.readonly",)
 
     def check(self) -> CheckOutcome:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from apps.connectors.contracts import (
     CheckOutcome,
     Month,
+    OAuthServer,
     Provider,
     ProviderError,
     ProviderRecord,
@@ -26,7 +27,7 @@ from apps.connectors.contracts import (
     RecordPage,
 )
 from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
-from apps.connectors.oauth.client import google_api_base
+from apps.connectors.oauth.google import GOOGLE, google_api_base
 from apps.connectors.providers.http import ask_json, minor_units, read
 from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Call
@@ -95,6 +96,7 @@ class GoogleSheetsProvider(Provider):
     brings: ClassVar[str] = "the usage rows of a sheet"
     credential_kind: ClassVar[CredentialKind] = CredentialKind.OAUTH
     settings_form: ClassVar[type[ProviderSettings]] = SheetSettings
+    oauth_server: ClassVar[OAuthServer | None] = GOOGLE
     oauth_scopes: ClassVar[tuple[str, ...]] = ("https://www.googleapis.com/auth/spreadsheets.readonly",)
 
     def check(self) -> CheckOutcome:

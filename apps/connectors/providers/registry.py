@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from apps.connectors import providers
-from apps.connectors.contracts import Provider, Secret
+from apps.connectors.contracts import OAuthServer, Provider, Secret
 from apps.connectors.enums import CredentialKind
 from apps.core.errors import FieldError, UnprocessableError
 from apps.core.registry import Registry
@@ -46,6 +46,18 @@ def provider_class(name: str) -> type[Provider]:
             errors=[FieldError("provider", "unknown_provider", sentence)],
         )
     return found
+
+
+def oauth_server_of(name: str) -> OAuthServer | None:
+    """The server at which people authorize connectors of this provider; None for other kinds of credential."""
+    found = provider_classes().get(name)
+    return found.oauth_server if found else None
+
+
+def oauth_servers() -> list[OAuthServer]:
+    """Every server that a provider names."""
+    found = {provider.oauth_server for provider in provider_classes().values() if provider.oauth_server}
+    return sorted(found, key=lambda server: server.name)
 
 
 def needs_credential(name: str) -> bool:

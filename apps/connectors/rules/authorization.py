@@ -1,7 +1,6 @@
-"""Whether an answer from Google belongs to what we asked: pure (spec 06, Google authorization).
+"""Whether an authorization response belongs to an attempt of ours (spec 06, Google authorization; RFC 9700).
 
-An attempt is made when a person sets out for Google. It is bound to their session, to themselves, to the workspace and
-to the connector, lives ten minutes and is good for one answer.
+An attempt is bound to the session, person, workspace, connector and server, lives ten minutes and takes one response.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ VALID_FOR = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What was noted when the person set out."""
+    """What was stored when the authorization started."""
 
+    server: str
     session_digest: str
     user_id: UUID
     workspace_id: UUID
@@ -26,9 +26,10 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Return:
-    """Who comes back with the answer, and where the connector of the state is now."""
+class Callback:
+    """Who returns, at which server's callback, and where the connector of the attempt is now."""
 
+    server: str
     session_digest: str
     user_id: UUID
     workspace_id: UUID
@@ -36,21 +37,21 @@ class Return:
     at: datetime
 
 
-def why_refused(attempt: Attempt, returned: Return) -> str | None:
-    """The sentence that says why the answer is not taken; None when it is."""
-    if attempt.session_digest != returned.session_digest:
-        return "The authorization was begun in another session."
-    if attempt.user_id != returned.user_id:
-        return "The authorization was begun by another person."
-    if (attempt.workspace_id, attempt.connector_id) != (returned.workspace_id, returned.connector_id):
-        return "The authorization was begun for another connector."
-    if attempt.used_at is not None:
-        return "The answer of this authorization was used before."
-    if returned.at >= attempt.expires_at:
-        return f"The authorization took longer than {VALID_FOR.seconds // 60} minutes."
-    return None
+def find_refusal(attempt: Attempt, callback: Callback) -> str | None:
+    """Why the response is refused, in a sentence for people; None where it is accepted."""
+    refusals = {
+        # A response of one server must not reach another as if it were its own (mix-up attack).
+        "The authorization was started at another server.": attempt.server != callback.server,
+        "The authorization was started in another session.": attempt.session_digest != callback.session_digest,
+        "The authorization was started by another person.": attempt.user_id != callback.user_id,
+        "The authorization was started for another connector.": (attempt.workspace_id, attempt.connector_id)
+        != (callback.workspace_id, callback.connector_id),
+        "This authorization was already completed.": attempt.used_at is not None,
+        f"The authorization took longer than {VALID_FOR.seconds // 60} minutes.": callback.at >= attempt.expires_at,
+    }
+    return next((sentence for sentence, is_refused in refusals.items() if is_refused), None)
 
 
-def missing_scopes(asked: frozenset[str], granted: str) -> list[str]:
-    """What was asked for and not granted; Google orders and repeats scopes freely."""
-    return sorted(asked - set(granted.split()))
+def missing_scopes(requested: frozenset[str], granted: str) -> list[str]:
+    """The requested scopes that were not granted; a server orders and repeats scopes freely."""
+    return sorted(requested - set(granted.split()))

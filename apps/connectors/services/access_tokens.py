@@ -1,7 +1,7 @@
-"""A fresh Google token for a call, renewed once however many workers need it (spec 06, Google authorization).
+"""The credential for a provider's call, with an access token refreshed once for all workers (spec 06).
 
-The renewal holds the lock of the credential's row: whoever waits for it finds the fresh token afterwards. A grant that
-Google takes no more puts the connector in `needs_reauthorization`, and its workspace's admins are told.
+The refresh holds the lock of the credential's row: whoever waits for it finds the fresh token. A revoked grant puts the
+connector in `needs_reauthorization` and notifies the organization's admins.
 """
 
 from __future__ import annotations
@@ -15,16 +15,8 @@ from apps.connectors.credentials import credential_open, credential_write
 from apps.connectors.enums import ConnectorEventKind, ConnectorStatus, CredentialKind
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector, ConnectorCredential
-from apps.connectors.oauth.client import (
-    GoogleGrantInvalidError,
-    GoogleToken,
-    GoogleUnreachableError,
-    from_text,
-    google_configuration,
-    refresh,
-    to_text,
-)
-from apps.connectors.providers.registry import provider_classes, provider_label
+from apps.connectors.oauth.client import GrantRevokedError, OAuthToken, ServerUnavailableError, client_for
+from apps.connectors.providers.registry import oauth_server_of, provider_label
 from apps.connectors.rules.causes import Standing
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.connectors import connector_for_update
@@ -42,60 +34,62 @@ from apps.core.outbox_handlers import EMAIL_KIND
 from apps.subscriptions.services.guards import require_reason
 from apps.tenants.models import Membership
 
-_REVOKED = "Google takes the authorization no more: it was withdrawn, or its time is over. Authorize again."
-
 
 def secret_for_call(context: ExecutionContext, *, connector_id: ConnectorId) -> Secret | None:
-    """What the provider is handed for its next calls: the key, or an access token that is fresh; None without one.
+    """The API key, or a fresh access token, for the provider's next calls; None without a credential.
 
-    Ask before every page, outside a transaction. Raises `ProviderError`, for good where a person must authorize again.
+    Call before every page, outside a transaction. Raises `ProviderError`, permanent once the grant is revoked.
     """
     secret = credential_open(connector_id)
     if secret is None or secret.kind is not CredentialKind.OAUTH:
         return secret
-    token = from_text(secret.reveal())
+    token = OAuthToken.from_text(secret.reveal())
     if not token.is_fresh(clock.now()):
-        token = _renewed(context, connector_id)
+        try:
+            token = _refresh(connector_id)
+        except ServerUnavailableError as error:
+            raise ProviderError(str(error)) from error
+        except GrantRevokedError as error:
+            why = f"{error} Authorize the connector again."
+            connector_need_reauthorization(context, connector_id=connector_id, why=why)
+            raise ProviderError(why, is_credential_invalid=True) from error
     return Secret(CredentialKind.OAUTH, token.access_token)
 
 
-def _renewed(context: ExecutionContext, connector_id: ConnectorId) -> GoogleToken:
-    try:
-        return _renew(connector_id)
-    except GoogleUnreachableError as error:
-        raise ProviderError(str(error)) from error
-    except GoogleGrantInvalidError as error:
-        connector_need_reauthorization(context, connector_id=connector_id)
-        raise ProviderError(_REVOKED, is_credential_invalid=True) from error
-
-
 @transaction.atomic
-def _renew(connector_id: ConnectorId) -> GoogleToken:
-    locked = ConnectorCredential.objects.select_for_update(no_key=True).filter(connector=connector_id).first()
-    secret = credential_open(connector_id) if locked else None
-    if secret is None:
-        raise GoogleGrantInvalidError("The credential was removed meanwhile.")
-    # Whoever held the lock before us may have renewed it.
-    token = from_text(secret.reveal())
+def _refresh(connector_id: ConnectorId) -> OAuthToken:
+    rows = ConnectorCredential.objects.select_related("connector").select_for_update(no_key=True, of=("self",))
+    locked = rows.filter(connector=connector_id).first()
+    secret = credential_open(connector_id)
+    server = oauth_server_of(locked.connector.provider) if locked else None
+    if server is None or secret is None:
+        raise GrantRevokedError("The credential was removed.")
+    # Whoever held the lock before us may have refreshed it.
+    token = OAuthToken.from_text(secret.reveal())
     if token.is_fresh(clock.now()):
         return token
-    fresh = refresh(google_configuration(), token)
+    try:
+        fresh = client_for(server).refresh(token)
+    except GrantRevokedError as error:
+        raise GrantRevokedError(
+            f"{server.label} no longer accepts the authorization: it was withdrawn or expired."
+        ) from error
     credential_write(
-        connector_id=connector_id, kind=CredentialKind.OAUTH, text=to_text(fresh), expires_at=fresh.expires_at
+        connector_id=connector_id, kind=CredentialKind.OAUTH, text=fresh.to_text(), expires_at=fresh.expires_at
     )
     return fresh
 
 
 @transaction.atomic
-def connector_need_reauthorization(context: ExecutionContext, *, connector_id: ConnectorId) -> bool:
-    """Stop the connector until a person authorizes it again, and tell the workspace's admins. False if it was so."""
+def connector_need_reauthorization(context: ExecutionContext, *, connector_id: ConnectorId, why: str) -> bool:
+    """Stop the connector until a person authorizes it again, and notify the admins. False if it was stopped already."""
     require(context, "connector.sync")
-    return _stop_until_authorized(context, connector_for_update(connector_id), _REVOKED)
+    return _stop_until_authorized(context, connector_for_update(connector_id), why)
 
 
 @transaction.atomic
 def connector_ask_reauthorization(context: ExecutionContext, *, connector_id: ConnectorId, reason: str) -> Connector:
-    """Stop an enabled Google connector by a person's wish, until its workspace's admins, who are told, authorize again.
+    """Stop an enabled OAuth connector at a person's request, and notify the admins who can authorize it again.
 
     Raises `NotFoundError` `unknown_connector`; `UnprocessableError` `reason_required`; `ConflictError`
     `state_conflict` where it is not enabled, or has no authorization that could be renewed; `ForbiddenError`.
@@ -104,31 +98,31 @@ def connector_ask_reauthorization(context: ExecutionContext, *, connector_id: Co
     require_reason(context, reason)
     connector = connector_for_update(connector_id)
     if not can_ask_reauthorization(connector):
-        raise ConflictError("Only an enabled connector that is authorized at Google can be asked to authorize again.")
+        raise ConflictError(
+            "Only an enabled connector that a person has authorized can be asked for a new authorization."
+        )
     _stop_until_authorized(context, connector, f"Asked to be authorized again: {reason}")
     return connector
 
 
 def can_ask_reauthorization(connector: Connector) -> bool:
-    """Whether it runs by an authorization that a person gave at Google."""
-    found = provider_classes().get(connector.provider)
-    is_of_google = found is not None and found.credential_kind is CredentialKind.OAUTH
-    return is_of_google and connector.status in sources("need_reauthorization")
+    """Whether it is enabled and runs by a person's authorization at an OAuth server."""
+    return oauth_server_of(connector.provider) is not None and connector.status in sources("need_reauthorization")
 
 
 def _stop_until_authorized(context: ExecutionContext, connector: Connector, why: str) -> bool:
     standing = standing_of(connector)
     if standing.status not in sources("need_reauthorization"):
         return False
-    needing = Standing(ConnectorStatus.NEEDS_REAUTHORIZATION, standing.causes)
-    connector_settle(context, connector, needing, event=events.CONNECTOR_REAUTHORIZATION_NEEDED, reason=why)
+    stopped = Standing(ConnectorStatus.NEEDS_REAUTHORIZATION, standing.causes)
+    connector_settle(context, connector, stopped, event=events.CONNECTOR_REAUTHORIZATION_NEEDED, reason=why)
     connector_id = ConnectorId(connector.pk)
     connector_note(context, connector_id=connector_id, kind=ConnectorEventKind.REAUTHORIZATION_NEEDED, sentence=why)
-    _tell_admins(context, connector, why)
+    _notify_admins(context, connector, why)
     return True
 
 
-def _tell_admins(context: ExecutionContext, connector: Connector, why: str) -> None:
+def _notify_admins(context: ExecutionContext, connector: Connector, why: str) -> None:
     organization = connector.workspace.organization
     admins = Membership.objects.filter(
         organization=organization, role__in=[MembershipRole.OWNER, MembershipRole.ADMIN]

@@ -1,38 +1,33 @@
-"""The way of a person to Google and back (spec 06, Google authorization; RFC 9700).
+"""The authorization code flow of a connector, at whichever server its provider names (spec 06, Google authorization).
 
-Whatever comes back is used up before Google is asked for a token, so that no answer serves twice. An answer that does
-not belong to what was begun is refused and noted on the timeline, and Google is not asked.
+A response uses up its attempt before the code is exchanged, so that none is accepted twice. One that does not belong
+to the attempt is refused and recorded on the timeline, and the server is not called (RFC 9700).
 """
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 
 from apps.connectors import events
-from apps.connectors.contracts import ProviderError, Secret
+from apps.connectors.contracts import OAuthServer, ProviderError, Secret
 from apps.connectors.credentials import credential_open, credential_write
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, CredentialKind
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import AuthorizationAttempt, Connector
 from apps.connectors.oauth.client import (
-    GoogleGrantInvalidError,
-    GoogleToken,
-    GoogleUnreachableError,
-    attempt_of,
-    authorization_address,
+    GrantRevokedError,
+    OAuthToken,
+    ServerUnavailableError,
+    client_for,
     digest,
-    exchange_code,
-    from_text,
-    google_configuration,
-    new_state,
-    to_text,
-    verifier_of,
+    make_state,
+    read_state,
 )
-from apps.connectors.providers.registry import open_provider, provider_class
-from apps.connectors.rules.authorization import VALID_FOR, Attempt, Return, missing_scopes, why_refused
+from apps.connectors.providers.registry import oauth_server_of, open_provider, provider_class
+from apps.connectors.rules.authorization import VALID_FOR, Attempt, Callback, find_refusal, missing_scopes
 from apps.connectors.rules.causes import cause_of, depart, switch_on
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.connectors import connector_for_update, connector_of
@@ -49,17 +44,18 @@ EDIT = "connector.edit"
 
 
 @dataclass(frozen=True, slots=True)
-class Traveller:
-    """The person on the way: who, in which session, and the address that Google sends them back to."""
+class UserAgent:
+    """The browser that is redirected: whose it is, its session, and the callback of the server."""
 
+    server: OAuthServer
     user_id: UserId
     session_key: str
     redirect_uri: str
 
 
 @dataclass(frozen=True, slots=True)
-class GoogleAnswer:
-    """What Google's redirect carries: a code, or the name of an error."""
+class AuthorizationResponse:
+    """The parameters of the callback: a code, or the name of an error."""
 
     state: str
     code: str = ""
@@ -67,93 +63,100 @@ class GoogleAnswer:
 
 
 class AuthorizationFailedError(ConflictError):
-    """The answer was ours, but brought no lasting permission. The connector is as it was."""
+    """The response was ours but gave no lasting permission. The connector is as it was."""
 
     code = "authorization_failed"
-    title = "Google gave no permission"
+    title = "The authorization did not succeed"
 
 
-def authorization_begin(context: ExecutionContext, *, connector_id: ConnectorId, traveller: Traveller) -> str:
-    """Note that the person sets out, and say where to.
+def authorization_begin(context: ExecutionContext, *, connector_id: ConnectorId, agent: UserAgent) -> str:
+    """Store an attempt; returns the address of the server to redirect to.
 
-    Raises `NotFoundError` `unknown_connector`, `UnprocessableError` `not_by_google` for a provider with another kind of
-    credential, `UnavailableError` `google_not_configured`, `ForbiddenError`, also `lifecycle_denied`.
+    Raises `NotFoundError` `unknown_connector`, `UnprocessableError` `not_by_<server>` for a provider that is not
+    authorized there, `UnavailableError` `<server>_not_configured`, `ForbiddenError`, also `lifecycle_denied`.
     """
     require(context, EDIT)
     connector = connector_of(connector_id)
-    scopes = _scopes_of(connector)
-    configuration = google_configuration()
+    provider, server = provider_class(connector.provider), agent.server
+    if provider.oauth_server != server:
+        raise UnprocessableError(
+            f"{provider.label} is not authorized at {server.label}. Replace its key instead.",
+            code=f"not_by_{server.name}",
+            title=f"Not authorized at {server.label}",
+        )
+    client = client_for(server)
     workspace_id = WorkspaceId(connector.workspace_id)
     lifecycle_require(context, workspace_id=workspace_id, operation=EDIT)
     attempt_id, now = uuid.uuid4(), clock.now()
-    state = new_state(attempt_id)
+    state = make_state(attempt_id)
     AuthorizationAttempt.objects.create(
         id=attempt_id,
         connector=connector,
         workspace_id=workspace_id,
-        user_id=traveller.user_id,
+        user_id=agent.user_id,
         state_digest=digest(state),
-        session_digest=digest(traveller.session_key),
+        session_digest=digest(agent.session_key),
         started_at=now,
         expires_at=now + VALID_FOR,
     )
-    return authorization_address(
-        configuration,
-        state=state,
-        verifier=verifier_of(state),
-        scopes=scopes,
-        redirect_uri=traveller.redirect_uri,
-    )
+    scopes = frozenset(provider.oauth_scopes)
+    return client.authorization_url(state=state, scopes=scopes, redirect_uri=agent.redirect_uri)
 
 
-def attempt_that_began(state: str) -> AuthorizationAttempt:
-    """The attempt of the state, with its connector; raises `ForbiddenError` for a state that we did not give out."""
-    attempt_id = attempt_of(state)
+def attempt_of_state(state: str) -> AuthorizationAttempt:
+    """The attempt of the state, with its connector; raises `ForbiddenError` for a state that we did not issue."""
+    attempt_id = read_state(state)
     rows = AuthorizationAttempt.objects.select_related("connector__workspace")
     attempt = rows.filter(pk=attempt_id, state_digest=digest(state)).first() if attempt_id else None
     if attempt is None:
-        raise _refusal("The answer belongs to no authorization that was begun here.", "state")
+        raise _forbidden("This answer belongs to no authorization that was started here.", "state")
     return attempt
 
 
 def authorization_refuse(context: ExecutionContext, *, attempt: AuthorizationAttempt, why: str) -> ForbiddenError:
-    """Note the refused answer on the connector's timeline; the error to raise."""
+    """Record the refusal on the connector's timeline; returns the error to raise."""
     connector_note(
         context,
         connector_id=ConnectorId(attempt.connector_id),
         kind=ConnectorEventKind.AUTHORIZATION_REFUSED,
-        sentence=f"An answer from Google was refused: {why}",
+        sentence=f"An authorization was refused: {why}",
     )
-    return _refusal(why, f"connector:{attempt.connector_id}")
+    return _forbidden(why, f"connector:{attempt.connector_id}")
 
 
 def authorization_complete(
-    context: ExecutionContext, *, attempt: AuthorizationAttempt, traveller: Traveller, answer: GoogleAnswer
+    context: ExecutionContext, *, attempt: AuthorizationAttempt, agent: UserAgent, response: AuthorizationResponse
 ) -> Connector:
-    """Take Google's answer: exchange the code, keep the token sealed, and let the connector run.
+    """Exchange the code, store the sealed token, and enable the connector.
 
-    Raises `ForbiddenError` `authorization_refused` for an answer of another session, person or connector, a late or a
-    used one; `AuthorizationFailedError` where the person said no, or Google gave less than was asked.
+    Raises `ForbiddenError` `authorization_refused` for a response of another session, person, server or connector, an
+    expired or a used one; `AuthorizationFailedError` where the person or the server did not grant what was requested.
     """
-    why = _why_refused(attempt, traveller)
-    if why is not None:
-        raise authorization_refuse(context, attempt=attempt, why=why)
+    refusal = find_refusal(*_facts(attempt, agent))
+    if refusal is not None:
+        raise authorization_refuse(context, attempt=attempt, why=refusal)
     require(context, EDIT)
     lifecycle_require(context, workspace_id=WorkspaceId(attempt.workspace_id), operation=EDIT)
-    if not _use_up(attempt):
-        raise authorization_refuse(context, attempt=attempt, why="The answer of this authorization was used before.")
-    if answer.error or not answer.code:
-        raise _failed(context, attempt, _sentence_of(answer.error))
-    token = _exchanged(context, attempt, traveller, answer)
-    missing = missing_scopes(_scopes_of(attempt.connector), token.scope)
-    if missing:
-        raise _failed(context, attempt, f"Google did not grant {', '.join(missing)}. Tick every box on Google's page.")
-    _try(context, attempt, token)
-    return _keep(context, ConnectorId(attempt.connector_id), token)
+    unused = AuthorizationAttempt.objects.filter(pk=attempt.pk, used_at=None)
+    if not unused.update(used_at=clock.now()):
+        raise authorization_refuse(context, attempt=attempt, why="This authorization was already completed.")
+    try:
+        token = _obtain_token(context, attempt, agent, response)
+    except AuthorizationFailedError as failure:
+        connector_note(
+            context,
+            connector_id=ConnectorId(attempt.connector_id),
+            kind=ConnectorEventKind.AUTHORIZATION_REFUSED,
+            sentence=f"The authorization did not succeed: {failure.detail}",
+        )
+        raise
+    return _store_token(context, ConnectorId(attempt.connector_id), token, agent.server)
 
 
-def _why_refused(attempt: AuthorizationAttempt, traveller: Traveller) -> str | None:
-    began = Attempt(
+def _facts(attempt: AuthorizationAttempt, agent: UserAgent) -> tuple[Attempt, Callback]:
+    server = oauth_server_of(attempt.connector.provider)
+    stored = Attempt(
+        server=server.name if server else "",
         session_digest=attempt.session_digest,
         user_id=attempt.user_id,
         workspace_id=attempt.workspace_id,
@@ -161,106 +164,81 @@ def _why_refused(attempt: AuthorizationAttempt, traveller: Traveller) -> str | N
         expires_at=attempt.expires_at,
         used_at=attempt.used_at,
     )
-    returned = Return(
-        session_digest=digest(traveller.session_key),
-        user_id=traveller.user_id,
+    callback = Callback(
+        server=agent.server.name,
+        session_digest=digest(agent.session_key),
+        user_id=agent.user_id,
         workspace_id=attempt.connector.workspace_id,
         connector_id=attempt.connector.pk,
         at=clock.now(),
     )
-    return why_refused(began, returned)
+    return stored, callback
 
 
-def _use_up(attempt: AuthorizationAttempt) -> bool:
-    unused = AuthorizationAttempt.objects.filter(pk=attempt.pk, used_at=None)
-    return unused.update(used_at=clock.now()) == 1
-
-
-def _exchanged(
-    context: ExecutionContext, attempt: AuthorizationAttempt, traveller: Traveller, answer: GoogleAnswer
-) -> GoogleToken:
+def _obtain_token(
+    context: ExecutionContext, attempt: AuthorizationAttempt, agent: UserAgent, response: AuthorizationResponse
+) -> OAuthToken:
+    """A token with every requested scope that the provider accepts; raises `AuthorizationFailedError`."""
+    label, connector = agent.server.label, attempt.connector
+    if response.error == "access_denied":
+        raise AuthorizationFailedError(f"You did not agree on {label}'s page, so nothing has changed.")
+    if response.error or not response.code:
+        raise AuthorizationFailedError(f"{label} reported {response.error or 'no code'}. Authorize again.")
     try:
-        return exchange_code(
-            google_configuration(),
-            code=answer.code,
-            verifier=verifier_of(answer.state),
-            redirect_uri=traveller.redirect_uri,
+        token = client_for(agent.server).exchange_code(
+            code=response.code, state=response.state, redirect_uri=agent.redirect_uri
         )
-    except GoogleGrantInvalidError as error:
-        raise _failed(context, attempt, "Google did not take its own code again. Authorize once more.") from error
-    except GoogleUnreachableError as error:
-        raise _failed(context, attempt, f"{error} Authorize once more in a few minutes.") from error
-
-
-def _try(context: ExecutionContext, attempt: AuthorizationAttempt, token: GoogleToken) -> None:
-    """As with a typed key: nothing is kept that opens nothing."""
-    connector, secret = attempt.connector, Secret(CredentialKind.OAUTH, token.access_token)
+    except GrantRevokedError as error:
+        raise AuthorizationFailedError(f"{label} did not accept its own code. Authorize again.") from error
+    except ServerUnavailableError as error:
+        raise AuthorizationFailedError(f"{error} Authorize again in a few minutes.") from error
+    provider = provider_class(connector.provider)
+    missing = missing_scopes(frozenset(provider.oauth_scopes), token.scope)
+    if missing:
+        raise AuthorizationFailedError(f"{label} did not grant {', '.join(missing)}. Tick every box on {label}'s page.")
+    secret = Secret(CredentialKind.OAUTH, token.access_token)
     try:
+        # As with a typed key: no credential is stored that opens nothing.
         open_provider(connector.provider, secret, connector.settings, is_demo=context.is_demo).check()
     except ProviderError as error:
-        raise _failed(context, attempt, f"Google let us in, but then: {error.sentence}") from error
+        raise AuthorizationFailedError(f"{label} accepted you, but then: {error.sentence}") from error
+    return token
 
 
 @transaction.atomic
-def _keep(context: ExecutionContext, connector_id: ConnectorId, token: GoogleToken) -> Connector:
+def _store_token(
+    context: ExecutionContext, connector_id: ConnectorId, token: OAuthToken, server: OAuthServer
+) -> Connector:
     connector = connector_for_update(connector_id)
-    kept = token if token.refresh_token else _with_refresh_token(context, connector, token)
+    if not token.refresh_token:
+        token = replace(token, refresh_token=_stored_refresh_token(connector_id, server))
     credential_write(
-        connector_id=connector_id, kind=CredentialKind.OAUTH, text=to_text(kept), expires_at=kept.expires_at
+        connector_id=connector_id, kind=CredentialKind.OAUTH, text=token.to_text(), expires_at=token.expires_at
     )
     standing = depart(standing_of(connector), cause_of(AutoDisableReason.CREDENTIAL_INVALID, is_of_workspace=False))
     if standing.status in sources("authorize"):
         standing = switch_on(standing)
     connector_settle(context, connector, standing, event=events.CONNECTOR_AUTHORIZED, reason="")
-    connector_note(
-        context, connector_id=connector_id, kind=ConnectorEventKind.AUTHORIZED, sentence="Authorized at Google."
-    )
+    sentence = f"Authorized at {server.label}."
+    connector_note(context, connector_id=connector_id, kind=ConnectorEventKind.AUTHORIZED, sentence=sentence)
     return connector
 
 
-def _with_refresh_token(context: ExecutionContext, connector: Connector, token: GoogleToken) -> GoogleToken:
-    """On a repeated consent Google may leave the refresh token out; the one that we have stays good (spec 06)."""
-    secret: Secret | None = credential_open(ConnectorId(connector.pk))
+def _stored_refresh_token(connector_id: ConnectorId, server: OAuthServer) -> str:
+    """On a repeated consent a server may leave the refresh token out; the stored one stays valid (spec 06)."""
+    secret = credential_open(connector_id)
     if secret is None or secret.kind is not CredentialKind.OAUTH:
         raise AuthorizationFailedError(
-            "Google gave no lasting permission, because it had given one before. Remove this product's access in your "
-            "Google account (Security, third-party access), then authorize again."
+            f"{server.label} gave no lasting permission, because it had given one before. {server.removal_hint}, then "
+            "authorize again."
         )
-    earlier = from_text(secret.reveal())
-    return GoogleToken(token.access_token, earlier.refresh_token, token.scope, token.expires_at)
+    return OAuthToken.from_text(secret.reveal()).refresh_token
 
 
-def _scopes_of(connector: Connector) -> frozenset[str]:
-    found = provider_class(connector.provider)
-    if found.credential_kind is not CredentialKind.OAUTH:
-        raise UnprocessableError(
-            f"{found.label} is not authorized at Google. Replace its key instead.",
-            code="not_by_google",
-            title="Not a Google connector",
-        )
-    return frozenset(found.oauth_scopes)
-
-
-def _sentence_of(error: str) -> str:
-    if error == "access_denied":
-        return "You did not agree on Google's page, so nothing has changed."
-    return f"Google reported {error or 'nothing at all'}. Authorize once more."
-
-
-def _failed(context: ExecutionContext, attempt: AuthorizationAttempt, sentence: str) -> AuthorizationFailedError:
-    connector_note(
-        context,
-        connector_id=ConnectorId(attempt.connector_id),
-        kind=ConnectorEventKind.AUTHORIZATION_REFUSED,
-        sentence=f"The authorization did not succeed: {sentence}",
-    )
-    return AuthorizationFailedError(sentence)
-
-
-def _refusal(why: str, record: str) -> ForbiddenError:
+def _forbidden(why: str, record: str) -> ForbiddenError:
     return ForbiddenError(
-        f"{why} Begin again on the connector's page.",
+        f"{why} Start again on the connector's page.",
         code="authorization_refused",
-        title="This authorization can't be taken",
+        title="This authorization can't be accepted",
         explanation=[Reason("authorization_attempt", "deny", why, record)],
     )

@@ -14,7 +14,6 @@ from apps.connectors.enums import CredentialKind
 from apps.connectors.forms import ConnectorForm, KeyForm, offered_providers
 from apps.connectors.ids import SyncRunId
 from apps.connectors.messages import actor_words
-from apps.connectors.oauth.client import is_configured
 from apps.connectors.providers.registry import provider_class, provider_classes
 from apps.connectors.rules.transitions import verbs_from
 from apps.connectors.selectors.connectors import connector_timeline, connectors_of_workspace
@@ -77,12 +76,13 @@ class ConnectorNew(ConnectorsPage):
         except MENDABLE as refusal:
             _place(form, refusal)
             return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
-        next_step = " Now authorize it at Google." if ConnectorCard(connector).waits_for_google else ""
+        server = form.provider.oauth_server
+        next_step = f" Now authorize it at {server.label}." if server else ""
         messages.success(request, f"{connector.name} was added.{next_step}")
         return HttpResponseRedirect(page_of_connector(workspace_slug, connector.pk))
 
     def _show(self, form: ConnectorForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        facts = {"form": form, "provider": choice_of(form.provider), "is_google_set_up": is_configured()}
+        facts = {"form": form, "provider": choice_of(form.provider)}
         return self.render("connectors/new.html", facts, title=f"New connector: {form.provider.label}", status=status)
 
 
@@ -113,9 +113,6 @@ class ConnectorDetail(OneConnectorPage):
             "may_edit": self.may("connector.edit"),
             "can_enable": "enable" in verbs and self.may("connector.edit"),
             "can_disable": "disable" in verbs and self.may("connectors.disable"),
-            "waits_for_google": card.waits_for_google,
-            "is_google_set_up": is_configured(),
-            "can_authorize": card.is_of_google and is_configured() and self.may("connector.edit"),
             "takes_key": card.credential_kind is CredentialKind.API_KEY and self.may("connector.edit"),
         }
         return self.render("connectors/detail.html", facts, title=self.connector.name)

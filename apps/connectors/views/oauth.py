@@ -1,6 +1,6 @@
-"""The one way to Google and the one way back, for every Google provider (spec 06, Google authorization).
+"""The two redirects of an authorization: to the OAuth server, and back to its callback (spec 06, Google authorization).
 
-Both are GET requests that a browser follows. The session cookie is `Lax`, so it comes along on the way back.
+Both are GET requests that a browser follows. The session cookie is `Lax`, so it is sent with the callback.
 """
 
 from __future__ import annotations
@@ -11,39 +11,49 @@ from typing import ClassVar
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.views import View
 
+from apps.connectors.contracts import OAuthServer
 from apps.connectors.ids import ConnectorId
-from apps.connectors.models import AuthorizationAttempt, Connector
+from apps.connectors.models import Connector
+from apps.connectors.providers.registry import oauth_servers
 from apps.connectors.selectors.connectors import connector_of
 from apps.connectors.services.authorizations import (
     AuthorizationFailedError,
-    GoogleAnswer,
-    Traveller,
-    attempt_that_began,
+    AuthorizationResponse,
+    UserAgent,
+    attempt_of_state,
     authorization_begin,
     authorization_complete,
     authorization_refuse,
 )
 from apps.core.context import ExecutionContext
-from apps.core.errors import CountinghouseError, NotFoundError
+from apps.core.errors import NotFoundError
 from apps.core.ids import UserId
 from apps.core.observability.requests import current_request_id
 from apps.tenants.access import page_context, task_context
 from apps.tenants.models import User
 
-_HIDDEN = "There is nothing here that you can see."
+
+def oauth_routes() -> list[URLPattern]:
+    """The routes of every OAuth server, named `<server>-authorize` and `<server>-callback`."""
+    return [
+        path(f"connectors/{server.name}/{action}", view.as_view(server=server), name=f"{server.name}-{action}")
+        for server in oauth_servers()
+        for action, view in (("authorize", AuthorizeView), ("callback", CallbackView))
+    ]
 
 
-class GoogleView(View):
-    """Signed-in people alone. The tenant is that of the connector, and decided where every page's is."""
+class OAuthView(View):
+    """For signed-in people. The tenant is the connector's, resolved as for every page."""
 
     operations: ClassVar[dict[str, str]] = {"GET": "connector.edit"}
     http_method_names: ClassVar[list[str]] = ["get"]  # type: ignore[misc] # Django's own declaration is mutable
+    server: OAuthServer = None  # type: ignore[assignment] # `as_view` takes only names that the class has
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
-        """Send strangers to the sign-in."""
+        """Redirect strangers to the sign-in."""
         if not isinstance(request.user, User):
             return redirect_to_login(request.get_full_path())
         response = super().dispatch(request, *args, **kwargs)
@@ -52,68 +62,66 @@ class GoogleView(View):
         response.headers["Cache-Control"] = "no-store"
         return response
 
+    def agent(self) -> UserAgent:
+        """The browser of this request."""
+        return UserAgent(
+            server=self.server,
+            user_id=UserId(self._user.pk),
+            session_key=self.request.session.session_key or "",
+            redirect_uri=self.request.build_absolute_uri(reverse(f"{self.server.name}-callback")),
+        )
 
-class GoogleAuthorizeView(GoogleView):
-    """Sets out for Google."""
+    def context_for(self, connector: Connector) -> ExecutionContext:
+        """The person's context in the workspace; raises `NotFoundError` where they have none."""
+        return page_context(self._user, workspace_slug=connector.workspace.slug, request_id=current_request_id())
+
+    @property
+    def _user(self) -> User:
+        assert isinstance(self.request.user, User)  # noqa: S101 - `dispatch` lets nobody else through
+        return self.request.user
+
+
+class AuthorizeView(OAuthView):
+    """Starts an authorization."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """302 to Google. A connector that the person can't see answers as one that is not there."""
-        connector = _visible_connector(request.GET.get("connector", ""))
-        context = _context_of(request, connector)
-        address = authorization_begin(context, connector_id=ConnectorId(connector.pk), traveller=_traveller(request))
-        return HttpResponseRedirect(address)
+        """302 to the server. A connector that the person can't see answers like one that does not exist."""
+        try:
+            connector = connector_of(ConnectorId(uuid.UUID(request.GET.get("connector", ""))))
+        except (ValueError, NotFoundError) as error:
+            raise NotFoundError("There is nothing here that you can see.") from error
+        context = self.context_for(connector)
+        url = authorization_begin(context, connector_id=ConnectorId(connector.pk), agent=self.agent())
+        return HttpResponseRedirect(url)
 
 
-class GoogleCallbackView(GoogleView):
-    """Comes back from Google."""
+class CallbackView(OAuthView):
+    """Completes an authorization."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """302 to the connector's page with a sentence; 403 for an answer that does not belong to what was begun."""
-        answer = GoogleAnswer(
+        """302 to the connector's page with a message; 403 for a response that belongs to no attempt of this person."""
+        response = AuthorizationResponse(
             state=request.GET.get("state", ""),
             code=request.GET.get("code", "")[:2048],
             error=request.GET.get("error", "")[:100],
         )
-        attempt = attempt_that_began(answer.state)
+        attempt = attempt_of_state(response.state)
         connector = attempt.connector
         try:
-            context = _context_of(request, connector)
+            context = self.context_for(connector)
         except NotFoundError as error:
-            raise self._of_another_person(attempt) from error
+            # This person has no context in the workspace, so the system records the refusal there.
+            system = task_context(
+                f"{self.server.name}-callback",
+                organization=connector.workspace.organization,
+                request_id=current_request_id(),
+            )
+            why = "The authorization was started by another person."
+            raise authorization_refuse(system, attempt=attempt, why=why) from error
         try:
-            authorization_complete(context, attempt=attempt, traveller=_traveller(request), answer=answer)
+            authorization_complete(context, attempt=attempt, agent=self.agent(), response=response)
         except AuthorizationFailedError as failure:
             messages.error(request, failure.detail)
         else:
-            messages.success(request, f"{connector.name} is authorized at Google.")
+            messages.success(request, f"{connector.name} is authorized at {self.server.label}.")
         return HttpResponseRedirect(reverse("billing-connector", args=[connector.workspace.slug, connector.pk]))
-
-    def _of_another_person(self, attempt: AuthorizationAttempt) -> CountinghouseError:
-        # This person has no context in the workspace; what is noted there is noted by the system.
-        context = task_context(
-            "google-callback",
-            organization=attempt.connector.workspace.organization,
-            request_id=current_request_id(),
-        )
-        return authorization_refuse(context, attempt=attempt, why="The authorization was begun by another person.")
-
-
-def _visible_connector(text: str) -> Connector:
-    try:
-        return connector_of(ConnectorId(uuid.UUID(text)))
-    except (ValueError, NotFoundError) as error:
-        raise NotFoundError(_HIDDEN) from error
-
-
-def _context_of(request: HttpRequest, connector: Connector) -> ExecutionContext:
-    assert isinstance(request.user, User)  # noqa: S101 - `dispatch` has let nobody else through
-    return page_context(request.user, workspace_slug=connector.workspace.slug, request_id=current_request_id())
-
-
-def _traveller(request: HttpRequest) -> Traveller:
-    assert isinstance(request.user, User)  # noqa: S101 - as above
-    return Traveller(
-        user_id=UserId(request.user.pk),
-        session_key=request.session.session_key or "",
-        redirect_uri=request.build_absolute_uri(reverse("google-callback")),
-    )

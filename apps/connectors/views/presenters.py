@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from apps.connectors.contracts import Provider
+from django.urls import reverse
+
+from apps.connectors.contracts import OAuthServer, Provider
 from apps.connectors.enums import AutoDisableReason, ConnectorStatus, CredentialKind, SyncStatus, SyncTrigger
 from apps.connectors.forms import setting_label
 from apps.connectors.messages import CAUSES, REMEDIES, actor_words, counted, counts_words
 from apps.connectors.models import Connector, SyncRun
-from apps.connectors.providers.registry import provider_classes, provider_label
+from apps.connectors.oauth.client import is_configured
+from apps.connectors.providers.registry import oauth_server_of, provider_classes, provider_label
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.records import CurrencyTotal
 from apps.connectors.sync.queue import month_decisions
@@ -58,14 +61,22 @@ class ConnectorCard:
         return found.credential_kind if found else CredentialKind.NONE
 
     @property
-    def is_of_google(self) -> bool:
-        """Whether a person lets us in at Google, and not with a key."""
-        return self.credential_kind is CredentialKind.OAUTH
+    def server(self) -> OAuthServer | None:
+        """Where a person authorizes it; None where it has a key or needs nothing."""
+        return oauth_server_of(self.connector.provider)
 
     @property
-    def waits_for_google(self) -> bool:
-        """Whether an authorization at Google is what it lacks."""
-        return self.is_of_google and self.status in sources("authorize")
+    def waits_for_authorization(self) -> bool:
+        """Whether it can't run before a person authorizes it."""
+        return self.server is not None and self.status in sources("authorize")
+
+    @property
+    def authorize_url(self) -> str:
+        """The address that starts an authorization; empty where none can be started on this installation."""
+        server = self.server
+        if server is None or not is_configured(server):
+            return ""
+        return f"{reverse(f'{server.name}-authorize')}?connector={self.connector.pk}"
 
     @property
     def settings(self) -> list[tuple[str, str]]:
@@ -86,13 +97,14 @@ class ConnectorCard:
             return f"Switched off, because {CAUSES[reason]}. {REMEDIES[reason]}"
         return {
             ConnectorStatus.PENDING: (
-                "It waits to be authorized at Google; nothing is read before that."
-                if self.is_of_google
-                else "It waits for its credential; nothing is read before that."
+                f"Authorize this connector at {self.server.label}. It reads nothing before that."
+                if self.server
+                else "This connector has no key yet. It reads nothing before that."
             ),
-            ConnectorStatus.DISABLED: "Somebody disabled it. It stays off until it is enabled.",
+            ConnectorStatus.DISABLED: "Somebody disabled this connector. It stays off until you enable it.",
             ConnectorStatus.NEEDS_REAUTHORIZATION: (
-                "It has to be authorized at Google again. Nothing is lost: the sync goes on where it stopped."
+                f"Authorize this connector again{f' at {self.server.label}' if self.server else ''}. "
+                "Nothing is lost: the sync continues where it stopped."
             ),
         }.get(self.status, "")
 
@@ -104,13 +116,15 @@ class ProviderChoice:
     name: str
     label: str
     brings: str
-    is_authorized: bool
+    server: OAuthServer | None
+    is_server_configured: bool
 
 
 def choice_of(provider: type[Provider]) -> ProviderChoice:
     """The provider as the pages show it."""
-    is_authorized = provider.credential_kind is CredentialKind.OAUTH
-    return ProviderChoice(provider.name, provider.label, provider.brings, is_authorized)
+    server = provider.oauth_server
+    is_server_configured = server is not None and is_configured(server)
+    return ProviderChoice(provider.name, provider.label, provider.brings, server, is_server_configured)
 
 
 @dataclass(frozen=True, slots=True)
