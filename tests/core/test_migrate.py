@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
@@ -44,14 +45,21 @@ def test_migrations_make_what_the_models_declare(declared: str) -> None:
         check=True,
     )
     with psycopg.connect(database_url()) as migrated, psycopg.connect(declared) as fresh:
-        wanted, found = read_catalog(fresh), read_catalog(migrated)
-        assert len(wanted) > 2_000
+        wanted, found = _ours(read_catalog(fresh)), _ours(read_catalog(migrated))
+        assert len(wanted) > 1_500
         assert sorted(found - wanted) == []
         assert sorted(wanted - found) == []
         # The control: a constraint that is missing is a difference.
         migrated.execute("ALTER TABLE credits_hold DROP CONSTRAINT hold_end_iff_ended")
-        assert wanted - read_catalog(migrated)
+        assert wanted - read_catalog(migrated) != set()
         migrated.rollback()
+
+
+def _ours(lines: set[str]) -> set[str]:
+    """Without the tables of Django and of other packages, whose migrations are not ours to judge."""
+    labels = {config.label for config in apps.get_app_configs() if not config.name.startswith("apps.")}
+    # "": pghistory's functions begin with an underscore.
+    return {line for line in lines if line.split(" | ")[1].split("_")[0] not in labels | {"django", ""}}
 
 
 def test_a_database_from_before_the_first_release_is_refused() -> None:
