@@ -49,8 +49,8 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
         "figures": [
             _figure("Parked events", events_parked, list_url(WebhookEvent, status="failed"), "inbox", alarming=True),
             _figure("Unmatched events", unmatched, list_url(WebhookEvent, status="unmatched"), "help", alarming=True),
-            _figure("Parked calls", parked, list_url(OutboxItem, status=OutboxStatus.PARKED), "outbox", alarming=True),
-            _figure("Failed runs, 24 h", failed, list_url(JobRun, status="failed"), "event_busy", alarming=True),
+            _figure("Failed calls", parked, list_url(OutboxItem, status=OutboxStatus.PARKED), "outbox", alarming=True),
+            _figure("Failed jobs, 24 h", failed, list_url(JobRun, status="failed"), "event_busy", alarming=True),
             _figure("Organizations", Organization.objects.filter(is_synthetic=False), list_url(Organization), "domain"),
             _figure("Workspaces", Workspace.objects.all(), list_url(Workspace), "workspaces"),
             _figure("Users", User.objects.all(), list_url(User), "person"),
@@ -72,7 +72,7 @@ def _events_panel(request: HttpRequest) -> list[Panel]:
     waiting = WebhookEvent.objects.filter(status__in=(WebhookStatus.FAILED, WebhookStatus.UNMATCHED))
     return [
         panel_of(
-            "Events of providers that need a person",
+            "Stripe and Orb events to check",
             ("Event", "Status", "Why", "Received"),
             waiting.defer("payload").order_by("-received_at"),
             lambda event: (
@@ -81,7 +81,7 @@ def _events_panel(request: HttpRequest) -> list[Panel]:
                 short(event.error, 90),
                 moment(event.received_at),
             ),
-            empty="Every event that a provider sent was processed, or is on its way.",
+            empty="Nothing to check. Every event was processed or is in the queue.",
             link=list_url(WebhookEvent),
             icon="inbox",
         )
@@ -93,11 +93,11 @@ def _parked_panel(request: HttpRequest, parked: QuerySet[OutboxItem]) -> list[Pa
         return []
     return [
         panel_of(
-            "Parked calls to the outside",
+            "Failed outgoing calls",
             ("Call", "Why", "Since"),
             parked.order_by("-created_at"),
             lambda item: (_linked(item, item.kind), short(why_not_done(item), 90), moment(item.finished_at)),
-            empty="Nothing is parked: every call to the outside went through, or is on its way.",
+            empty="No failed calls. Every call was made or is in the queue.",
             link=list_url(OutboxItem, status=OutboxStatus.PARKED),
             icon="outbox",
         )
@@ -109,11 +109,11 @@ def _failed_panel(request: HttpRequest, failed: QuerySet[JobRun]) -> list[Panel]
         return []
     return [
         panel_of(
-            "Failed runs in the last 24 hours",
+            "Failed job runs, last 24 hours",
             ("Job", "Status", "Error", "Finished"),
             failed.order_by("-created_at"),
             lambda run: (_linked(run, run.name), run_badge(run), short(run.error, 80), moment(run.finished_at)),
-            empty="No run has failed since this time yesterday.",
+            empty="No job failed in the last 24 hours.",
             link=list_url(JobRun, status="failed"),
             icon="event_busy",
         )

@@ -58,13 +58,13 @@ def test_enrols_at_the_first_sign_in_and_arrives_where_it_wanted_to(staff: User,
     tab.open(wanted)
     give_password(tab, staff.email)
     assert tab.page.get_by_alt_text("QR code").evaluate("image => image.naturalWidth") > 100
-    tab.page.get_by_text("Can't scan it?").click()
+    tab.page.get_by_text("Can't scan the code?").click()
     secret = re.sub(r"\s", "", tab.page.locator("code.secret").inner_text())
     totp = TOTP(b32decode(secret))
     totp.time = clock.now().timestamp()
     tab.page.get_by_label("6-digit code").fill(f"{totp.token():06d}")
     tab.page.get_by_role("button", name="Confirm and sign in").click()
-    tab.page.get_by_role("link", name="I have stored them").click()
+    tab.page.get_by_role("link", name="I have saved them").click()
     tab.page.wait_for_load_state("networkidle")
     assert tab.page.url == f"{tab.address}{wanted}"
     assert tab.page.get_by_role("heading", name="Audit log").is_visible()

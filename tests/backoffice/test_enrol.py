@@ -127,7 +127,7 @@ def test_a_secret_that_waited_too_long_is_replaced_and_the_page_says_so() -> Non
         client, old = half_open(user)
         traveller.shift(WAITS_AT_MOST + timedelta(seconds=1))
         answer = client.post(ENROL, {"code": code_of(old)})
-        assert "waited too long" in answer.content.decode()
+        assert "previous secret has expired" in answer.content.decode()
         assert not is_in(client)
         fresh = shown_device(client)
         assert fresh.key != old.key

@@ -95,7 +95,7 @@ def test_a_recovery_code_stands_in_for_the_authenticator_once() -> None:
     again = at_the_code(user)
     refused = again.post(RECOVER, {"code": codes[3]})
     assert refused.status_code == 200
-    assert "used before" in refused.content.decode()
+    assert "already used it" in refused.content.decode()
     assert not is_in(again)
     assert AuditEntry.objects.filter(event="user.recovery_code_used").count() == 1
 

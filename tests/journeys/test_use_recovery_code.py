@@ -34,7 +34,7 @@ def give_password(tab: Tab) -> None:
 
 def code_on_page(tab: Tab) -> tuple[str, TOTP]:
     """The code of the secret that the page shows, as an authenticator would tell it."""
-    tab.page.get_by_text("Can't scan it?").click()
+    tab.page.get_by_text("Can't scan the code?").click()
     totp = TOTP(b32decode(re.sub(r"\s", "", tab.page.locator("code.secret").inner_text())))
     totp.time = clock.now().timestamp()
     return f"{totp.token():06d}", totp
@@ -47,7 +47,7 @@ def enrol(tab: Tab) -> TOTP:
     tab.check()
     tab.page.get_by_label("6-digit code").fill(code)
     tab.page.get_by_role("button", name="Confirm and sign in").click()
-    tab.page.get_by_role("heading", name="Store your recovery codes").wait_for()
+    tab.page.get_by_role("heading", name="Save your recovery codes").wait_for()
     tab.check()
     return totp
 
@@ -64,7 +64,7 @@ def store_codes(tab: Tab, folder: Path) -> list[str]:
     tab.page.get_by_role("button", name="Copied").wait_for()
     assert tab.page.evaluate("navigator.clipboard.readText()").split() == codes
     assert tab.page.get_by_role("button", name="Print").is_visible()
-    tab.page.get_by_role("link", name="I have stored them").click()
+    tab.page.get_by_role("link", name="I have saved them").click()
     tab.page.wait_for_url("**/admin/")
     return codes
 
@@ -101,7 +101,7 @@ def test_from_enrolment_to_a_sign_in_with_a_recovery_code(
         totp.time = clock.now().timestamp() + totp.step
         tab.page.get_by_label("6-digit code").fill(f"{totp.token():06d}")
         tab.page.get_by_role("button", name="Make new codes").click()
-        tab.page.get_by_text("Your earlier codes work no more.").wait_for()
+        tab.page.get_by_text("Your earlier codes no longer work.").wait_for()
         assert not set(tab.page.locator("#codes code").all_inner_texts()) & set(codes)
 
 

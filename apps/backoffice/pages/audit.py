@@ -53,7 +53,7 @@ class AuditEntryAdmin(StaffAdmin[AuditEntry]):
     operation = "audit.read"
     icon = "history_edu"
     heading = "Audit log"
-    about = "Every change of commercial truth, in order. Append-only and hash-chained."
+    about = "Every change, newest first. Cannot be edited."
     ordering = ("-recorded_at",)
     list_display = ("when", "what", "target", "who", "tenant", "why")
     list_filter = (
@@ -111,13 +111,13 @@ class AuditEntryAdmin(StaffAdmin[AuditEntry]):
             Fact("Id of the record", code(record.target_id)),
             Fact("Reason", record.reason or NOTHING),
             Fact("Request", code(record.request_id)),
-            Fact("Place in the chain", number(record.sequence), "Of the organization's chain, or the platform's."),
-            Fact("Hash", code(record.hash), "Of this entry and the hash of the one before it."),
+            Fact("Number", number(record.sequence), "Entry number in the organization's log, or in the platform's."),
+            Fact("Hash", code(record.hash), "Covers this entry and the hash of the previous one."),
         ]
 
     def panels(self, request: HttpRequest, record: AuditEntry) -> list[Panel]:
         rows = [_diff_row(change) for change in field_changes(record.before, record.after)]
-        empty = "This event carries no fields."
+        empty = "This event changes no fields."
         return [Panel("What was changed", ("Field", "Before", "After"), rows, empty=empty, icon="difference")]
 
 

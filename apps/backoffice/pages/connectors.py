@@ -43,7 +43,7 @@ class ConnectorAdmin(StaffAdmin[Connector]):
     operation = "connectors.read"
     icon = "cable"
     heading = "Connectors"
-    about = "Which outside systems feed which workspace, and why one of them does not."
+    about = "The systems that send usage data to each workspace, and why one is off."
     ordering = ("-created_at", "id")
     list_select_related = ("workspace__organization", "credential")
     list_display = ("named", "where", "status_badge", "last_success", "next_due", "created")
@@ -94,7 +94,7 @@ class ConnectorAdmin(StaffAdmin[Connector]):
             Fact("Workspace", self.where(record)),
             Fact("Provider", provider_label(record.provider)),
             *_why_off(record),
-            Fact("Credential", credential_words(record), "Nobody can read it; it can only be replaced."),
+            Fact("Credential", credential_words(record), "It can't be shown, only replaced."),
             Fact("Last success", moment(record.last_success_at)),
             Fact("Next due", self.next_due(record)),
             Fact("Created", moment(record.created_at)),
@@ -107,19 +107,19 @@ class ConnectorAdmin(StaffAdmin[Connector]):
         return [
             panel_of(
                 "Timeline",
-                ("When", "What", "In words", "Who"),
+                ("When", "Event", "Details", "Who"),
                 connector_timeline(ConnectorId(record.pk)),
                 event_row,
-                empty="Nothing has happened yet.",
+                empty="No events yet.",
                 icon="timeline",
             ),
-            Panel("Settings", ("Name", "Value"), settings, empty="Its provider asks for none.", icon="tune"),
+            Panel("Settings", ("Name", "Value"), settings, empty="This provider has no settings.", icon="tune"),
             panel_of(
                 "Syncs",
-                ("Month", "Status", "What came", "Asked for by", "When"),
+                ("Month", "Status", "Result", "Started by", "When"),
                 sync_runs_of_connector(ConnectorId(record.pk)),
                 run_row,
-                empty="Nothing was synced yet.",
+                empty="No sync yet.",
                 icon="sync",
             ),
             *changes_of_target(request, "connector", record.pk),
@@ -202,5 +202,5 @@ class ConnectorAdmin(StaffAdmin[Connector]):
 def _why_off(record: Connector) -> list[Fact]:
     """Each cause that stands, and what makes it go away."""
     reasons = list(dict.fromkeys(reason_of(cause) for cause in record.auto_disable_causes))
-    label = "Why it is off" if record.status == ConnectorStatus.AUTO_DISABLED else "What would keep it off"
+    label = "Why it is off" if record.status == ConnectorStatus.AUTO_DISABLED else "What would turn it off again"
     return [Fact(label, f"{CAUSES[reason][0].upper()}{CAUSES[reason][1:]}.", REMEDIES[reason]) for reason in reasons]

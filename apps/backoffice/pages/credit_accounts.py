@@ -48,7 +48,8 @@ class CreditAccountAdmin(ExpireOnReadAdmin[CreditAccount]):
     icon = "account_balance_wallet"
     heading = "Credit accounts"
     about = (
-        "One an organization. The balance is the sum of its entries; available is balance less held, plus overdraft."
+        "One account for each organization. The balance is the sum of its entries. Available is the balance "
+        "minus held credits, plus the overdraft limit."
     )
     ordering = ("organization__slug",)
     list_display = ("named", "available", "balance_cell", "held_cell", "overdraft", "attention")

@@ -65,9 +65,7 @@ class CreditEntryAdmin(ExpireOnReadAdmin[CreditEntry]):
     operation = "credits.read"
     icon = "receipt_long"
     heading = "Credit entries"
-    about = (
-        "Every line of the ledger, for ever. Choose an organization to see all of its lines; else those of 24 hours."
-    )
+    about = "All credit entries. Showing the last 24 hours; choose an organization to see everything."
     list_display = ("when", "what", "kind_cell", "amount_cell", "balance", "tenant")
     list_filter = (
         organization_filter("account_id"),
@@ -151,12 +149,12 @@ class CreditEntryAdmin(ExpireOnReadAdmin[CreditEntry]):
             (grant_link(burn.grant), spelled(abs(burn.amount)), spelled(burn.grant.remaining)) for burn in burns
         ]
         is_given = record.kind == EntryKind.REVERSAL
-        title = "Which grants it went back to" if is_given else "Which grants paid for it"
-        empty = "No grant has paid for it." if record.amount < 0 else "No grant paid: nothing was charged."
+        title = "Grants that got it back" if is_given else "Grants that paid for it"
+        empty = "No grant has paid for it yet." if record.amount < 0 else "Nothing was charged."
         debt = getattr(record, "uncovered", None) if record.amount < 0 else None
         if debt is not None and debt.amount_left:
             rows.append(("Not paid by any grant yet", spelled(debt.amount_left), NOTHING))
-        return [Panel(title, ("Grant", "Amount", "Left of it now"), rows, empty=empty, icon="savings")]
+        return [Panel(title, ("Grant", "Amount", "Left now"), rows, empty=empty, icon="savings")]
 
     @credit_verb(
         operation=REVERSE_OPERATION,

@@ -70,7 +70,7 @@ class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):
     operation = "credit_policies.read"
     icon = "price_change"
     heading = "Credit policies"
-    about = "What each operation of a product costs. A draft may change; what is published never does."
+    about = "The price of each operation of a product. You can edit a draft; a published policy can't be changed."
     ordering = ("product__slug", "-version")
     list_before_template = "backoffice/credits/policies_intro.html"
     list_display = ("named", "state", "operations", "effective", "published")
@@ -98,7 +98,7 @@ class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):
     def state(self, record: CreditPolicy) -> SafeString:
         if is_draft(record):
             return badge("Draft", "warn")
-        return badge("Published", "good") if record.effective_from <= clock.now() else badge("Begins later", "info")
+        return badge("Published", "good") if record.effective_from <= clock.now() else badge("Starts later", "info")
 
     @display(description="Operations")
     def operations(self, record: Any) -> str:
@@ -127,8 +127,10 @@ class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):
             Fact("Product", record_link(record.product)),
             Fact("In force", "Yes, now" if in_force else "No", _in_force_words(record, current)),
             Fact("In force from", moment(record.effective_from)),
-            Fact("Published", moment(record.published_at), "" if record.published_at else "It may still change."),
-            Fact("Prices", link(edit, words), "For platform admins."),
+            Fact(
+                "Published", moment(record.published_at), "" if record.published_at else "This draft can still change."
+            ),
+            Fact("Prices", link(edit, words), "Platform admins only."),
             Fact("Id", code(record.pk)),
         ]
 
@@ -138,7 +140,7 @@ class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):
         if is_draft(record):
             preview = price_preview(terms, clock.now())
             notes: list[Row] = [(headline(preview),), *[(line,) for line in warnings(preview)]]
-            shown = [Panel("What this draft would have charged", ("In short",), notes, icon="insights"), *shown]
+            shown = [Panel("Effect of this draft on the last 30 days", ("Summary",), notes, icon="insights"), *shown]
             shown.extend(preview_panels(preview))
         return [*shown, *changes_of_target(request, "credit_policy", record.pk)]
 
@@ -224,14 +226,14 @@ class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):
 
 def _in_force_words(record: CreditPolicy, current: PolicyTerms | None) -> str:
     if current is None or current.id == record.pk:
-        return "" if current else "The product has no policy in force: everything is refused."
-    return f"Version {current.version} is."
+        return "" if current else "No policy is in force. Every request of this product is refused."
+    return f"Version {current.version} is in force."
 
 
 def _prices_panel(terms: PolicyTerms) -> Panel:
     headers = ("Operation", "Price", "Minimum", "Free a month", "Smallest step", "Billable outcomes")
     rows = [_price_row(price) for price in terms.prices.values()]
-    return Panel("Prices", headers, rows, empty="It has no prices.", icon="sell")
+    return Panel("Prices", headers, rows, empty="No prices yet.", icon="sell")
 
 
 def _price_row(price: Price) -> Row:

@@ -40,7 +40,10 @@ class CreditGrantAdmin(ExpireOnReadListAdmin[CreditGrant]):
     operation = "credits.read"
     icon = "savings"
     heading = "Credit grants"
-    about = "Credits given. Burned in the order priority, soonest expiry, oldest; expiry takes only what is left."
+    about = (
+        "Credits given to organizations. Used in this order: lowest priority number, earliest expiry, oldest. "
+        "Only unused credits expire."
+    )
     ordering = ("-created_at",)
     list_display = ("named", "left", "tenant", "priority", "expires", "granted")
     list_filter = (
@@ -81,10 +84,10 @@ class CreditGrantAdmin(ExpireOnReadListAdmin[CreditGrant]):
     def badges(self, record: CreditGrant) -> list[Any]:
         now = clock.now()
         if not record.is_posted:
-            return [badge("Not begun", "info")]
+            return [badge("Starts later", "info")]
         if record.expires_at is not None and record.expires_at <= now:
             return [badge("Expired", "warn")]
-        return [badge("Live", "good")] if record.remaining else [badge("Used up")]
+        return [badge("Active", "good")] if record.remaining else [badge("Used up")]
 
     def facts(self, record: CreditGrant) -> list[Fact]:
         return [
@@ -110,15 +113,17 @@ class CreditGrantAdmin(ExpireOnReadListAdmin[CreditGrant]):
             )
             for burn in burns
         ]
-        empty = "Nothing was taken from it yet."
-        title = "What it paid, and what came back" if len(rows) <= MOST_BURNS else f"The last {MOST_BURNS} it paid"
+        empty = "Not used yet."
+        title = (
+            "Charges paid, and credits returned" if len(rows) <= MOST_BURNS else f"The last {MOST_BURNS} charges paid"
+        )
         return [Panel(title, ("Entry", "What", "Amount", "When"), rows[:MOST_BURNS], empty=empty, icon="receipt_long")]
 
 
 def _place(grant: CreditGrant) -> str:
     """How many live grants are burned before it."""
     if not grant.remaining:
-        return "Nothing is left to burn."
+        return "Nothing left."
     sooner = Q(expires_at__lt=grant.expires_at) if grant.expires_at else Q(expires_at__isnull=False)
     same = Q(expires_at=grant.expires_at) if grant.expires_at else Q(expires_at__isnull=True)
     before = Q(priority__lt=grant.priority) | Q(priority=grant.priority) & (
@@ -126,7 +131,7 @@ def _place(grant: CreditGrant) -> str:
     )
     live = CreditGrant.objects.filter(account_id=grant.account_id, is_spent=False)
     count = live.filter(before).count()
-    return "The next to be burned." if not count else f"After {count} other{'s' if count > 1 else ''}."
+    return "Used next." if not count else f"After {count} other{'s' if count > 1 else ''}."
 
 
 class HoldAdmin(StaffAdmin[Hold]):
@@ -135,7 +140,7 @@ class HoldAdmin(StaffAdmin[Hold]):
     operation = "credits.read"
     icon = "lock_clock"
     heading = "Holds"
-    about = "Credits reserved for a run, for at most 24 hours. Without a state chosen, the open ones."
+    about = "Credits reserved for a run, for at most 24 hours. Showing open holds; choose a state to see others."
     ordering = ("-created_at",)
     list_display = ("named", "amount_cell", "tenant", "of_product", "state", "ends")
     list_filter = (
@@ -193,7 +198,7 @@ class HoldAdmin(StaffAdmin[Hold]):
             Fact("Organization", self.tenant(record)),
             Fact("Product", self.of_product(record), "Only this product can capture or release it."),
             Fact("Opened", moment(record.created_at)),
-            Fact("Ends by itself", moment(record.expires_at)),
+            Fact("Expires", moment(record.expires_at)),
             Fact("Ended", moment(record.ended_at)),
             Fact("Workspace", link(page_url_of(Workspace, workspace), "Open") if workspace else NOTHING),
             Fact("Acting user", link(page_url_of(User, user), "Open") if user else NOTHING),
@@ -215,12 +220,12 @@ class UncoveredChargeAdmin(ExpireOnReadAdmin[UncoveredCharge]):
     operation = "credits.read"
     icon = "money_off"
     heading = "Uncovered charges"
-    about = "Charges that no grant has paid in full. The next grant of the organization pays the oldest first."
+    about = "Charges that are not fully paid by grants. The organization's next grant pays the oldest first."
     ordering = ("-entry__recorded_at",)
     list_display = ("named", "left", "charged", "tenant", "when")
     list_filter = (
         organization_filter("account_id"),
-        flag_filter("open", "still to be paid", Q(amount_left__gt=0)),
+        flag_filter("open", "not fully paid", Q(amount_left__gt=0)),
     )
     search_help_text = "Id of the entry"
 
@@ -258,11 +263,11 @@ class UncoveredChargeAdmin(ExpireOnReadAdmin[UncoveredCharge]):
         return f"{spelled(record.amount_left)} left to pay of {spelled(-record.entry.amount)}"
 
     def badges(self, record: UncoveredCharge) -> list[Any]:
-        return [badge("To be paid", "warn") if record.amount_left else badge("Paid", "good")]
+        return [badge("Unpaid", "warn") if record.amount_left else badge("Paid", "good")]
 
     def facts(self, record: UncoveredCharge) -> list[Fact]:
         return [
-            Fact("Left to pay", self.left(record), "By the next grants."),
+            Fact("Left to pay", self.left(record), "The next grants pay it."),
             Fact("Charged", self.charged(record)),
             Fact("Organization", self.tenant(record)),
             Fact("Entry", entry_link(record.entry)),
@@ -272,4 +277,4 @@ class UncoveredChargeAdmin(ExpireOnReadAdmin[UncoveredCharge]):
     def panels(self, request: HttpRequest, record: UncoveredCharge) -> list[Panel]:
         burns = GrantBurn.objects.filter(entry_id=record.pk).select_related("grant").order_by(F("pk").asc())[:50]
         rows = [(grant_link(burn.grant), spelled(burn.amount)) for burn in burns]
-        return [Panel("Which grants paid so far", ("Grant", "Amount"), rows, empty="None yet.", icon="savings")]
+        return [Panel("Grants that paid so far", ("Grant", "Amount"), rows, empty="None yet.", icon="savings")]

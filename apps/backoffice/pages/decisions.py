@@ -39,7 +39,10 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
     operation = "decisions.read"
     icon = "gavel"
     heading = "Decisions"
-    about = "What the gates answered, kept for 90 days. Open one to see on what it rested, and what it would be now."
+    about = (
+        "Allowed and denied requests of the last 90 days. Open one to see why, and whether the answer would "
+        "change today."
+    )
     ordering = ("-created_at",)
     list_display = ("when", "verdict", "asked", "who", "reason_code")
     list_filter = (
@@ -53,7 +56,7 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
         days_filter("created_at", "given"),
     )
     search_ids = ("pk", "organization_id", "workspace_id")
-    search_help_text = "decision_id of a denial, or id of an organization or workspace"
+    search_help_text = "decision_id, or id of an organization or workspace"
 
     @display(description="When")
     def when(self, record: DecisionReceipt) -> SafeString:
@@ -76,7 +79,10 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
         return code(record.code)
 
     def title_of(self, record: DecisionReceipt) -> str:
-        return f"{record.get_decision_display()}: {record.question.get('operation', record.code)}"
+        asked = record.question.get("operation", "")
+        verdict = "Allowed" if record.decision == Verdict.ALLOW else "Denied"
+        why = "" if record.decision == Verdict.ALLOW else f" ({record.code.replace('_', ' ')})"
+        return f"{verdict}: {asked}{why}" if asked else f"{verdict}{why}"
 
     def facts(self, record: DecisionReceipt) -> list[Fact]:
         workspace, organization = record.workspace_id, record.organization_id
@@ -94,9 +100,9 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
     def panels(self, request: HttpRequest, record: DecisionReceipt) -> list[Panel]:
         return [
             *_replay_panels(record),
-            _chain_panel("What it rested on then", record.chain, record, icon="history"),
+            _chain_panel("Checks made then", record.chain, record, icon="history"),
             _records_panel(record),
-            Panel("The question", ("Name", "Value"), question_rows(record.question), icon="help"),
+            Panel("Request", ("Name", "Value"), question_rows(record.question), icon="help"),
         ]
 
 
@@ -112,9 +118,9 @@ def _replay_panels(record: DecisionReceipt) -> list[Panel]:
     try:
         replay = replay_now(record)
     except CountinghouseError as error:
-        return [Panel("The answer now", ("", ""), empty=error.detail, icon="replay")]
+        return [Panel("The answer today", ("", ""), empty=error.detail, icon="replay")]
     now = _chain_panel(
-        f"Replayed now: {replay.now.verdict.label} ({replay.now.code})",
+        f"The answer today: {replay.now.verdict.label} ({replay.now.code})",
         chain_values(replay.now.chain),
         record,
         icon="replay",
@@ -128,14 +134,14 @@ def _records_panel(record: DecisionReceipt) -> Panel:
     rows: list[Row] = [
         (reference_link(read["record"], workspace_id), version_words(str(read["version"]))) for read in record.records
     ]
-    empty = "It read no record."
-    return Panel("The records it read, as they were", ("Record", "Version"), rows, empty=empty, icon="inventory_2")
+    empty = "No data was needed."
+    return Panel("Data used for this decision", ("Record", "Version"), rows, empty=empty, icon="inventory_2")
 
 
 def _changes_panel(replay: Replay) -> Panel:
     rows = [(change_words(change),) for change in replay.changes]
-    empty = "Nothing has changed since: the answer and every record that it rests on are the same."
-    return Panel("What has changed since", ("Change",), rows, empty=empty, icon="difference")
+    empty = "Nothing has changed. The answer and the data behind it are the same today."
+    return Panel("Changed since then", ("Change",), rows, empty=empty, icon="difference")
 
 
 def _chain_panel(title: str, chain: Sequence[dict[str, Any]], record: DecisionReceipt, *, icon: str) -> Panel:

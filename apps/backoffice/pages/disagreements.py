@@ -40,7 +40,7 @@ class ShadowDisagreementAdmin(StaffAdmin[ShadowDisagreement]):
     operation = "credits.read"
     icon = "compare_arrows"
     heading = "Disagreements"
-    about = "Where a product in shadow mode decided otherwise than we would have. Counted on the product's drift page."
+    about = "Where a product in shadow mode decided differently from us. The product's drift page counts them."
     ordering = ("-seen_at",)
     list_display = ("when", "difference_cell", "asked", "of_product", "tenant", "local", "ours")
     list_filter = (
@@ -101,7 +101,7 @@ class ShadowDisagreementAdmin(StaffAdmin[ShadowDisagreement]):
             Fact("Seen", moment(record.seen_at)),
             Fact("Our code", code(record.central_code)),
             Fact("Request", code(record.request_id)),
-            Fact("Our receipt", link(list_url(DecisionReceipt, request_id=record.request_id), "Look it up")),
+            Fact("Our decision", link(list_url(DecisionReceipt, request_id=record.request_id), "Find the decision")),
         ]
 
     def panels(self, request: HttpRequest, record: ShadowDisagreement) -> list[Panel]:

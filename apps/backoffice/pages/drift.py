@@ -16,11 +16,11 @@ from apps.tenants.enums import BillingMode
 from apps.tenants.models import Product
 
 _MEANINGS = {
-    DisagreementClass.UNKNOWN_OPERATION: "The product uses an operation that no policy prices.",
-    DisagreementClass.MEMBERSHIP: "The product let somebody act who is no member, or the other way round.",
-    DisagreementClass.VERDICT: "One side allows, the other denies.",
-    DisagreementClass.AMOUNT: "Both allow, at different prices.",
-    DisagreementClass.BALANCE: "Both allow at one price, but know different balances.",
+    DisagreementClass.UNKNOWN_OPERATION: "The product uses an operation without a price.",
+    DisagreementClass.MEMBERSHIP: "Only one side knows this person as a member.",
+    DisagreementClass.VERDICT: "One side allows and the other denies.",
+    DisagreementClass.AMOUNT: "Both allow, but at different prices.",
+    DisagreementClass.BALANCE: "Both allow at the same price, but with different balances.",
 }
 
 
@@ -60,7 +60,7 @@ def drift_panel(product: Product, url: str) -> Panel:
 
 def drift_fact(url: str) -> Fact:
     """The way to the drift page."""
-    return Fact("Drift", link(url, "Open the drift page"), "Where its own decisions and ours differ.")
+    return Fact("Drift", link(url, "Open the drift page"), "Where the product's decisions and ours differ.")
 
 
 def class_badge(difference: str) -> Any:

@@ -69,7 +69,10 @@ class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
     operation = "webhook_events.read"
     icon = "inbox"
     heading = "Webhook inbox"
-    about = "What Stripe and Orb told us. A parked event was tried too often, an unmatched one waits for its customer."
+    about = (
+        "Events sent by Stripe and Orb. A parked event failed too many times. An unmatched event waits until "
+        "we know its customer."
+    )
     ordering = ("-received_at",)
     list_display = ("named", "status_badge", "tenant", "why", "tries", "occurred", "received")
     list_filter = (
@@ -136,11 +139,11 @@ class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
             Fact("Customer", code(record.customer_external_id)),
             Fact("Tries", number(record.attempts)),
             Fact("Next try", moment(record.next_try_at)),
-            Fact("Happened", moment(record.occurred_at), "The provider's own time, by which news are ordered."),
+            Fact("Happened", moment(record.occurred_at), "The provider's time. Events are applied in this order."),
             Fact("Received", moment(record.received_at)),
             Fact("Processed", moment(record.processed_at)),
-            Fact("Came by", record.get_source_display()),
-            Fact("Event", code(record.event_id), "The provider's id: a second delivery changes nothing."),
+            Fact("Received through", record.get_source_display()),
+            Fact("Event", code(record.event_id), "The provider's id. A repeated delivery is ignored."),
             Fact("Request", code(record.request_id)),
             Fact("Id", code(record.pk)),
         ]
@@ -149,7 +152,7 @@ class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
         shown = json.dumps(redacted_payload(record.payload), indent=2, ensure_ascii=False)
         row = (format_html('<pre class="ch-payload">{}</pre>', shown),)
         return [
-            Panel("Payload, without secrets and personal data", ("As the provider signed it",), [row], icon="code"),
+            Panel("Payload, without secrets and personal data", ("Content",), [row], icon="code"),
             *changes_of_target(request, "webhook_event", record.pk),
         ]
 

@@ -51,7 +51,7 @@ class JobRunAdmin(StaffAdmin[JobRun]):
     operation = "jobs.read"
     icon = "event_repeat"
     heading = "Job runs"
-    about = "One row a firing. A slot runs once, however often the schedule fires or a worker dies."
+    about = "One row for each run. Each scheduled time runs once, even if the scheduler repeats it or a worker stops."
     ordering = ("-created_at",)
     list_display = ("named", "status_badge", "started_by", "tenant", "result", "finished", "created")
     list_filter = (
@@ -83,7 +83,7 @@ class JobRunAdmin(StaffAdmin[JobRun]):
     @display(description="Organization")
     def tenant(self, record: Any) -> SafeString | str:
         if record.organization_id is None:
-            return "Every one"
+            return "All"
         url = page_url_of(Organization, record.organization_id)
         return link(url, record.organization_name or record.organization_id)
 
@@ -108,11 +108,11 @@ class JobRunAdmin(StaffAdmin[JobRun]):
     def facts(self, record: JobRun) -> list[Fact]:
         return [
             Fact("Job", code(record.name)),
-            Fact("Slot", code(record.slot), "The scheduled moment in UTC, or a run by hand."),
+            Fact("Slot", code(record.slot), "The scheduled time (UTC), or a manual run."),
             Fact("Started by", f"{record.get_trigger_display()}: {record.actor_label}"),
             Fact("As", record.get_role_display()),
             Fact("Organization", self.tenant(record)),
-            Fact("Demo organizations", "Included" if record.include_demo else "Left out"),
+            Fact("Demo organizations", "Included" if record.include_demo else "Not included"),
             Fact("Counts", counts(record.counts)),
             Fact("Error", record.error or NOTHING),
             Fact("Tries", number(record.attempts)),
@@ -128,4 +128,4 @@ class JobRunAdmin(StaffAdmin[JobRun]):
 
 
 def _slot_text(run: JobRun) -> str:
-    return "by hand" if run.slot_at is None else run.slot
+    return "manual run" if run.slot_at is None else run.slot

@@ -84,7 +84,7 @@ def _card(
         name=definition.name,
         cadence=_cadence_text(definition),
         last_run=run,
-        last_badge=run_badge(run) if run else badge("Not run lately", "warn"),
+        last_badge=run_badge(run) if run else badge("No recent run", "warn"),
         last_ago=ago(run.created_at if run else None),
         succeeded_ago=ago(success.finished_at if success else None),
         runs_url=list_url(JobRun, name=definition.name),

@@ -19,7 +19,7 @@ class WorkspaceNoteAdmin(StaffAdmin[WorkspaceNote]):
     icon = "sticky_note_2"
     heading = "Notes"
     about = (
-        "What colleagues should know of a customer. Written on the workspace page; dated, signed, never overwritten."
+        "What colleagues should know about a customer. Write notes on the workspace page. They can't be changed later."
     )
     # The index on both serves this order, and all notes of one workspace above all.
     ordering = ("workspace_id", "-written_at")
@@ -43,7 +43,7 @@ class WorkspaceNoteAdmin(StaffAdmin[WorkspaceNote]):
         return moment(record.written_at)
 
     def title_of(self, record: WorkspaceNote) -> str:
-        return f"Note of {record.author_label}"
+        return f"Note by {record.author_label}"
 
     def facts(self, record: WorkspaceNote) -> list[Fact]:
         return [

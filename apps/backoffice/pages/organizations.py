@@ -36,7 +36,7 @@ class OrganizationAdmin(StaffAdmin[Organization]):
     operation = "organizations.read"
     icon = "domain"
     heading = "Organizations"
-    about = "Tenants and billing accounts. Provisioned by the identity service and by products, never by hand."
+    about = "Customers and their billing accounts. Created by the identity service and by products, not by staff."
     ordering = ("slug",)
     list_display = ("named", "nature", "member_count", "workspace_count", "time_zone", "created")
     list_filter = (
@@ -89,7 +89,7 @@ class OrganizationAdmin(StaffAdmin[Organization]):
         return [
             Fact("Id", code(record.pk)),
             Fact("Slug", code(record.slug)),
-            Fact("Time zone", record.time_zone, "Its days and months begin and end here."),
+            Fact("Time zone", record.time_zone, "Its days and months follow this time zone."),
             Fact("Members", number(record.members)),
             Fact("Workspaces", number(record.spaces)),
             Fact("Created", moment(record.created_at)),
@@ -115,17 +115,17 @@ class OrganizationAdmin(StaffAdmin[Organization]):
                 ("Workspace", "Slug", "Created"),
                 workspaces,
                 lambda row: (record_link(row), code(row.slug), moment(row.created_at)),
-                empty="No workspace yet. A product makes the first one through the internal API.",
+                empty="No workspace yet. A product creates the first one through the internal API.",
                 link=list_url(Workspace, organization=record.pk),
                 icon="workspaces",
             ),
             _members_panel(record),
             panel_of(
-                "Products that may speak of it",
+                "Products with access",
                 ("Product", "Why", "Since"),
                 relations,
                 lambda row: (record_link(row.product), row.get_source_display(), moment(row.created_at)),
-                empty="None. Every product's call about this organization answers 403 product_not_related.",
+                empty="No product has access. Calls about this organization are refused with 403 product_not_related.",
                 icon="deployed_code",
             ),
             _drift_panel(record),
@@ -137,7 +137,7 @@ def _members_panel(record: Organization) -> Panel:
     members = Membership.objects.filter(organization=record).select_related("user").order_by("user_id")
     return panel_of(
         "Members",
-        ("Person", "Role", "Told by", "Role since"),
+        ("Person", "Role", "Source", "Role since"),
         members,
         lambda row: (
             record_link(row.user),
@@ -145,7 +145,7 @@ def _members_panel(record: Organization) -> Panel:
             row.get_origin_display(),
             moment(row.role_changed_at),
         ),
-        empty="Nobody belongs to this organization.",
+        empty="This organization has no members.",
         link=list_url(Membership, organization=record.pk),
         icon="group",
     )
@@ -155,7 +155,7 @@ def _drift_panel(record: Organization) -> Panel:
     """What products report of owners: it changed nothing, and somebody should look at it."""
     drift = MembershipDrift.objects.filter(organization=record).select_related("user", "product")
     return panel_of(
-        "Reports about owners that changed nothing",
+        "Ignored reports about owners",
         ("Person", "Product", "Reported as", "First seen", "Last seen"),
         drift.order_by("-last_seen_at", "pk"),
         lambda row: (
@@ -165,6 +165,6 @@ def _drift_panel(record: Organization) -> Panel:
             moment(row.first_seen_at),
             moment(row.last_seen_at),
         ),
-        empty="None. No product contradicts us about an owner.",
+        empty="None. Every product agrees with us about the owners.",
         icon="rule",
     )

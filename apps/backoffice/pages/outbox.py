@@ -55,7 +55,10 @@ class OutboxItemAdmin(StaffAdmin[OutboxItem]):
     operation = "outbox.read"
     icon = "outbox"
     heading = "Outbox"
-    about = "Calls to the outside, stored with their cause. A parked one was refused for good, or too often."
+    about = (
+        "Calls to other systems, such as Stripe or the mail server. A parked call was refused, or failed too "
+        "many times."
+    )
     ordering = ("-created_at",)
     list_display = ("named", "status_badge", "tenant", "tries", "next_try", "why", "created")
     list_filter = (
@@ -117,7 +120,7 @@ class OutboxItemAdmin(StaffAdmin[OutboxItem]):
             Fact("Next try", self.next_try(record)),
             Fact("Finished", moment(record.finished_at)),
             Fact("Last error", record.last_error or NOTHING),
-            Fact("Key", code(record.key), "Reaches the provider as our idempotency key, the same at every try."),
+            Fact("Key", code(record.key), "Sent as our idempotency key; the same for every try."),
             Fact("Caused by", record.actor_label),
             Fact("Request", code(record.request_id)),
             Fact("Created", moment(record.created_at)),
@@ -130,7 +133,7 @@ class OutboxItemAdmin(StaffAdmin[OutboxItem]):
             for name, value in record.payload.items()
         ]
         return [
-            Panel("What is sent", ("Field", "Value"), payload, empty="Nothing but the key.", icon="data_object"),
+            Panel("Sent data", ("Field", "Value"), payload, empty="Only the key.", icon="data_object"),
             *changes_of_target(request, "outbox_item", record.pk),
         ]
 

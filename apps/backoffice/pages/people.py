@@ -52,7 +52,10 @@ class UserAdmin(StaffAdmin[User]):
     operation = "users.read"
     icon = "person"
     heading = "Users"
-    about = "People. Reported by the identity service and by products; staff are made on the console."
+    about = (
+        "Everyone with an account. Created by the identity service and by products; staff accounts are "
+        "created on the console."
+    )
     ordering = ("email",)
     list_display = ("named", "platform_roles", "membership_count", "state", "last_seen")
     list_filter = (
@@ -100,7 +103,7 @@ class UserAdmin(StaffAdmin[User]):
             Fact("Id", code(record.pk)),
             Fact("External id", code(record.external_id)),
             Fact("Platform role", self.platform_roles(record)),
-            Fact("Kept up to date by", record_link(record.created_by_product), "Beside the identity service."),
+            Fact("Updated by", record_link(record.created_by_product), "In addition to the identity service."),
             Fact("Last sign-in", moment(record.last_login)),
             Fact("Created", moment(record.created_at)),
         ]
@@ -110,7 +113,7 @@ class UserAdmin(StaffAdmin[User]):
         return [
             panel_of(
                 "Memberships",
-                ("Organization", "Role", "Told by", "Role since"),
+                ("Organization", "Role", "Source", "Role since"),
                 memberships.order_by("organization_id"),
                 lambda row: (
                     record_link(row.organization),
@@ -118,7 +121,7 @@ class UserAdmin(StaffAdmin[User]):
                     row.get_origin_display(),
                     moment(row.role_changed_at),
                 ),
-                empty="Belongs to no organization.",
+                empty="Not a member of any organization.",
                 link=list_url(Membership, user=record.pk),
                 icon="group",
             ),
@@ -173,7 +176,7 @@ class MembershipAdmin(StaffAdmin[Membership]):
     operation = "members.read"
     icon = "group"
     heading = "Memberships"
-    about = "Who belongs where, with which role. This is the authority that every product asks."
+    about = "Who belongs to which organization, and with which role. Products use these records."
     # The unique index on both serves this order; by name it would read the whole table.
     ordering = ("organization_id", "user_id")
     list_select_related = ("organization", "user", "origin_product")
@@ -182,7 +185,7 @@ class MembershipAdmin(StaffAdmin[Membership]):
         organization_filter("organization_id"),
         person_filter("user"),
         choice_filter("role", "role", lambda: MembershipRole.choices),
-        choice_filter("origin", "told by", lambda: MembershipOrigin.choices),
+        choice_filter("origin", "source", lambda: MembershipOrigin.choices),
     )
     search_ids = ("pk", "user_id", "organization_id")
     search_prefixes = ("user__email", "organization__slug")
@@ -200,7 +203,7 @@ class MembershipAdmin(StaffAdmin[Membership]):
     def role_badge(self, record: Membership) -> SafeString:
         return badge(record.get_role_display(), "info" if record.role == MembershipRole.OWNER else "neutral")
 
-    @display(description="Told by")
+    @display(description="Source")
     def told_by(self, record: Membership) -> str:
         product = record.origin_product
         return f"{record.get_origin_display()} {product.name}" if product else record.get_origin_display()
@@ -220,8 +223,8 @@ class MembershipAdmin(StaffAdmin[Membership]):
             Fact("Person", record_link(record.user)),
             Fact("Organization", record_link(record.organization)),
             Fact("Role", record.get_role_display()),
-            Fact("Told by", self.told_by(record), "Who reported this membership first."),
-            Fact("Role since", moment(record.role_changed_at), "News older than this changes nothing."),
+            Fact("Source", self.told_by(record), "Where this membership was reported first."),
+            Fact("Role since", moment(record.role_changed_at), "Older reports are ignored."),
             Fact("Created", moment(record.created_at)),
             Fact("Id", code(record.pk)),
         ]

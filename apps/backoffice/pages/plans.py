@@ -43,7 +43,7 @@ class PlanForm(ReasonForm):
     price = forms.CharField(
         max_length=20,
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "placeholder": "49.00"}),
-        help_text="For one interval, in whole units of the currency.",
+        help_text="Price for one interval, such as 49.00.",
     )
     currency = forms.CharField(
         max_length=3, initial="EUR", widget=UnfoldAdminTextInputWidget(), help_text="ISO 4217, such as EUR."
@@ -54,7 +54,7 @@ class PlanForm(ReasonForm):
         required=False,
         initial=True,
         widget=UnfoldBooleanWidget(),
-        help_text="A plan that can't be chosen stays with those who have it.",
+        help_text="If off, workspaces on this plan keep it, but nobody new can choose it.",
     )
 
     def wish(self) -> PlanWish:
@@ -74,7 +74,7 @@ class NewPlanForm(PlanForm):
     """And what it is called by programs."""
 
     slug = forms.SlugField(
-        max_length=80, widget=UnfoldAdminTextInputWidget(), help_text="For programs; it never changes."
+        max_length=80, widget=UnfoldAdminTextInputWidget(), help_text="Used by the API. You can't change it later."
     )
     field_order = ("name", "slug", "price", "currency", "interval", "is_active", "reason")
 
@@ -106,7 +106,7 @@ class PlanAdmin(StaffAdmin[Plan]):
     operation = "plans.read"
     icon = "sell"
     heading = "Plans"
-    about = "What a workspace can buy."
+    about = "The plans that a workspace can subscribe to."
     ordering = ("slug",)
     list_before_template = "backoffice/plans_intro.html"
     list_display = ("named", "price", "availability", "held_by", "created")
@@ -150,8 +150,8 @@ class PlanAdmin(StaffAdmin[Plan]):
             Fact("Price", self.price(record)),
             Fact("Slug", code(record.slug)),
             Fact("Id", code(record.pk)),
-            Fact("Can be chosen", self.availability(record), "Those who have it keep it in any case."),
-            Fact("Subscriptions", number(record.holders), "Records with this plan, ended ones included."),
+            Fact("Can be chosen", self.availability(record), "Workspaces on this plan keep it."),
+            Fact("Subscriptions", number(record.holders), "Includes ended subscriptions."),
             Fact("Created", moment(record.created_at)),
         ]
 

@@ -87,7 +87,7 @@ class ProductAdmin(StaffAdmin[Product]):
     operation = "products.read"
     icon = "deployed_code"
     heading = "Products"
-    about = "What calls the internal API, and which organizations each may speak of."
+    about = "The systems that call the internal API, and the organizations that each has access to."
     ordering = ("slug",)
     list_display = ("named", "mode", "related_count", "created")
     list_filter = (choice_filter("billing_mode", "billing mode", lambda: BillingMode.choices),)
@@ -129,7 +129,11 @@ class ProductAdmin(StaffAdmin[Product]):
             Fact("Id", code(record.pk)),
             Fact("Billing mode", record.get_billing_mode_display()),
             Fact("Organizations", number(record.related)),
-            Fact("Membership export", code(record.membership_export_url), "Read nightly by the reconciliation."),
+            Fact(
+                "Membership export",
+                code(record.membership_export_url),
+                "Read every night to find differences in memberships.",
+            ),
             return_hosts_fact(record),
             drift_fact(_drift_url(record)),
             Fact("Created", moment(record.created_at)),
@@ -138,11 +142,11 @@ class ProductAdmin(StaffAdmin[Product]):
     def panels(self, request: HttpRequest, record: Product) -> list[Panel]:
         relations = ProductRelation.objects.filter(product=record).select_related("organization")
         related = panel_of(
-            "Organizations it may speak of",
+            "Organizations it has access to",
             ("Organization", "Why", "Since"),
             relations.order_by("pk"),
             lambda row: (record_link(row.organization), row.get_source_display(), moment(row.created_at)),
-            empty="None yet: every call about an organization answers 403 product_not_related.",
+            empty="None yet. Its calls about any organization are refused with 403 product_not_related.",
             icon="domain",
         )
         drift = [drift_panel(record, _drift_url(record))] if may(request, DRIFT_OPERATION) else []
@@ -163,7 +167,7 @@ class ProductAdmin(StaffAdmin[Product]):
                     moment(row.last_used_at),
                     moment(row.created_at),
                 ),
-                empty="No token: this product can't call the internal API.",
+                empty="No token. This product can't call the internal API yet.",
                 link=list_url(ServiceToken, product=record.slug),
                 icon="key",
             )

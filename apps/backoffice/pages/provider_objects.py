@@ -54,7 +54,7 @@ class _MirroredAdmin(StaffAdmin[MirroredT]):
     def status_badge(self, record: Any) -> SafeString:
         return badge(record.get_status_display(), STATUS_TONES[record.status])
 
-    @display(description="Latest news")
+    @display(description="Last update")
     def latest_news(self, record: MirroredT) -> SafeString:
         return moment(record.news_at)
 
@@ -64,7 +64,7 @@ class _MirroredAdmin(StaffAdmin[MirroredT]):
     def _origin(self, record: MirroredT) -> list[Fact]:
         return [
             Fact("Provider's id", code(record.external_id)),
-            Fact("Latest news", moment(record.news_at), "The provider's time. Older news change nothing any more."),
+            Fact("Last update", moment(record.news_at), "The provider's time. Older updates are ignored."),
             Fact("Id", code(record.pk)),
         ]
 
@@ -74,7 +74,7 @@ class ProviderInvoiceAdmin(_MirroredAdmin[ProviderInvoice]):
 
     icon = "receipt_long"
     heading = "Provider invoices"
-    about = "Invoices as Stripe and Orb tell them. The payment status of an organization follows from these."
+    about = "Invoices from Stripe and Orb. They decide the payment status of an organization."
     list_display = ("named", "status_badge", "tenant", "total", "remaining", "issued", "due")
     list_filter = (
         choice_filter("status", "status", lambda: InvoiceStatus.choices),
@@ -114,8 +114,12 @@ class ProviderInvoiceAdmin(_MirroredAdmin[ProviderInvoice]):
             Fact("Issued", moment(record.issued_at)),
             Fact("Due", moment(record.due_at)),
             Fact("Paid on", moment(record.paid_at)),
-            Fact("First failed", moment(record.failed_at), "A grace period begins here, however late we heard of it."),
-            Fact("Given up", moment(record.uncollectible_at)),
+            Fact(
+                "First failed",
+                moment(record.failed_at),
+                "The grace period starts here, even if the event arrived late.",
+            ),
+            Fact("Written off", moment(record.uncollectible_at)),
             Fact("At the provider", link(record.hosted_invoice_url, "Open") if record.hosted_invoice_url else NOTHING),
             Fact("Customer", code(record.customer_external_id)),
             Fact("Subscription", code(record.subscription_external_id)),
@@ -128,7 +132,7 @@ class ProviderCustomerAdmin(_MirroredAdmin[ProviderCustomer]):
 
     icon = "badge"
     heading = "Provider customers"
-    about = "Customers as Stripe and Orb tell them, and the organization that each stands for."
+    about = "Customers in Stripe and Orb, and the organization that each belongs to."
     list_display = ("named", "status_badge", "tenant", "mail", "checkout", "latest_news")
     list_filter = (
         choice_filter("status", "status", lambda: CustomerStatus.choices),

@@ -29,7 +29,7 @@ def token_state(record: ServiceToken) -> SafeString:
         return badge("Revoked", "bad")
     if record.expires_at is not None and record.expires_at <= clock.now():
         return badge("Expired", "warn")
-    return badge("Live", "good")
+    return badge("Active", "good")
 
 
 class ServiceTokenAdmin(StaffAdmin[ServiceToken]):
@@ -38,7 +38,7 @@ class ServiceTokenAdmin(StaffAdmin[ServiceToken]):
     operation = "tokens.read"
     icon = "key"
     heading = "Tokens"
-    about = "Bearer credentials. Made on a product's page or on the console; their text is kept nowhere."
+    about = "Access tokens. Create one on a product's page or on the console. The token itself is not stored."
     # The readable prefix is unique, so that its index serves the order.
     ordering = ("prefix",)
     list_select_related = ("product",)
@@ -85,11 +85,11 @@ class ServiceTokenAdmin(StaffAdmin[ServiceToken]):
 
     def facts(self, record: ServiceToken) -> list[Fact]:
         return [
-            Fact("Prefix", code(record.prefix), "What its text begins with."),
+            Fact("Prefix", code(record.prefix), "How the token begins."),
             Fact("Kind", record.get_kind_display()),
             Fact("Product", record_link(record.product)),
             Fact("Scopes", badges(sorted(record.scopes))),
-            Fact("Last used", moment(record.last_used_at), "Written at most once a minute."),
+            Fact("Last used", moment(record.last_used_at), "Updated at most once a minute."),
             Fact("Expires", moment(record.expires_at)),
             Fact("Revoked", moment(record.revoked_at)),
             Fact("Created", moment(record.created_at)),

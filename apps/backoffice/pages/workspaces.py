@@ -91,7 +91,7 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
     operation = "workspaces.read"
     icon = "workspaces"
     heading = "Workspaces"
-    about = "Where organizations work, what they bought, and what they may therefore do."
+    about = "Each workspace with its subscription and what it may do now."
     ordering = ("slug",)
     list_display = ("named", "owner", "lifecycle", "plan", "attention", "created")
     list_filter = (

@@ -30,7 +30,7 @@ def _row(entry: AuditEntry) -> Row:
 def _panel(request: HttpRequest, entries: QuerySet[AuditEntry], link: str) -> list[Panel]:
     if not may(request, "audit.read"):
         return []
-    empty = "No change has been recorded."
+    empty = "No changes yet."
     return [panel_of("Latest changes", _HEADERS, entries, _row, empty=empty, link=link, icon="history")]
 
 

@@ -125,7 +125,7 @@ def account_facts(account: CreditAccount) -> list[Fact]:
     """What the account holds, in the order in which people ask."""
     available = account.balance - account.held + account.overdraft_limit
     limit = spelled(account.overdraft_limit)
-    hint = f"The overdraft limit of {limit} included." if account.overdraft_limit else "Balance less held."
+    hint = f"Includes the overdraft limit of {limit}." if account.overdraft_limit else "Balance minus held."
     return [
         Fact("Available", format_html("<b>{}</b>", spelled(available)), hint),
         Fact("Balance", spelled(account.balance), "The sum of all entries."),
@@ -153,7 +153,7 @@ def burn_order(account_id: UUID) -> QuerySet[CreditGrant]:
 def grants_panel(account_id: UUID) -> Panel:
     """The live grants as they are burned, the next one first."""
     return panel_of(
-        "Grants, in the order in which they are burned",
+        "Grants, in the order of use",
         ("Grant", "Left", "Priority", "Expires", "Granted by"),
         burn_order(account_id),
         lambda grant: (
@@ -163,7 +163,7 @@ def grants_panel(account_id: UUID) -> Panel:
             moment(grant.expires_at) if grant.expires_at else "Never",
             grant.granted_by,
         ),
-        empty="No credits left in any grant.",
+        empty="No grant has credits left.",
         link=list_url(CreditGrant, organization=account_id),
         icon="savings",
     )
@@ -194,7 +194,7 @@ def entries_panel(account_id: UUID) -> Panel:
             spelled(entry.balance_after),
             entry_link(entry),
         ),
-        empty="Nothing has happened on this account yet. Grant credits to let it spend.",
+        empty="No entries yet. Grant credits so that this organization can spend them.",
         link=list_url(CreditEntry, organization=account_id),
         icon="receipt_long",
     )
@@ -214,7 +214,7 @@ def holds_panel(account_id: UUID) -> Panel:
             moment(hold.expires_at),
             hold_badge(hold.status),
         ),
-        empty="Nothing is held.",
+        empty="No open holds.",
         link=list_url(Hold, organization=account_id),
         icon="lock_clock",
     )
@@ -224,7 +224,7 @@ def uncovered_panel(account_id: UUID) -> list[Panel]:
     """What no grant has paid yet; no panel where there is nothing."""
     debts = UncoveredCharge.objects.filter(account_id=account_id, amount_left__gt=0).select_related("entry")
     panel = panel_of(
-        "Charges that no grant has paid yet",
+        "Unpaid charges",
         ("Entry", "Left to pay", "Charged", "When"),
         debts.order_by("sequence"),
         lambda debt: (

@@ -46,7 +46,7 @@ def invoices_panel(invoices: QuerySet[ProviderInvoice], full_list: str) -> Panel
             _total_and_open(one),
             moment(one.issued_at),
         ),
-        empty="No invoice yet: the provider has told us of none.",
+        empty="No invoices yet.",
         link=full_list,
         icon="receipt_long",
     )

@@ -38,7 +38,7 @@ def code_list(request: HttpRequest, codes: Sequence[str], *, is_first: bool) -> 
     text = "\n".join(
         [
             f"Countinghouse recovery codes of {account}",
-            f"Made on {clock.now():%Y-%m-%d} (UTC). Each works once; new ones make an end of these.",
+            f"Made on {clock.now():%Y-%m-%d} (UTC). Each works once. New codes replace these.",
             "",
             *codes,
             "",
@@ -64,8 +64,8 @@ def too_many_codes(form: Form, refusal: TooManyGuessesError) -> int:
     seconds = refusal.retry_after_seconds or 1
     form.add_error(
         "code",
-        f"Too many wrong codes, so this one was not looked at. Wait {in_words(seconds)}, then enter a fresh one. If "
-        "the wrong ones were not yours, somebody knows your password: change it, and tell a platform admin.",
+        f"Too many wrong codes, so this one was not checked. Wait {in_words(seconds)}, then enter a new one. If "
+        "the wrong ones were not yours, someone knows your password: change it and tell a platform admin.",
     )
     return seconds
 

@@ -30,8 +30,8 @@ from apps.tenants.models import RecoveryCode, User
 from apps.tenants.selectors.users import user_for_update
 
 DEVICE_NAME = "Authenticator app"
-WRONG_CODE = "That code is wrong, or was used before. Wait for the next one, and check your phone's clock."
-WRONG_RECOVERY_CODE = "That is none of your recovery codes, or it was used before. Try another one of them."
+WRONG_CODE = "That code is wrong or was already used. Wait for the next one, and check the clock of your phone."
+WRONG_RECOVERY_CODE = "That is not one of your recovery codes, or you already used it. Try another one."
 # A secret that waits longer is replaced: its page may have stayed open somewhere.
 WAITS_AT_MOST = timedelta(hours=1)
 _WAITING = "enrolling_device"
@@ -137,7 +137,7 @@ def second_factor_remove(context: ExecutionContext, *, user_id: UserId, reason: 
     devices = TOTPDevice.objects.filter(user=user_id)
     removed, _ = devices.filter(confirmed=True).delete()
     if not removed:
-        raise ConflictError("There is no second factor to remove: the next sign-in enrols one.")
+        raise ConflictError("This person has no second factor. They set one up at the next sign-in.")
     devices.delete()
     RecoveryCode.objects.filter(user=user_id).delete()
     audit_append(

@@ -39,7 +39,7 @@ def test_a_denial_is_found_and_replayed_with_what_changed_since() -> None:
         assert (str(receipt_id) in client.get(listing, asked).content.decode()) is is_found, asked
     page = reverse("admin:subscriptions_decisionreceipt_change", args=(receipt_id,))
     text = client.get(page).content.decode()
-    assert "Nothing has changed since" in text
+    assert "Nothing has changed." in text
     assert "balance 1, held 0" in text
     give(place, 5 * MICRO)
     text = client.get(page).content.decode()

@@ -98,7 +98,7 @@ def test_a_dialog_without_the_pages_script_leads_back(bill: Client) -> None:
 
 
 def test_an_empty_funnel_says_how_it_fills(bill: Client) -> None:
-    assert "Nobody has begun a checkout" in bill.get(reverse("admin:funnel")).content.decode()
+    assert "No checkout was started" in bill.get(reverse("admin:funnel")).content.decode()
 
 
 @pytest.mark.parametrize("reached", range(len(STAGES) + 1))

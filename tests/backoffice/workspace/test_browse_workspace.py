@@ -82,7 +82,7 @@ def test_ends_a_subscription_with_preview_and_reason_and_looks_back(
     assert "Subscription ended" in timeline.inner_text()
     assert "Ticket 4711." in timeline.inner_text()
     page.locator(".ch-timeline li").filter(has_text="Subscription activated").locator(".ch-then").click()
-    page.get_by_text("Nothing can be changed here.").wait_for()
+    page.get_by_text("You can't change anything here.").wait_for()
     assert posture(tab) == "Active"
     assert page.locator(".ch-verbs").count() == 0
     page.get_by_role("link", name="Back to now").click()

@@ -108,14 +108,14 @@ def test_a_decision_is_opened_by_its_id_and_asked_again(client: Client, place: W
     answer = client.get(url_of(place.workspace_id, "why"), {"decision": str(receipt.pk)})
     page = reverse("admin:subscriptions_decisionreceipt_change", args=(receipt.pk,))
     assert answer.headers["Location"] == page
-    assert "Nothing has changed since" in client.get(page).content.decode()
+    assert "Nothing has changed." in client.get(page).content.decode()
     staff_change(place, Resume())
     body = client.get(page).content.decode()
-    assert "Replayed now: Allow (ok)" in body
+    assert "The answer today: Allow (ok)" in body
     assert "The answer was deny (lifecycle_denied) and is allow (ok)" in body
     staff_change(place, Suspend())
     body = client.get(page).content.decode()
-    assert "Replayed now: Deny (lifecycle_denied)" in body
+    assert "The answer today: Deny (lifecycle_denied)" in body
     assert "The answer was" not in body
     assert DecisionReceipt.objects.count() == 1
 

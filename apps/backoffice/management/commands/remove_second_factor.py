@@ -16,13 +16,13 @@ from apps.tenants.models import User
 
 class Command(BaseCommand):
     help = (
-        "Remove a staff member's authenticator and recovery codes; the next sign-in sets up new ones. Make sure by "
-        "another way than e-mail that it is they who ask. Audited."
+        "Remove a staff member's authenticator and recovery codes; they set up new ones at the next sign-in. Check by "
+        "phone or in person that the request is really theirs. The audit log records it."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("email")
-        parser.add_argument("--reason", required=True, help="why; the audit log keeps it")
+        parser.add_argument("--reason", required=True, help="saved in the audit log")
 
     def handle(self, *args: Any, **options: Any) -> None:
         email = options["email"].strip().lower()
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(f"There is no user with the e-mail address {email}.")
         if not options["reason"].strip():
-            raise CommandError("--reason is empty. Say why; the audit log keeps it.")
+            raise CommandError("--reason is empty. Give a reason; it is saved in the audit log.")
         try:
             second_factor_remove(console_context(), user_id=UserId(user.pk), reason=options["reason"])
         except CountinghouseError as error:

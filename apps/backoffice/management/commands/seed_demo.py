@@ -20,12 +20,12 @@ SAMPLE_PASSWORD = "correct-horse-sample"  # noqa: S105 - of sample people only; 
 
 
 class Command(BaseCommand):
-    help = "Make sample organizations, people and products through the services. Can be repeated."
+    help = "Create sample organizations, people and products. You can run it again; it changes nothing that exists."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.IS_PRODUCTION:
             raise CommandError(
-                "The sample people have a password that everybody knows: not with DJANGO_ENV=production."
+                "The sample people have a public password, so this command does not run with DJANGO_ENV=production."
             )
         context = console_context()
         seed_tenants(context, password=SAMPLE_PASSWORD)

@@ -15,17 +15,17 @@ from apps.core.emails import email_to_find
 
 
 class Command(BaseCommand):
-    help = "Print the present one-time code of a staff member (development and test only)."
+    help = "Print the current one-time code of a staff member (development and test only)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("email")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.IS_PRODUCTION:
-            raise CommandError("In production the code comes from the person's own authenticator.")
+            raise CommandError("Not in production: use the person's own authenticator.")
         device = TOTPDevice.objects.filter(user__email=email_to_find(options["email"]), confirmed=True).first()
         if device is None:
-            raise CommandError(f"{options['email']} has no second factor yet; the first sign-in enrols one.")
+            raise CommandError(f"{options['email']} has no second factor yet. Set one up by signing in once.")
         totp = TOTP(device.bin_key, device.step, device.t0, device.digits, device.drift)
         totp.time = clock.now().timestamp()
         self.stdout.write(f"{totp.token():0{device.digits}d}")

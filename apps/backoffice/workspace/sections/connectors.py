@@ -60,7 +60,7 @@ def syncs_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
     """The last runs of all its connectors, newest first."""
     panel = panel_of(
         "Syncs",
-        ("Connector", "Month", "Status", "What came", "Asked for by", "When"),
+        ("Connector", "Month", "Status", "Result", "Started by", "When"),
         sync_runs_of_workspace(subject.workspace_id),
         lambda run: (link(page_url(run.connector), run.connector.name), *run_row(run)),
         empty="No month was read yet. Enabled connectors are read every hour.",

@@ -26,7 +26,7 @@ def members_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
             moment(row.role_changed_at),
             link(f"{ask}?user={row.user_id}", "Why?"),
         ),
-        empty="Nobody belongs to this organization.",
+        empty="This organization has no members.",
         link=list_url(Membership, organization=subject.organization_id),
         icon="group",
     )

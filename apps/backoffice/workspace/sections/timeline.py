@@ -45,7 +45,7 @@ def timeline_section(request: HttpRequest, subject: WorkspaceSubject) -> Section
         title="Timeline and audit" if subject.as_of is None else "Timeline until then",
         icon="history",
         content=happenings[:ENTRIES],
-        empty="Nothing has happened yet.",
+        empty="No events yet.",
         links=[
             ("All of this workspace", list_url(AuditEntry, q=subject.workspace_id)),
             ("All of the organization", list_url(AuditEntry, organization=subject.organization_id)),
