@@ -1,4 +1,4 @@
-"""Installs our admin site as Django's default one."""
+"""Makes `StaffSite` Django's default admin site."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.contrib.admin.apps import SimpleAdminConfig
 
 
 class StaffAdminConfig(SimpleAdminConfig):
-    """The admin without autodiscovery, so that no record of a third-party app registers itself on the staff plane."""
+    """The admin without autodiscovery, so that third-party apps can't add pages to the staff plane."""
 
     default = False
     default_site = "apps.backoffice.site.StaffSite"

@@ -1,4 +1,4 @@
-"""Before and after of an audit entry, as the list of fields that a person can read. Pure."""
+"""Compare the before and after of an audit entry field by field. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ABSENT = "none"
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field of a change. `is_changed` is false where both sides agree."""
+    """One field of an audit entry; `is_changed` is false if both sides are equal."""
 
     field: str
     before: str
@@ -21,9 +21,9 @@ class FieldChange:
 
 
 def field_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[FieldChange]:
-    """Every field of either side, in the order of `after` and then of `before`; nested fields are `outer.inner`.
+    """Return the fields of both sides, those of `after` first; nested fields are named `outer.inner`.
 
-    Rows of a list are told by their place: `prices.1.operation`.
+    Rows of a list are numbered: `prices.1.operation`.
     """
     old, new = _flat(before), _flat(after)
     fields = [*new, *(field for field in old if field not in new)]

@@ -1,4 +1,4 @@
-"""The first page: what needs a person now. Every figure is bounded, so that the page stays quick at any size."""
+"""The overview page. Counts stop at a limit, so that the page stays fast at any size."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.backoffice.display import link as to_page
-from apps.backoffice.display import list_url, moment, page_url, short
+from apps.backoffice.display import list_url, moment, record_link, short
 from apps.backoffice.pages.inbox import event_badge
 from apps.backoffice.pages.job_runs import run_badge
 from apps.backoffice.pages.jobs import job_cards
@@ -30,7 +29,7 @@ LOOKED_BACK = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A count; `needs_attention` when it should be zero and is not."""
+    """A count that links to its list. `needs_attention` marks one that should be zero and is not."""
 
     label: str
     value: str
@@ -40,7 +39,7 @@ class Figure:
 
 
 def dashboard(request: HttpRequest) -> dict[str, Any]:
-    """What the template shows, as far as whoever asks may read it."""
+    """Return the template's context; panels that the viewer may not read are left out."""
     parked = OutboxItem.objects.filter(status=OutboxStatus.PARKED)
     events_parked = WebhookEvent.objects.filter(status=WebhookStatus.FAILED)
     unmatched = WebhookEvent.objects.filter(status=WebhookStatus.UNMATCHED)
@@ -76,7 +75,7 @@ def _events_panel(request: HttpRequest) -> list[Panel]:
             ("Event", "Status", "Why", "Received"),
             waiting.defer("payload").order_by("-received_at"),
             lambda event: (
-                _linked(event, event.type),
+                record_link(event, event.type),
                 event_badge(event),
                 short(event.error, 90),
                 moment(event.received_at),
@@ -96,7 +95,7 @@ def _parked_panel(request: HttpRequest, parked: QuerySet[OutboxItem]) -> list[Pa
             "Failed outgoing calls",
             ("Call", "Why", "Since"),
             parked.order_by("-created_at"),
-            lambda item: (_linked(item, item.kind), short(why_not_done(item), 90), moment(item.finished_at)),
+            lambda item: (record_link(item, item.kind), short(why_not_done(item), 90), moment(item.finished_at)),
             empty="No failed calls. Every call was made or is in the queue.",
             link=list_url(OutboxItem, status=OutboxStatus.PARKED),
             icon="outbox",
@@ -112,13 +111,9 @@ def _failed_panel(request: HttpRequest, failed: QuerySet[JobRun]) -> list[Panel]
             "Failed job runs, last 24 hours",
             ("Job", "Status", "Error", "Finished"),
             failed.order_by("-created_at"),
-            lambda run: (_linked(run, run.name), run_badge(run), short(run.error, 80), moment(run.finished_at)),
+            lambda run: (record_link(run, run.name), run_badge(run), short(run.error, 80), moment(run.finished_at)),
             empty="No job failed in the last 24 hours.",
             link=list_url(JobRun, status="failed"),
             icon="event_busy",
         )
     ]
-
-
-def _linked(record: Model, text: str) -> Any:
-    return to_page(page_url(record), text)

@@ -1,4 +1,4 @@
-"""Small pieces of HTML for cells and facts. Everything that comes from a record is escaped here, in one place."""
+"""HTML for cells and facts. The one place where values of records are escaped."""
 
 from __future__ import annotations
 
@@ -21,22 +21,21 @@ NOTHING = mark_safe('<span class="ch-nothing" aria-label="none">&ndash;</span>')
 
 
 def badge(text: str, tone: Tone = "neutral") -> SafeString:
-    """A short word with a colour that repeats, and never carries, its meaning."""
+    """A coloured label. The colour only repeats what the text says."""
     return format_html('<span class="ch-badge ch-badge-{}">{}</span>', tone, text)
 
 
 def badges(texts: Iterable[str], tone: Tone = "neutral") -> SafeString:
-    """Several badges in a row."""
     return format_html_join(" ", "{}", ((badge(text, tone),) for text in texts)) or NOTHING
 
 
 def code(text: object) -> SafeString:
-    """An id, slug or key, in a face in which characters can be told apart."""
+    """An id, slug or key in a monospaced font."""
     return format_html('<code class="ch-code">{}</code>', str(text)) if text not in {None, ""} else NOTHING
 
 
 def moment(value: datetime | None) -> SafeString:
-    """A moment in UTC, to the minute; the title holds the second."""
+    """A moment in UTC to the minute; the tooltip adds the seconds."""
     if value is None:
         return NOTHING
     value = value.astimezone(UTC)
@@ -49,7 +48,7 @@ def moment(value: datetime | None) -> SafeString:
 
 
 def ago(value: datetime | None) -> SafeString:
-    """How long ago a moment was, in its largest unit."""
+    """The time since `value` in its largest unit, such as "3 days ago"."""
     if value is None:
         return NOTHING
     since = timesince(value, now=clock.now(), depth=1)
@@ -57,7 +56,6 @@ def ago(value: datetime | None) -> SafeString:
 
 
 def number(value: int) -> str:
-    """A count with separated thousands."""
     return f"{value:,}"
 
 
@@ -67,33 +65,32 @@ def page_url(record: Model) -> str:
 
 
 def page_url_of(model: type[Model], key: object) -> str:
-    """The address of the page of a record that is known by its key alone."""
+    """The URL of the page of a record whose key is known."""
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=(key,))
 
 
 def list_url(model: type[Model], **filters: object) -> str:
-    """The address of a list, filtered."""
+    """The URL of a list with these filters set."""
     url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     return f"{url}?{urlencode(filters)}" if filters else url
 
 
 def link(url: str, text: object) -> SafeString:
-    """A link."""
     return format_html('<a class="ch-link" href="{}">{}</a>', url, text)
 
 
 def record_link(record: Model | None, text: str = "") -> SafeString:
-    """A link to the record's page; a dash where there is none."""
+    """A link to the record's page, or a dash for None."""
     return link(page_url(record), text or str(record)) if record is not None else NOTHING
 
 
 def title_and_slug(title: str, slug: str) -> SafeString:
-    """Two lines: the name for people, the slug for machines."""
+    """A cell of two lines: a name, and a slug or detail below it."""
     return format_html('<span class="ch-two"><b>{}</b><small>{}</small></span>', title, slug)
 
 
 def short(text: str, length: int = 80) -> SafeString:
-    """The beginning of a long text; the whole of it in the title."""
+    """The text cut to `length`, with the full text as tooltip."""
     if not text:
         return NOTHING
     shown = text if len(text) <= length else f"{text[: length - 1]}…"
@@ -101,7 +98,7 @@ def short(text: str, length: int = 80) -> SafeString:
 
 
 def counts(values: Mapping[str, object]) -> SafeString:
-    """What a job counted, as `name value` pairs."""
+    """A job's counts as `name value` pairs."""
     if not values:
         return NOTHING
     return format_html_join(", ", "{} <b>{}</b>", ((name.replace("_", " "), value) for name, value in values.items()))

@@ -1,4 +1,4 @@
-"""Filters of the lists: by a word, by a choice, by days. Each asks the database for an exact match or a range."""
+"""List filters: by text, choice, flag or days. Each becomes an exact match or a range, which an index can serve."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Params = dict[str, Any]
 
 
 class StaffFilter(ListFilter):
-    """Takes its own parameters from the address. What can't be understood finds nothing, and never everything."""
+    """Base of all list filters. A value that can't be parsed matches nothing; Django's own filters would ignore it."""
 
     parameters: ClassVar[tuple[str, ...]]
     input_type: ClassVar[str] = "text"
@@ -41,11 +41,11 @@ class StaffFilter(ListFilter):
         return True
 
     def value(self, name: str = "") -> str:
-        """What was asked for; empty when nothing was."""
+        """The value in the URL, or an empty string."""
         return str(self.used_parameters[name or self.parameters[0]])
 
     def options(self) -> Sequence[tuple[str, str]]:
-        """The choices of a filter by choice."""
+        """Options of a select; empty for text input."""
         return ()
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
@@ -53,7 +53,7 @@ class StaffFilter(ListFilter):
             yield {"name": name, "value": self.value(name), "label": self.label_of(name), "options": self.options()}
 
     def label_of(self, name: str) -> str:
-        """What a filter of several inputs calls each."""
+        """The label of one input, for filters with several."""
         return ""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -63,14 +63,14 @@ class StaffFilter(ListFilter):
         return queryset.none() if condition is None else queryset.filter(condition)
 
     def condition(self) -> Q | None:
-        """What a record must hold; None when what was asked for can't be understood."""
+        """The condition for the value, or None when it can't be parsed."""
         raise NotImplementedError
 
 
 def choice_filter(
     name: str, heading: str, choices: Callable[[], Sequence[tuple[str, str]]], *, field: str = ""
 ) -> type[StaffFilter]:
-    """A filter by one of the choices, which are asked for when the page is made."""
+    """A filter by choice. `choices` is called for each request."""
 
     class ChoiceFilter(StaffFilter):
         title = heading
@@ -87,8 +87,6 @@ def choice_filter(
 
 
 def flag_filter(name: str, heading: str, condition_of_yes: Q) -> type[StaffFilter]:
-    """A filter by yes or no."""
-
     class FlagFilter(StaffFilter):
         title = heading
         parameters = (name,)
@@ -104,8 +102,6 @@ def flag_filter(name: str, heading: str, condition_of_yes: Q) -> type[StaffFilte
 
 
 def text_filter(name: str, heading: str, *, field: str = "", hint: str = "") -> type[StaffFilter]:
-    """A filter by the exact text of a field."""
-
     class TextFilter(StaffFilter):
         title = heading
         parameters = (name,)
@@ -118,7 +114,7 @@ def text_filter(name: str, heading: str, *, field: str = "", hint: str = "") -> 
 
 
 def organization_filter(field: str) -> type[StaffFilter]:
-    """A filter by organization, given by id or slug. `field` holds the id, and need not be a foreign key."""
+    """A filter by the id or slug of an organization. `field` holds the id and need not be a foreign key."""
 
     class OrganizationFilter(StaffFilter):
         title = "organization"
@@ -136,8 +132,6 @@ def organization_filter(field: str) -> type[StaffFilter]:
 
 
 class WorkspaceFilter(StaffFilter):
-    """By workspace, given by id or slug."""
-
     title = "workspace"
     parameters = ("workspace",)
     placeholder = "Id or slug"
@@ -150,7 +144,7 @@ class WorkspaceFilter(StaffFilter):
 
 
 def person_filter(field: str) -> type[StaffFilter]:
-    """A filter by person, given by id or e-mail address. `field` is the foreign key's name."""
+    """A filter by the id or e-mail address of a person. `field` is the name of the foreign key."""
 
     class PersonFilter(StaffFilter):
         title = "person"
@@ -167,7 +161,7 @@ def person_filter(field: str) -> type[StaffFilter]:
 
 
 def days_filter(field: str, heading: str) -> type[StaffFilter]:
-    """A filter by a range of days in UTC, both included."""
+    """A filter by a range of days in UTC; both ends are included."""
 
     class DaysFilter(StaffFilter):
         title = heading

@@ -15,30 +15,25 @@ _IN_UTC = "In UTC."
 
 
 class MomentInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]  # Unfold carries no types
-    """A day and a time, by the browser's own picker."""
-
     def __init__(self) -> None:
         super().__init__(attrs={"type": "datetime-local"})
 
     def format_value(self, value: Any) -> str:
-        """What the browser's picker understands: to the minute, in UTC, without a zone."""
+        """Format for `datetime-local`: UTC to the minute, without a zone."""
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M") if isinstance(value, datetime) else str(value or "")
 
 
 def moment_field(label: str, *, required: bool = True, hint: str = "") -> MomentField:
-    """A moment, typed in UTC."""
     return MomentField(label=label, required=required, help_text=f"{_IN_UTC} {hint}".strip(), widget=MomentInput())
 
 
 def choice_field(label: str, choices: Any = (), *, required: bool = True, hint: str = "") -> forms.ChoiceField:
-    """One of the choices."""
     return forms.ChoiceField(
         label=label, choices=choices, required=required, help_text=hint, widget=UnfoldAdminSelectWidget()
     )
 
 
 def text_field(label: str, *, required: bool = True, hint: str = "", placeholder: str = "") -> forms.CharField:
-    """A short text."""
     return forms.CharField(
         label=label,
         max_length=255,
@@ -70,6 +65,5 @@ class AmountField(forms.CharField):
 
 
 def day_field(label: str, hint: str) -> DayField:
-    """A day in UTC, by the browser's own picker."""
     widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
     return DayField(label=label, required=False, help_text=hint, widget=widget)

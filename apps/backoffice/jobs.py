@@ -1,4 +1,4 @@
-"""The job of the staff plane: the nightly new demo. It seeds through every other app, so it stands above them."""
+"""The nightly job that recreates the demo organization. It uses every other app, so it lives in the topmost one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def reset_demo(
 ) -> dict[str, int]:
     """Close the demo organization and fill a new one under the same slugs.
 
-    An installation without a demo stays without one, unless the job is run by hand with `include_demo`. Carried out
-    again for the same slot it finds the demo that it made, and only fills what is missing.
+    Without a demo organization nothing is created, unless the job is started manually with `include_demo`. A second
+    run for the same slot keeps the demo of the first and only adds what is missing.
     """
     old = open_demo()
     is_meant = organization_id is None or (old is not None and organization_id == old.pk)

@@ -1,4 +1,4 @@
-"""The sidebar, and the other things of the theme that are known only when a page is made."""
+"""The sidebar, and other settings of the theme that depend on the request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from apps.backoffice.staff import may
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the sidebar; shown to those whose role reaches the operation."""
+    """One link of the sidebar, shown to users who may do `operation`."""
 
     title: str
     icon: str
@@ -84,7 +84,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """The groups with what whoever asks may open; a group of which nothing is left is left out."""
+    """The groups with the links that the user may open; empty groups are left out."""
     groups = [
         (title, [_item(entry) for entry in entries if may(request, entry.operation)]) for title, entries in GROUPS
     ]
@@ -96,16 +96,14 @@ def _item(entry: Entry) -> dict[str, Any]:
 
 
 def stylesheet(request: HttpRequest) -> str:
-    """Our own rules beside Unfold's."""
     return static("backoffice/staff.css")
 
 
 def favicon(request: HttpRequest) -> str:
-    """The mark of the product."""
     return static("backoffice/mark.svg")
 
 
 def environment_label(request: HttpRequest) -> list[str]:
-    """Which installation this is, so that nobody takes one for the other."""
+    """The name of the environment for the badge in the header; red in production."""
     name = str(settings.ENVIRONMENT)
     return [name.capitalize(), "danger" if settings.IS_PRODUCTION else "info"]

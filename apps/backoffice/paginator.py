@@ -1,4 +1,4 @@
-"""Pages of a list without counting a large table to its end (spec 11, Speed)."""
+"""Pagination that never counts a whole large table (spec 11, Speed)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ COUNT_LIMIT = 10_000
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts at most `COUNT_LIMIT` rows; what lies behind is reached by filters, not by turning pages."""
+    """Counts at most `COUNT_LIMIT` rows; filters lead to the rest."""
 
     template_name = "backoffice/pagination.html"
 
@@ -24,10 +24,10 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def count(self) -> int:
-        """The number of rows, or the limit where there are more."""
+        """The number of rows, at most the limit."""
         return min(self._counted, COUNT_LIMIT)
 
     @property
     def is_bounded(self) -> bool:
-        """Whether there are more rows than were counted."""
+        """Whether there are more rows than the limit."""
         return self._counted > COUNT_LIMIT

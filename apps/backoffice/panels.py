@@ -1,4 +1,4 @@
-"""What a page of the staff plane is made of: facts in pairs, panels in rows. Read side only; no HTML but in cells."""
+"""The parts of a page: facts and panels. Only cells contain HTML."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PANEL_ROWS = 10
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing to know of a record; `hint` says what it means where the label can't."""
+    """A label with a value; `hint` explains the label where needed."""
 
     label: str
     value: Cell
@@ -28,7 +28,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A short table. `link` leads to the full list, `empty` says what an empty one means."""
+    """A short table. `link` is the URL of the full list; `empty` is shown without rows."""
 
     title: str
     headers: Sequence[str]
@@ -39,7 +39,7 @@ class Panel:
     icon: str = ""
 
     def labelled_rows(self) -> list[list[tuple[str, Cell]]]:
-        """Each cell with its column's header, which a narrow screen shows beside it."""
+        """Each cell with its column header, which narrow screens show beside it."""
         return [list(zip(self.headers, row, strict=True)) for row in self.rows]
 
 
@@ -53,7 +53,7 @@ def panel_of(
     link: str = "",
     icon: str = "",
 ) -> Panel:
-    """The first few records of an ordered query as a panel: one query, and no count."""
+    """Show the first records of an ordered query, without counting them."""
     found = list(records[: PANEL_ROWS + 1])
     rows = [row(record) for record in found[:PANEL_ROWS]]
     return Panel(title, headers, rows, empty=empty, link=link, has_more=len(found) > PANEL_ROWS, icon=icon)

@@ -1,4 +1,4 @@
-"""Which records have pages on the staff plane; nothing registers itself."""
+"""The records that have pages on the staff plane. This is the only place that registers one."""
 
 from __future__ import annotations
 
@@ -70,12 +70,11 @@ PAGES: dict[type[Model], type[StaffAdmin[Any]]] = {
 
 
 def register_pages() -> None:
-    """Put every page on the site, once."""
     for model, page in PAGES.items():
         if not admin.site.is_registered(model):
             admin.site.register(model, page)
 
 
 def registered_pages() -> list[StaffAdmin[Any]]:
-    """The pages as the site serves them."""
+    """The page objects of the site, in the order of `PAGES`."""
     return [cast("StaffAdmin[Any]", admin.site.get_model_admin(model)) for model in PAGES]

@@ -1,4 +1,4 @@
-"""Our admin site: its doors, its own routes, and the rules that hold for each of its pages."""
+"""The admin site: its own routes, and the guard of every page."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from apps.backoffice.navigation import sidebar
 from apps.backoffice.pages.funnel import funnel_page
 from apps.backoffice.pages.jobs import job_routes
 from apps.backoffice.registry import registered_pages
-from apps.backoffice.sign_in.account import second_factor_settings
-from apps.backoffice.sign_in.password_change import change_password
+from apps.backoffice.sign_in.account import change_password, second_factor_settings
 from apps.backoffice.sign_in.views import sign_in_routes
 from apps.backoffice.staff import may, require_may, viewer_of
 from apps.backoffice.staff_admin import StaffAdmin
@@ -59,7 +58,7 @@ SITE_ROUTES: dict[str, str | None] = {
 
 
 class StaffSite(ThemedAdminSite):
-    """The staff plane. Only verified staff with a platform role pass; everyone else is led to the sign-in."""
+    """Admits staff with a platform role and a verified second factor; redirects everyone else to the sign-in."""
 
     site_title = "Countinghouse"
     site_header = "Countinghouse"
@@ -70,7 +69,7 @@ class StaffSite(ThemedAdminSite):
         return viewer_of(request) is not None
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """Django's guard, and: never stored, and scripts may evaluate expressions, as Unfold's do (spec 12)."""
+        """Guard with `no-store`, and a content policy that allows `eval`, which Unfold needs (spec 12)."""
         guarded = super().admin_view(view)
         loosened = cast("View", csp_replace(settings.ADMIN_CONTENT_SECURITY_POLICY)(guarded))
 
@@ -84,8 +83,8 @@ class StaffSite(ThemedAdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         guarded = self.admin_view
-        password = require_http_methods(["GET", "POST"])(self.change_own_password)
-        second_factor = require_http_methods(["GET", "POST"])(self.second_factor_settings)
+        password = require_http_methods(["GET", "POST"])(change_password)
+        second_factor = require_http_methods(["GET", "POST"])(second_factor_settings)
         own = [
             *sign_in_routes(),
             path("", guarded(require_safe(self.index)), name="index"),
@@ -107,14 +106,14 @@ class StaffSite(ThemedAdminSite):
         return {**super().each_context(request), "viewer_role": viewer.role.label if viewer else ""}
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """Nothing: the sidebar is our own, and there is no page an app."""
+        """Empty: the sidebar is our own, and apps have no pages."""
         return []
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return super().index(request, {**dashboard(request), **(extra_context or {})})
 
     def search(self, request: HttpRequest) -> HttpResponse:
-        """The command palette. Unfold's own keeps results for minutes, past a change of role; this one asks anew."""
+        """The command palette. Not Unfold's view: it caches results, which would outlive a change of role."""
         require_may(request, ENTER)
         term = request.GET.get("s", "").strip()
         if not term:
@@ -123,19 +122,11 @@ class StaffSite(ThemedAdminSite):
         context = {"page_obj": pages, "results": pages.page(1), "page_counter": 0}
         return TemplateResponse(request, "backoffice/search_results.html", context, headers={"HX-Trigger": "search"})
 
-    def change_own_password(self, request: HttpRequest) -> HttpResponse:
-        """Everyone's own password; Django's view for it leaves no trace in the audit log."""
-        return change_password(request, self.each_context(request))
-
-    def second_factor_settings(self, request: HttpRequest) -> HttpResponse:
-        """Everyone's own recovery codes."""
-        return second_factor_settings(request)
-
 
 def declared_routes() -> dict[str, str | None]:
-    """Every route name of the staff plane with the operation that gates it; None where nobody need be signed in.
+    """Every route of the staff plane with the operation that it needs; None for routes without a sign-in.
 
-    The access-table test walks the URL configuration against this (spec 02).
+    The access test compares this with the URL configuration (spec 02).
     """
     declared = dict(SITE_ROUTES)
     for page in registered_pages():
@@ -148,7 +139,7 @@ def declared_routes() -> dict[str, str | None]:
 
 
 def search_results(request: HttpRequest, term: str) -> list[SearchResult]:
-    """Pages first, then the first few records of each kind that whoever asks may read: one bounded query a kind."""
+    """Return pages first, then the first records of each kind that the user may read, with one query for each kind."""
     results = list(_pages(request, term))
     if len(term) >= SHORTEST_TERM:
         for page in registered_pages():

@@ -1,4 +1,4 @@
-"""Who is at the staff plane, asked once a request: the execution context, and what it permits."""
+"""The execution context of a request to the staff plane, and what it permits."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _ATTRIBUTE = "staff_context"
 
 
 def context_of(request: HttpRequest, organization: Organization | None = None) -> ExecutionContext:
-    """The context in which the request acts; of the organization whose record the page shows, where there is one.
+    """Return the context of the request, with the organization of the shown record if there is one.
 
-    Raises `ForbiddenError` for anyone but verified staff with a platform role.
+    Raises `ForbiddenError` unless the user is verified staff with a platform role.
     """
     user = request.user
     if not isinstance(user, User):
@@ -25,7 +25,7 @@ def context_of(request: HttpRequest, organization: Organization | None = None) -
 
 
 def viewer_of(request: HttpRequest) -> ExecutionContext | None:
-    """The context for looking at pages; None for anyone who may not be here. The roles are read once a request."""
+    """Return the context for reading, or None without access. Roles are read once for each request."""
     if not hasattr(request, _ATTRIBUTE):
         try:
             viewer: ExecutionContext | None = context_of(request)
@@ -37,19 +37,19 @@ def viewer_of(request: HttpRequest) -> ExecutionContext | None:
 
 
 def may(request: HttpRequest, operation: str) -> bool:
-    """Whether whoever asks may do the operation."""
+    """Whether the user may do the operation."""
     viewer = viewer_of(request)
     return viewer is not None and permits(viewer, operation)
 
 
 def require_may(request: HttpRequest, operation: str) -> None:
-    """Raise `ForbiddenError`, which says what is missing, unless whoever asks may do the operation."""
+    """Raise `ForbiddenError`, which names the missing role, unless the user may do the operation."""
     viewer = viewer_of(request)
     require(viewer if viewer is not None else context_of(request), operation)
 
 
 def acting_context(request: HttpRequest, operation: str, organization: Organization | None = None) -> ExecutionContext:
-    """The context for a change, with the roles read at this moment; raises `ForbiddenError` unless it is permitted."""
+    """Return the context for a change, with roles read again; raises `ForbiddenError` unless it is permitted."""
     context = context_of(request, organization)
     require(context, operation)
     return context

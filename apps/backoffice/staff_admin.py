@@ -1,7 +1,7 @@
-"""The base of every page of records: a list and a read-only page with verbs (spec 10, principle 10).
+"""The base class of all record pages: a list, and a read-only page with verbs (spec 10, principle 10).
 
-There are no add, change or delete forms: their addresses do not exist. Reading needs the page's `operation`; each verb
-names its own.
+There are no add, change or delete forms, and no URLs for them. Reading needs the page's `operation`; each verb names
+its own.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ RecordT = TypeVar("RecordT", bound=Model)
 
 
 class StaffChangeList(ChangeList):
-    """A list in the one order that its page declares, which an index serves; the address can't ask for another."""
+    """A list in the order that the page declares; the URL can't change it, since no index would serve another."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         # The key comes last, so that rows that are equal otherwise keep their places from page to page.
@@ -46,8 +46,8 @@ class StaffChangeList(ChangeList):
 class StaffAdmin(ThemedModelAdmin[RecordT]):
     """Subclass with `operation`, `facts` and `panels`; list columns and filters as in Django.
 
-    Search is by exact id (`search_ids`), by the beginning of a text that has an index (`search_prefixes`), or by the
-    beginning of a name whatever its case (`search_names`); never by a part in the middle, which reads a whole table.
+    Search matches exact ids (`search_ids`), indexed prefixes (`search_prefixes`), or prefixes of names in any case
+    (`search_names`). It never matches in the middle of a text, which would scan the table.
     """
 
     operation: ClassVar[str]
@@ -70,23 +70,23 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
     list_before_template = "backoffice/list_intro.html"
 
     def title_of(self, record: RecordT) -> str:
-        """What the record's page is headed with."""
+        """The heading of the record's page."""
         return str(record)
 
     def facts(self, record: RecordT) -> list[Fact]:
-        """What the record says of itself."""
+        """The facts on the record's page."""
         raise NotImplementedError
 
     def panels(self, request: HttpRequest, record: RecordT) -> list[Panel]:
-        """What belongs to the record."""
+        """The tables below the facts."""
         return []
 
     def extra_context(self, request: HttpRequest, record: RecordT) -> dict[str, Any]:
-        """What the page's template needs beyond facts and panels."""
+        """More variables for the page's template."""
         return {}
 
     def badges(self, record: RecordT) -> list[Any]:
-        """What to know of the record before anything else."""
+        """Badges below the heading."""
         return []
 
     # --- Who may ---------------------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
     # --- Addresses -------------------------------------------------------------------------------------------------
     @property
     def route_prefix(self) -> str:
-        """What the names of this page's routes begin with."""
+        """The prefix of this page's route names."""
         return f"{self.opts.app_label}_{self.opts.model_name}"
 
     def declared_actions(self) -> dict[str, StaffAction]:
@@ -116,7 +116,7 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
         return {name: cast("StaffAction", getattr(type(self), name)) for name in self.actions_detail}
 
     def further_routes(self) -> dict[str, str]:
-        """Routes that the page adds in `get_urls`, by name, with the operation that gates each."""
+        """Routes added in `get_urls`, with the operation that each needs."""
         return {}
 
     def get_urls(self) -> list[URLPattern]:
@@ -144,11 +144,11 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
         return StaffChangeList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Only the declared filters filter: Django would take any field, a password's hash included."""
+        """Allow only declared filters: Django would accept any field, even the hash of a password."""
         return any(lookup in declared.parameters for declared in self.declared_filters())
 
     def declared_filters(self) -> list[type[StaffFilter]]:
-        """The filters of the list, which are all of our own kind."""
+        """The filters of the list, typed as our own class."""
         return [cast("type[StaffFilter]", declared) for declared in self.list_filter]
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
@@ -162,7 +162,7 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
         return (queryset.filter(self.search_condition(term)) if term else queryset), False
 
     def search_condition(self, term: str) -> Q:
-        """What a record must hold to be found by the term."""
+        """The condition for records that match the term."""
         key = _uuid_of(term)
         if key is not None:
             return Q(*[Q(**{field: key}) for field in self.search_ids], _connector=Q.OR)
@@ -179,7 +179,7 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
         return record
 
     def page(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        """The read-only page of one record, with the verbs that whoever asks may use."""
+        """Show one record with the verbs that the user may use."""
         require_may(request, self.operation)
         record = self.record_or_404(request, object_id)
         request.current_app = self.admin_site.name

@@ -1,4 +1,4 @@
-"""How the staff plane looks: the `UNFOLD` setting. Callables are named by path, as settings load before the apps."""
+"""The `UNFOLD` setting. Callables are given as paths, since settings load before the apps."""
 
 from __future__ import annotations
 

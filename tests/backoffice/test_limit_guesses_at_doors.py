@@ -97,7 +97,7 @@ def test_five_wrong_ones_from_an_address_and_the_next_is_not_looked_at(door: str
         assert (refused.status_code, refused.headers["Retry-After"]) == (429, "900")
         text = Page(refused.content.decode()).text
         assert "15 minutes" in text
-        assert "was not checked" in text
+        assert "did not check" in text
         assert "no-store" in refused.headers["Cache-Control"]
         assert User.objects.get(pk=user.pk).password == before
         # Another address has tries of its own; here the wait ends when it was told to.

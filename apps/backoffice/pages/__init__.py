@@ -1,3 +1,3 @@
-"""One module a kind of record: its list, its page, its verbs."""
+"""One module for each kind of record: its list, its page and its verbs."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The audit log: what was changed, by whom, why; to read and nothing else."""
+"""The audit log, read only."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _PAGES = {
 
 
 def target_link(entry: AuditEntry) -> SafeString:
-    """A link to what the entry speaks of; its plain name where that has no page."""
+    """A link to the changed record, or its plain name where it has no page."""
     name = entry.target_type.replace("_", " ")
     label = _PAGES.get(entry.target_type)
     return link(page_url_of(apps.get_model(label), entry.target_id), name) if label else format_html("{}", name)
 
 
 class AuditEntryAdmin(StaffAdmin[AuditEntry]):
-    """Append-only and hash-chained; `manage.py verify_audit` recomputes the chains."""
+    """Entries are append-only and hash-chained; `manage.py verify_audit` checks the chains."""
 
     operation = "audit.read"
     icon = "history_edu"

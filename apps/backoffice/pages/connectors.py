@@ -1,4 +1,4 @@
-"""Connectors: what feeds a workspace, why one is off, and its timeline (spec 06, Connector; spec 08)."""
+"""Connectors with their timeline and syncs (spec 06, Connector; spec 08)."""
 
 from __future__ import annotations
 
@@ -33,12 +33,11 @@ from apps.connectors.sync.queue import sync_request
 
 
 def event_row(event: ConnectorEvent) -> Row:
-    """One line of the timeline."""
     return moment(event.occurred_at), event.get_kind_display(), event.sentence, event.actor_label
 
 
 class ConnectorAdmin(StaffAdmin[Connector]):
-    """A workspace's link to an outside provider. Its key is never shown."""
+    """The connectors of all workspaces. A credential is never shown."""
 
     operation = "connectors.read"
     icon = "cable"
@@ -200,7 +199,7 @@ class ConnectorAdmin(StaffAdmin[Connector]):
 
 
 def _why_off(record: Connector) -> list[Fact]:
-    """Each cause that stands, and what makes it go away."""
+    """One fact for each cause of an auto-disable, with its remedy as hint."""
     reasons = list(dict.fromkeys(reason_of(cause) for cause in record.auto_disable_causes))
     label = "Why it is off" if record.status == ConnectorStatus.AUTO_DISABLED else "What would turn it off again"
     return [Fact(label, f"{CAUSES[reason][0].upper()}{CAUSES[reason][1:]}.", REMEDIES[reason]) for reason in reasons]

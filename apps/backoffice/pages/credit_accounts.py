@@ -1,4 +1,4 @@
-"""Credit accounts: what each organization has, holds and owes, with the verbs that change it (spec 05)."""
+"""Credit accounts, with the verbs that change them (spec 05)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _of(account: CreditAccount) -> str:
 
 
 class CreditAccountAdmin(ExpireOnReadAdmin[CreditAccount]):
-    """One an organization, made with it."""
+    """One account for each organization, created with it."""
 
     operation = "credits.read"
     icon = "account_balance_wallet"

@@ -1,4 +1,4 @@
-"""Credit entries: the lines of the ledger, which grants paid them, and the reversal of a charge (spec 05)."""
+"""Credit entries, the grants that paid for each, and the reversal of a charge (spec 05)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ LOOKED_BACK = timedelta(hours=24)
 
 
 def is_reversible(entry: CreditEntry) -> bool:
-    """Whether the entry charged something and was not given back yet; the service has the last word."""
+    """Whether to offer the reversal: a charge that was not reversed yet. The service checks again."""
     is_charge = EntryKind(entry.kind) in _CHARGES and entry.amount < 0
     return is_charge and getattr(entry, "reversal", None) is None
 
@@ -60,7 +60,7 @@ _USES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE})
 
 
 class CreditEntryAdmin(ExpireOnReadAdmin[CreditEntry]):
-    """Append-only. A large table: without an organization the list shows the last day."""
+    """A large table: without a chosen organization the list shows the last day."""
 
     operation = "credits.read"
     icon = "receipt_long"

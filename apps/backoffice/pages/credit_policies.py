@@ -1,4 +1,4 @@
-"""Credit policies: drafts with a price preview, published for good (spec 05, Policy)."""
+"""Credit policies: drafts with a price preview, and published versions (spec 05, Policy)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,6 @@ MANAGE = "credit_policies.manage"
 
 
 def is_draft(policy: CreditPolicy) -> bool:
-    """Whether it may still change."""
     return policy.status == PolicyStatus.DRAFT
 
 
@@ -65,8 +64,6 @@ def _effect(policy: CreditPolicy, form: CreditForm) -> Effect:
 
 
 class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):
-    """One version of a product's prices."""
-
     operation = "credit_policies.read"
     icon = "price_change"
     heading = "Credit policies"
@@ -180,7 +177,7 @@ class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):
         return super().changelist_view(request, {**(extra_context or {}), "drafts": drafts})
 
     def draft(self, request: HttpRequest, product_id: UUID) -> HttpResponse:
-        """Write the product's one draft; it begins with the prices that there are."""
+        """Edit the product's draft. A new draft starts with the prices of the newest version."""
         require_may(request, MANAGE)
         product = Product.objects.filter(pk=product_id).first()
         if product is None:

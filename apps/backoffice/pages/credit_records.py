@@ -1,4 +1,4 @@
-"""Grants, holds, and charges that no grant has paid: to read; what changes them stands on the account (spec 05)."""
+"""Grants, holds and uncovered charges, read only; the verbs are on the account's page (spec 05)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MOST_BURNS = 25
 
 
 class CreditGrantAdmin(ExpireOnReadListAdmin[CreditGrant]):
-    """Its terms never change; what is left of it does."""
+    """Only the remaining amount of a grant changes."""
 
     operation = "credits.read"
     icon = "savings"
@@ -121,7 +121,7 @@ class CreditGrantAdmin(ExpireOnReadListAdmin[CreditGrant]):
 
 
 def _place(grant: CreditGrant) -> str:
-    """How many live grants are burned before it."""
+    """Say how many active grants are used before this one."""
     if not grant.remaining:
         return "Nothing left."
     sooner = Q(expires_at__lt=grant.expires_at) if grant.expires_at else Q(expires_at__isnull=False)
@@ -135,7 +135,7 @@ def _place(grant: CreditGrant) -> str:
 
 
 class HoldAdmin(StaffAdmin[Hold]):
-    """Ends once: captured, released or expired. The list shows the open ones unless asked otherwise."""
+    """A hold ends as captured, released or expired. The list shows open holds unless a filter is set."""
 
     operation = "credits.read"
     icon = "lock_clock"
@@ -215,7 +215,7 @@ class HoldAdmin(StaffAdmin[Hold]):
 
 
 class UncoveredChargeAdmin(ExpireOnReadAdmin[UncoveredCharge]):
-    """What was recorded though the grants did not suffice; the next grants pay the oldest first."""
+    """Charges recorded although the grants did not cover them; new grants pay the oldest first."""
 
     operation = "credits.read"
     icon = "money_off"

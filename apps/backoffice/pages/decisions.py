@@ -1,4 +1,4 @@
-"""Decision receipts: what a gate answered, on what, and what it would answer now (spec 05, Decision receipts)."""
+"""Decision receipts with a replay: what was decided, on which data, and the answer today (spec 05)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _RECORDS = {"product_id": Product, "user_id": User, "workspace_id": Workspace}
 
 
 class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
-    """Kept 90 days. Each page asks the question again and says what has changed since."""
+    """Receipts are kept for 90 days. Each page replays the request and shows what has changed."""
 
     operation = "decisions.read"
     icon = "gavel"
@@ -90,8 +90,8 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
             Fact("Answer", self.verdict(record), record.code),
             Fact("Given", moment(record.created_at)),
             Fact("Asked by", record.actor_label),
-            Fact("Workspace", _named(Workspace, workspace)),
-            Fact("Organization", _named(Organization, organization)),
+            Fact("Workspace", _link_to(Workspace, workspace)),
+            Fact("Organization", _link_to(Organization, organization)),
             Fact("Decision id", code(record.pk)),
             Fact("Request", code(record.request_id)),
             *([Fact("Policy version", str(record.policy_version))] if record.policy_version else []),
@@ -106,7 +106,7 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
         ]
 
 
-def _named(model: type[Workspace | Organization], key: UUID | None) -> SafeString | str:
+def _link_to(model: type[Workspace | Organization], key: UUID | None) -> SafeString | str:
     if key is None:
         return NOTHING
     name = model.objects.filter(pk=key).values_list("name", flat=True).first()
@@ -114,7 +114,7 @@ def _named(model: type[Workspace | Organization], key: UUID | None) -> SafeStrin
 
 
 def _replay_panels(record: DecisionReceipt) -> list[Panel]:
-    """The same question asked now; a question that can't be asked any more says why."""
+    """The replay of the request, or the error that prevents it."""
     try:
         replay = replay_now(record)
     except CountinghouseError as error:
@@ -129,17 +129,18 @@ def _replay_panels(record: DecisionReceipt) -> list[Panel]:
 
 
 def _records_panel(record: DecisionReceipt) -> Panel:
-    """Each record that was read, with the version that it had then."""
+    """The records that were read, with their versions at that time."""
     workspace_id = WorkspaceId(record.workspace_id) if record.workspace_id else None
     rows: list[Row] = [
-        (reference_link(read["record"], workspace_id), version_words(str(read["version"]))) for read in record.records
+        (reference_link(read["record"], workspace_id), describe_version(str(read["version"])))
+        for read in record.records
     ]
     empty = "No data was needed."
     return Panel("Data used for this decision", ("Record", "Version"), rows, empty=empty, icon="inventory_2")
 
 
 def _changes_panel(replay: Replay) -> Panel:
-    rows = [(change_words(change),) for change in replay.changes]
+    rows = [(describe_change(change),) for change in replay.changes]
     empty = "Nothing has changed. The answer and the data behind it are the same today."
     return Panel("Changed since then", ("Change",), rows, empty=empty, icon="difference")
 
@@ -158,19 +159,18 @@ def _chain_panel(title: str, chain: Sequence[dict[str, Any]], record: DecisionRe
     return Panel(title, ("Rule", "Outcome", "Fact", "Record"), rows, icon=icon)
 
 
-def version_words(version: str) -> str:
-    """A version; an account's balance and holds in credits."""
+def describe_version(version: str) -> str:
+    """Format a version; the amounts of an account in credits."""
     return _STANDING.sub(lambda found: f"balance {spelled(int(found[1]))}, held {spelled(int(found[2]))}", version)
 
 
-def change_words(change: str) -> str:
-    """A change as a sentence; a record by its kind, as its id stands in the table of records below."""
-    text = _RECORD.sub(lambda found: f"the {found[1].replace('_', ' ')} was ", version_words(change), count=1)
+def describe_change(change: str) -> str:
+    """A change as a sentence. Names the kind of record only: its id is in the table of records."""
+    text = _RECORD.sub(lambda found: f"the {found[1].replace('_', ' ')} was ", describe_version(change), count=1)
     return text[:1].upper() + text[1:]
 
 
 def question_rows(question: Mapping[str, Any]) -> list[Row]:
-    """What was asked, name by name."""
     return [(code(name), _value(question, name, value)) for name, value in question.items()]
 
 

@@ -1,4 +1,4 @@
-"""Disagreements of shadow mode, one by one, with both sides' numbers (spec 05, Shadow mode)."""
+"""Disagreements of shadow mode, with the numbers of both sides (spec 05, Shadow mode)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _VERDICT_TONES: dict[str, Any] = {"allow": "good", "deny": "bad"}
 
 
 class ShadowDisagreementAdmin(StaffAdmin[ShadowDisagreement]):
-    """A product's own decision and ours, where they differ."""
+    """One decision that a product in shadow mode made differently from us."""
 
     operation = "credits.read"
     icon = "compare_arrows"

@@ -1,4 +1,4 @@
-"""The drift page of a product: disagreements of shadow mode by class and day, each leading to its list (spec 05)."""
+"""The drift page of a product: its disagreements by class and day, each count linked to its list (spec 05)."""
 
 from __future__ import annotations
 
@@ -26,8 +26,6 @@ _MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The count of one class on one day."""
-
     day: date
     count: int
     url: str
@@ -36,8 +34,6 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class DriftRow:
-    """One class."""
-
     badge: Any
     meaning: str
     total: int
@@ -46,7 +42,7 @@ class DriftRow:
 
 
 def drift_panel(product: Product, url: str) -> Panel:
-    """How many disagreements there were lately, by class."""
+    """A short table of disagreements by class."""
     drift = drift_of(product.pk, clock.now())
     rows = [(each.label, str(sum(counts)), str(counts[-1])) for each, counts in drift.counts.items() if sum(counts)]
     empty = (
@@ -59,19 +55,18 @@ def drift_panel(product: Product, url: str) -> Panel:
 
 
 def drift_fact(url: str) -> Fact:
-    """The way to the drift page."""
     return Fact("Drift", link(url, "Open the drift page"), "Where the product's decisions and ours differ.")
 
 
 def class_badge(difference: str) -> Any:
-    """The class of a disagreement, the gravest in the loudest colour."""
+    """The class of a disagreement; red for those that change a decision."""
     grave = {DisagreementClass.UNKNOWN_OPERATION, DisagreementClass.MEMBERSHIP, DisagreementClass.VERDICT}
     found = DisagreementClass(difference)
     return badge(found.label, "bad" if found in grave else "warn")
 
 
 def drift_context(product: Product) -> dict[str, Any]:
-    """What the template shows; one query."""
+    """The template's context, from one query."""
     drift = drift_of(product.pk, clock.now())
     highest = max((max(counts) for counts in drift.counts.values()), default=0)
     return {

@@ -1,4 +1,4 @@
-"""Pages that show grants and what they paid: the accounts shown settle first, so nobody sees what a late job left."""
+"""Expire grants on read: these pages first expire what is due, so that they don't depend on how late the job is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from apps.credits.services import account_settle, accounts_burn
 
 
 class ExpireOnReadAdmin(StaffAdmin[RecordT]):
-    """The page of an account, or of something that has an `account_id`."""
+    """Expires the account's grants before its page, or the page of a record with an `account_id`, is shown."""
 
     def record_or_404(self, request: HttpRequest, object_id: object) -> RecordT:
         record = super().record_or_404(request, object_id)
@@ -21,7 +21,7 @@ class ExpireOnReadAdmin(StaffAdmin[RecordT]):
 
 
 class ExpireOnReadListAdmin(ExpireOnReadAdmin[RecordT]):
-    """As `ExpireOnReadAdmin`; the rows of the list show what their accounts' charges have left of them, too."""
+    """Does the same for the accounts of all rows of the list."""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         response = super().changelist_view(request, extra_context)

@@ -1,4 +1,4 @@
-"""The funnel page: how far those came who began a checkout, by month (spec 04, Tracking)."""
+"""The funnel page: checkouts by month, and the stages they reached (spec 04, Tracking)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from apps.payments.selectors.funnel import STAGES, funnel_by_month
 
 
 def funnel_page(request: HttpRequest) -> HttpResponse:
-    """Twelve months, newest first, each with its four stages."""
+    """Show twelve months, newest first, each with its four stages."""
     require_may(request, "billing_events.read")
     labels = [label for label, _ in STAGES]
     months = [

@@ -1,4 +1,4 @@
-"""The webhook inbox: what providers told us, where each event stands, and what is parked and needs a person."""
+"""The webhook inbox: events of Stripe and Orb, and their processing."""
 
 from __future__ import annotations
 
@@ -47,24 +47,23 @@ _HIDDEN = "(hidden)"
 
 
 def event_badge(event: WebhookEvent) -> SafeString:
-    """Where the event stands."""
     word = "Parked" if event.status == WebhookStatus.FAILED else event.get_status_display()
     return badge(word, _TONES[event.status])
 
 
-def redacted_payload(value: Any, name: str = "") -> Any:
-    """The payload without secrets and without what tells of persons."""
+def redact_payload(value: Any, name: str = "") -> Any:
+    """Hide secrets and personal data in the payload, at any depth."""
     if value not in (None, "") and name and (name in _PRIVATE or names_secret(name)):
         return _HIDDEN
     if isinstance(value, dict):
-        return {key: redacted_payload(inner, str(key)) for key, inner in value.items()}
+        return {key: redact_payload(inner, str(key)) for key, inner in value.items()}
     if isinstance(value, list):
-        return [redacted_payload(inner) for inner in value]
+        return [redact_payload(inner) for inner in value]
     return redact_text(value) if isinstance(value, str) else value
 
 
 class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
-    """One row an event of a provider, stored before anything was done about it."""
+    """One row for each event, stored before it is processed."""
 
     operation = "webhook_events.read"
     icon = "inbox"
@@ -149,7 +148,7 @@ class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
         ]
 
     def panels(self, request: HttpRequest, record: WebhookEvent) -> list[Panel]:
-        shown = json.dumps(redacted_payload(record.payload), indent=2, ensure_ascii=False)
+        shown = json.dumps(redact_payload(record.payload), indent=2, ensure_ascii=False)
         row = (format_html('<pre class="ch-payload">{}</pre>', shown),)
         return [
             Panel("Payload, without secrets and personal data", ("Content",), [row], icon="code"),

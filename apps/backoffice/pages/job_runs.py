@@ -1,4 +1,4 @@
-"""Job runs: one row a firing, and how it went."""
+"""Job runs."""
 
 from __future__ import annotations
 
@@ -41,12 +41,11 @@ _TONES: dict[str, Any] = {
 
 
 def run_badge(run: JobRun) -> SafeString:
-    """Where the run stands."""
     return badge(run.get_status_display(), _TONES[run.status])
 
 
 class JobRunAdmin(StaffAdmin[JobRun]):
-    """One row a firing, unique on job and slot."""
+    """One row for each run, unique by job and slot."""
 
     operation = "jobs.read"
     icon = "event_repeat"

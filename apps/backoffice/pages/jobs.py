@@ -1,4 +1,4 @@
-"""The page of all jobs: how often each runs, how it went last, and a way to run it now."""
+"""The page of all jobs, and the dialog that runs one now."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HORIZON = timedelta(days=8)
 
 
 class RunJobForm(ReasonForm):
-    """For whom the job runs."""
+    """The organization to run the job for, if only one."""
 
     organization = forms.CharField(
         required=False,
@@ -44,14 +44,14 @@ class RunJobForm(ReasonForm):
     include_demo = forms.BooleanField(label="Demo organizations too", required=False, widget=UnfoldBooleanWidget)
 
     def found(self) -> Organization | None:
-        """The organization that was named, if one was; raises `UnprocessableError` when it does not exist."""
+        """The chosen organization, or None for all; raises `UnprocessableError` if it does not exist."""
         named = str(self.cleaned_data["organization"])
         return organization_named(named) if named.strip() else None
 
 
 @dataclass(frozen=True, slots=True)
 class JobCard:
-    """One job as its page shows it. `run_url` is empty for who may not start it."""
+    """One job as its page shows it. `run_url` is empty if the user may not start it."""
 
     name: str
     cadence: str
@@ -64,7 +64,7 @@ class JobCard:
 
 
 def job_cards(request: HttpRequest) -> list[JobCard]:
-    """Every job with its last run and last success: two statements, whatever their number."""
+    """Every job with its last run and last success, from two queries however many jobs there are."""
     last, succeeded = _latest_runs(), _latest_runs(status=JobRunStatus.SUCCEEDED)
     return [_card(request, definition, last, succeeded) for definition in jobs()]
 
@@ -102,7 +102,6 @@ def _cadence_text(definition: JobDefinition) -> str:
 
 
 def job_routes(guarded: Callable[..., Any]) -> list[URLPattern]:
-    """The page of all jobs, and the dialog that runs one."""
     return [
         path("jobs/", guarded(require_safe(jobs_page)), name="jobs"),
         path("jobs/<slug:name>/run/", guarded(require_http_methods(["GET", "POST"])(run_job)), name="run_job"),
@@ -110,14 +109,13 @@ def job_routes(guarded: Callable[..., Any]) -> list[URLPattern]:
 
 
 def jobs_page(request: HttpRequest) -> HttpResponse:
-    """Every job: how often it runs, how it went last, and a button to run it now."""
     require_may(request, "jobs.read")
     context = {**admin.site.each_context(request), "title": "Jobs", "cards": job_cards(request)}
     return TemplateResponse(request, "backoffice/jobs.html", context)
 
 
 def run_job(request: HttpRequest, name: str) -> HttpResponse:
-    """The dialog that queues one run of a job. The job's own operation gates it."""
+    """Queue one run of a job. Needs `jobs.start` and the job's own operation."""
     definition = job_of(name)
     if definition is None:
         raise Http404(f"There is no job {name}.")

@@ -1,4 +1,4 @@
-"""What lists and forms look up: counts and names as subqueries, one statement a page, and a named organization."""
+"""Lookups of lists and forms: counts and names as subqueries, choices, and an organization by id or slug."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ from apps.tenants.models import Organization, Product
 
 
 def count_of(model: type[Model], field: str) -> Coalesce:
-    """How many records of the model refer to the row by `field`; by its index, without a join that multiplies rows."""
+    """Count the records whose `field` refers to the row, as a subquery: a join would multiply rows."""
     rows: QuerySet[Model] = QuerySet(model).filter(**{field: OuterRef("pk")})
     counted = rows.annotate(key=F(field)).values("key").annotate(total=Count("pk")).values("total")
     return Coalesce(Subquery(counted, output_field=IntegerField()), Value(0))
 
 
 def organization_name(field: str = "organization_id") -> Subquery:
-    """The name of the organization that the row names by plain id, if it still exists."""
+    """The organization's name, for a row that has only its id."""
     return Subquery(Organization.objects.filter(pk=OuterRef(field)).values("name")[:1])
 
 
 def product_choices() -> list[tuple[str, str]]:
-    """Each product by its id."""
     return [(str(pk), name) for pk, name in Product.objects.order_by("slug").values_list("pk", "name")]
 
 
 def organization_named(text: str) -> Organization:
-    """The organization with this id or slug; raises `UnprocessableError` when there is none."""
+    """Return the organization with this id or slug, or raise `UnprocessableError`."""
     named = text.strip().lower()
     try:
         found = Organization.objects.filter(pk=UUID(named)).first()

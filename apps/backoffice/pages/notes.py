@@ -1,4 +1,4 @@
-"""Notes on workspaces, to read; they are written on the workspace page and changed by nobody."""
+"""Notes on workspaces, read only; they are written on the workspace page."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from apps.subscriptions.models import WorkspaceNote
 
 
 class WorkspaceNoteAdmin(StaffAdmin[WorkspaceNote]):
-    """What colleagues wrote down."""
-
     operation = "notes.read"
     icon = "sticky_note_2"
     heading = "Notes"

@@ -1,4 +1,4 @@
-"""Organizations."""
+"""Organizations, with their workspaces, members and credits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from apps.tenants.models import Membership, MembershipDrift, Organization, Produ
 
 
 class OrganizationAdmin(StaffAdmin[Organization]):
-    """The tenant and billing account: who belongs to it, what it has, which products may speak of it."""
+    """The customer and its billing account."""
 
     operation = "organizations.read"
     icon = "domain"
@@ -97,7 +97,7 @@ class OrganizationAdmin(StaffAdmin[Organization]):
         ]
 
     def extra_context(self, request: HttpRequest, record: Organization) -> dict[str, Any]:
-        """The credits with their verbs, above the panels; nothing for who may not read them."""
+        """The credits section with its verbs, for users who may read credits."""
         if not may(request, "credits.read"):
             return {}
         section = credits_of(request, record)
@@ -152,7 +152,7 @@ def _members_panel(record: Organization) -> Panel:
 
 
 def _drift_panel(record: Organization) -> Panel:
-    """What products report of owners: it changed nothing, and somebody should look at it."""
+    """Reports of products about owners. They change nothing, so staff should check them."""
     drift = MembershipDrift.objects.filter(organization=record).select_related("user", "product")
     return panel_of(
         "Ignored reports about owners",

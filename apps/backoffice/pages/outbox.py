@@ -1,4 +1,4 @@
-"""The outbox: calls to the outside, what waits and why, what is parked and needs a person."""
+"""The outbox: calls to other systems."""
 
 from __future__ import annotations
 
@@ -36,12 +36,11 @@ _WORDS = {OutboxStatus.SUPPRESSED.value: "Suppressed"}
 
 
 def outbox_badge(item: OutboxItem) -> SafeString:
-    """Where the call stands."""
     return badge(_WORDS.get(item.status, item.get_status_display()), _TONES[item.status])
 
 
 def why_not_done(item: OutboxItem) -> str:
-    """Why the call is not made yet, in words; empty when it is, or when it is about to be."""
+    """Why the call waits or was parked; empty for one that was made or is next."""
     if item.status == OutboxStatus.PARKED:
         return item.last_error
     if item.status == OutboxStatus.PENDING:
@@ -50,7 +49,7 @@ def why_not_done(item: OutboxItem) -> str:
 
 
 class OutboxItemAdmin(StaffAdmin[OutboxItem]):
-    """One row a call to the outside, stored in the transaction of its cause."""
+    """One row for each call, stored in the transaction that caused it."""
 
     operation = "outbox.read"
     icon = "outbox"

@@ -47,7 +47,7 @@ _STATES = {
 
 
 class UserAdmin(StaffAdmin[User]):
-    """People who sign in, or whom a product reported."""
+    """People who can sign in, or whom a product reported."""
 
     operation = "users.read"
     icon = "person"
@@ -171,7 +171,7 @@ class UserAdmin(StaffAdmin[User]):
 
 
 class MembershipAdmin(StaffAdmin[Membership]):
-    """Who belongs to which organization, with which role. This system is the authority; products report to it."""
+    """Memberships. This system is the authority; products report to it."""
 
     operation = "members.read"
     icon = "group"
@@ -234,14 +234,13 @@ class MembershipAdmin(StaffAdmin[Membership]):
 
 
 def mail_link(request: HttpRequest, record: User, kind: LinkKind, reason: str) -> str:
-    """Send the link, and say so."""
     context = acting_context(request, SEND_LINK)
     link = sign_in_link_send(context, user_id=UserId(record.pk), kind=kind, reason=reason)
     return f"{link.get_kind_display()} is on its way to {link.email}."
 
 
 def links_panel(record: User) -> Panel:
-    """The links that the person was sent, and what became of each."""
+    """The sign-in links sent to the person, with their state."""
     now = clock.now()
 
     def state(link: SignInLink) -> str:

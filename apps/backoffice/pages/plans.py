@@ -1,4 +1,4 @@
-"""Plans: what a workspace can buy. Platform admins make and change them, with a reason."""
+"""Plans. Platform admins create and change them, with a reason."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from apps.subscriptions.services.plans import PLAN_OPERATION
 
 
 class PlanForm(ReasonForm):
-    """What a plan says. The price is typed in whole units of the currency, such as 49.00."""
+    """A plan's fields. The price is entered in whole units, such as 49.00."""
 
     name = forms.CharField(max_length=100, widget=UnfoldAdminTextInputWidget())
     price = forms.CharField(
@@ -58,7 +58,7 @@ class PlanForm(ReasonForm):
     )
 
     def wish(self) -> PlanWish:
-        """What was typed; raises `UnprocessableError` for a price that is none."""
+        """The cleaned values; raises `UnprocessableError` for an invalid price."""
         typed = self.cleaned_data
         currency = typed["currency"].upper()
         return PlanWish(
@@ -71,7 +71,7 @@ class PlanForm(ReasonForm):
 
 
 class NewPlanForm(PlanForm):
-    """And what it is called by programs."""
+    """A plan's fields with the slug, which only a new plan can choose."""
 
     slug = forms.SlugField(
         max_length=80, widget=UnfoldAdminTextInputWidget(), help_text="Used by the API. You can't change it later."
@@ -80,7 +80,7 @@ class NewPlanForm(PlanForm):
 
 
 def minor_units(text: str, currency: str) -> int:
-    """The price in the currency's minor unit; raises `UnprocessableError` for what is no price of that currency."""
+    """Convert a price to the currency's minor unit, or raise `UnprocessableError` if it is not valid."""
     try:
         digits = minor_digits(currency)
         micro: int = parse_amount(text.strip())
@@ -101,8 +101,6 @@ _NEW = Dialog("New plan", "It can be chosen on every workspace page at once. Its
 
 
 class PlanAdmin(StaffAdmin[Plan]):
-    """A name with a price."""
-
     operation = "plans.read"
     icon = "sell"
     heading = "Plans"

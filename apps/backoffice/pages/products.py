@@ -1,4 +1,4 @@
-"""Products: who may speak to us, about whom."""
+"""Products, with their tokens and the organizations they have access to."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _MODE_TONES: dict[str, Any] = {BillingMode.SHADOW: "warn", BillingMode.CENTRAL: 
 
 
 class CreateTokenForm(ReasonForm):
-    """What a token may be used for, and for how long."""
+    """Name, scopes and expiry of a new token."""
 
     name = forms.CharField(
         max_length=100,
@@ -72,8 +72,6 @@ class CreateTokenForm(ReasonForm):
 
 
 class RelateForm(ReasonForm):
-    """Which organization."""
-
     organization = forms.CharField(
         max_length=80,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Id or slug"}),
@@ -278,6 +276,6 @@ def _drift_url(product: Product) -> str:
 
 
 def show_fresh_token(request: HttpRequest, token: ServiceToken, text: str) -> HttpResponse:
-    """The one answer that holds a token's text. It is in no session, no message and no log."""
+    """Show the token, this once. It must not get into a session, a message or a log."""
     shown = {"token": token, "text": text, "token_url": page_url(token)}
     return show_dialog(request, "fresh_token", shown)

@@ -1,4 +1,4 @@
-"""Provider invoices and customers as the mirror has them; to read, since only their provider changes them."""
+"""Invoices and customers of providers as mirrored, read only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MirroredT = TypeVar("MirroredT", bound=MirroredObject)
 
 
 class _MirroredAdmin(StaffAdmin[MirroredT]):
-    """What both have in common: whose they are, and how new the news is."""
+    """Common parts of the invoice and customer pages."""
 
     operation = "provider_objects.read"
     search_ids = ("pk", "organization_id")

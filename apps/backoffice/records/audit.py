@@ -7,9 +7,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.backoffice.display import link as to_page
-from apps.backoffice.display import list_url, page_url, short
-from apps.backoffice.display import moment as when
+from apps.backoffice.display import list_url, moment, record_link, short
 from apps.backoffice.panels import Panel, Row, panel_of
 from apps.backoffice.staff import may
 from apps.core.audit import event_label
@@ -20,8 +18,8 @@ _HEADERS = ("When", "What", "Who", "Reason")
 
 def _row(entry: AuditEntry) -> Row:
     return (
-        when(entry.recorded_at),
-        to_page(page_url(entry), event_label(entry.event)),
+        moment(entry.recorded_at),
+        record_link(entry, event_label(entry.event)),
         entry.actor_label,
         short(entry.reason, 60),
     )
@@ -35,12 +33,12 @@ def _panel(request: HttpRequest, entries: QuerySet[AuditEntry], link: str) -> li
 
 
 def changes_of_target(request: HttpRequest, target_type: str, target_id: object) -> list[Panel]:
-    """The latest audit entries that speak of the record; no panel for who may not read the audit log."""
+    """The latest audit entries about the record; no panel for users who may not read the audit log."""
     entries = AuditEntry.objects.filter(target_type=target_type, target_id=str(target_id)).order_by("-recorded_at")
     return _panel(request, entries, list_url(AuditEntry, target=target_id))
 
 
 def changes_of_organization(request: HttpRequest, organization_id: UUID) -> list[Panel]:
-    """The latest audit entries of the organization's chain, whatever they speak of."""
+    """The latest audit entries of the organization."""
     entries = AuditEntry.objects.filter(organization_id=organization_id).order_by("-sequence")
     return _panel(request, entries, list_url(AuditEntry, organization=organization_id))

@@ -1,4 +1,4 @@
-"""Connectors and their syncs as every page shows them."""
+"""How pages show connectors and syncs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _RUN_TONES: dict[str, Tone] = {
 
 
 def connector_badge(connector: Connector) -> SafeString:
-    """Whether it runs, and for an auto-disabled one why not."""
+    """The status; for an auto-disabled connector also the reason."""
     shown = badge(connector.get_status_display(), _TONES[connector.status])
     if not connector.auto_disable_reason:
         return shown
@@ -37,7 +37,7 @@ def connector_badge(connector: Connector) -> SafeString:
 
 
 def credential_words(connector: Connector) -> SafeString:
-    """Which kind of credential it has, and at most the last four characters of a key."""
+    """The kind of credential, with at most the last four characters of a key."""
     credential = getattr(connector, "credential", None)
     if credential is None:
         return NOTHING
@@ -46,7 +46,7 @@ def credential_words(connector: Connector) -> SafeString:
 
 
 def run_row(run: SyncRun) -> Row:
-    """One sync: which month, how it went, what it brought or why it did not, for whom."""
+    """One row of a table of syncs."""
     shown = badge(run.get_status_display(), _RUN_TONES[run.status])
     month = format_html('<span class="ch-time">{}</span>', run.month)
     brought = counts_words(run) if run.pages else NOTHING

@@ -1,4 +1,4 @@
-"""Credits as every page shows them: amounts in words, badges, links, facts of an account and its short tables."""
+"""How pages show credits: amounts, badges, links, facts of an account, and its tables."""
 
 from __future__ import annotations
 
@@ -45,33 +45,30 @@ def typed_amount(value: int) -> str:
 
 
 def kind_badge(entry: CreditEntry) -> SafeString:
-    """What kind of line it is."""
     return badge(entry.get_kind_display(), KIND_TONES.get(entry.kind, "neutral"))
 
 
 def hold_badge(status: str) -> SafeString:
-    """How a hold stands."""
     return badge(HoldStatus(status).label, HOLD_TONES.get(status, "neutral"))
 
 
 def entry_link(entry: CreditEntry, text: str = "") -> SafeString:
-    """A link to the entry."""
     return link(page_url_of(CreditEntry, entry.pk), text or f"No. {entry.sequence:,}")
 
 
 def grant_link(grant: CreditGrant) -> SafeString:
-    """A link to the grant, by its kind and amount."""
+    """A link that shows the grant's kind and amount."""
     text = f"{grant.get_grant_type_display()}, {spelled(grant.amount)}"
     return link(page_url_of(CreditGrant, grant.pk), text)
 
 
 def account_link(account_id: object, name: str | None) -> SafeString:
-    """A link to an account, by the name of its organization."""
+    """A link that shows the name of the account's organization."""
     return link(page_url_of(CreditAccount, account_id), name or account_id)
 
 
 def sentence_of(entry: CreditEntry) -> SafeString:
-    """What happened, in two short lines."""
+    """Describe the entry in two short lines."""
     return title_and_slug(_headline(entry), _detail(entry))
 
 
@@ -110,7 +107,7 @@ def why_free(entry: CreditEntry) -> str:
 
 
 def amount_cell(value: int) -> SafeString:
-    """A signed amount; what was taken and what was given differ by the sign, not by a colour alone."""
+    """An amount with its sign, so that a charge and a grant don't differ by colour alone."""
     return format_html(
         '<span class="ch-amount ch-amount-{}">{}</span>', "plus" if value > 0 else "minus", signed(value)
     )
@@ -122,7 +119,7 @@ def or_nothing(text: str) -> SafeString | str:
 
 
 def account_facts(account: CreditAccount) -> list[Fact]:
-    """What the account holds, in the order in which people ask."""
+    """Available first: it is what people ask for."""
     available = account.balance - account.held + account.overdraft_limit
     limit = spelled(account.overdraft_limit)
     hint = f"Includes the overdraft limit of {limit}." if account.overdraft_limit else "Balance minus held."
@@ -136,7 +133,7 @@ def account_facts(account: CreditAccount) -> list[Fact]:
 
 
 def next_expiry_words(account_id: UUID) -> SafeString | str:
-    """What expires next, and when; one query."""
+    """The next amounts that expire, with their dates."""
     grants = next_expiries(account_id, clock.now(), at_most=_MANY)
     if not grants:
         return "Nothing expires"
@@ -145,13 +142,13 @@ def next_expiry_words(account_id: UUID) -> SafeString | str:
 
 
 def burn_order(account_id: UUID) -> QuerySet[CreditGrant]:
-    """The live grants as they are burned: priority, soonest expiry, oldest."""
+    """Active grants in the order of use: lowest priority number, earliest expiry, oldest."""
     live = CreditGrant.objects.filter(account_id=account_id, is_spent=False)
     return live.order_by("priority", F("expires_at").asc(nulls_last=True), "created_at", "pk")
 
 
 def grants_panel(account_id: UUID) -> Panel:
-    """The live grants as they are burned, the next one first."""
+    """Active grants, the next to be used first."""
     return panel_of(
         "Grants, in the order of use",
         ("Grant", "Left", "Priority", "Expires", "Granted by"),
@@ -170,7 +167,7 @@ def grants_panel(account_id: UUID) -> Panel:
 
 
 def left_of(grant: CreditGrant) -> SafeString:
-    """What is left of a grant, as an amount and as a bar."""
+    """The remaining amount of a grant, with a progress bar."""
     return format_html(
         '<span class="ch-left">{} <small>of {}</small>'
         '<progress max="{}" value="{}" aria-hidden="true"></progress></span>',
@@ -182,7 +179,6 @@ def left_of(grant: CreditGrant) -> SafeString:
 
 
 def entries_panel(account_id: UUID) -> Panel:
-    """The last entries."""
     return panel_of(
         "Last entries",
         ("When", "What", "Amount", "Balance after", "Entry"),
@@ -201,7 +197,7 @@ def entries_panel(account_id: UUID) -> Panel:
 
 
 def holds_panel(account_id: UUID) -> Panel:
-    """The open holds, the one that ends next first."""
+    """Open holds, the next to expire first."""
     holds = Hold.objects.filter(account_id=account_id, status=HoldStatus.OPEN).select_related("product")
     return panel_of(
         "Open holds",
@@ -221,7 +217,7 @@ def holds_panel(account_id: UUID) -> Panel:
 
 
 def uncovered_panel(account_id: UUID) -> list[Panel]:
-    """What no grant has paid yet; no panel where there is nothing."""
+    """Charges that grants have not fully paid; no panel without any."""
     debts = UncoveredCharge.objects.filter(account_id=account_id, amount_left__gt=0).select_related("entry")
     panel = panel_of(
         "Unpaid charges",

@@ -1,4 +1,4 @@
-"""Invoices of payment providers as every page shows them."""
+"""How pages show the invoices of payment providers."""
 
 from __future__ import annotations
 
@@ -25,17 +25,15 @@ STATUS_TONES: dict[str, Any] = {
 
 
 def invoice_badge(invoice: ProviderInvoice) -> SafeString:
-    """Where the invoice stands."""
     return badge(invoice.get_status_display(), STATUS_TONES[invoice.status])
 
 
 def money(minor: int, currency: str) -> str:
-    """An amount in minor units as text; without its currency where the provider did not tell it."""
+    """Format minor units; without a currency if the provider did not send one."""
     return format_minor(minor, currency) if currency else f"{minor:,}"
 
 
 def invoices_panel(invoices: QuerySet[ProviderInvoice], full_list: str) -> Panel:
-    """The latest invoices of an ordered query."""
     return panel_of(
         "Invoices",
         ("Invoice", "Status", "Total", "Issued"),
@@ -53,7 +51,7 @@ def invoices_panel(invoices: QuerySet[ProviderInvoice], full_list: str) -> Panel
 
 
 def _total_and_open(invoice: ProviderInvoice) -> str:
-    """The total, and what is open of it where that is not all or nothing. An amount is not broken off its currency."""
+    """The total; for a partly paid invoice also the open amount. No line break before the currency."""
     total = money(invoice.total_minor, invoice.currency).replace(" ", "\u00a0")
     if invoice.amount_remaining_minor in {0, invoice.total_minor}:
         return total

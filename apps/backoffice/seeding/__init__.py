@@ -1,3 +1,3 @@
-"""Sample data, made through the services; seeding again changes nothing (spec 09, Commands)."""
+"""Sample data, created through the services. Seeding again changes nothing (spec 09, Commands)."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Seeds connectors: sample data in the demo, and links that wait for their credential elsewhere. Nobody is asked."""
+"""Sample connectors. Those outside the demo organization have no credential, so that nothing is called."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ DISABLED = "Old data centre"
 
 
 def seed_connectors(context: ExecutionContext) -> None:
-    """Make the sample connectors; one that is there already, by its name, stays as it is."""
+    """Create the sample connectors; existing ones, found by name, stay as they are."""
     for slug, wish in WISHES:
         _seed(context, WorkspaceId(seed_id(f"workspace:{slug}")), wish)
 
 
 def seed_demo_connectors(context: ExecutionContext, workspace_id: WorkspaceId) -> None:
-    """Make the connectors of the demo, and read the months of the first, as the hourly sync does not read a demo."""
+    """Create the connectors of the demo and sync the first one, since the hourly sync leaves out demo organizations."""
     for wish in DEMO_WISHES:
         made = _seed(context, workspace_id, wish)
         if made is not None and wish.provider == "demo":
@@ -43,7 +43,7 @@ def seed_demo_connectors(context: ExecutionContext, workspace_id: WorkspaceId) -
 
 
 def _seed(context: ExecutionContext, workspace_id: WorkspaceId, wish: ConnectorWish) -> Connector | None:
-    """The connector, where this call made it."""
+    """Create the connector; None if it exists."""
     if Connector.objects.filter(workspace=workspace_id, name=wish.name).exists():
         return None
     made = connector_create(context, workspace_id=workspace_id, wish=wish)

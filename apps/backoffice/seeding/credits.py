@@ -1,7 +1,7 @@
-"""Seeds credits: policies, grants, weeks of consumption, a hold, a reversal, a denial and disagreements (spec 05).
+"""Sample credits: policies, grants, weeks of consumption, a hold, a reversal, denials and disagreements (spec 05).
 
-Everything goes through the services, as products and staff would send it; each part is made once, so that seeding again
-changes nothing. What lies in the past is told as of then, the oldest first, so that a ledger reads as one that grew.
+Everything goes through the services. Each part is created once, so that seeding again changes nothing. Past events are
+recorded at their own time, oldest first, so that the ledger looks as if it had grown.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ USES = (
 
 
 def seed_credits(context: ExecutionContext) -> None:
-    """Make the sample credits; what is there already stays as it is."""
+    """Create the sample credits; existing parts stay as they are."""
     products = {slug: product for slug in ("red", "blue") if (product := product_by_slug(slug)) is not None}
     began = clock.now() - timedelta(days=DAYS)
     for slug, prices in (("red", RED), ("blue", BLUE)):
@@ -85,7 +85,7 @@ def _as_product(context: ExecutionContext, product: Product) -> ExecutionContext
 
 
 def _team(context: ExecutionContext, callers: dict[str, ExecutionContext]) -> None:
-    """Northwind: three grants, weeks of work, one charge given back, one hold, a few denials."""
+    """Northwind: three grants, weeks of consumption, one reversal, one hold, a few denials."""
     account_id = seed_id("organization:northwind")
     if CreditGrant.objects.filter(account_id=account_id).exists():
         return
@@ -113,7 +113,7 @@ def _team(context: ExecutionContext, callers: dict[str, ExecutionContext]) -> No
 
 
 def _person(context: ExecutionContext, red: ExecutionContext) -> None:
-    """Inès: a trial that is used up, a refusal, and a charge recorded as debt."""
+    """Inès: a used-up trial, a refusal, and an uncovered charge."""
     account_id = seed_id("organization:ines-ibarra")
     if CreditGrant.objects.filter(account_id=account_id).exists():
         return
@@ -131,7 +131,7 @@ def _person(context: ExecutionContext, red: ExecutionContext) -> None:
 
 
 def _shadow(context: ExecutionContext, blue: Product, caller: ExecutionContext) -> None:
-    """Blue decides itself, and we compare."""
+    """Put product blue into shadow mode and send decisions that differ."""
     if ShadowDisagreement.objects.filter(product=blue).exists():
         return
     if blue.billing_mode == BillingMode.LOCAL:
@@ -152,7 +152,7 @@ def _shadow(context: ExecutionContext, blue: Product, caller: ExecutionContext) 
 
 
 def _draft(context: ExecutionContext, red: Product) -> None:
-    """A draft of red's next prices, to look at its preview."""
+    """Draft the next prices of red, so that there is a price preview."""
     if CreditPolicy.objects.filter(product=red).count() == 1:
         credit_policy_draft(context, product_id=ProductId(red.pk), prices=NEXT_RED, reason="Prices of next quarter.")
 
@@ -160,7 +160,7 @@ def _draft(context: ExecutionContext, red: Product) -> None:
 def _weeks(
     callers: dict[str, ExecutionContext], account_id: UUID, user_id: UUID, workspace: str, uses_a_day: int
 ) -> None:
-    """So many uses a day, the oldest first, each told a moment after it happened."""
+    """Consume `uses_a_day` times a day, oldest first, each reported 40 seconds later."""
     now = clock.now()
     for place in range(DAYS * uses_a_day):
         slug, operation, quantity, outcome = USES[place % len(USES)]

@@ -1,4 +1,4 @@
-"""What `seed_demo` makes, as plain data with fixed ids, so that seeding again finds it."""
+"""The sample data of `seed_demo`. Ids are fixed, so that seeding again finds the records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAMESPACE = UUID("5a4c2f0e-7d0b-4c55-9a3e-5f6f0f2f9b11")
 
 
 def seed_id(name: str) -> UUID:
-    """The fixed id of a sample record."""
+    """Derive the id of a sample record from its name."""
     return uuid5(_NAMESPACE, name)
 
 

@@ -1,7 +1,7 @@
-"""The demo organization: filled with sample data, and made anew under the same slugs (spec 02, Demo tenants).
+"""The demo organization, which is replaced under the same slugs (spec 02, Demo tenants).
 
-`demo_open` closes and makes in one transaction, so that at every moment there is one open demo. `demo_fill` goes
-through services that commit by themselves; each part looks first, so that a fill that was broken off is carried on.
+`demo_open` closes the old and creates the new one in one transaction, so that there is always one open demo.
+`demo_fill` calls services that commit; each part is skipped if it exists, so that an interrupted fill can be repeated.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ DAYS, USES_A_DAY = 14, 3
 
 
 def open_demo() -> Organization | None:
-    """The demo organization that is open now."""
+    """Return the open demo organization, if there is one."""
     return Organization.objects.filter(slug=DEMO.slug, is_demo=True, closed_at=None).first()
 
 
 @transaction.atomic
 def demo_open(context: ExecutionContext, *, made_since: datetime | None = None) -> Organization:
-    """The open demo organization; one made before `made_since` is closed, and a new one takes its slugs.
+    """Return the open demo organization; replace one that was created before `made_since`.
 
-    Without `made_since` one that is open stays. Two callers at once make one.
+    Without `made_since` an open one stays. Two concurrent calls create one.
     """
     lock_name("demo-organization")
     old = open_demo()
@@ -65,7 +65,7 @@ def demo_open(context: ExecutionContext, *, made_since: datetime | None = None) 
 
 
 def demo_fill(context: ExecutionContext, demo: Organization) -> None:
-    """Give the demo its posture, credits with entries, and connectors; what is there already stays."""
+    """Add the lifecycle overlay, credits with entries, and connectors to the demo; existing parts stay."""
     organization_id = OrganizationId(demo.pk)
     inside = context.within(organization_id, is_demo=True)
     workspace = Workspace.objects.filter(organization=demo).order_by("created_at", "pk")[0]
@@ -75,7 +75,7 @@ def demo_fill(context: ExecutionContext, demo: Organization) -> None:
 
 
 def _free_id(model: type[Organization | Workspace], name: str) -> uuid.UUID:
-    """The sample's fixed id for the first one, a new id for each that follows."""
+    """The fixed sample id if it is free, else a new one."""
     fixed = seed_id(name)
     return uuid.uuid4() if model.objects.filter(pk=fixed).exists() else fixed
 
@@ -97,7 +97,7 @@ def _fill_credits(context: ExecutionContext, workspace: Workspace) -> None:
 
 
 def _use(context: ExecutionContext, product: Product, account: AccountRef, workspace: Workspace) -> None:
-    """Two weeks of one product's operations, the oldest first; each use has its own key, so that it is booked once."""
+    """Consume two weeks of the product's operations, oldest first; the keys make a repeated call harmless."""
     now = clock.now()
     terms = terms_in_force(product.pk, now)
     operations = sorted(terms.prices) if terms is not None else []

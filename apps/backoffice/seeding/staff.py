@@ -1,4 +1,4 @@
-"""Seeds one staff member a platform role, with the second factor enrolled so that a newcomer can sign in at once."""
+"""Sample staff, one for each platform role, with a second factor, so that you can sign in at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from apps.tenants.services import staff_create
 
 
 def seed_staff(context: ExecutionContext, *, password: str) -> None:
-    """Make the sample staff; who exists already keeps password and device."""
+    """Create the sample staff; existing accounts keep password and device."""
     for seed in SEEDS.staff:
         if User.objects.filter(email=seed.email, is_staff=True).exists():
             continue

@@ -1,4 +1,4 @@
-"""Seeds plans, and subscriptions in different states, so that each posture can be seen."""
+"""Sample plans, and subscriptions in different states."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PLANS = (("starter", "Starter", 1900), ("team", "Team", 4900), ("business", "Bus
 
 
 def seed_subscriptions(context: ExecutionContext) -> None:
-    """Make the sample plans and give each sample workspace a posture; what was changed since stays as it is."""
+    """Create the plans and a subscription for each sample workspace; existing subscriptions stay as they are."""
     plans = {slug: _plan(context, slug, name, price) for slug, name, price in PLANS}
     now = clock.now()
     period = Period(start=now - timedelta(days=12), end=now + timedelta(days=18))
@@ -71,7 +71,7 @@ def _start(context: ExecutionContext, slug: str, *changes: SubscriptionChange) -
 
 
 def seed_demo_posture(context: ExecutionContext, *, organization_id: OrganizationId, workspace_id: WorkspaceId) -> None:
-    """Open the demo: an overlay, as there is no subscription to sell, and payments that are in order."""
+    """Make the demo active: by an overlay, as it has no subscription, and with payment status okay."""
     if not Workspace.objects.get(pk=workspace_id).manual_lifecycle_state:
         overlay_set(context, workspace_id=workspace_id, state=LifecycleState.ACTIVE, reason="the demo is open")
     schedule = task_context("seed-demo", request_id=context.request_id)

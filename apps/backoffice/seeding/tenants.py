@@ -1,4 +1,4 @@
-"""Seeds products, users, organizations, workspaces and memberships."""
+"""Sample products, users, organizations, workspaces and memberships."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REASON = "sample data"
 
 
 def seed_tenants(context: ExecutionContext, *, password: str) -> None:
-    """Make the sample tenants; people who can sign in get `password`."""
+    """Create the sample tenants; people who can sign in get `password`."""
     for slug, name in SEEDS.products:
         product_upsert(context, slug=slug, name=name, reason=REASON)
     for user in SEEDS.users:
@@ -36,7 +36,7 @@ def seed_tenants(context: ExecutionContext, *, password: str) -> None:
 
 
 def seed_user(context: ExecutionContext, seed: SeedUser, password: str) -> None:
-    """Make the person; `password` is for those who can sign in."""
+    """Create the person; `password` is set only for those who can sign in."""
     user = user_upsert(context, user_id=UserId(seed_id(seed.email)), email=seed.email, name=seed.name).record
     if seed.can_sign_in and not user.has_usable_password():
         user.set_password(password)
@@ -54,7 +54,7 @@ def seed_organization(
     organization_id: OrganizationId,
     workspace_ids: Mapping[str, WorkspaceId],
 ) -> None:
-    """Make the organization under these ids, with its relations, workspaces and members."""
+    """Create the organization with its relations, workspaces and members."""
     wish = OrganizationWish(
         name=seed.name,
         kind=seed.kind,

@@ -1,3 +1,3 @@
-"""Signing in to the staff plane: password, then second factor; nothing of the plane is reachable before both."""
+"""Sign-in to the staff plane: password, then second factor."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The forms of the second factor; that of the password is the tenants' own."""
+"""Forms of the second factor. The password form is in `apps.tenants.forms`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ _CODE = re.compile(r"[0-9]{6}", re.ASCII)
 
 
 class CodeForm(forms.Form):
-    """The six digits that the authenticator shows."""
-
     code = forms.CharField(
         label="6-digit code",
         max_length=16,
@@ -31,8 +29,6 @@ class CodeForm(forms.Form):
 
 
 class RecoveryCodeForm(forms.Form):
-    """One of the codes that were shown when the second factor was set up."""
-
     code = forms.CharField(
         label="Recovery code",
         max_length=60,

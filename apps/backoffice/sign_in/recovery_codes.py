@@ -1,4 +1,4 @@
-"""Recovery codes: ten for each person, each stands in for the authenticator once (spec 02, How people sign in).
+"""Recovery codes: ten for each person; each replaces one code of the authenticator (spec 02, How people sign in).
 
 A code is `SSSS-XXXX-XXXX-XXXX`: four characters that find the row, twelve (60 random bits) that are stored as a slow,
 salted hash (ASVS 5, 6.5.2). django-otp's static tokens are not used: they are stored as plain text.
@@ -32,13 +32,13 @@ _ROUNDS = 50_000
 
 
 def normal_code(text: str) -> str | None:
-    """The code as it is compared: capitals without separators, and lookalikes read as digits; None for what is none."""
+    """Normalize a code: capitals, no separators, lookalikes as digits. None if it is not a code."""
     text = re.sub(r"[\s\-–_.]+", "", text).upper().translate(_LOOKALIKES)  # noqa: RUF001 - what word processors make of -
     return text if _FORM.fullmatch(text) else None
 
 
 def recovery_codes_make(context: ExecutionContext, *, user_id: UserId) -> list[str]:
-    """Make ten codes in the place of all that the person has, and answer their texts, which nobody can read again."""
+    """Replace the person's codes by ten new ones and return them; only hashes are stored."""
     codes = _fresh_codes()
     # Hashed before the person's row is locked: it takes a moment.
     hashes = [_hash_of(code) for code in codes]
@@ -55,7 +55,7 @@ def recovery_codes_make(context: ExecutionContext, *, user_id: UserId) -> list[s
 
 @transaction.atomic
 def recovery_code_use(user_id: UserId, code: str) -> bool:
-    """Use the code up, if it is one of the person's that was not used yet. Two sign-ins with one code: one gets in."""
+    """Use the code if it is one of the person's unused codes. Of two concurrent uses one succeeds."""
     normal = normal_code(code)
     if normal is None:
         return False
@@ -74,7 +74,7 @@ def recovery_code_use(user_id: UserId, code: str) -> bool:
 
 
 def audit_use(context: ExecutionContext, *, user_id: UserId) -> int:
-    """Record that a code let the person in, and answer how many are left."""
+    """Record the use of a code in the audit log, and return how many are left."""
     left = codes_left(user_id)
     audit_append(
         context,
@@ -87,7 +87,6 @@ def audit_use(context: ExecutionContext, *, user_id: UserId) -> int:
 
 
 def codes_left(user_id: UserId) -> int:
-    """How many codes the person has not used."""
     return RecoveryCode.objects.filter(user=user_id, used_at=None).count()
 
 

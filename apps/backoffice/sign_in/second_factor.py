@@ -1,7 +1,7 @@
-"""The second factor: one TOTP device a person, checked under its row lock, each code good once (django-otp).
+"""The second factor: one TOTP device for each person. The row lock makes each code valid once (django-otp).
 
-A device that waits for its first code belongs to one session. Whoever has only the password sees a secret of their
-own, never one that somebody else may confirm; the first confirmation makes an end of all that wait.
+An unconfirmed device belongs to one session. Someone who knows only the password gets a secret of their own, never
+one that somebody else may confirm; the first confirmation removes all other unconfirmed devices.
 """
 
 from __future__ import annotations
@@ -39,31 +39,30 @@ _WAITING = "enrolling_device"
 
 @dataclass(frozen=True, slots=True)
 class WaitingDevice:
-    """The device of this session that waits for its first code."""
+    """The unconfirmed device of this session."""
 
     device: TOTPDevice
     is_fresh: bool
 
     @property
     def secret(self) -> str:
-        """The secret in groups of four, for typing it in."""
+        """The secret in groups of four characters."""
         text = b32encode(self.device.bin_key).decode("ascii")
         return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
     @property
     def qr_code(self) -> str:
-        """The secret as a QR code, in a `data:` address that the Content-Security-Policy allows for images."""
+        """The secret as a QR code in a `data:` URL, which the Content-Security-Policy allows for images."""
         return str(segno.make(self.device.config_url, error="m").svg_data_uri(scale=5, border=2, light="#fff"))
 
 
 def has_second_factor(user: User) -> bool:
-    """Whether the person has enrolled."""
     return bool(TOTPDevice.objects.filter(user=user, confirmed=True).exists())
 
 
 @transaction.atomic
 def device_to_enrol(request: HttpRequest, user: User) -> WaitingDevice:
-    """The device that this session may confirm, made when it has none or the secret is too old."""
+    """Return this session's unconfirmed device; create one if there is none or its secret is too old."""
     user_for_update(UserId(user.pk))
     waiting = TOTPDevice.objects.filter(user=user, confirmed=False)
     oldest = clock.now() - WAITS_AT_MOST
@@ -76,8 +75,8 @@ def device_to_enrol(request: HttpRequest, user: User) -> WaitingDevice:
     return WaitingDevice(device, is_fresh=True)
 
 
-def code_is_right(request: HttpRequest, user: User, code: str) -> bool:
-    """Try a code of the authenticator; a right one opens the session. Raises `TooManyGuessesError`."""
+def try_code(request: HttpRequest, user: User, code: str) -> bool:
+    """Check a code of the authenticator and, if it is right, verify the session. Raises `TooManyGuessesError`."""
     guess = begin_guess(request, Door.CODE, user.email)
     with transaction.atomic():
         device = TOTPDevice.objects.select_for_update().filter(user=user, confirmed=True).order_by("pk").first()
@@ -88,10 +87,10 @@ def code_is_right(request: HttpRequest, user: User, code: str) -> bool:
     return True
 
 
-def recovery_code_is_right(request: HttpRequest, user: User, code: str) -> int | None:
-    """Try a recovery code; a right one is used up and opens the session. Answers how many are left, None if wrong.
+def try_recovery_code(request: HttpRequest, user: User, code: str) -> int | None:
+    """Check a recovery code; a right one is used and verifies the session. Return how many are left, None if wrong.
 
-    Raises `TooManyGuessesError`. The session stands on the device that the code stood in for, and ends with it.
+    Raises `TooManyGuessesError`. The session belongs to the authenticator and ends when that is removed.
     """
     guess = begin_guess(request, Door.CODE, user.email)
     with transaction.atomic():
@@ -104,10 +103,10 @@ def recovery_code_is_right(request: HttpRequest, user: User, code: str) -> int |
     return left
 
 
-def first_code_is_right(request: HttpRequest, user: User, code: str) -> bool:
-    """Try the first code of this session's waiting device; a right one enrols it and opens the session.
+def confirm_first_code(request: HttpRequest, user: User, code: str) -> bool:
+    """Check the first code of this session's unconfirmed device; a right one confirms it and verifies the session.
 
-    Every other device that waits is removed. Raises `TooManyGuessesError`.
+    Removes all other unconfirmed devices. Raises `TooManyGuessesError`.
     """
     guess = begin_guess(request, Door.CODE, user.email)
     with transaction.atomic():
@@ -129,9 +128,9 @@ def first_code_is_right(request: HttpRequest, user: User, code: str) -> bool:
 
 @transaction.atomic
 def second_factor_remove(context: ExecutionContext, *, user_id: UserId, reason: str) -> None:
-    """Take the person's devices and recovery codes away, for lost ones; their open sessions are half open at once.
+    """Remove the person's devices and recovery codes. Open sessions need a second factor again at once.
 
-    Raises `ConflictError` when there is nothing to take away.
+    Raises `ConflictError` if there is none.
     """
     user_for_update(user_id)
     devices = TOTPDevice.objects.filter(user=user_id)

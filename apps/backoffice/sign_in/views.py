@@ -1,4 +1,4 @@
-"""The pages of the sign-in. They need no script and keep the strict Content-Security-Policy."""
+"""Views of the sign-in. They need no script and keep the strict Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.backoffice.sign_in.answers import (
-    SETTINGS_ROUTE,
-    code_list,
-    leave_to,
-    locked_out,
-    page_of,
-    refuse,
-    too_many_codes,
-    way_of,
-)
 from apps.backoffice.sign_in.forms import CodeForm, RecoveryCodeForm
 from apps.backoffice.sign_in.recovery_codes import CODES_A_PERSON, recovery_codes_make
+from apps.backoffice.sign_in.responses import (
+    SETTINGS_ROUTE,
+    redirect_onward,
+    redirect_to_step,
+    refuse,
+    refuse_code,
+    refuse_too_many_passwords,
+    render_page,
+    show_recovery_codes,
+)
 from apps.backoffice.sign_in.second_factor import (
     WRONG_CODE,
     WRONG_RECOVERY_CODE,
-    code_is_right,
+    confirm_first_code,
     device_to_enrol,
-    first_code_is_right,
     has_second_factor,
-    recovery_code_is_right,
+    try_code,
+    try_recovery_code,
 )
 from apps.backoffice.staff import context_of, viewer_of
 from apps.core.ids import UserId
@@ -48,7 +48,7 @@ FEW_CODES = 3
 
 
 def sign_in_routes() -> list[URLPattern]:
-    """The routes, to stand before the guarded ones."""
+    """The only routes of the staff plane that don't require a sign-in."""
     return [
         path("login/", sign_in, name="login"),
         path("login/code/", second_factor, name="second_factor"),
@@ -63,12 +63,12 @@ def sign_in_routes() -> list[URLPattern]:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """First step: e-mail address and password. Who is signed in already goes on to the step that is missing."""
+    """First step: e-mail address and password. A signed-in user continues with the missing step."""
     if request.method == "POST":
         return _check_password(request)
     if isinstance(request.user, User):
-        return _go_on(request, request.user)
-    return page_of(request, "password", {"form": SignInForm(request)})
+        return _go_to_next_step(request, request.user)
+    return render_page(request, "password", {"form": SignInForm(request)})
 
 
 @sensitive_post_parameters("code")
@@ -76,14 +76,14 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def second_factor(request: HttpRequest) -> HttpResponse:
-    """Second step of everyone who has enrolled."""
+    """Second step with a code of the authenticator."""
     user = request.user
     if not isinstance(user, User) or not _waits_for_code(request, user) or not has_second_factor(user):
-        return way_of(request, "login")
+        return redirect_to_step(request, "login")
     form = CodeForm(request.POST if request.method == "POST" else None)
 
     def enter() -> HttpResponse | None:
-        return _let_in(request, user) if code_is_right(request, user, form.cleaned_data["code"]) else None
+        return _let_in(request, user) if try_code(request, user, form.cleaned_data["code"]) else None
 
     return _code_page(request, "code", form, enter, WRONG_CODE)
 
@@ -93,17 +93,17 @@ def second_factor(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def recover(request: HttpRequest) -> HttpResponse:
-    """Second step of somebody whose authenticator is not at hand."""
+    """Second step with a recovery code."""
     user = request.user
     if not isinstance(user, User) or not _waits_for_code(request, user) or not has_second_factor(user):
-        return way_of(request, "login")
+        return redirect_to_step(request, "login")
     form = RecoveryCodeForm(request.POST if request.method == "POST" else None)
 
     def enter() -> HttpResponse | None:
-        left = recovery_code_is_right(request, user, form.cleaned_data["code"])
+        left = try_recovery_code(request, user, form.cleaned_data["code"])
         if left is None:
             return None
-        _tell_what_is_left(request, left)
+        _report_codes_left(request, left)
         return _let_in(request, user)
 
     return _code_page(request, "recover", form, enter, WRONG_RECOVERY_CODE)
@@ -114,18 +114,18 @@ def recover(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def enrol(request: HttpRequest) -> HttpResponse:
-    """Second step of the first sign-in. Closed for good once a device is confirmed."""
+    """Second step of the first sign-in: set up the authenticator. Not available after that."""
     user = request.user
     if not isinstance(user, User) or not _waits_for_code(request, user) or has_second_factor(user):
-        return way_of(request, "login")
+        return redirect_to_step(request, "login")
     waiting = device_to_enrol(request, user)
     form = CodeForm(request.POST if request.method == "POST" and not waiting.is_fresh else None)
 
     def enter() -> HttpResponse | None:
-        if not first_code_is_right(request, user, form.cleaned_data["code"]):
+        if not confirm_first_code(request, user, form.cleaned_data["code"]):
             return None
         codes = recovery_codes_make(context_of(request), user_id=UserId(user.pk))
-        return _known(request, code_list(request, codes, is_first=True), user)
+        return _remember_device(request, show_recovery_codes(request, codes, is_first=True), user)
 
     shown = {
         "qr_code": waiting.qr_code,
@@ -139,7 +139,6 @@ def enrol(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
-    """End the session, at whichever step it is."""
     logout(request)
     return HttpResponseRedirect(reverse("admin:login"))
 
@@ -148,9 +147,9 @@ def _check_password(request: HttpRequest) -> HttpResponse:
     form = SignInForm(request, data=request.POST)
     try:
         if not form.is_valid():
-            return page_of(request, "password", {"form": form})
+            return render_page(request, "password", {"form": form})
     except TooManyGuessesError as refusal:
-        return locked_out(request, refusal)
+        return refuse_too_many_passwords(request, refusal)
     user = form.get_user()
     if platform_role(user) is None:
         # Whoever knows the password may know this much; no session begins.
@@ -159,15 +158,15 @@ def _check_password(request: HttpRequest) -> HttpResponse:
     if not has_second_factor(user):
         # Before any page: tabs of this session that open at once show one secret.
         device_to_enrol(request, user)
-    return _go_on(request, user)
+    return _go_to_next_step(request, user)
 
 
-def _go_on(request: HttpRequest, user: User) -> HttpResponse:
+def _go_to_next_step(request: HttpRequest, user: User) -> HttpResponse:
     if platform_role(user) is None:
         return refuse(request, user.email)
     if viewer_of(request) is not None:
-        return leave_to(request)
-    return way_of(request, "second_factor" if has_second_factor(user) else "enrol")
+        return redirect_onward(request)
+    return redirect_to_step(request, "second_factor" if has_second_factor(user) else "enrol")
 
 
 def _waits_for_code(request: HttpRequest, user: User) -> bool:
@@ -182,30 +181,30 @@ def _code_page(
     wrong: str,
     shown: dict[str, Any] | None = None,
 ) -> HttpResponse:
-    """Ask for a code until `enter` lets in; what it refuses, and what is tried too often, is told at the field."""
+    """Show the form until `enter` returns a response. Errors and the limit of guesses are shown at the field."""
     wait = 0
     if form.is_valid():
         try:
             answer = enter()
         except TooManyGuessesError as refusal:
-            wait = too_many_codes(form, refusal)
+            wait = refuse_code(form, refusal)
         else:
             if answer is not None:
                 return answer
             form.add_error("code", wrong)
-    return page_of(request, template, {"form": form, **(shown or {})}, retry_after=wait)
+    return render_page(request, template, {"form": form, **(shown or {})}, retry_after=wait)
 
 
 def _let_in(request: HttpRequest, user: User) -> HttpResponse:
-    return _known(request, leave_to(request), user)
+    return _remember_device(request, redirect_onward(request), user)
 
 
-def _known(request: HttpRequest, answer: HttpResponse, user: User) -> HttpResponse:
+def _remember_device(request: HttpRequest, answer: HttpResponse, user: User) -> HttpResponse:
     remember_device(request, answer, account=user.email, factors=2)
     return answer
 
 
-def _tell_what_is_left(request: HttpRequest, left: int) -> None:
+def _report_codes_left(request: HttpRequest, left: int) -> None:
     if left > FEW_CODES:
         messages.info(request, f"You used a recovery code; {left} of {CODES_A_PERSON} are left.")
         return

@@ -1,4 +1,4 @@
-"""Takes a staff member's second factor away on the console, for when no platform admin can sign in to do it."""
+"""Removes a staff member's second factor, for when no platform admin can sign in to do it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes the sample organizations and people, and prints how to sign in."""
+"""Creates the sample data and prints how to sign in."""
 
 from __future__ import annotations
 

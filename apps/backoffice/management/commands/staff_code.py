@@ -1,4 +1,4 @@
-"""Prints the present one-time code of a sample staff member, for machines without an authenticator app at hand."""
+"""Prints the current one-time code of a sample staff member, so that you need no authenticator app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pages of the sign-in answer with: their frame, their refusals, and where they lead."""
+"""Responses of the sign-in: pages, refusals and redirects."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ NEXT = "next"
 SETTINGS_ROUTE = "second_factor_settings"
 
 
-def page_of(
+def render_page(
     request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200, retry_after: int = 0
 ) -> HttpResponse:
-    """A page of the sign-in; it keeps where the person wanted to go. `retry_after` makes it a refusal of many tries."""
-    facts = {"account": getattr(request.user, "email", ""), NEXT: _wanted(request), **context}
+    """Render a page of the sign-in that keeps `next`. With `retry_after` it is a 429."""
+    facts = {"account": getattr(request.user, "email", ""), NEXT: _onward_url(request), **context}
     status = HTTPStatus.TOO_MANY_REQUESTS if retry_after else status
     page = render(request, f"backoffice/sign_in/{template}.html", facts, status=status)
     if retry_after:
@@ -32,8 +32,8 @@ def page_of(
     return page
 
 
-def code_list(request: HttpRequest, codes: Sequence[str], *, is_first: bool) -> HttpResponse:
-    """The page that shows fresh recovery codes, the only one that ever does. They are in this answer alone."""
+def show_recovery_codes(request: HttpRequest, codes: Sequence[str], *, is_first: bool) -> HttpResponse:
+    """Show new recovery codes. No other response ever contains them."""
     account = getattr(request.user, "email", "")
     text = "\n".join(
         [
@@ -47,48 +47,48 @@ def code_list(request: HttpRequest, codes: Sequence[str], *, is_first: bool) -> 
     facts = {
         "codes": codes,
         "text_address": f"data:text/plain;charset=utf-8,{quote(text)}",
-        "onward": _wanted(request) or reverse("admin:index"),
+        "onward": _onward_url(request) or reverse("admin:index"),
         "is_first": is_first,
     }
-    return page_of(request, "recovery_codes", facts)
+    return render_page(request, "recovery_codes", facts)
 
 
-def locked_out(request: HttpRequest, refusal: TooManyGuessesError) -> HttpResponse:
-    """The answer to too many passwords. Says nothing of whose account it was."""
+def refuse_too_many_passwords(request: HttpRequest, refusal: TooManyGuessesError) -> HttpResponse:
+    """Refuse after too many wrong passwords, without saying whether the account exists."""
     seconds = refusal.retry_after_seconds or 1
-    return page_of(request, "locked", {"wait": in_words(seconds)}, retry_after=seconds)
+    return render_page(request, "locked", {"wait": in_words(seconds)}, retry_after=seconds)
 
 
-def too_many_codes(form: Form, refusal: TooManyGuessesError) -> int:
-    """Tell at the field that codes are not looked at for now; answers for how many seconds."""
+def refuse_code(form: Form, refusal: TooManyGuessesError) -> int:
+    """Add the refusal to the form's code field, and return for how many seconds codes are refused."""
     seconds = refusal.retry_after_seconds or 1
     form.add_error(
         "code",
-        f"Too many wrong codes, so this one was not checked. Wait {in_words(seconds)}, then enter a new one. If "
+        f"Too many wrong codes, so we did not check this one. Wait {in_words(seconds)}, then enter a new one. If "
         "the wrong ones were not yours, someone knows your password: change it and tell a platform admin.",
     )
     return seconds
 
 
 def refuse(request: HttpRequest, account: str) -> HttpResponse:
-    """The answer to somebody without a platform role."""
-    return page_of(request, "refused", {"account": account}, status=403)
+    """Refuse a person without a platform role."""
+    return render_page(request, "refused", {"account": account}, status=403)
 
 
-def way_of(request: HttpRequest, route: str) -> HttpResponse:
-    """On to another step, with where the person wanted to go."""
-    wanted = _wanted(request)
+def redirect_to_step(request: HttpRequest, route: str) -> HttpResponse:
+    """Redirect to another step of the sign-in, keeping `next`."""
+    wanted = _onward_url(request)
     query = f"?{urlencode({NEXT: wanted})}" if wanted else ""
     return HttpResponseRedirect(f"{reverse(f'admin:{route}')}{query}")
 
 
-def leave_to(request: HttpRequest) -> HttpResponse:
-    """To where the person wanted to go."""
-    return HttpResponseRedirect(_wanted(request) or reverse("admin:index"))
+def redirect_onward(request: HttpRequest) -> HttpResponse:
+    """Redirect to `next`, or to the overview."""
+    return HttpResponseRedirect(_onward_url(request) or reverse("admin:index"))
 
 
-def _wanted(request: HttpRequest) -> str:
-    """Where the person wanted to go: an address of ours under the staff plane, or nothing."""
+def _onward_url(request: HttpRequest) -> str:
+    """The value of `next` if it is a URL of this host, else an empty string."""
     wanted = request.POST.get(NEXT, request.GET.get(NEXT, ""))
     is_ours = url_has_allowed_host_and_scheme(
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
