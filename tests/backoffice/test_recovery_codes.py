@@ -89,7 +89,7 @@ def test_a_recovery_code_stands_in_for_the_authenticator_once() -> None:
     assert answer.headers["Location"] == "/admin/jobs/"
     inside = client.get(INDEX)
     assert inside.status_code == 200
-    assert "9 of 10 are left" in inside.content.decode()
+    assert "You have 9 of 10 left" in inside.content.decode()
     entry = AuditEntry.objects.get(event="user.recovery_code_used")
     assert (entry.target_id, entry.after) == (str(user.pk), {"codes_left": 9})
     again = at_the_code(user)
@@ -107,10 +107,10 @@ def test_all_ten_work_and_the_last_ones_warn() -> None:
     for code in codes:
         client = at_the_code(user)
         client.post(RECOVER, {"code": code})
-        told.append(re.search(r"You used a recovery code; (.*?) left", client.get(INDEX).content.decode()))
+        told.append(re.search(r"You used a recovery code. You have (.*?) left", client.get(INDEX).content.decode()))
     said = [found[1] if found else "" for found in told]
-    assert said[0] == "9 of 10 are"
-    assert said[-4:] == ["only 3 of 10 are", "only 2 of 10 are", "only 1 of 10 are", "none is"]
+    assert said[0] == "9 of 10"
+    assert said[-4:] == ["only 3 of 10", "only 2 of 10", "only 1 of 10", "none"]
 
 
 @pytest.mark.django_db

@@ -76,12 +76,12 @@ def use_code(tab: Tab, code: str) -> None:
     tab.page.get_by_role("link", name="Use a recovery code").click()
     tab.page.get_by_label("Recovery code").fill("7KQD-M3XA")
     tab.page.get_by_role("button", name="Sign in", exact=True).click()
-    tab.page.get_by_text("sixteen letters and digits").wait_for()
+    tab.page.get_by_text("16 letters and digits").wait_for()
     tab.check()
     tab.page.get_by_label("Recovery code").fill(code.lower())
     tab.page.get_by_role("button", name="Sign in", exact=True).click()
     tab.page.wait_for_url("**/admin/jobs/")
-    tab.page.get_by_text("9 of 10 are left").wait_for()
+    tab.page.get_by_text("9 of 10 left").wait_for()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -93,7 +93,7 @@ class CreditGrantAdmin(ExpireOnReadListAdmin[CreditGrant]):
         return [
             Fact("Left", left_of(record)),
             Fact("Organization", self.tenant(record)),
-            Fact("Place in the order", f"Priority {record.priority}", _place(record)),
+            Fact("Order of use", f"Priority {record.priority}", _place(record)),
             Fact("Counts from", moment(record.effective_at)),
             Fact("Expires", self.expires(record)),
             Fact("Granted by", record.granted_by),

@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 from apps.backoffice.actions import Dialog, Outcome, ReasonForm, run_dialog
 from apps.backoffice.display import ago, badge, list_url
 from apps.backoffice.pages.job_runs import run_badge
-from apps.backoffice.pages.lookups import organization_named
+from apps.backoffice.pages.lookups import find_organization
 from apps.backoffice.staff import acting_context, may, require_may
 from apps.core import clock
 from apps.core.ids import OrganizationId
@@ -46,7 +46,7 @@ class RunJobForm(ReasonForm):
     def found(self) -> Organization | None:
         """The chosen organization, or None for all; raises `UnprocessableError` if it does not exist."""
         named = str(self.cleaned_data["organization"])
-        return organization_named(named) if named.strip() else None
+        return find_organization(named) if named.strip() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def product_choices() -> list[tuple[str, str]]:
     return [(str(pk), name) for pk, name in Product.objects.order_by("slug").values_list("pk", "name")]
 
 
-def organization_named(text: str) -> Organization:
+def find_organization(text: str) -> Organization:
     """Return the organization with this id or slug, or raise `UnprocessableError`."""
     named = text.strip().lower()
     try:
@@ -35,5 +35,5 @@ def organization_named(text: str) -> Organization:
     except ValueError:
         found = Organization.objects.filter(slug=named).first()
     if found is None:
-        raise UnprocessableError(f"There is no organization {named!r}. Its id and slug are on its page.")
+        raise UnprocessableError(f"There is no organization {named!r}. Enter the id or slug from its page.")
     return found

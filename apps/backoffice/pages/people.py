@@ -258,6 +258,6 @@ def links_panel(record: User) -> Panel:
             moment(link.created_at),
             moment(link.used_at) if link.used_at else NOTHING,
         ),
-        empty="No link was sent in the last 30 days.",
+        empty="No links sent in the last 30 days.",
         icon="link",
     )

@@ -21,7 +21,7 @@ from apps.backoffice.credits.product_verbs import MODE_DIALOG, MODE_OPERATION, B
 from apps.backoffice.display import badge, code, list_url, moment, number, page_url, record_link, title_and_slug
 from apps.backoffice.filters import choice_filter
 from apps.backoffice.pages.drift import drift_context, drift_fact, drift_panel
-from apps.backoffice.pages.lookups import count_of, organization_named
+from apps.backoffice.pages.lookups import count_of, find_organization
 from apps.backoffice.pages.return_hosts import (
     RETURN_HOSTS_DIALOG,
     ReturnHostsForm,
@@ -51,7 +51,7 @@ class CreateTokenForm(ReasonForm):
     name = forms.CharField(
         max_length=100,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "production, EU cluster"}),
-        help_text="Where the token lives, so that the right one can be revoked.",
+        help_text="Where the token is used, so that you can find the right one to revoke.",
     )
     scopes = forms.MultipleChoiceField(
         choices=[(scope.value, f"{scope.value}: {scope.label}") for scope in Scope if scope is not Scope.JOBS_RUN],
@@ -75,7 +75,7 @@ class RelateForm(ReasonForm):
     organization = forms.CharField(
         max_length=80,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Id or slug"}),
-        help_text="The product may read and report everything about it from then on.",
+        help_text="The product can then read and report everything about this organization.",
     )
 
 
@@ -206,7 +206,7 @@ class ProductAdmin(StaffAdmin[Product]):
     )
     def relate_organization(self, request: HttpRequest, record: Product, form: RelateForm) -> Outcome:
         """Let the product speak of an organization."""
-        organization = organization_named(form.cleaned_data["organization"])
+        organization = find_organization(form.cleaned_data["organization"])
         related = product_relation_upsert(
             acting_context(request, "organizations.relate_product", organization),
             organization_id=OrganizationId(organization.pk),

@@ -1,4 +1,4 @@
-"""The hosts that visits from a product may lead back to, on the product's page."""
+"""The hosts that a portal session may return to, on the product's page."""
 
 from __future__ import annotations
 
@@ -35,12 +35,11 @@ class ReturnHostsForm(ReasonForm):
 
 
 def return_hosts_now(record: Product) -> dict[str, Any]:
-    """What the form shows at first."""
+    """The form's initial values."""
     return {"hosts": record.return_hosts}
 
 
 def return_hosts_change(request: HttpRequest, record: Product, form: ReturnHostsForm) -> str:
-    """Save the hosts, and say so."""
     product = product_return_hosts_change(
         acting_context(request, "products.manage"),
         product_id=ProductId(record.pk),
@@ -52,6 +51,5 @@ def return_hosts_change(request: HttpRequest, record: Product, form: ReturnHosts
 
 
 def return_hosts_fact(record: Product) -> Fact:
-    """Where its visits may lead back to."""
     hosts = ", ".join(record.hosts_to_return_to())
-    return Fact("Return hosts", hosts or NOTHING, "Where portal sessions may lead back to.")
+    return Fact("Return hosts", hosts or NOTHING, "Where portal sessions may return to.")

@@ -1,4 +1,4 @@
-"""Service tokens. What is here of a token is its prefix and its history; its text is nowhere."""
+"""Service tokens. Only the prefix of a token is known; the token itself is not stored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from apps.tenants.services import service_token_revoke
 
 
 def token_state(record: ServiceToken) -> SafeString:
-    """Whether the token is taken now."""
+    """Whether the token is accepted now."""
     if record.revoked_at is not None:
         return badge("Revoked", "bad")
     if record.expires_at is not None and record.expires_at <= clock.now():
@@ -33,7 +33,7 @@ def token_state(record: ServiceToken) -> SafeString:
 
 
 class ServiceTokenAdmin(StaffAdmin[ServiceToken]):
-    """Bearer credentials of products and of outside schedulers."""
+    """Bearer tokens of products and of external schedulers."""
 
     operation = "tokens.read"
     icon = "key"

@@ -1,4 +1,4 @@
-"""Workspaces: the list, and the page where subscription truth is changed (spec 08)."""
+"""Workspaces: the list, and the page where staff change subscriptions (spec 08)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ WHY_OPERATION = "decisions.read"
 
 
 class LifecycleFilter(StaffFilter):
-    """By lifecycle state, decided in the database by the resolver's own tables."""
+    """Filters by lifecycle state with the resolver compiled to SQL."""
 
     title = "lifecycle"
     parameters = ("lifecycle",)
@@ -57,7 +57,7 @@ class LifecycleFilter(StaffFilter):
 
 
 def moment_filter(name: str, heading: str, condition_at: Callable[[datetime], Q]) -> type[StaffFilter]:
-    """A filter for what has come due by the moment of the request."""
+    """A filter whose condition depends on the current time."""
 
     class MomentFilter(StaffFilter):
         title = heading
@@ -74,7 +74,7 @@ def moment_filter(name: str, heading: str, condition_at: Callable[[datetime], Q]
 
 
 class WorkspaceChangeList(StaffChangeList):
-    """The list, which asks the resolver once for all the rows of a page."""
+    """Resolves the lifecycles of all rows of a page at once."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -86,7 +86,7 @@ class WorkspaceChangeList(StaffChangeList):
 
 
 class WorkspaceAdmin(StaffAdmin[Workspace]):
-    """What an organization works in, and what subscriptions and connectors belong to."""
+    """Workspaces, which have a subscription and connectors."""
 
     operation = "workspaces.read"
     icon = "workspaces"
@@ -177,7 +177,7 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
         return [path("<uuid:object_id>/why/", why, name=f"{self.route_prefix}_why"), *super().get_urls()]
 
     def page(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        """The workspace page: posture, records, people, history, and the verbs that are possible now."""
+        """Show the workspace page with its sections and the verbs that are possible now."""
         require_may(request, self.operation)
         record = self.record_or_404(request, object_id)
         context = {
@@ -192,7 +192,7 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
         return TemplateResponse(request, "backoffice/workspace/page.html", context)
 
     def why(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        """Why a person may do something here, or not."""
+        """Show whether a person may do an operation here, and why."""
         require_may(request, WHY_OPERATION)
         return why_page(request, self.record_or_404(request, object_id), self._base(request))
 

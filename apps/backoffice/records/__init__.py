@@ -1,1 +1,1 @@
-"""What several parts of the staff plane show of one kind of record: badges, links, facts and short tables."""
+"""How pages show a kind of record: badges, links, facts and short tables. Shared by pages, workspace and credits."""

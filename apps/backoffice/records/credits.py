@@ -75,9 +75,9 @@ def sentence_of(entry: CreditEntry) -> SafeString:
 def _headline(entry: CreditEntry) -> str:
     words = {
         EntryKind.GRANT: "Credits granted",
-        EntryKind.EXPIRY: "The rest of a grant expired",
-        EntryKind.ADJUSTMENT: "Taken by an adjustment",
-        EntryKind.REVERSAL: "A charge given back",
+        EntryKind.EXPIRY: "Unused credits expired",
+        EntryKind.ADJUSTMENT: "Credits taken by staff",
+        EntryKind.REVERSAL: "Charge reversed",
     }
     if EntryKind(entry.kind) in words:
         return words[EntryKind(entry.kind)]

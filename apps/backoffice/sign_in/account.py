@@ -57,7 +57,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
             user = form.save()
             audit_append(context_of(request), PASSWORD_CHANGED, user.audit_target)
         update_session_auth_hash(request, user)
-        messages.success(request, "Your password is changed. Your other sessions have ended.")
+        messages.success(request, "Your password is changed. Your other sessions were signed out.")
         return HttpResponseRedirect(reverse("admin:index"))
     context = {**admin.site.each_context(request), "title": "Change password", "form": form}
     return render(request, "registration/password_change_form.html", context)

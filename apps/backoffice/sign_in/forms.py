@@ -48,6 +48,6 @@ class RecoveryCodeForm(forms.Form):
         code = normal_code(str(self.cleaned_data["code"]))
         if code is None:
             raise forms.ValidationError(
-                "A recovery code has sixteen letters and digits in four groups, such as 7KQD-M3XA-9TRE-2HWB."
+                "A recovery code has 16 letters and digits in four groups, such as 7KQD-M3XA-9TRE-2HWB."
             )
         return code

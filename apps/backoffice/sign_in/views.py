@@ -205,10 +205,10 @@ def _remember_device(request: HttpRequest, answer: HttpResponse, user: User) -> 
 
 
 def _report_codes_left(request: HttpRequest, left: int) -> None:
+    rest = f"{left} of {CODES_A_PERSON}" if left else "none"
     if left > FEW_CODES:
-        messages.info(request, f"You used a recovery code; {left} of {CODES_A_PERSON} are left.")
+        messages.info(request, f"You used a recovery code. You have {rest} left.")
         return
-    told = f"only {left} of {CODES_A_PERSON} are" if left else "none is"
-    messages.warning(
-        request, f"You used a recovery code; {told} left. Make new ones at {reverse(f'admin:{SETTINGS_ROUTE}')}."
-    )
+    few = f"only {rest}" if left else rest
+    new = reverse(f"admin:{SETTINGS_ROUTE}")
+    messages.warning(request, f"You used a recovery code. You have {few} left. Create new ones at {new}.")
