@@ -16,7 +16,6 @@ from django.urls import URLPattern, URLResolver, include, path, reverse
 from django.views.decorators.http import require_http_methods, require_safe
 from unfold.dataclasses import SearchResult
 
-from apps.backoffice.actions import is_of_page_script
 from apps.backoffice.dashboard import dashboard
 from apps.backoffice.navigation import sidebar
 from apps.backoffice.pages.funnel import funnel_page
@@ -26,6 +25,7 @@ from apps.backoffice.sign_in.account import change_password, second_factor_setti
 from apps.backoffice.sign_in.views import sign_in_routes
 from apps.backoffice.staff import may, require_may, viewer_of
 from apps.backoffice.staff_admin import StaffAdmin
+from apps.backoffice.verbs import is_of_page_script
 
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite as ThemedAdminSite
@@ -132,8 +132,7 @@ def declared_routes() -> dict[str, str | None]:
     for page in registered_pages():
         declared[f"{page.route_prefix}_changelist"] = page.operation
         declared[f"{page.route_prefix}_change"] = page.operation
-        for name, action in page.declared_actions().items():
-            declared[f"{page.route_prefix}_{name}"] = action.operation
+        declared |= {f"{page.route_prefix}_{verb.name}": verb.operation for verb in page.verbs}
         declared |= page.further_routes()
     return declared
 

@@ -16,15 +16,16 @@ from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_safe
+from unfold.enums import ActionVariant
 
-from apps.backoffice.actions import StaffAction
 from apps.backoffice.display import page_url
 from apps.backoffice.filters import StaffFilter
 from apps.backoffice.paginator import BoundedPaginator
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.staff import may, require_may
+from apps.backoffice.verbs import Verb, buttons, return_url, run_verb
 from apps.core.emails import email_to_find
 
 if TYPE_CHECKING:
@@ -58,8 +59,9 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
     search_prefixes: ClassVar[tuple[str, ...]] = ()
     search_names: ClassVar[tuple[str, ...]] = ()
 
+    # Our own rows; Unfold's actions stay empty.
+    verbs: ClassVar[Sequence[Verb]] = ()
     actions = None
-    actions_detail: ClassVar[Sequence[str]] = ()
     paginator = cast("type[Paginator[Any]]", BoundedPaginator)
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
@@ -111,9 +113,9 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
         """The prefix of this page's route names."""
         return f"{self.opts.app_label}_{self.opts.model_name}"
 
-    def declared_actions(self) -> dict[str, StaffAction]:
-        """The verbs of this page by name."""
-        return {name: cast("StaffAction", getattr(type(self), name)) for name in self.actions_detail}
+    def verb_target(self, record: RecordT) -> Any:
+        """What the page's verbs act on."""
+        return record
 
     def further_routes(self) -> dict[str, str]:
         """Routes added in `get_urls`, with the operation that each needs."""
@@ -123,17 +125,30 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
         guarded = self.admin_site.admin_view
         verbs = [
             path(
-                f"<uuid:object_id>/{action.url_path}/",
-                guarded(require_http_methods(["GET", "POST"])(getattr(self, name))),
-                name=f"{self.route_prefix}_{name}",
+                f"<uuid:object_id>/{verb.url_path}/",
+                guarded(require_http_methods(["GET", "POST"])(self._view_of(verb))),
+                name=f"{self.route_prefix}_{verb.name}",
             )
-            for name, action in self.declared_actions().items()
+            for verb in self.verbs
         ]
         return [
             path("", guarded(require_safe(self.changelist_view)), name=f"{self.route_prefix}_changelist"),
             *verbs,
             path("<uuid:object_id>/", guarded(require_safe(self.page)), name=f"{self.route_prefix}_change"),
         ]
+
+    def _view_of(self, verb: Verb) -> Callable[..., HttpResponse]:
+        def view(request: HttpRequest, object_id: UUID) -> HttpResponse:
+            require_may(request, verb.operation)
+            record = self.record_or_404(request, object_id)
+            done_url = return_url(request, record, self.url_of(record))
+            return run_verb(request, verb, self.verb_target(record), done_url=done_url)
+
+        return view
+
+    def url_of_verb(self, verb: Verb, record: Model) -> str:
+        """The address of the verb's dialog."""
+        return reverse(f"admin:{self.route_prefix}_{verb.name}", args=(record.pk,))
 
     def url_of(self, record: Model) -> str:
         """The address of the record's page."""
@@ -198,13 +213,19 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
         return TemplateResponse(request, "backoffice/record.html", context)
 
     def _offered_actions(self, request: HttpRequest, record: RecordT) -> list[dict[str, Any]]:
-        offered = [
-            name
-            for name, action in self.declared_actions().items()
-            if may(request, action.operation) and action.applies_to(record)
+        """The buttons as Unfold's template draws them."""
+        offered = buttons(request, self.verbs, self.verb_target(record), lambda verb: self.url_of_verb(verb, record))
+        return [
+            {
+                "title": button.verb.label,
+                "icon": button.verb.icon,
+                "variant": ActionVariant.DANGER if button.verb.is_dangerous else ActionVariant.DEFAULT,
+                "attrs": {},
+                "dialog": True,
+                "path": button.url,
+            }
+            for button in offered
         ]
-        build: Callable[..., list[dict[str, Any]]] = self._get_actions_navigation  # type: ignore[attr-defined]
-        return build(offered, [self.get_unfold_action(name) for name in offered], record.pk)  # type: ignore[attr-defined]
 
 
 def _uuid_of(term: str) -> UUID | None:

@@ -69,7 +69,7 @@ OF_OUR_OWN = (
     "apps/connectors/oauth/client.py",
     "apps/subscriptions/preview.py",
     "apps/subscriptions/snapshots.py",
-    "apps/backoffice/workspace/changes.py",
+    "apps/backoffice/workspace/labels.py",
     "apps/tenants/sign_in/sessions.py",
     "apps/tenants/sign_in/oidc.py",
 )

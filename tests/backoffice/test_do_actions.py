@@ -188,12 +188,12 @@ def test_every_verb_refuses_every_role_below_its_gate_and_changes_nothing() -> N
     fields = {"name": "x", "scopes": "credits:read", "organization": make_organization().slug, "reason": WHY}
     refused = 0
     for page in registered_pages():
-        for name, action in page.declared_actions().items():
+        for verb in page.verbs:
             record = MAKERS[page.model]()
             for role in (Role.SUPPORT, Role.BILLING_OPERATIONS):
-                if reaches(role, OPERATIONS[action.operation].platform_role):
+                if reaches(role, OPERATIONS[verb.operation].platform_role):
                     continue
-                url = reverse(f"admin:{page.route_prefix}_{name}", args=(record.pk,))
+                url = reverse(f"admin:{page.route_prefix}_{verb.name}", args=(record.pk,))
                 assert client_of(role).post(url, fields, headers=SCRIPT).status_code == 403
                 refused += 1
     support = client_of(Role.SUPPORT)

@@ -52,9 +52,7 @@ def test_hostile_names_are_shown_as_text(client: Client) -> None:
         urls.append(reverse(f"admin:{page.route_prefix}_changelist"))
         for record in page.model._default_manager.all():
             urls.append(reverse(f"admin:{page.route_prefix}_change", args=(record.pk,)))
-            urls.extend(
-                reverse(f"admin:{page.route_prefix}_{name}", args=(record.pk,)) for name in page.declared_actions()
-            )
+            urls.extend(reverse(f"admin:{page.route_prefix}_{verb.name}", args=(record.pk,)) for verb in page.verbs)
     urls.append(f"{reverse('admin:search')}?s=%22%3E&extended=1")
     seen = 0
     for url in urls:

@@ -67,7 +67,7 @@ def test_looking_writes_nothing(client: Client, model: type[Model]) -> None:
     urls = [
         reverse(f"admin:{page.route_prefix}_changelist"),
         reverse(f"admin:{page.route_prefix}_change", args=(record.pk,)),
-        *(reverse(f"admin:{page.route_prefix}_{name}", args=(record.pk,)) for name in page.declared_actions()),
+        *(reverse(f"admin:{page.route_prefix}_{verb.name}", args=(record.pk,)) for verb in page.verbs),
     ]
     for url in urls:
         with CaptureQueriesContext(

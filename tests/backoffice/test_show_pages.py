@@ -10,10 +10,10 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import URLPattern, URLResolver, reverse
 
-from apps.backoffice.actions import BoundStaffAction, StaffAction
 from apps.backoffice.registry import PAGES, registered_pages
 from apps.backoffice.site import StaffSite, declared_routes
 from apps.backoffice.staff_admin import StaffAdmin
+from apps.backoffice.verbs import Verb
 from apps.core.enums import Role
 from apps.core.operations import OPERATIONS, reaches
 from tests.backoffice.people import client_of, enrol
@@ -30,8 +30,8 @@ def urls_of(page: StaffAdmin[Any]) -> Iterator[tuple[str, str]]:
     record = MAKERS[page.model]()
     yield reverse(f"admin:{page.route_prefix}_changelist"), page.operation
     yield reverse(f"admin:{page.route_prefix}_change", args=(record.pk,)), page.operation
-    for name, action in page.declared_actions().items():
-        yield reverse(f"admin:{page.route_prefix}_{name}", args=(record.pk,)), action.operation
+    for verb in page.verbs:
+        yield reverse(f"admin:{page.route_prefix}_{verb.name}", args=(record.pk,)), verb.operation
 
 
 def test_every_page_answers_each_role_as_its_operation_says() -> None:
@@ -105,13 +105,12 @@ def _names(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
 
 def test_every_verb_is_a_dialog_that_asks_for_a_reason() -> None:
     for page in registered_pages():
-        for kind in ("actions_row", "actions_list", "actions_submit_line", "actions"):
+        for kind in ("actions_row", "actions_list", "actions_detail", "actions_submit_line", "actions"):
             assert not getattr(page, kind), "a verb that is no dialog would be a link that changes something"
-        for name, action in page.declared_actions().items():
-            assert isinstance(action, StaffAction)
-            assert isinstance(getattr(page, name), BoundStaffAction)
-            assert action.dialog.submit
-            assert action.form_class.base_fields["reason"].required
+        for verb in page.verbs:
+            assert isinstance(verb, Verb)
+            assert verb.label
+            assert verb.form_class.base_fields["reason"].required
 
 
 def test_guarded_pages_are_never_stored_and_loosen_the_policy_for_scripts_and_styles_alone() -> None:

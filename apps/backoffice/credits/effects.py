@@ -7,47 +7,26 @@ last word: between the preview and the click other charges may come.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 
 from django.db.models import Sum
 
+from apps.backoffice.credits.forms import AdjustForm, GrantForm, OverdraftForm, ReverseForm
+from apps.backoffice.credits.price_words import affected, affected_title, headline, warnings
 from apps.backoffice.records.credits import burn_order, spelled
+from apps.backoffice.verbs import Change, ChangeGroup, Preview
 from apps.core import clock
-from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, GrantBurn, UncoveredCharge
+from apps.core.errors import UnprocessableError
+from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, CreditPolicy, GrantBurn, UncoveredCharge
+from apps.credits.selectors.policies import policy_terms, terms_in_force
+from apps.credits.selectors.price_preview import price_preview
 
 MOST_LINES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One figure before and after; in words already."""
-
-    label: str
-    before: str
-    after: str
-    note: str = ""
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether it moves at all."""
-        return self.before != self.after
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What a dialog shows before the last click. `affected` are the tenants that it changes most, under their title."""
-
-    turns: Sequence[Turn]
-    lines: Sequence[str] = ()
-    warning: str = ""
-    affected_title: str = ""
-    affected: Sequence[Turn] = ()
-
-
-def of_grant(account: CreditAccount, amount: int, effective_at: datetime | None, expires_at: datetime | None) -> Effect:
+def of_grant(account: CreditAccount, form: GrantForm) -> Preview:
     """Credits come in; debts that no grant has paid are paid first."""
+    amount, effective_at, expires_at = form.cleaned_data["amount"], form.effective_at(), form.expires_at()
     begins_later = effective_at is not None and effective_at > clock.now()
     lines = (
         [f"It counts from {effective_at:%-d %B %Y, %H:%M} UTC on; until then nothing changes."] if begins_later else []
@@ -58,11 +37,12 @@ def of_grant(account: CreditAccount, amount: int, effective_at: datetime | None,
     if debt and not begins_later:
         lines.append(f"{spelled(min(debt, amount))} of it pays charges that no grant has paid yet.")
     lines.append(f"What is left of it expires on {expires_at:%-d %B %Y}." if expires_at else "It does not expire.")
-    return Effect(_turns(account, 0 if begins_later else amount), lines)
+    return _preview(_balances(account, 0 if begins_later else amount), lines)
 
 
-def of_adjustment(account: CreditAccount, amount: int) -> Effect:
+def of_adjustment(account: CreditAccount, form: AdjustForm) -> Preview:
     """Credits go; which grants pay."""
+    amount: int = form.cleaned_data["amount"]
     left, lines = amount, []
     for grant in burn_order(account.pk)[: MOST_LINES + 1]:
         if not left:
@@ -74,23 +54,28 @@ def of_adjustment(account: CreditAccount, amount: int) -> Effect:
         )
     available = account.balance - account.held + account.overdraft_limit
     warning = f"Only {spelled(available)} is available: this will be refused." if amount > available else ""
-    return Effect(_turns(account, -amount), _some(lines), warning)
+    return _preview(_balances(account, -amount), lines, warning)
 
 
-def of_overdraft(account: CreditAccount, limit: int) -> Effect:
+def of_overdraft(account: CreditAccount, form: OverdraftForm) -> Preview:
     """How far below zero the balance may go."""
+    limit: int = form.cleaned_data["limit"]
     free = account.balance - account.held
-    turns = (
-        Turn("Overdraft limit", spelled(account.overdraft_limit), spelled(limit)),
-        Turn("Available", spelled(free + account.overdraft_limit), spelled(free + limit)),
-        Turn("Balance", spelled(account.balance), spelled(account.balance)),
+    changes = (
+        Change("Overdraft limit", spelled(account.overdraft_limit), spelled(limit)),
+        Change("Available", spelled(free + account.overdraft_limit), spelled(free + limit)),
+        Change("Balance", spelled(account.balance), spelled(account.balance)),
     )
     warning = "The account would stand below its limit: nothing more can be charged until credits come in."
-    return Effect(turns, warning=warning if free + limit < 0 else "")
+    return _preview(changes, warning=warning if free + limit < 0 else "")
 
 
-def of_reversal(entry: CreditEntry, amount: int) -> Effect:
-    """A charge goes back to the grants that paid it, the last one first."""
+def of_reversal(entry: CreditEntry, form: ReverseForm) -> Preview:
+    """A charge goes back to the grants that paid it, the last one first. Raises `UnprocessableError` for too much."""
+    wanted: int | None = form.cleaned_data["amount"]
+    if wanted is not None and wanted > -entry.amount:
+        raise UnprocessableError(f"{spelled(wanted)} is more than was charged, {spelled(-entry.amount)}.")
+    amount = -entry.amount if wanted is None else wanted
     account, left, lines = entry.account, amount, []
     debt = UncoveredCharge.objects.filter(pk=entry.pk, amount_left__gt=0).first()
     if debt is not None:
@@ -103,11 +88,29 @@ def of_reversal(entry: CreditEntry, amount: int) -> Effect:
         back = min(left, burn.amount)
         left -= back
         lines.append(_back(burn.grant, back))
-    turns = [
-        *_turns(account, amount),
-        Turn("Given back of the charge", "0", f"{spelled(amount)} of {spelled(-entry.amount)}"),
+    changes = [
+        *_balances(account, amount),
+        Change("Given back of the charge", "0", f"{spelled(amount)} of {spelled(-entry.amount)}"),
     ]
-    return Effect(turns, _some(lines))
+    return _preview(changes, lines)
+
+
+def of_publication(policy: CreditPolicy, form: object) -> Preview:
+    """Another policy comes into force; what it would have charged for the last 30 days."""
+    terms, now = policy_terms(policy), clock.now()
+    current = terms_in_force(policy.product_id, now)
+    before = f"Version {current.version}" if current else "None"
+    begins = "at once" if policy.effective_from <= now else f"on {policy.effective_from:%-d %B %Y, %H:%M} UTC"
+    preview = price_preview(terms, now)
+    changes = [
+        Change("Policy in force", before, f"Version {policy.version}, {begins}"),
+        Change("Charges of the last 30 days", spelled(preview.total.charged), spelled(preview.total.would_charge)),
+    ]
+    groups = [ChangeGroup("", changes)]
+    if preview.accounts:
+        groups.append(ChangeGroup(affected_title(preview), affected(preview), is_comparison=True))
+    lines = [headline(preview), "A published version can never be changed."]
+    return Preview(groups, lines=lines, warning=" ".join(warnings(preview)))
 
 
 def _back(grant: CreditGrant, amount: int) -> str:
@@ -116,14 +119,14 @@ def _back(grant: CreditGrant, amount: int) -> str:
     return f"{spelled(amount)} to the {grant.get_grant_type_display().lower()} grant of {spelled(grant.amount)}{end}"
 
 
-def _turns(account: CreditAccount, change: int) -> list[Turn]:
+def _balances(account: CreditAccount, change: int) -> list[Change]:
     available = account.balance - account.held + account.overdraft_limit
     return [
-        Turn("Balance", spelled(account.balance), spelled(account.balance + change)),
-        Turn("Available", spelled(available), spelled(available + change)),
+        Change("Balance", spelled(account.balance), spelled(account.balance + change)),
+        Change("Available", spelled(available), spelled(available + change)),
     ]
 
 
-def _some(lines: Iterable[str]) -> list[str]:
-    found = list(lines)
-    return [*found[:MOST_LINES], "and further grants"] if len(found) > MOST_LINES else found
+def _preview(changes: Sequence[Change], lines: Sequence[str] = (), warning: str = "") -> Preview:
+    shown = [*lines[:MOST_LINES], "and further grants"] if len(lines) > MOST_LINES else lines
+    return Preview([ChangeGroup("", changes)], lines=shown, warning=warning)

@@ -8,36 +8,37 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from apps.backoffice.credits.verbs import CreditForm
 from apps.backoffice.form_fields import AmountField, day_field
+from apps.backoffice.verbs import KeyedForm
 from apps.credits.enums import GrantType
 
 DEFAULT_PRIORITY = 100
 LOWEST_PRIORITY = 255
 
 
-class GrantForm(CreditForm):
+class GrantForm(KeyedForm):
     """What is given, until when, and when it is burned."""
 
     grant_type = forms.ChoiceField(
         label="Kind", choices=[("", "Choose"), *GrantType.choices], widget=UnfoldAdminSelectWidget()
     )
     amount = AmountField(label="Credits")
-    begins_on = day_field("First day", "In UTC. Empty: it counts at once.")
-    expires_on = day_field("Last day", "In UTC. Empty: it does not expire.")
+    begins_on = day_field("First day", "In UTC. Leave empty to start now.")
+    expires_on = day_field("Last day", "In UTC. Leave empty for no expiry.")
     priority = forms.IntegerField(
         min_value=0,
         max_value=LOWEST_PRIORITY,
         initial=DEFAULT_PRIORITY,
         widget=UnfoldAdminTextInputWidget(attrs={"type": "number", "min": 0, "max": LOWEST_PRIORITY}),
-        help_text="0 is burned first, 255 last; of two equal ones that which expires sooner.",
+        help_text="Lower numbers are used first (0 to 255). With equal numbers, the one that expires first is used "
+        "first.",
     )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         first, last = cleaned.get("begins_on"), cleaned.get("expires_on")
         if first and last and last < first:
-            self.add_error("expires_on", "The last day lies before the first.")
+            self.add_error("expires_on", "The last day is before the first.")
         return cleaned
 
     def effective_at(self) -> datetime | None:
@@ -50,7 +51,7 @@ class GrantForm(CreditForm):
         return midnight + timedelta(days=1) if midnight else None
 
 
-class AdjustForm(CreditForm):
+class AdjustForm(KeyedForm):
     """How much is taken."""
 
     amount = AmountField(
@@ -58,16 +59,16 @@ class AdjustForm(CreditForm):
     )
 
 
-class OverdraftForm(CreditForm):
+class OverdraftForm(KeyedForm):
     """How far below zero the balance may go."""
 
-    limit = AmountField(label="Limit", allow_zero=True, help_text="0: the balance can't be overdrawn.")
+    limit = AmountField(label="Limit", allow_zero=True, help_text="With 0 the balance can't go below zero.")
 
 
-class ReverseForm(CreditForm):
+class ReverseForm(KeyedForm):
     """How much of a charge is given back."""
 
-    amount = AmountField(label="Credits to give back", required=False, help_text="Empty: the whole charge.")
+    amount = AmountField(label="Credits to give back", required=False, help_text="Leave empty for the whole charge.")
 
 
 def _midnight(day: date | None) -> datetime | None:

@@ -10,9 +10,9 @@ from django import forms
 from django.http import QueryDict
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from apps.backoffice.actions import ReasonForm
 from apps.backoffice.form_fields import AmountField, moment_field
 from apps.backoffice.records.credits import typed_amount
+from apps.backoffice.verbs import ReasonForm
 from apps.credits.rules.pricing import Price, is_possible
 
 MOST_ROWS, EMPTY_ROWS = 200, 3
@@ -71,8 +71,7 @@ class DraftForm(ReasonForm):
 
     effective_from = moment_field("In force from", required=False, hint="Empty: from now on.")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def prepare(self) -> None:
         # The rows come first on this page; a focus down here would push them out of sight.
         self.fields["reason"].widget.attrs.pop("autofocus", None)
 

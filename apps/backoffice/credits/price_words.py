@@ -8,10 +8,10 @@ from uuid import UUID
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.backoffice.credits.effects import Turn
 from apps.backoffice.display import code, number
 from apps.backoffice.panels import Panel, Row
 from apps.backoffice.records.credits import account_link, signed, spelled
+from apps.backoffice.verbs import Change
 from apps.credits.rules.price_preview import Compared, PricePreview
 from apps.tenants.models import Organization
 
@@ -73,11 +73,11 @@ def preview_panels(preview: PricePreview) -> list[Panel]:
     ]
 
 
-def affected(preview: PricePreview) -> list[Turn]:
+def affected(preview: PricePreview) -> list[Change]:
     """The same organizations for the dialog that publishes: what each paid, and would have paid."""
     names = _names(preview.accounts)
     return [
-        Turn(
+        Change(
             str(names.get(key, key)),
             spelled(compared.charged),
             spelled(compared.would_charge),

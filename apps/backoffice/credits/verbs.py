@@ -1,178 +1,160 @@
-"""Verbs of credits: form, effect, and one effect however often it is clicked (spec 05, No double charge).
+"""Verbs of credits: grant, adjust, overdraft, reverse a charge, publish prices (spec 05). A row each, with its service.
 
-The form carries its idempotency key from the moment it is opened. The service keeps the key with its answer; the second
-click of a double click, the reload and the lost answer are told that it was done before.
+Each form carries its idempotency key from the moment it is opened. The service keeps the key with its answer, so that
+the second click of a double click, the reload and the lost answer are told that it was done before.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from apps.backoffice.credits import effects
+from apps.backoffice.credits.forms import AdjustForm, GrantForm, OverdraftForm, ReverseForm
+from apps.backoffice.records.credits import spelled, typed_amount
+from apps.backoffice.verbs import DONE_BEFORE, KeyedForm, Verb
+from apps.core.context import ExecutionContext
+from apps.credits.contracts import AccountRef
+from apps.credits.enums import AccountType, EntryKind, GrantType, PolicyStatus
+from apps.credits.models import CreditAccount, CreditEntry, CreditPolicy
+from apps.credits.services import credit_adjust, credit_grant, credit_policy_publish, entry_reverse, overdraft_set
+from apps.credits.services.grants import GrantWish
+from apps.tenants.models import Organization
 
-from django import forms
-from django.contrib import messages
-from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+GRANT_OPERATION, ADJUST_OPERATION, REVERSE_OPERATION = "credits.grant", "credits.adjust", "credits.reverse"
+POLICY_OPERATION = "credit_policies.manage"
+_CHARGES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.ADJUSTMENT})
 
-from apps.backoffice.actions import (
-    BoundStaffAction,
-    Dialog,
-    ReasonForm,
-    StaffAction,
-    is_of_page_script,
-    show_dialog,
+
+def grant_credits(context: ExecutionContext, account: CreditAccount, form: GrantForm) -> str:
+    typed = form.cleaned_data
+    wish = GrantWish(
+        grant_type=GrantType(typed["grant_type"]),
+        amount=typed["amount"],
+        priority=typed["priority"],
+        effective_at=form.effective_at(),
+        expires_at=form.expires_at(),
+        note=typed["reason"],
+    )
+    ref = AccountRef(AccountType.ORGANIZATION, account.pk)
+    answer = credit_grant(context, key=typed["key"], account=ref, wish=wish)
+    return DONE_BEFORE if answer.replayed else f"{spelled(wish.amount)} credits were granted."
+
+
+def adjust_credits(context: ExecutionContext, account: CreditAccount, form: AdjustForm) -> str:
+    typed = form.cleaned_data
+    answer = credit_adjust(
+        context, account_id=account.pk, key=typed["key"], amount=typed["amount"], reason=typed["reason"]
+    )
+    return DONE_BEFORE if answer.replayed else f"{spelled(typed['amount'])} credits were taken."
+
+
+def set_overdraft(context: ExecutionContext, account: CreditAccount, form: OverdraftForm) -> str:
+    """The same limit again changes nothing, so this one needs no key."""
+    limit = form.cleaned_data["limit"]
+    if account.overdraft_limit == limit:
+        return f"The limit is already {spelled(limit)}. Nothing was changed."
+    overdraft_set(context, account_id=account.pk, limit=limit, reason=form.cleaned_data["reason"])
+    return f"The balance may now go down to {spelled(-limit)}."
+
+
+def reverse_entry(context: ExecutionContext, entry: CreditEntry, form: ReverseForm) -> str:
+    typed = form.cleaned_data
+    answer = entry_reverse(context, entry_id=entry.pk, key=typed["key"], reason=typed["reason"], amount=typed["amount"])
+    given = typed["amount"] or -entry.amount
+    return DONE_BEFORE if answer.replayed else f"{spelled(given)} credits were given back."
+
+
+def publish_policy(context: ExecutionContext, policy: CreditPolicy, form: KeyedForm) -> str:
+    """Publish the draft that was looked at: an edited draft is another record."""
+    published = credit_policy_publish(context, policy_id=policy.pk, reason=form.cleaned_data["reason"])
+    return f"Version {published.version} of {policy.product.name} is published."
+
+
+def _organization_of(account: CreditAccount, form: object) -> Organization:
+    return account.organization
+
+
+def _eyebrow(account: CreditAccount) -> str:
+    return f"Credits of {account.organization.name}"
+
+
+def _reverse_refusal(entry: CreditEntry) -> str:
+    if EntryKind(entry.kind) not in _CHARGES or entry.amount >= 0:
+        return "This entry charged nothing, so there is nothing to give back."
+    return "This charge was already given back." if getattr(entry, "reversal", None) is not None else ""
+
+
+ACCOUNT_VERBS = (
+    Verb(
+        name="grant_credits",
+        label="Grant credits",
+        description="Gives credits to the organization, which may spend them at once.",
+        submit="Grant",
+        operation=GRANT_OPERATION,
+        icon="add_card",
+        form_class=GrantForm,
+        effect=effects.of_grant,
+        run=grant_credits,
+        organization_of=_organization_of,
+        eyebrow=_eyebrow,
+    ),
+    Verb(
+        name="adjust_credits",
+        label="Take credits",
+        description="Takes credits away. To undo a charge, reverse its entry.",
+        operation=ADJUST_OPERATION,
+        icon="remove_circle",
+        form_class=AdjustForm,
+        effect=effects.of_adjustment,
+        run=adjust_credits,
+        organization_of=_organization_of,
+        eyebrow=_eyebrow,
+        is_dangerous=True,
+    ),
+    Verb(
+        name="set_overdraft",
+        label="Set overdraft limit",
+        description="How far below zero the balance may go before consumption is refused.",
+        submit="Set the limit",
+        operation=ADJUST_OPERATION,
+        icon="trending_down",
+        form_class=OverdraftForm,
+        initial=lambda account: {"limit": typed_amount(account.overdraft_limit)},
+        effect=effects.of_overdraft,
+        run=set_overdraft,
+        organization_of=_organization_of,
+        eyebrow=_eyebrow,
+        is_rare=True,
+    ),
 )
-from apps.backoffice.credits.effects import Effect
-from apps.backoffice.staff import require_may
-from apps.core.errors import CountinghouseError
-from apps.core.idempotency import IdempotencyKeyInFlightError
-from apps.tenants.models import Workspace
-
-if TYPE_CHECKING:
-    from apps.backoffice.staff_admin import StaffAdmin
-
-BACK = "back"
-DONE_BEFORE = "This was done already, by the first click. Nothing was done a second time."
-
-
-class CreditForm(ReasonForm):
-    """A form with the key under which its effect happens once."""
-
-    key = forms.RegexField(r"^[0-9a-f-]{32,36}$", max_length=36, widget=forms.HiddenInput())
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["key"].initial = str(uuid.uuid4())
-
-    def renew_key(self) -> None:
-        """Take another key: a refusal stays with its key for ever, and what is typed next is another request."""
-        self.data = {**{name: self.data.get(name) for name in self.data}, "key": str(uuid.uuid4())}
-
-    def clean_reason(self) -> str:
-        """The reason, with the line ends of the audit log."""
-        return str(self.cleaned_data["reason"]).replace("\r\n", "\n")
-
-    def typed(self) -> list[tuple[str, str]]:
-        """What was typed, in words."""
-        return [(str(field.label), self._in_words(field)) for field in self.visible_fields() if field.value()]
-
-    def _in_words(self, field: forms.BoundField) -> str:
-        value = self.cleaned_data[field.name]
-        if isinstance(field.field, forms.ChoiceField):
-            return str(dict(field.field.choices).get(str(value), value))  # type: ignore[arg-type]
-        return str(field.value())
-
-
-class CreditVerb(StaffAction):
-    """A verb with an effect to look at first. `effect` and `perform` take the page's record and the valid form."""
-
-    def __init__(self, effect: Callable[[Any, Any], Effect], eyebrow: Callable[[Any], str], **values: Any) -> None:
-        super().__init__(**values)
-        self.effect = effect
-        self.eyebrow = eyebrow
-
-    def __get__(self, page: Any, owner: type[Any] | None = None) -> StaffAction | BoundStaffAction:
-        return self if page is None else BoundCreditVerb(self, page)
-
-
-class BoundCreditVerb(BoundStaffAction):
-    """The verb on one page: form, then what it will do, then done."""
-
-    def __init__(self, action: CreditVerb, page: StaffAdmin[Any]) -> None:
-        super().__init__(action, page)
-        self.verb = action
-
-    def __call__(self, request: HttpRequest, object_id: object) -> HttpResponse:
-        action, page = self.action, self.page
-        require_may(request, action.operation)
-        record = page.record_or_404(request, object_id)
-        form = action.form_class(request.POST if request.method == "POST" else None, initial=action.initial(record))
-        step = request.POST.get("step", "")
-        if request.method != "POST" or step == "edit" or not form.is_valid():
-            if step == "edit":
-                form.errors.clear()
-            return self._show(request, record, form, "form")
-        try:
-            if step != "apply":
-                return self._show(request, record, form, "effect", effect=self.verb.effect(record, form))
-            outcome = action.perform(page, request, record, form)
-        except CountinghouseError as error:
-            if not isinstance(error, IdempotencyKeyInFlightError):
-                _renew_key(form)
-            return self._show(request, record, form, "form", error=error)
-        return _done(request, str(outcome), done_url(request, record, page.url_of(record)))
-
-    def _show(self, request: HttpRequest, record: Model, form: Any, template: str, **more: Any) -> HttpResponse:
-        context = {
-            "dialog": self.action.dialog,
-            "eyebrow": self.verb.eyebrow(record),
-            "form": form,
-            "post_url": request.get_full_path(),
-            **more,
-        }
-        back_url = done_url(request, record, self.page.url_of(record))
-        return show_dialog(request, f"credits/{template}", context, back_url=back_url)
-
-
-def credit_verb(
-    *,
-    operation: str,
-    dialog: Dialog,
-    form_class: type[CreditForm],
-    icon: str,
-    effect: Callable[[Any, Any], Effect],
-    eyebrow: Callable[[Any], str],
-    applies_to: Callable[[Any], bool] = lambda record: True,
-    initial: Callable[[Any], Mapping[str, Any]] = lambda record: {},
-) -> Callable[[Callable[..., str]], StaffAction]:
-    """Declare a method `(self, request, record, form)` as a verb with an effect to look at first."""
-
-    def declare(perform: Callable[..., str]) -> StaffAction:
-        return CreditVerb(
-            effect,
-            eyebrow,
-            perform=perform,
-            operation=operation,
-            dialog=dialog,
-            form_class=form_class,
-            icon=icon,
-            applies_to=applies_to,
-            initial=initial,
-        )
-
-    return declare
-
-
-def done_url(request: HttpRequest, record: Model, usual: str) -> str:
-    """Where the dialog leads: to the page that it was opened from, if that shows the same organization."""
-    kind, _, key = request.GET.get(BACK, "").partition(":")
-    organization_id = getattr(record, "organization_id", None) or getattr(record, "account_id", None)
-    if kind == "organization":
-        return reverse("admin:tenants_organization_change", args=(organization_id,))
-    if kind == "workspace":
-        found = _workspace(key, organization_id)
-        return reverse("admin:tenants_workspace_change", args=(found.pk,)) if found else usual
-    return usual
-
-
-def _workspace(key: str, organization_id: uuid.UUID | None) -> Workspace | None:
-    if organization_id is None:
-        return None
-    try:
-        return Workspace.objects.filter(pk=uuid.UUID(key), organization_id=organization_id).first()
-    except ValueError:
-        return None
-
-
-def _renew_key(form: forms.Form) -> None:
-    if isinstance(form, CreditForm):
-        form.renew_key()
-
-
-def _done(request: HttpRequest, sentence: str, url: str) -> HttpResponse:
-    (messages.info if sentence == DONE_BEFORE else messages.success)(request, sentence)
-    if is_of_page_script(request):
-        return HttpResponse(headers={"HX-Redirect": url})
-    return HttpResponseRedirect(url)
+ENTRY_VERBS = (
+    Verb(
+        name="reverse_entry",
+        label="Reverse charge",
+        description="Gives the charge back to the grants that paid it. A charge can be given back once.",
+        submit="Reverse",
+        operation=REVERSE_OPERATION,
+        icon="undo",
+        form_class=ReverseForm,
+        effect=effects.of_reversal,
+        refusal=_reverse_refusal,
+        run=reverse_entry,
+        organization_of=lambda entry, form: entry.account.organization,
+        eyebrow=lambda entry: f"Line {entry.sequence:,} of {entry.account.organization.name}",
+        is_dangerous=True,
+    ),
+)
+POLICY_VERBS = (
+    Verb(
+        name="publish",
+        label="Publish",
+        description="Published prices can't be changed. To correct a mistake, publish a new version.",
+        submit="Publish for good",
+        operation=POLICY_OPERATION,
+        icon="publish",
+        form_class=KeyedForm,
+        effect=effects.of_publication,
+        refusal=lambda policy: "" if policy.status == PolicyStatus.DRAFT else "Only a draft can be published.",
+        run=publish_policy,
+        eyebrow=lambda policy: f"{policy.product.name}, version {policy.version}",
+        is_dangerous=True,
+    ),
+)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib.admin import display
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.actions import Dialog
-from apps.backoffice.credits import effects
-from apps.backoffice.credits.forms import ReverseForm
-from apps.backoffice.credits.verbs import DONE_BEFORE, credit_verb
+from apps.backoffice.credits.verbs import ENTRY_VERBS
 from apps.backoffice.display import NOTHING, badge, code, link, moment, page_url_of
 from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
 from apps.backoffice.pages.expire_on_read import ExpireOnReadAdmin
@@ -30,32 +27,12 @@ from apps.backoffice.records.credits import (
     spelled,
     why_free,
 )
-from apps.backoffice.staff import acting_context
 from apps.core import clock
-from apps.core.errors import UnprocessableError
 from apps.credits.enums import EntryKind, UsageCategory
 from apps.credits.models import CreditEntry, GrantBurn, Hold
-from apps.credits.services import entry_reverse
 from apps.tenants.models import Product, User, Workspace
 
-REVERSE_OPERATION = "credits.reverse"
-_CHARGES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.ADJUSTMENT})
 LOOKED_BACK = timedelta(hours=24)
-
-
-def is_reversible(entry: CreditEntry) -> bool:
-    """Whether to offer the reversal: a charge that was not reversed yet. The service checks again."""
-    is_charge = EntryKind(entry.kind) in _CHARGES and entry.amount < 0
-    return is_charge and getattr(entry, "reversal", None) is None
-
-
-def _effect(entry: CreditEntry, form: ReverseForm) -> effects.Effect:
-    wanted = form.cleaned_data["amount"]
-    if wanted is not None and wanted > -entry.amount:
-        raise UnprocessableError(f"{spelled(wanted)} is more than was charged, {spelled(-entry.amount)}.")
-    return effects.of_reversal(entry, -entry.amount if wanted is None else wanted)
-
-
 _USES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE})
 
 
@@ -77,7 +54,7 @@ class CreditEntryAdmin(ExpireOnReadAdmin[CreditEntry]):
     )
     search_ids = ("pk",)
     search_help_text = "Id of an entry"
-    actions_detail: ClassVar[tuple[str, ...]] = ("reverse_entry",)
+    verbs = ENTRY_VERBS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CreditEntry]:
         entries = super().get_queryset(request).select_related("account__organization", "reversal", "grant")
@@ -155,30 +132,6 @@ class CreditEntryAdmin(ExpireOnReadAdmin[CreditEntry]):
         if debt is not None and debt.amount_left:
             rows.append(("Not paid by any grant yet", spelled(debt.amount_left), NOTHING))
         return [Panel(title, ("Grant", "Amount", "Left now"), rows, empty=empty, icon="savings")]
-
-    @credit_verb(
-        operation=REVERSE_OPERATION,
-        dialog=Dialog(
-            "Reverse charge",
-            "Gives the charge back to the grants that paid it. A charge can be given back once.",
-            "Reverse",
-            is_dangerous=True,
-        ),
-        form_class=ReverseForm,
-        icon="undo",
-        effect=_effect,
-        eyebrow=lambda record: f"Line {record.sequence:,} of {record.account.organization.name}",
-        applies_to=is_reversible,
-    )
-    def reverse_entry(self, request: HttpRequest, record: CreditEntry, form: ReverseForm) -> str:
-        """Give the charge back, once for the form's key."""
-        typed = form.cleaned_data
-        context = acting_context(request, REVERSE_OPERATION, record.account.organization)
-        answer = entry_reverse(
-            context, entry_id=record.pk, key=typed["key"], reason=typed["reason"], amount=typed["amount"]
-        )
-        given = typed["amount"] or -record.amount
-        return DONE_BEFORE if answer.replayed else f"{spelled(given)} credits were given back."
 
 
 def _is_free_use(record: CreditEntry) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from django.contrib.admin import display
@@ -13,11 +13,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods
 
-from apps.backoffice.actions import Dialog
-from apps.backoffice.credits.effects import Effect, Turn
 from apps.backoffice.credits.policy_form import PolicyForms
-from apps.backoffice.credits.price_words import affected, affected_title, headline, preview_panels, warnings
-from apps.backoffice.credits.verbs import CreditForm, credit_verb
+from apps.backoffice.credits.price_words import headline, preview_panels, warnings
+from apps.backoffice.credits.verbs import POLICY_OPERATION, POLICY_VERBS
 from apps.backoffice.display import badge, badges, code, link, moment, record_link, title_and_slug
 from apps.backoffice.filters import choice_filter
 from apps.backoffice.pages.lookups import count_of, product_choices
@@ -34,33 +32,12 @@ from apps.credits.models import CreditPolicy, OperationPrice
 from apps.credits.rules.pricing import PolicyTerms, Price
 from apps.credits.selectors.policies import policy_terms, terms_in_force
 from apps.credits.selectors.price_preview import price_preview
-from apps.credits.services import credit_policy_draft, credit_policy_publish
+from apps.credits.services import credit_policy_draft
 from apps.tenants.models import Product
-
-MANAGE = "credit_policies.manage"
 
 
 def is_draft(policy: CreditPolicy) -> bool:
     return policy.status == PolicyStatus.DRAFT
-
-
-def _effect(policy: CreditPolicy, form: CreditForm) -> Effect:
-    terms, now = policy_terms(policy), clock.now()
-    current = terms_in_force(policy.product_id, now)
-    before = f"Version {current.version}" if current else "None"
-    begins = "at once" if policy.effective_from <= now else f"on {policy.effective_from:%-d %B %Y, %H:%M} UTC"
-    preview = price_preview(terms, now)
-    turns = [
-        Turn("Policy in force", before, f"Version {policy.version}, {begins}"),
-        Turn("Charges of the last 30 days", spelled(preview.total.charged), spelled(preview.total.would_charge)),
-    ]
-    return Effect(
-        turns,
-        [headline(preview), "A published version can never be changed."],
-        " ".join(warnings(preview)),
-        affected_title(preview),
-        affected(preview),
-    )
 
 
 class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):
@@ -77,7 +54,7 @@ class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):
     )
     search_prefixes = ("product__slug",)
     search_help_text = "Id, or beginning of the product's slug"
-    actions_detail: ClassVar[tuple[str, ...]] = ("publish",)
+    verbs = POLICY_VERBS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CreditPolicy]:
         return (
@@ -141,36 +118,16 @@ class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):
             shown.extend(preview_panels(preview))
         return [*shown, *changes_of_target(request, "credit_policy", record.pk)]
 
-    @credit_verb(
-        operation=MANAGE,
-        dialog=Dialog(
-            "Publish",
-            "Publishes the prices for good. What is published can't be changed; a mistake needs a new version.",
-            "Publish for good",
-            is_dangerous=True,
-        ),
-        form_class=CreditForm,
-        icon="publish",
-        effect=_effect,
-        eyebrow=lambda record: f"{record.product.name}, version {record.version}",
-        applies_to=is_draft,
-    )
-    def publish(self, request: HttpRequest, record: CreditPolicy, form: CreditForm) -> str:
-        """Publish the draft that was looked at: an edited draft is another record."""
-        context = acting_context(request, MANAGE)
-        policy = credit_policy_publish(context, policy_id=record.pk, reason=form.cleaned_data["reason"])
-        return f"Version {policy.version} of {record.product.name} is published."
-
     # --- The draft -------------------------------------------------------------------------------------------------
     def further_routes(self) -> dict[str, str]:
-        return {f"{self.route_prefix}_draft": MANAGE}
+        return {f"{self.route_prefix}_draft": POLICY_OPERATION}
 
     def get_urls(self) -> list[URLPattern]:
         draft = self.admin_site.admin_view(require_http_methods(["GET", "POST"])(self.draft))
         return [path("draft/<uuid:product_id>/", draft, name=f"{self.route_prefix}_draft"), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        products = Product.objects.order_by("slug") if may(request, MANAGE) else []
+        products = Product.objects.order_by("slug") if may(request, POLICY_OPERATION) else []
         drafts = [
             (product.name, reverse("admin:credits_creditpolicy_draft", args=(product.pk,))) for product in products
         ]
@@ -178,7 +135,7 @@ class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):
 
     def draft(self, request: HttpRequest, product_id: UUID) -> HttpResponse:
         """Edit the product's draft. A new draft starts with the prices of the newest version."""
-        require_may(request, MANAGE)
+        require_may(request, POLICY_OPERATION)
         product = Product.objects.filter(pk=product_id).first()
         if product is None:
             raise Http404(f"There is no product {product_id}.")
@@ -197,7 +154,7 @@ class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):
 
     def _save(self, request: HttpRequest, product: Product, forms: PolicyForms) -> HttpResponse:
         policy = credit_policy_draft(
-            acting_context(request, MANAGE),
+            acting_context(request, POLICY_OPERATION),
             product_id=ProductId(product.pk),
             prices=forms.prices(),
             effective_from=forms.effective_from(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib.admin import display
 from django.db.models import Q, QuerySet
@@ -11,14 +11,13 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.backoffice.actions import Dialog, Outcome, ReasonForm, staff_action
 from apps.backoffice.display import NOTHING, badge, code, link, moment, number, page_url_of, short, title_and_slug
 from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
 from apps.backoffice.pages.lookups import organization_name
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target
-from apps.backoffice.staff import acting_context
 from apps.backoffice.staff_admin import StaffAdmin
+from apps.backoffice.verbs import Verb
 from apps.core.audit.secrecy import names_secret, redact_text
 from apps.payments.enums import WebhookStatus
 from apps.payments.models import WebhookEvent
@@ -62,6 +61,23 @@ def redact_payload(value: Any, name: str = "") -> Any:
     return redact_text(value) if isinstance(value, str) else value
 
 
+EVENT_VERBS = (
+    Verb(
+        name="process_again",
+        label="Process again",
+        description="Process this event again. Fix the cause first. Steps that already succeeded are not repeated.",
+        operation="webhook_events.process_again",
+        icon="replay",
+        refusal=lambda event: "" if event.status in _PARKED else "This event is not parked.",
+        run=lambda context, event, form: webhook_event_process_again(
+            context, event_pk=event.pk, reason=form.cleaned_data["reason"]
+        ),
+        done="The event will be processed again.",
+        organization_of=lambda event, form: Organization.objects.filter(pk=event.organization_id).first(),
+    ),
+)
+
+
 class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
     """One row for each event, stored before it is processed."""
 
@@ -83,7 +99,7 @@ class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
     )
     search_ids = ("pk", "organization_id")
     search_help_text = "Id, organization's id or the provider's id of the event"
-    actions_detail: ClassVar[tuple[str, ...]] = ("process_again",)
+    verbs = EVENT_VERBS
 
     def search_condition(self, term: str) -> Q:
         # The index is on provider and id together.
@@ -154,22 +170,3 @@ class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
             Panel("Payload, without secrets and personal data", ("Content",), [row], icon="code"),
             *changes_of_target(request, "webhook_event", record.pk),
         ]
-
-    @staff_action(
-        operation="webhook_events.process_again",
-        dialog=Dialog(
-            "Process again",
-            "Puts the event back to work with all its tries. Do this once the cause is gone; what was done is not "
-            "done twice.",
-            "Process again",
-        ),
-        form_class=ReasonForm,
-        icon="replay",
-        applies_to=lambda record: record.status in _PARKED,
-    )
-    def process_again(self, request: HttpRequest, record: WebhookEvent, form: ReasonForm) -> Outcome:
-        """Put a parked or unmatched event back to work."""
-        tenants = Organization.objects.filter(pk__in=[record.organization_id] if record.organization_id else [])
-        context = acting_context(request, "webhook_events.process_again", tenants.first())
-        webhook_event_process_again(context, event_pk=record.pk, reason=form.cleaned_data["reason"])
-        return "The event is back at work."

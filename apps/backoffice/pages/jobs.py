@@ -16,13 +16,13 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_safe
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
-from apps.backoffice.actions import Dialog, Outcome, ReasonForm, run_dialog
 from apps.backoffice.display import ago, badge, list_url
 from apps.backoffice.pages.job_runs import run_badge
 from apps.backoffice.pages.lookups import find_organization
-from apps.backoffice.staff import acting_context, may, require_may
+from apps.backoffice.staff import may, require_may
+from apps.backoffice.verbs import ReasonForm, Verb, run_verb
 from apps.core import clock
-from apps.core.ids import OrganizationId
+from apps.core.context import ExecutionContext
 from apps.core.jobs import JobDefinition, job_of, job_run_request, jobs
 from apps.core.models import JobRun
 from apps.core.states import JobRunStatus
@@ -121,20 +121,28 @@ def run_job(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404(f"There is no job {name}.")
     require_may(request, "jobs.start")
     require_may(request, definition.operation)
-    about = "Queues one run beside the schedule. Whatever it does twice has its effect once."
-    dialog = Dialog(f"Run {name} now", about, "Run now")
+    verb = Verb(
+        name="run_job",
+        label=f"Run {name} now",
+        description="Queues one run beside the schedule. Work that is already done is not repeated.",
+        submit="Run now",
+        operation=definition.operation,
+        icon="play_arrow",
+        form_class=RunJobForm,
+        run=_run_job,
+        organization_of=lambda definition, form: form.found(),
+    )
+    return run_verb(request, verb, definition, done_url=list_url(JobRun, name=name))
 
-    def perform(form: RunJobForm) -> Outcome:
-        organization = form.found()
-        run = job_run_request(
-            acting_context(request, definition.operation, organization),
-            name=name,
-            organization_id=OrganizationId(organization.pk) if organization else None,
-            include_demo=form.cleaned_data["include_demo"],
-            reason=form.cleaned_data["reason"],
-        )
-        if run.status == JobRunStatus.SKIPPED:
-            return f"{run.name} was not run. {run.error}"
-        return f"{run.name} is queued."
 
-    return run_dialog(request, dialog, RunJobForm, perform, done_url=list_url(JobRun, name=name))
+def _run_job(context: ExecutionContext, definition: JobDefinition, form: RunJobForm) -> str:
+    run = job_run_request(
+        context,
+        name=definition.name,
+        organization_id=context.organization_id,
+        include_demo=form.cleaned_data["include_demo"],
+        reason=form.cleaned_data["reason"],
+    )
+    if run.status == JobRunStatus.SKIPPED:
+        return f"{run.name} was not run. {run.error}"
+    return f"{run.name} is queued."

@@ -25,7 +25,7 @@ from apps.backoffice.records.audit import changes_of_organization
 from apps.backoffice.staff import may
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.workspace.section import ShownSection
-from apps.backoffice.workspace.sections.credits import credits_of, offered_verbs_of
+from apps.backoffice.workspace.sections.credits import account_buttons_of, credits_of
 from apps.tenants.enums import OrganizationKind
 from apps.tenants.models import Membership, MembershipDrift, Organization, ProductRelation, Workspace
 
@@ -101,7 +101,7 @@ class OrganizationAdmin(StaffAdmin[Organization]):
         if not may(request, "credits.read"):
             return {}
         section = credits_of(request, record)
-        verbs = offered_verbs_of(request, record, f"organization:{record.pk}")
+        verbs = account_buttons_of(request, record, f"organization:{record.pk}")
         return {"section": section, "shown": ShownSection("credits", section, tuple(verbs))}
 
     def panels(self, request: HttpRequest, record: Organization) -> list[Panel]:

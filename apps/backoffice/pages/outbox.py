@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib.admin import display
 from django.db.models import QuerySet
@@ -11,14 +11,13 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.backoffice.actions import Dialog, Outcome, ReasonForm, staff_action
 from apps.backoffice.display import NOTHING, badge, code, link, moment, number, page_url_of, short, title_and_slug
 from apps.backoffice.filters import choice_filter, organization_filter, text_filter
 from apps.backoffice.pages.lookups import organization_name
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target
-from apps.backoffice.staff import acting_context
 from apps.backoffice.staff_admin import StaffAdmin
+from apps.backoffice.verbs import Verb
 from apps.core.ids import OutboxItemId
 from apps.core.models import OutboxItem
 from apps.core.outbox import outbox_retry, waiting_reason
@@ -48,6 +47,23 @@ def why_not_done(item: OutboxItem) -> str:
     return ""
 
 
+OUTBOX_VERBS = (
+    Verb(
+        name="try_again",
+        label="Try again",
+        description="Puts the call back into the queue with the same key and all its tries. Fix the cause first.",
+        operation="outbox.retry",
+        icon="replay",
+        refusal=lambda item: "" if item.status == OutboxStatus.PARKED else "This call is not parked.",
+        run=lambda context, item, form: outbox_retry(
+            context, item_id=OutboxItemId(item.pk), reason=form.cleaned_data["reason"]
+        ),
+        done="The call is back in the queue.",
+        organization_of=lambda item, form: Organization.objects.filter(pk=item.organization_id).first(),
+    ),
+)
+
+
 class OutboxItemAdmin(StaffAdmin[OutboxItem]):
     """One row for each call, stored in the transaction that caused it."""
 
@@ -68,7 +84,7 @@ class OutboxItemAdmin(StaffAdmin[OutboxItem]):
     search_ids = ("pk", "organization_id")
     search_prefixes = ("kind",)
     search_help_text = "Id, organization's id or beginning of the kind"
-    actions_detail: ClassVar[tuple[str, ...]] = ("try_again",)
+    verbs = OUTBOX_VERBS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OutboxItem]:
         return super().get_queryset(request).annotate(organization_name=organization_name())
@@ -135,24 +151,6 @@ class OutboxItemAdmin(StaffAdmin[OutboxItem]):
             Panel("Sent data", ("Field", "Value"), payload, empty="Only the key.", icon="data_object"),
             *changes_of_target(request, "outbox_item", record.pk),
         ]
-
-    @staff_action(
-        operation="outbox.retry",
-        dialog=Dialog(
-            "Try again",
-            "Puts the call back into the queue, with its key and all its tries. Do this once the cause is gone.",
-            "Try again",
-        ),
-        form_class=ReasonForm,
-        icon="replay",
-        applies_to=lambda record: record.status == OutboxStatus.PARKED,
-    )
-    def try_again(self, request: HttpRequest, record: OutboxItem, form: ReasonForm) -> Outcome:
-        """Put a parked call back into the queue."""
-        tenants = Organization.objects.filter(pk__in=[record.organization_id] if record.organization_id else [])
-        context = acting_context(request, "outbox.retry", tenants.first())
-        outbox_retry(context, item_id=OutboxItemId(record.pk), reason=form.cleaned_data["reason"])
-        return "The call is back in the queue."
 
 
 def _text(value: Any) -> str:

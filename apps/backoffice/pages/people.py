@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib.admin import display
 from django.contrib.postgres.expressions import ArraySubquery
@@ -10,16 +10,16 @@ from django.db.models import OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.actions import Dialog, Outcome, ReasonForm, staff_action
 from apps.backoffice.display import NOTHING, badge, badges, code, list_url, moment, number, record_link, title_and_slug
 from apps.backoffice.filters import choice_filter, flag_filter, organization_filter, person_filter
 from apps.backoffice.pages.lookups import count_of
 from apps.backoffice.panels import Fact, Panel, panel_of
 from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.sign_in.second_factor import second_factor_remove
-from apps.backoffice.staff import acting_context
 from apps.backoffice.staff_admin import StaffAdmin
+from apps.backoffice.verbs import ReasonForm, Verb
 from apps.core import clock
+from apps.core.context import ExecutionContext
 from apps.core.enums import MembershipRole, Role
 from apps.core.ids import UserId
 from apps.tenants.enums import LinkKind, MembershipOrigin
@@ -28,22 +28,67 @@ from apps.tenants.models import Membership, SignInLink, User
 from apps.tenants.services import sign_in_link_send
 
 SEND_LINK = "users.send_link"
-SIGN_IN_LINK_DIALOG = Dialog(
-    "Send sign-in link",
-    "Mails a link to the person's address that signs them in. It works once, for 30 minutes.",
-    "Send the link",
-)
-INVITATION_DIALOG = Dialog(
-    "Send invitation",
-    "Mails a link with which the person chooses a password. It works once, for 7 days, and replaces an older one.",
-    "Send the invitation",
-)
 _STATES = {
     LinkState.OPEN: "Open",
     LinkState.USED: "Used",
     LinkState.LATE: "Expired",
     LinkState.REPLACED: "Replaced",
 }
+
+
+def _mail(context: ExecutionContext, user: User, kind: LinkKind, reason: str) -> str:
+    link = sign_in_link_send(context, user_id=UserId(user.pk), kind=kind, reason=reason)
+    return f"{link.get_kind_display()} is on its way to {link.email}."
+
+
+def _sign_in_refusal(user: User) -> str:
+    return "This is a staff account: staff sign in with password and second factor." if user.is_staff else ""
+
+
+def _invitation_refusal(user: User) -> str:
+    return _sign_in_refusal(user) or ("This person has already signed in." if user.last_login is not None else "")
+
+
+def _remove_second_factor(context: ExecutionContext, user: User, form: ReasonForm) -> str:
+    second_factor_remove(context, user_id=UserId(user.pk), reason=form.cleaned_data["reason"])
+    return f"{user.email} sets up a new second factor at the next sign-in."
+
+
+USER_VERBS = (
+    Verb(
+        name="send_sign_in_link",
+        label="Send sign-in link",
+        description="Mails a link to the person's address that signs them in. It works once, for 30 minutes.",
+        submit="Send the link",
+        operation=SEND_LINK,
+        icon="link",
+        refusal=_sign_in_refusal,
+        run=lambda context, user, form: _mail(context, user, LinkKind.SIGN_IN, form.cleaned_data["reason"]),
+    ),
+    Verb(
+        name="send_invitation",
+        label="Send invitation",
+        description="Mails a link with which the person chooses a password. It works once, for 7 days, and replaces an "
+        "older one.",
+        submit="Send the invitation",
+        operation=SEND_LINK,
+        icon="forward_to_inbox",
+        refusal=_invitation_refusal,
+        run=lambda context, user, form: _mail(context, user, LinkKind.INVITATION, form.cleaned_data["reason"]),
+    ),
+    Verb(
+        name="remove_second_factor",
+        label="Remove second factor",
+        description="For a lost device. At the next sign-in this person sets up a new one; until then the password "
+        "alone is enough.",
+        submit="Remove",
+        operation="users.remove_second_factor",
+        icon="phonelink_erase",
+        refusal=lambda user: "" if user.is_staff else "Only staff accounts have a second factor.",
+        run=_remove_second_factor,
+        is_dangerous=True,
+    ),
+)
 
 
 class UserAdmin(StaffAdmin[User]):
@@ -65,7 +110,7 @@ class UserAdmin(StaffAdmin[User]):
     search_prefixes = ("email",)
     search_names = ("name",)
     search_help_text = "Id, e-mail address or beginning of the name"
-    actions_detail: ClassVar[tuple[str, ...]] = ("send_sign_in_link", "send_invitation", "remove_second_factor")
+    verbs = USER_VERBS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         groups = User.groups.through.objects.filter(user=OuterRef("pk")).values("group__name")
@@ -129,46 +174,6 @@ class UserAdmin(StaffAdmin[User]):
             *changes_of_target(request, "user", record.pk),
         ]
 
-    @staff_action(
-        operation=SEND_LINK,
-        dialog=SIGN_IN_LINK_DIALOG,
-        form_class=ReasonForm,
-        icon="link",
-        applies_to=lambda record: not record.is_staff,
-    )
-    def send_sign_in_link(self, request: HttpRequest, record: User, form: ReasonForm) -> Outcome:
-        """Mail a tenant a link that signs them in."""
-        return mail_link(request, record, LinkKind.SIGN_IN, form.cleaned_data["reason"])
-
-    @staff_action(
-        operation=SEND_LINK,
-        dialog=INVITATION_DIALOG,
-        form_class=ReasonForm,
-        icon="forward_to_inbox",
-        applies_to=lambda record: not record.is_staff and record.last_login is None,
-    )
-    def send_invitation(self, request: HttpRequest, record: User, form: ReasonForm) -> Outcome:
-        """Mail a tenant who never signed in the invitation, for the first time or again."""
-        return mail_link(request, record, LinkKind.INVITATION, form.cleaned_data["reason"])
-
-    @staff_action(
-        operation="users.remove_second_factor",
-        dialog=Dialog(
-            "Remove second factor",
-            "For a lost device. The next sign-in of this person enrols a new one, with the password alone until then.",
-            "Remove",
-            is_dangerous=True,
-        ),
-        form_class=ReasonForm,
-        icon="phonelink_erase",
-        applies_to=lambda record: record.is_staff,
-    )
-    def remove_second_factor(self, request: HttpRequest, record: User, form: ReasonForm) -> Outcome:
-        """Take a lost device off the person's account."""
-        context = acting_context(request, "users.remove_second_factor")
-        second_factor_remove(context, user_id=UserId(record.pk), reason=form.cleaned_data["reason"])
-        return f"{record.email} enrols a new second factor at the next sign-in."
-
 
 class MembershipAdmin(StaffAdmin[Membership]):
     """Memberships. This system is the authority; products report to it."""
@@ -231,12 +236,6 @@ class MembershipAdmin(StaffAdmin[Membership]):
 
     def panels(self, request: HttpRequest, record: Membership) -> list[Panel]:
         return changes_of_target(request, "membership", record.pk)
-
-
-def mail_link(request: HttpRequest, record: User, kind: LinkKind, reason: str) -> str:
-    context = acting_context(request, SEND_LINK)
-    link = sign_in_link_send(context, user_id=UserId(record.pk), kind=kind, reason=reason)
-    return f"{link.get_kind_display()} is on its way to {link.email}."
 
 
 def links_panel(record: User) -> Panel:

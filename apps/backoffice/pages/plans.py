@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib.admin import display
@@ -13,14 +13,14 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
-from apps.backoffice.actions import Dialog, Outcome, ReasonForm, run_dialog, staff_action
 from apps.backoffice.display import badge, code, list_url, moment, number, title_and_slug
 from apps.backoffice.filters import choice_filter, flag_filter
 from apps.backoffice.pages.lookups import count_of
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target
-from apps.backoffice.staff import acting_context, may, require_may
+from apps.backoffice.staff import may, require_may
 from apps.backoffice.staff_admin import StaffAdmin
+from apps.backoffice.verbs import ReasonForm, Verb, run_verb
 from apps.core.amounts import (
     PLACES,
     MalformedNumberError,
@@ -29,6 +29,7 @@ from apps.core.amounts import (
     minor_digits,
     parse_amount,
 )
+from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, UnprocessableError
 from apps.subscriptions.enums import PlanInterval
 from apps.subscriptions.models import Plan, WorkspaceSubscription
@@ -97,7 +98,48 @@ def _whole_units(plan: Plan) -> str:
     return format_minor(plan.price_minor, plan.currency).removesuffix(f" {plan.currency}")
 
 
-_NEW = Dialog("New plan", "It can be chosen on every workspace page at once. Its slug never changes.", "Make the plan")
+def _change_plan(context: ExecutionContext, plan: Plan, form: PlanForm) -> str:
+    changed = plan_upsert(context, slug=plan.slug, wish=form.wish(), reason=form.cleaned_data["reason"])
+    return f"The plan {changed.name} is changed."
+
+
+def _make_plan(context: ExecutionContext, record: None, form: NewPlanForm) -> str:
+    slug = form.cleaned_data["slug"]
+    if Plan.objects.filter(slug=slug).exists():
+        raise ConflictError(f"There is already a plan {slug}. Change it on its own page.")
+    plan = plan_upsert(context, slug=slug, wish=form.wish(), reason=form.cleaned_data["reason"])
+    return f"The plan {plan.name} is created."
+
+
+_NEW = Verb(
+    name="new",
+    label="New plan",
+    description="It can be chosen on every workspace page at once. Its slug never changes.",
+    submit="Create the plan",
+    operation=PLAN_OPERATION,
+    icon="add",
+    form_class=NewPlanForm,
+    run=_make_plan,
+)
+PLAN_VERBS = (
+    Verb(
+        name="change_plan",
+        label="Change plan",
+        description="Applies from now on to every customer on this plan.",
+        submit="Change the plan",
+        operation=PLAN_OPERATION,
+        icon="edit",
+        form_class=PlanForm,
+        initial=lambda plan: {
+            "name": plan.name,
+            "price": _whole_units(plan),
+            "currency": plan.currency,
+            "interval": plan.interval,
+            "is_active": plan.is_active,
+        },
+        run=_change_plan,
+    ),
+)
 
 
 class PlanAdmin(StaffAdmin[Plan]):
@@ -115,7 +157,7 @@ class PlanAdmin(StaffAdmin[Plan]):
     search_prefixes = ("slug",)
     search_names = ("name",)
     search_help_text = "Id, slug or beginning of the name"
-    actions_detail: ClassVar[tuple[str, ...]] = ("change_plan",)
+    verbs = PLAN_VERBS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Plan]:
         return super().get_queryset(request).annotate(holders=count_of(WorkspaceSubscription, "plan_id"))
@@ -156,26 +198,6 @@ class PlanAdmin(StaffAdmin[Plan]):
     def panels(self, request: HttpRequest, record: Plan) -> list[Panel]:
         return changes_of_target(request, "plan", record.pk)
 
-    # --- Verbs -----------------------------------------------------------------------------------------------------
-    @staff_action(
-        operation=PLAN_OPERATION,
-        dialog=Dialog("Change plan", "Holds for everybody who has the plan, and from now on.", "Change the plan"),
-        form_class=PlanForm,
-        icon="edit",
-        initial=lambda record: {
-            "name": record.name,
-            "price": _whole_units(record),
-            "currency": record.currency,
-            "interval": record.interval,
-            "is_active": record.is_active,
-        },
-    )
-    def change_plan(self, request: HttpRequest, record: Plan, form: PlanForm) -> Outcome:
-        """Another name or price, or not to be chosen any more."""
-        context = acting_context(request, PLAN_OPERATION)
-        plan = plan_upsert(context, slug=record.slug, wish=form.wish(), reason=form.cleaned_data["reason"])
-        return f"The plan {plan.name} says so now."
-
     def further_routes(self) -> dict[str, str]:
         return {f"{self.route_prefix}_new": PLAN_OPERATION}
 
@@ -186,15 +208,7 @@ class PlanAdmin(StaffAdmin[Plan]):
     def new(self, request: HttpRequest) -> HttpResponse:
         """Make a plan."""
         require_may(request, PLAN_OPERATION)
-
-        def perform(form: NewPlanForm) -> Outcome:
-            slug, context = form.cleaned_data["slug"], acting_context(request, PLAN_OPERATION)
-            if Plan.objects.filter(slug=slug).exists():
-                raise ConflictError(f"There is a plan {slug} already. Change it on its own page.")
-            plan = plan_upsert(context, slug=slug, wish=form.wish(), reason=form.cleaned_data["reason"])
-            return f"The plan {plan.name} is there."
-
-        return run_dialog(request, _NEW, NewPlanForm, perform, done_url=list_url(Plan))
+        return run_verb(request, _NEW, None, done_url=list_url(Plan))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         new_url = reverse("admin:subscriptions_plan_new") if may(request, PLAN_OPERATION) else ""

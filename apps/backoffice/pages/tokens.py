@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib.admin import display
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.actions import Dialog, Outcome, ReasonForm, staff_action
 from apps.backoffice.display import badge, badges, code, moment, record_link, title_and_slug
 from apps.backoffice.filters import choice_filter, flag_filter, text_filter
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target
-from apps.backoffice.staff import acting_context
 from apps.backoffice.staff_admin import StaffAdmin
+from apps.backoffice.verbs import ReasonForm, Verb
 from apps.core import clock
+from apps.core.context import ExecutionContext
 from apps.core.ids import ServiceTokenId
 from apps.tenants.enums import TokenKind
 from apps.tenants.models import ServiceToken
@@ -30,6 +30,26 @@ def token_state(record: ServiceToken) -> SafeString:
     if record.expires_at is not None and record.expires_at <= clock.now():
         return badge("Expired", "warn")
     return badge("Active", "good")
+
+
+def _revoke(context: ExecutionContext, token: ServiceToken, form: ReasonForm) -> str:
+    service_token_revoke(context, token_id=ServiceTokenId(token.pk), reason=form.cleaned_data["reason"])
+    return f"The token {token.name} is revoked."
+
+
+TOKEN_VERBS = (
+    Verb(
+        name="revoke",
+        label="Revoke token",
+        description="Refuses every call with this token, everywhere within 5 seconds. This can't be undone.",
+        submit="Revoke for good",
+        operation="tokens.manage",
+        icon="block",
+        refusal=lambda token: "" if token.revoked_at is None else "This token is already revoked.",
+        run=_revoke,
+        is_dangerous=True,
+    ),
+)
 
 
 class ServiceTokenAdmin(StaffAdmin[ServiceToken]):
@@ -51,7 +71,7 @@ class ServiceTokenAdmin(StaffAdmin[ServiceToken]):
     search_prefixes = ("prefix",)
     search_names = ("name",)
     search_help_text = "Id, prefix or beginning of the name"
-    actions_detail: ClassVar[tuple[str, ...]] = ("revoke",)
+    verbs = TOKEN_VERBS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ServiceToken]:
         return super().get_queryset(request).defer("token_hash")
@@ -98,21 +118,3 @@ class ServiceTokenAdmin(StaffAdmin[ServiceToken]):
 
     def panels(self, request: HttpRequest, record: ServiceToken) -> list[Panel]:
         return changes_of_target(request, "service_token", record.pk)
-
-    @staff_action(
-        operation="tokens.manage",
-        dialog=Dialog(
-            "Revoke token",
-            "Every call with this token is refused from now on, everywhere within 5 seconds. There is no way back.",
-            "Revoke for good",
-            is_dangerous=True,
-        ),
-        form_class=ReasonForm,
-        icon="block",
-        applies_to=lambda record: record.revoked_at is None,
-    )
-    def revoke(self, request: HttpRequest, record: ServiceToken, form: ReasonForm) -> Outcome:
-        """End the token for good."""
-        context = acting_context(request, "tokens.manage")
-        service_token_revoke(context, token_id=ServiceTokenId(record.pk), reason=form.cleaned_data["reason"])
-        return f"The token {record.name} is revoked."

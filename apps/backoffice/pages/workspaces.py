@@ -21,11 +21,12 @@ from apps.backoffice.filters import StaffFilter, choice_filter, flag_filter, org
 from apps.backoffice.panels import Fact
 from apps.backoffice.staff import require_may
 from apps.backoffice.staff_admin import StaffAdmin, StaffChangeList
-from apps.backoffice.workspace.catalogue import VERBS
-from apps.backoffice.workspace.dialogs import verb_actions
+from apps.backoffice.verbs import Verb
+from apps.backoffice.workspace.labels import lifecycle_badge
 from apps.backoffice.workspace.page import page_context
-from apps.backoffice.workspace.why_page import why_page
-from apps.backoffice.workspace.words import lifecycle_badge
+from apps.backoffice.workspace.subject import WorkspaceSubject, subject_now
+from apps.backoffice.workspace.verbs import VERBS
+from apps.backoffice.workspace.why import why_page
 from apps.core import clock
 from apps.core.enums import LifecycleState
 from apps.core.ids import WorkspaceId
@@ -108,7 +109,7 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
     search_prefixes = ("slug",)
     search_names = ("name",)
     search_help_text = "Id, slug or beginning of the name"
-    actions_detail: ClassVar[tuple[str, ...]] = tuple(VERBS)
+    verbs: ClassVar[Sequence[Verb]] = tuple(VERBS.values())
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
         due = PendingChange.objects.filter(
@@ -163,6 +164,9 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
         return moment(record.created_at)
 
     # --- The page --------------------------------------------------------------------------------------------------
+    def verb_target(self, record: Workspace) -> WorkspaceSubject:
+        return subject_now(record)
+
     def badges(self, record: Workspace) -> list[Any]:
         return [badge("Demo", "info")] if record.organization.is_demo else []
 
@@ -199,7 +203,3 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
     def _base(self, request: HttpRequest) -> dict[str, Any]:
         request.current_app = self.admin_site.name
         return {**self.admin_site.each_context(request), "opts": self.opts, "page": self}
-
-
-for _name, _action in verb_actions().items():
-    setattr(WorkspaceAdmin, _name, _action)

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from apps.backoffice.display import Tone
 from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.verbs import Button
 from apps.backoffice.workspace.subject import WorkspaceSubject
 
 
@@ -43,19 +44,7 @@ class Section:
 Build = Callable[[HttpRequest, WorkspaceSubject], Section]
 
 
-@dataclass(frozen=True, slots=True)
-class OfferedVerb:
-    """A button."""
-
-    name: str
-    label: str
-    icon: str
-    url: str
-    is_dangerous: bool
-    is_rare: bool
-
-
-Offer = Callable[[HttpRequest, WorkspaceSubject], list[OfferedVerb]]
+Offer = Callable[[HttpRequest, WorkspaceSubject], list[Button]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +67,27 @@ class ShownSection:
 
     name: str
     section: Section
-    verbs: Sequence[OfferedVerb] = field(default_factory=tuple)
+    verbs: Sequence[Button] = field(default_factory=tuple)
 
     @property
-    def usual_verbs(self) -> list[OfferedVerb]:
+    def usual_verbs(self) -> list[Button]:
         """Those that stand on the page."""
-        return [verb for verb in self.verbs if not verb.is_rare and verb.name not in self._called]
+        return [button for button in self._beside_callouts if not button.verb.is_rare]
 
     @property
-    def rare_verbs(self) -> list[OfferedVerb]:
+    def rare_verbs(self) -> list[Button]:
         """Those behind "More"."""
-        return [verb for verb in self.verbs if verb.is_rare and verb.name not in self._called]
+        return [button for button in self._beside_callouts if button.verb.is_rare]
 
     @property
-    def callouts(self) -> list[tuple[Callout, list[OfferedVerb]]]:
+    def callouts(self) -> list[tuple[Callout, list[Button]]]:
         """Each callout with the buttons that answer it."""
         return [
-            (callout, [verb for verb in self.verbs if verb.name in callout.verbs]) for callout in self.section.callouts
+            (callout, [button for button in self.verbs if button.verb.name in callout.verbs])
+            for callout in self.section.callouts
         ]
 
     @property
-    def _called(self) -> set[str]:
-        return {name for callout in self.section.callouts for name in callout.verbs}
+    def _beside_callouts(self) -> list[Button]:
+        called = {name for callout in self.section.callouts for name in callout.verbs}
+        return [button for button in self.verbs if button.verb.name not in called]

@@ -40,6 +40,10 @@ class WorkspaceSubject:
         return self.workspace.organization
 
     @property
+    def title(self) -> str:
+        return f"{self.organization.name} · {self.workspace.name}"
+
+    @property
     def organization_id(self) -> OrganizationId:
         """The typed id."""
         return OrganizationId(self.workspace.organization_id)

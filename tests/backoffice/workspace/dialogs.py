@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.test import Client
 from django.urls import reverse
 
-from apps.backoffice.workspace.catalogue import VERBS
+from apps.backoffice.workspace.verbs import VERBS
 from apps.core import clock
 from apps.core.ids import WorkspaceId
 from apps.core.models import AuditEntry

@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from apps.backoffice.workspace.explanation import askable_operations, explain
 from apps.backoffice.workspace.subject import subject_now
+from apps.backoffice.workspace.why import askable_operations, explain
 from apps.core.enums import LifecycleNeed, MembershipRole, Role
 from apps.core.errors import ForbiddenError
 from apps.core.gate import permits

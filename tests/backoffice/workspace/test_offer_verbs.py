@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from apps.backoffice.workspace.catalogue import VERBS
+from apps.backoffice.workspace.verbs import VERBS
 from apps.core import clock
 from apps.core.enums import ActorKind, Role
 from apps.core.ids import OrganizationId, WorkspaceId

@@ -36,7 +36,7 @@ def test_a_preview_shows_what_will_be_and_changes_nothing(client: Client, place:
     before = everything()
     fields = fields_of("end", place.workspace_id, plan)
     _, _, body = post(client, place.workspace_id, "end", {**fields, "step": "preview"})
-    for told in ("Active", "Read-only", "Ended", "connector.sync", "Nothing has happened yet", WHY):
+    for told in ("Active", "Read-only", "Ended", "connector.sync", "Nothing has been changed yet", WHY):
         assert told in body
     assert everything() == before
 

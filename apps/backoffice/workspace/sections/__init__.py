@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.backoffice.workspace.section import SectionSpec
 from apps.backoffice.workspace.sections.connectors import connectors_section, syncs_section
-from apps.backoffice.workspace.sections.credits import credits_section, offered_credit_verbs
+from apps.backoffice.workspace.sections.credits import account_buttons, credits_section
 from apps.backoffice.workspace.sections.members import members_section
 from apps.backoffice.workspace.sections.notes import notes_section
 from apps.backoffice.workspace.sections.payments import payments_section
@@ -16,7 +16,7 @@ SECTIONS: tuple[SectionSpec, ...] = (
     SectionSpec("posture", "lifecycle.read", posture_section, has_history=True),
     SectionSpec("subscription", "subscriptions.read", subscription_section, has_history=True),
     SectionSpec("payments", "payment_configs.read", payments_section, has_history=True),
-    SectionSpec("credits", "credits.read", credits_section, offer=offered_credit_verbs),
+    SectionSpec("credits", "credits.read", credits_section, offer=account_buttons),
     SectionSpec("connectors", "connectors.read", connectors_section),
     SectionSpec("syncs", "connectors.read", syncs_section),
     SectionSpec("members", "members.read", members_section),

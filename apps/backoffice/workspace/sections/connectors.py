@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html_join
@@ -12,31 +10,18 @@ from django.utils.safestring import SafeString
 from apps.backoffice.display import NOTHING, link, list_url, moment, page_url, title_and_slug
 from apps.backoffice.panels import panel_of
 from apps.backoffice.records.connectors import connector_badge, credential_words, run_row
-from apps.backoffice.staff import may
+from apps.backoffice.verbs import buttons
+from apps.backoffice.workspace.connector_verbs import CONNECTOR_VERBS
 from apps.backoffice.workspace.section import Section
 from apps.backoffice.workspace.subject import WorkspaceSubject
-from apps.connectors.enums import ConnectorStatus
 from apps.connectors.models import Connector
 from apps.connectors.providers.registry import provider_label
-from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.connectors import connectors_of_workspace
 from apps.connectors.selectors.syncs import sync_runs_of_workspace
-from apps.connectors.services.access_tokens import can_ask_reauthorization
-from apps.connectors.services.lifecycle import DISABLE, EDIT
-from apps.connectors.sync.guards import OPERATION as SYNC
-
-# Verb, label, operation, and the connectors that it applies to.
-_VERBS: tuple[tuple[str, str, str, Callable[[Connector], bool]], ...] = (
-    ("sync", "Sync now", SYNC, lambda row: row.status == ConnectorStatus.ENABLED),
-    ("reauthorize", "Ask for re-authorization", EDIT, can_ask_reauthorization),
-    ("enable", "Enable", EDIT, lambda row: row.status in sources("enable")),
-    ("disable", "Disable", DISABLE, lambda row: row.status in sources("disable")),
-)
 
 
 def connectors_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
     """The first few connectors, by name."""
-    usable = [(name, label, applies) for name, label, operation, applies in _VERBS if may(request, operation)]
     panel = panel_of(
         "Connectors",
         ("Connector", "Status", "Credential", "Last success", "Next due", "Change"),
@@ -47,7 +32,7 @@ def connectors_section(request: HttpRequest, subject: WorkspaceSubject) -> Secti
             credential_words(row),
             moment(row.last_success_at),
             moment(row.next_due_at) if row.status == "enabled" else NOTHING,
-            _offered(row, usable),
+            _verb_links(request, row),
         ),
         empty="No outside system feeds this workspace.",
         link=list_url(Connector, workspace=subject.workspace_id),
@@ -69,12 +54,12 @@ def syncs_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
     return Section(title="Syncs", icon="sync", panel=panel, is_wide=True)
 
 
-def _offered(connector: Connector, usable: list[tuple[str, str, Callable[[Connector], bool]]]) -> SafeString:
-    """Links to the dialogs of what is possible now."""
-    prefix = "admin:connectors_connector"
-    links = [
-        link(reverse(f"{prefix}_{name}", args=(connector.pk,)), label.replace(" ", "\N{NO-BREAK SPACE}"))
-        for name, label, applies in usable
-        if applies(connector)
-    ]
+def _verb_links(request: HttpRequest, connector: Connector) -> SafeString:
+    offered = buttons(
+        request,
+        CONNECTOR_VERBS,
+        connector,
+        lambda verb: reverse(f"admin:connectors_connector_{verb.name}", args=(connector.pk,)),
+    )
+    links = [link(button.url, button.verb.label.replace(" ", "\N{NO-BREAK SPACE}")) for button in offered]
     return format_html_join(" ", "{}", ((shown,) for shown in links)) or NOTHING

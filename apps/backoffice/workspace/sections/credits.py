@@ -7,23 +7,18 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.backoffice.credits.verbs import BACK
+from apps.backoffice.credits.verbs import ACCOUNT_VERBS
 from apps.backoffice.display import list_url, page_url_of
 from apps.backoffice.records.credits import account_facts, entries_panel
-from apps.backoffice.staff import context_of, may
-from apps.backoffice.workspace.section import Callout, OfferedVerb, Section
+from apps.backoffice.staff import context_of
+from apps.backoffice.verbs import BACK, Button, Verb, buttons
+from apps.backoffice.workspace.section import Callout, Section
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.credits.models import CreditAccount, CreditGrant, Hold
 from apps.credits.selectors.ledger import account_of
 from apps.credits.services import account_settle
 from apps.tenants.models import Organization
 
-# The verbs of the account's page, with the operation that gates each.
-_VERBS = (
-    ("grant_credits", "Grant credits", "add_card", "credits.grant", False, False),
-    ("adjust_credits", "Adjust", "remove_circle", "credits.adjust", True, False),
-    ("set_overdraft", "Set overdraft limit", "trending_down", "credits.adjust", False, True),
-)
 REVERSING = "To reverse a charge, open its entry."
 
 
@@ -37,8 +32,8 @@ def credits_of(request: HttpRequest, organization: Organization, *, about_others
     account_settle(context_of(request), account_id=organization.pk)
     account = account_of(organization.pk)
     if account is None:
-        return Section("Credits", "account_balance_wallet", empty="No account: it is made with the organization.")
-    whose = f"Of {organization.name}: all of its workspaces spend from it. " if about_others else ""
+        return Section("Credits", "account_balance_wallet", empty="No account. It is created with the organization.")
+    whose = f"All workspaces of {organization.name} spend from this account. " if about_others else ""
     return Section(
         title="Credits",
         icon="account_balance_wallet",
@@ -55,25 +50,19 @@ def credits_of(request: HttpRequest, organization: Organization, *, about_others
     )
 
 
-def offered_credit_verbs(request: HttpRequest, subject: WorkspaceSubject) -> list[OfferedVerb]:
+def account_buttons(request: HttpRequest, subject: WorkspaceSubject) -> list[Button]:
     """The account's verbs, which lead back to the workspace."""
-    return offered_verbs_of(request, subject.organization, f"workspace:{subject.workspace_id}")
+    return account_buttons_of(request, subject.organization, f"workspace:{subject.workspace_id}")
 
 
-def offered_verbs_of(request: HttpRequest, organization: Organization, back: str) -> list[OfferedVerb]:
-    """The account's verbs that whoever asks may use."""
-    return [
-        OfferedVerb(
-            name=name,
-            label=label,
-            icon=icon,
-            url=f"{reverse(f'admin:credits_creditaccount_{name}', args=(organization.pk,))}?{urlencode({BACK: back})}",
-            is_dangerous=is_dangerous,
-            is_rare=is_rare,
-        )
-        for name, label, icon, operation, is_dangerous, is_rare in _VERBS
-        if may(request, operation)
-    ]
+def account_buttons_of(request: HttpRequest, organization: Organization, back: str) -> list[Button]:
+    """The account's verbs that whoever asks may use; their dialogs lead to the page that `back` names."""
+    query = urlencode({BACK: back})
+
+    def url_of(verb: Verb) -> str:
+        return f"{reverse(f'admin:credits_creditaccount_{verb.name}', args=(organization.pk,))}?{query}"
+
+    return buttons(request, ACCOUNT_VERBS, None, url_of)
 
 
 def _callouts(account: CreditAccount) -> list[Callout]:

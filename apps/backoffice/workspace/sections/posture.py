@@ -10,10 +10,10 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from apps.backoffice.display import Tone
+from apps.backoffice.workspace.labels import TONES, AllowedLine, allowed_lines
 from apps.backoffice.workspace.references import reference_link
 from apps.backoffice.workspace.section import Callout, Section
 from apps.backoffice.workspace.subject import WorkspaceSubject
-from apps.backoffice.workspace.words import TONES, AllowedLine, allowed_lines
 from apps.subscriptions.rules.lifecycle import RuleOutcome, RuleStep
 from apps.subscriptions.selectors.records import is_due
 from apps.subscriptions.wording import STATE_WORDS, words_of

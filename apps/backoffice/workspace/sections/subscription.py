@@ -9,9 +9,9 @@ from django.utils.html import format_html
 
 from apps.backoffice.display import NOTHING, badge, code, link, moment, page_url_of
 from apps.backoffice.panels import Cell, Fact
+from apps.backoffice.workspace.labels import TONES
 from apps.backoffice.workspace.section import Callout, Section
 from apps.backoffice.workspace.subject import WorkspaceSubject
-from apps.backoffice.workspace.words import TONES
 from apps.core import clock
 from apps.core.amounts import format_minor
 from apps.subscriptions.differences import management_difference

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from apps.backoffice.audit_diff import FieldChange, field_changes
 from apps.backoffice.display import list_url, page_url
-from apps.backoffice.workspace.changes import plan_names, told
+from apps.backoffice.workspace.labels import describe_changes, plan_names
 from apps.backoffice.workspace.section import Section
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.core.audit import event_label
@@ -24,7 +24,7 @@ _MOST_CHANGES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class TimelineEntry:
     """One thing that happened, or that a provider said."""
 
     at: datetime
@@ -39,7 +39,7 @@ class Happening:
 def timeline_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
     """The latest entries of the audit log that bear on the workspace, and what providers said that changed nothing."""
     entries = [*_first(_of_workspace(subject), subject), *_first(_of_payments(subject), subject)]
-    happenings = [*_told(entries), *_evidence(subject)]
+    happenings = [*_describe(entries), *_evidence(subject)]
     happenings.sort(key=lambda happening: happening.at, reverse=True)
     return Section(
         title="Timeline and audit" if subject.as_of is None else "Timeline until then",
@@ -73,11 +73,11 @@ def _first(entries: QuerySet[AuditEntry], subject: WorkspaceSubject) -> list[Aud
     return list(entries.order_by("-recorded_at", "-sequence")[:ENTRIES])
 
 
-def _told(entries: list[AuditEntry]) -> list[Happening]:
+def _describe(entries: list[AuditEntry]) -> list[TimelineEntry]:
     keys = {str(side["plan_id"]) for entry in entries for side in (entry.before, entry.after) if side.get("plan_id")}
     plans = plan_names(keys) if keys else {}
     return [
-        Happening(
+        TimelineEntry(
             at=entry.recorded_at,
             what=event_label(entry.event),
             who=entry.actor_label,
@@ -92,7 +92,7 @@ def _told(entries: list[AuditEntry]) -> list[Happening]:
 def _changes(entry: AuditEntry, plans: dict[str, str]) -> list[FieldChange]:
     if not entry.before:
         return []  # a beginning: everything is new, and the entry's own page lists it
-    changes = told(field_changes(entry.before, entry.after))[:_MOST_CHANGES]
+    changes = describe_changes(field_changes(entry.before, entry.after))[:_MOST_CHANGES]
     return [
         FieldChange(
             change.field,
@@ -104,12 +104,12 @@ def _changes(entry: AuditEntry, plans: dict[str, str]) -> list[FieldChange]:
     ]
 
 
-def _evidence(subject: WorkspaceSubject) -> list[Happening]:
+def _evidence(subject: WorkspaceSubject) -> list[TimelineEntry]:
     said = ProviderEvidence.objects.filter(workspace=subject.workspace_id)
     if subject.as_of is not None:
         said = said.filter(received_at__lte=subject.as_of)
     return [
-        Happening(
+        TimelineEntry(
             at=evidence.received_at,
             what=f"{evidence.get_provider_display()} says {evidence.claimed_state.replace('_', ' ')}",
             who=f"{evidence.get_provider_display()} {evidence.object_id}",

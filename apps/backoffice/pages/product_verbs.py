@@ -1,0 +1,193 @@
+"""Verbs of a product: tokens, related organizations, return hosts, billing mode (spec 02, Cutover; 05, Shadow mode)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+
+from django import forms
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
+)
+
+from apps.backoffice.display import page_url
+from apps.backoffice.pages.lookups import find_organization
+from apps.backoffice.verbs import NextDialog, ReasonForm, Verb
+from apps.core.context import ExecutionContext
+from apps.core.enums import DEFAULT_PRODUCT_SCOPES, Scope
+from apps.core.form_fields import DayField
+from apps.core.ids import OrganizationId, ProductId
+from apps.tenants.enums import BillingMode, TokenKind
+from apps.tenants.models import Organization, Product
+from apps.tenants.services import (
+    product_billing_mode_change,
+    product_relation_upsert,
+    product_return_hosts_change,
+    service_token_create,
+)
+
+
+class CreateTokenForm(ReasonForm):
+    """What a token may be used for, and for how long."""
+
+    name = forms.CharField(
+        max_length=100,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "production, EU cluster"}),
+        help_text="Where the token is used, so that you can find the right one to revoke.",
+    )
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope.value, f"{scope.value}: {scope.label}") for scope in Scope if scope is not Scope.JOBS_RUN],
+        initial=[scope.value for scope in DEFAULT_PRODUCT_SCOPES],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
+    expires_on = DayField(
+        label="Last day",
+        required=False,
+        help_text="In UTC. Leave empty for a token that does not expire.",
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
+    )
+
+    def expires_at(self) -> datetime | None:
+        """The end of the last day, in UTC."""
+        day = self.cleaned_data["expires_on"]
+        return datetime.combine(day, time.min, tzinfo=UTC) + timedelta(days=1) if day else None
+
+
+class RelateForm(ReasonForm):
+    """Which organization."""
+
+    organization = forms.CharField(
+        max_length=80,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Id or slug"}),
+        help_text="The product can then read and report everything about this organization.",
+    )
+
+    def found(self) -> Organization:
+        """The organization that was named; raises `UnprocessableError` when it does not exist."""
+        return find_organization(self.cleaned_data["organization"])
+
+
+class ReturnHostsForm(ReasonForm):
+    """One host a line."""
+
+    hosts = forms.CharField(
+        required=False,
+        max_length=6000,
+        help_text="One a line, such as app.example.com. Empty: there is no way back.",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4, "placeholder": "app.example.com"}),
+    )
+
+
+class BillingModeForm(ReasonForm):
+    """Who decides."""
+
+    billing_mode = forms.ChoiceField(choices=BillingMode.choices, widget=UnfoldAdminSelectWidget())
+    without_check = forms.BooleanField(
+        label="Central without a passed cutover check",
+        required=False,
+        widget=UnfoldBooleanWidget(),
+        help_text="Central asks for a cutover check that passed within a day. This overrides it.",
+    )
+
+
+def _create_token(context: ExecutionContext, product: Product, form: CreateTokenForm) -> NextDialog:
+    """The one answer that holds a token's text. It is in no session, no message and no log."""
+    token, text = service_token_create(
+        context,
+        kind=TokenKind.PRODUCT,
+        name=form.cleaned_data["name"],
+        product_id=ProductId(product.pk),
+        scopes=[Scope(scope) for scope in form.cleaned_data["scopes"]],
+        expires_at=form.expires_at(),
+        reason=form.cleaned_data["reason"],
+    )
+    return NextDialog("fresh_token", {"token": token, "text": text, "token_url": page_url(token)})
+
+
+def _relate(context: ExecutionContext, product: Product, form: RelateForm) -> str:
+    organization = form.found()
+    related = product_relation_upsert(
+        context,
+        organization_id=OrganizationId(organization.pk),
+        product_slug=product.slug,
+        reason=form.cleaned_data["reason"],
+    )
+    if not related.is_created:
+        return f"{product.name} already has access to {organization.name}. Nothing was changed."
+    return f"{product.name} now has access to {organization.name}."
+
+
+def _change_return_hosts(context: ExecutionContext, product: Product, form: ReturnHostsForm) -> str:
+    changed = product_return_hosts_change(
+        context,
+        product_id=ProductId(product.pk),
+        hosts=form.cleaned_data["hosts"].split(),
+        reason=form.cleaned_data["reason"],
+    )
+    hosts = ", ".join(changed.hosts_to_return_to())
+    return f"Visits from {product.name} may lead back to {hosts}." if hosts else f"{product.name} has no way back now."
+
+
+def _change_billing_mode(context: ExecutionContext, product: Product, form: BillingModeForm) -> str:
+    mode = BillingMode(form.cleaned_data["billing_mode"])
+    if product.billing_mode == mode:
+        return f"{product.name} is already in this mode. Nothing was changed."
+    product_billing_mode_change(
+        context,
+        product_id=ProductId(product.pk),
+        billing_mode=mode,
+        reason=form.cleaned_data["reason"],
+        without_check=form.cleaned_data["without_check"],
+    )
+    return f"{product.name} is now in the mode {mode.value}."
+
+
+PRODUCT_VERBS = (
+    Verb(
+        name="create_token",
+        label="Create token",
+        description="The token is shown once, right after this. Only its hash is kept, so nobody can show it again.",
+        operation="tokens.manage",
+        icon="key",
+        form_class=CreateTokenForm,
+        run=_create_token,
+    ),
+    Verb(
+        name="relate_organization",
+        label="Relate to organization",
+        description="Gives this product access to an organization that it did not create itself.",
+        submit="Relate",
+        operation="organizations.relate_product",
+        icon="add_link",
+        form_class=RelateForm,
+        run=_relate,
+        organization_of=lambda product, form: form.found(),
+    ),
+    Verb(
+        name="change_return_hosts",
+        label="Change return hosts",
+        description="The product sends people here by portal sessions. The way back may lead to these hosts alone, "
+        "over https.",
+        submit="Save the hosts",
+        operation="products.manage",
+        icon="keyboard_return",
+        form_class=ReturnHostsForm,
+        initial=lambda product: {"hosts": product.return_hosts},
+        run=_change_return_hosts,
+    ),
+    Verb(
+        name="change_billing_mode",
+        label="Change billing mode",
+        description="Who decides on this product's credits, from the next call on. Look at its drift first.",
+        submit="Change the mode",
+        operation="products.manage",
+        icon="tune",
+        form_class=BillingModeForm,
+        initial=lambda product: {"billing_mode": product.billing_mode},
+        run=_change_billing_mode,
+        is_dangerous=True,
+    ),
+)

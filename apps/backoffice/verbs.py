@@ -1,0 +1,264 @@
+"""Verbs: what staff do to a record. A verb is a row of data; one view and one dialog serve them all.
+
+A dialog asks for a reason, shows a preview where the verb has one, and calls one service. Unfold renders a detail
+action without a dialog as a GET link, which must not change anything; here GET shows the form alone (spec 12). Every
+step is a POST with CSRF, and nothing is kept between the steps but what the page carries. A refusal at any step changes
+nothing and shows the form again with everything that was typed.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from apps.backoffice.staff import acting_context, may
+from apps.core.context import ExecutionContext
+from apps.core.errors import CountinghouseError
+from apps.core.idempotency import IdempotencyKeyInFlightError
+from apps.tenants.models import Organization, Workspace
+
+BACK = "back"
+DONE_BEFORE = "This was already done by your first click. Nothing was done a second time."
+
+
+class ReasonForm(forms.Form):
+    """What every verb asks. Subclass with fields, and `prepare` what depends on the record."""
+
+    reason = forms.CharField(
+        label="Reason",
+        max_length=500,
+        help_text="Saved in the audit log permanently. Write it so a colleague understands it in a year.",
+        widget=UnfoldAdminTextareaWidget(
+            attrs={"rows": 3, "autofocus": True, "placeholder": "Why are you doing this?"}
+        ),
+    )
+
+    def __init__(self, data: Any = None, *, record: Any = None, initial: Mapping[str, Any] | None = None) -> None:
+        super().__init__(data, initial=dict(initial or {}))
+        self.record = record
+        # Reason last, whatever a subclass adds before it.
+        self.order_fields([name for name in self.fields if name != "reason"])
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Set choices and first values from `self.record`."""
+
+    def clean_reason(self) -> str:
+        """Write line ends as the audit log does, so that the preview's token binds the stored text."""
+        return str(self.cleaned_data["reason"]).replace("\r\n", "\n")
+
+    def renew(self, error: CountinghouseError) -> None:
+        """Prepare the hidden fields for another try after a refusal."""
+
+    def replace_data(self, name: str, value: object) -> None:
+        """Put another value into a hidden field of a form that was sent."""
+        self.data = {**{each: self.data.get(each) for each in self.data}, name: value}
+
+    def entries(self) -> list[tuple[str, str]]:
+        """What was typed, as the preview repeats it."""
+        return [(str(field.label), self._entry(field)) for field in self.visible_fields() if field.value()]
+
+    def _entry(self, field: forms.BoundField) -> str:
+        value = self.cleaned_data[field.name]
+        if isinstance(field.field, forms.ChoiceField):
+            return str(dict(field.field.choices).get(str(value), value))  # type: ignore[arg-type]
+        return f"{value:%-d %B %Y, %H:%M} UTC" if isinstance(value, datetime) else str(field.value())
+
+
+class KeyedForm(ReasonForm):
+    """A form with an idempotency key from the moment it is opened: a double click has its effect once (spec 05)."""
+
+    key = forms.RegexField(r"^[0-9a-f-]{32,36}$", max_length=36, widget=forms.HiddenInput())
+
+    def prepare(self) -> None:
+        self.fields["key"].initial = str(uuid.uuid4())
+
+    def renew(self, error: CountinghouseError) -> None:
+        """Take another key, because the service keeps a refusal with its key. One in flight is asked again."""
+        if not isinstance(error, IdempotencyKeyInFlightError):
+            self.replace_data("key", str(uuid.uuid4()))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One value before and after, in words."""
+
+    label: str
+    before: str
+    after: str
+    note: str = ""
+    tone: str = ""
+
+    @property
+    def is_changed(self) -> bool:
+        return self.before != self.after
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeGroup:
+    """Changes under one heading; `note` stands below them."""
+
+    title: str
+    changes: Sequence[Change]
+    note: str = ""
+    is_comparison: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a verb will do, before the last click. `token` applies exactly this, where the verb asks for one."""
+
+    groups: Sequence[ChangeGroup]
+    lifecycle: Change | None = None
+    lines: Sequence[str] = ()
+    warning: str = ""
+    tenant_sees: str = ""
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NextDialog:
+    """An outcome that is shown in the dialog's place, such as a token that is shown once."""
+
+    template: str
+    context: Mapping[str, Any]
+
+
+def always(record: object) -> str:
+    """The refusal of a verb that is possible on every record."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """One thing that staff can do to a record.
+
+    `run` calls the service. `done` is the sentence for the page afterwards; without one, `run` returns it, or a
+    `NextDialog`. `effect` computes the preview from the record and the valid form; without one the form applies at
+    once. `refusal` says why the verb is not possible now, empty where it is: it decides what is offered, and the
+    service has the last word. `section` names the section of the workspace page that offers it; a rare verb stands
+    behind "More".
+    """
+
+    name: str
+    label: str
+    description: str
+    operation: str
+    icon: str
+    run: Callable[[ExecutionContext, Any, Any], object]
+    done: str = ""
+    submit: str = ""
+    form_class: type[ReasonForm] = ReasonForm
+    initial: Callable[[Any], Mapping[str, Any]] = lambda record: {}
+    effect: Callable[[Any, Any], Preview] | None = None
+    refusal: Callable[[Any], str] = always
+    organization_of: Callable[[Any, Any], Organization | None] = lambda record, form: None
+    eyebrow: Callable[[Any], str] = lambda record: ""
+    section: str = ""
+    is_dangerous: bool = False
+    is_rare: bool = False
+
+    @property
+    def is_previewed(self) -> bool:
+        return self.effect is not None
+
+    @property
+    def url_path(self) -> str:
+        return self.name.replace("_", "-")
+
+    def preview(self, context: ExecutionContext, record: Any, form: Any) -> Preview:
+        """What the verb would do; changes nothing."""
+        if self.effect is None:
+            raise AssertionError(f"{self.name} has no preview")
+        return self.effect(record, form)
+
+    def apply(self, context: ExecutionContext, record: Any, form: Any, token: str) -> object:
+        """Do it. `token` is that of the preview, for verbs that bind one."""
+        return self.run(context, record, form)
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A verb that is offered, with the address of its dialog."""
+
+    verb: Verb
+    url: str
+
+
+def buttons(request: HttpRequest, verbs: Iterable[Verb], record: Any, url_of: Callable[[Verb], str]) -> list[Button]:
+    """The verbs that whoever asks may use on the record as it is."""
+    return [Button(verb, url_of(verb)) for verb in verbs if may(request, verb.operation) and not verb.refusal(record)]
+
+
+def run_verb(request: HttpRequest, verb: Verb, record: Any, *, done_url: str) -> HttpResponse:
+    """The view of every verb: the form, its preview, the change. The caller has checked the verb's operation."""
+    data = request.POST if request.method == "POST" else None
+    form = verb.form_class(data, record=record, initial=verb.initial(record))
+    shown = {"verb": verb, "form": form, "eyebrow": verb.eyebrow(record), "post_url": request.get_full_path()}
+    step = request.POST.get("step", "")
+    if data is None:
+        shown["refusal"] = verb.refusal(record)
+    if not form.is_valid() or step == "edit":
+        if step == "edit":
+            form.errors.clear()
+        return show_dialog(request, "dialog", shown, back_url=done_url)
+    try:
+        context = acting_context(request, verb.operation, verb.organization_of(record, form))
+        if verb.is_previewed and step != "apply":
+            preview = verb.preview(context, record, form)
+            return show_dialog(request, "dialog", {**shown, "preview": preview}, back_url=done_url)
+        outcome = verb.apply(context, record, form, request.POST.get("token", ""))
+    except CountinghouseError as error:
+        form.renew(error)
+        return show_dialog(request, "dialog", {**shown, "error": error}, back_url=done_url)
+    if isinstance(outcome, NextDialog):
+        return show_dialog(request, outcome.template, dict(outcome.context))
+    (messages.info if outcome == DONE_BEFORE else messages.success)(request, verb.done or str(outcome))
+    if is_of_page_script(request):
+        return HttpResponse(headers={"HX-Redirect": done_url})
+    return HttpResponseRedirect(done_url)
+
+
+def show_dialog(request: HttpRequest, template: str, context: dict[str, Any], *, back_url: str = "") -> HttpResponse:
+    """The dialog as a fragment for the page's script, or on a page of its own for whoever has none.
+
+    The page leads to `back_url` without a change; leave it out where there is nothing left to undo.
+    """
+    if is_of_page_script(request):
+        return render(request, f"backoffice/{template}.html", context)
+    page = {"title": "", "fragment": f"backoffice/{template}.html", "back_url": back_url}
+    whole = {**admin.site.each_context(request), **context, **page}
+    return render(request, "backoffice/dialog_page.html", whole)
+
+
+def is_of_page_script(request: HttpRequest) -> bool:
+    """Whether the page's own script asks, and puts the answer into the page."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def return_url(request: HttpRequest, record: Model, usual: str) -> str:
+    """Where a dialog leads: to the page that it was opened from, if that shows the record's organization."""
+    kind, _, key = request.GET.get(BACK, "").partition(":")
+    organization_id = getattr(record, "organization_id", None) or getattr(record, "account_id", None)
+    if organization_id is None:
+        return usual
+    if kind == "organization":
+        return reverse("admin:tenants_organization_change", args=(organization_id,))
+    if kind != "workspace":
+        return usual
+    try:
+        found = Workspace.objects.filter(pk=uuid.UUID(key), organization_id=organization_id).first()
+    except ValueError:
+        found = None
+    return reverse("admin:tenants_workspace_change", args=(found.pk,)) if found else usual

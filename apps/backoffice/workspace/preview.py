@@ -1,0 +1,117 @@
+"""Verbs of the workspace page whose preview is the change itself, made and rolled back (spec 03, Preview)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from apps.backoffice.audit_diff import FieldChange, field_changes
+from apps.backoffice.display import code
+from apps.backoffice.verbs import Change, ChangeGroup, Preview, ReasonForm, Verb
+from apps.backoffice.workspace.forms import WorkspaceForm
+from apps.backoffice.workspace.labels import allowed_line, describe_changes, lifecycle_badge
+from apps.backoffice.workspace.subject import WorkspaceSubject
+from apps.core.canonical import plain
+from apps.core.context import ExecutionContext
+from apps.subscriptions import preview as previews
+from apps.subscriptions.selectors.records import open_pending_change, payment_config_of, workspace_subscription_of
+from apps.subscriptions.snapshots import overlay_values, payment_config_values, subscription_values
+from apps.subscriptions.wording import NEED_WORDS
+from apps.tenants.models import Organization, Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewedVerb(Verb):
+    """A verb that runs twice: once rolled back, as the preview, then with the token that binds what was seen.
+
+    The token is refused for another person, workspace, verb or entry, and when the workspace changed in between.
+    """
+
+    done: str
+    form_class: type[ReasonForm] = WorkspaceForm
+    organization_of: Callable[[Any, Any], Organization | None] = lambda subject, form: subject.organization
+    eyebrow: Callable[[Any], str] = lambda subject: subject.title
+
+    @property
+    def is_previewed(self) -> bool:
+        return True
+
+    def preview(self, context: ExecutionContext, record: WorkspaceSubject, form: WorkspaceForm) -> Preview:
+        """Run the change, read which fields it changed, and roll it back."""
+        fields: list[FieldChange] = []
+
+        def run() -> None:
+            before = _field_values(record)
+            self.run(context, record, form)
+            fields.extend(field_changes(before, _field_values(record)))
+
+        made = previews.preview(
+            context, workspace_id=record.workspace_id, verb=self.name, inputs=form.cleaned_data, run=run
+        )
+        return _describe(made, describe_changes(fields))
+
+    def apply(self, context: ExecutionContext, record: WorkspaceSubject, form: WorkspaceForm, token: str) -> object:
+        """Run the change that was previewed."""
+        return previews.apply_previewed(
+            context,
+            token=token,
+            workspace_id=record.workspace_id,
+            verb=self.name,
+            inputs=form.cleaned_data,
+            run=lambda: self.run(context, record, form),
+        )
+
+
+def _describe(made: previews.Preview, fields: list[FieldChange]) -> Preview:
+    groups = []
+    if fields:
+        changes = [Change(change.field, change.before, change.after) for change in fields]
+        groups.append(ChangeGroup("Fields that change", changes))
+    if made.allowance_changes:
+        allowances = [
+            Change(
+                NEED_WORDS[change.need],
+                allowed_line(change.need, change.before).answer,
+                allowed_line(change.need, change.after).answer,
+                tone=allowed_line(change.need, change.after).tone,
+            )
+            for change in made.allowance_changes
+        ]
+        groups.append(ChangeGroup("What the workspace may do", allowances, note=_operations(made)))
+    return Preview(
+        groups,
+        lifecycle=Change("Lifecycle", lifecycle_badge(made.before.state), lifecycle_badge(made.after.state)),
+        lines=made.consequences,
+        tenant_sees=made.tenant_sees,
+        token=made.token,
+    )
+
+
+def _operations(made: previews.Preview) -> SafeString:
+    lines = (("Newly denied", made.operations_denied), ("Newly allowed", made.operations_allowed))
+    return format_html_join(
+        " ",
+        "{}: {}.",
+        ((title, format_html_join(", ", "{}", ((code(name),) for name in names))) for title, names in lines if names),
+    )
+
+
+def _field_values(subject: WorkspaceSubject) -> dict[str, Any]:
+    workspace = Workspace.objects.get(pk=subject.workspace_id)
+    record = workspace_subscription_of(subject.workspace_id)
+    values: dict[str, Any] = subscription_values(record) | overlay_values(workspace)
+    config = payment_config_of(subject.organization_id)
+    if config is not None:
+        values |= payment_config_values(config)
+    pending = open_pending_change(subject.workspace_id)
+    if pending is not None:
+        plan = f" to {pending.plan.name}" if pending.plan else ""
+        values["scheduled_change"] = f"{pending.get_kind_display()}{plan} on {pending.due_at:%-d %B %Y}"
+    if record is not None:
+        values["plan_id"] = record.plan.name
+    written = plain(values)
+    return written if isinstance(written, dict) else {}
