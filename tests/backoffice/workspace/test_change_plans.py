@@ -40,7 +40,7 @@ def test_a_plan_is_made_with_its_reason() -> None:
     plan = Plan.objects.get(slug="scale")
     assert (plan.price_minor, plan.currency, plan.is_active) == (39950, "EUR", True)
     assert AuditEntry.objects.get(event="plan.created", target_id=str(plan.pk)).reason == "ticket 4711"
-    assert "There is a plan scale already" in make(client, name="Another")
+    assert "There is already a plan scale" in make(client, name="Another")
     assert Plan.objects.get(slug="scale").name == "Scale"
 
 
