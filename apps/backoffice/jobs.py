@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from apps.backoffice.seeding.demo import demo_fill, demo_open, open_demo
+from apps.backoffice.seeding.demo import current_demo, ensure_demo, fill_demo
 from apps.core.context import ExecutionContext
 from apps.core.jobs import job
 
@@ -19,11 +19,11 @@ def reset_demo(
     Without a demo organization nothing is created, unless the job is started manually with `include_demo`. A second
     run for the same slot keeps the demo of the first and only adds what is missing.
     """
-    old = open_demo()
+    old = current_demo()
     is_meant = organization_id is None or (old is not None and organization_id == old.pk)
     if not is_meant or (old is None and not include_demo):
         return {"closed": 0, "made": 0}
-    demo = demo_open(context, made_since=slot)
-    demo_fill(context, demo)
+    demo = ensure_demo(context, made_since=slot)
+    fill_demo(context, demo)
     is_new = old is None or old.pk != demo.pk
     return {"closed": int(is_new and old is not None), "made": int(is_new)}

@@ -14,7 +14,7 @@ from django.urls import reverse
 from apps.backoffice.jobs import reset_demo
 from apps.backoffice.seeding import demo as seeding
 from apps.backoffice.seeding.data import DEMO
-from apps.backoffice.seeding.demo import demo_open, open_demo
+from apps.backoffice.seeding.demo import current_demo, ensure_demo
 from apps.connectors.models import BillingRecord, Connector
 from apps.core import clock
 from apps.core.audit import verify_audit
@@ -123,13 +123,13 @@ def test_the_same_slot_again_makes_no_second_demo_and_carries_on_where_it_broke_
         patched.setattr(seeding, "seed_demo_connectors", die)
         with pytest.raises(ConnectionError):
             reset_demo(as_scheduler(), slot=slot, organization_id=None, include_demo=False)
-    begun = open_demo()
+    begun = current_demo()
     assert begun is not None
     assert content(begun)["connectors"] == 0
     for _ in range(2):
         counts = reset_demo(as_scheduler(), slot=slot, organization_id=None, include_demo=False)
         assert counts == {"closed": 0, "made": 0}
-    assert open_demo() == begun
+    assert current_demo() == begun
     assert content(begun)["connectors"] == 3
     later = reset_demo(as_scheduler(), slot=clock.now(), organization_id=None, include_demo=False)
     assert later == {"closed": 1, "made": 1}
@@ -139,19 +139,19 @@ def test_an_installation_without_a_demo_stays_without_one_unless_it_is_asked_for
     assert run().counts == {"closed": 0, "made": 0}
     assert Organization.objects.count() == 0
     assert run(include_demo=True).counts == {"closed": 0, "made": 1}
-    demo = open_demo()
+    demo = current_demo()
     assert demo is not None
     # No sample product is there: everything that needs none is.
     assert (content(demo)["connectors"], content(demo)["entries"]) == (3, 2)
 
 
 def test_a_run_for_another_organization_or_for_the_demo_without_asking_for_it_resets_nothing() -> None:
-    demo = demo_open(console_context())
+    demo = ensure_demo(console_context())
     other = make_organization()
     assert run(organization_id=other.pk).counts == {"closed": 0, "made": 0}
     skipped = run(organization_id=demo.pk)
     assert skipped.status == JobRunStatus.SKIPPED
-    assert (open_demo(), Organization.objects.get(pk=other.pk).closed_at) == (demo, None)
+    assert (current_demo(), Organization.objects.get(pk=other.pk).closed_at) == (demo, None)
 
 
 def test_an_organization_is_closed_once_and_keeps_its_slug_unless_told_otherwise() -> None:
@@ -165,7 +165,7 @@ def test_an_organization_is_closed_once_and_keeps_its_slug_unless_told_otherwise
 
 
 def test_the_night_comes_again_and_again() -> None:
-    demo_open(console_context())
+    ensure_demo(console_context())
     for night in range(1, 4):
         counts = reset_demo(
             as_scheduler(), slot=clock.now() + timedelta(seconds=night), organization_id=None, include_demo=False

@@ -74,17 +74,17 @@ def seed_credits(context: ExecutionContext) -> None:
             with clock.as_of(began - timedelta(days=10)):
                 credit_policy_publish_prices(context, product_id=ProductId(products[slug].pk), prices=prices)
     callers = {slug: _as_product(context, product) for slug, product in products.items()}
-    _team(context, callers)
-    _person(context, callers["red"])
-    _shadow(context, products["blue"], callers["blue"])
-    _draft(context, products["red"])
+    _seed_team(context, callers)
+    _seed_person(context, callers["red"])
+    _seed_shadow_mode(context, products["blue"], callers["blue"])
+    _seed_draft(context, products["red"])
 
 
 def _as_product(context: ExecutionContext, product: Product) -> ExecutionContext:
     return replace(context, product_id=ProductId(product.pk))
 
 
-def _team(context: ExecutionContext, callers: dict[str, ExecutionContext]) -> None:
+def _seed_team(context: ExecutionContext, callers: dict[str, ExecutionContext]) -> None:
     """Northwind: three grants, weeks of consumption, one reversal, one hold, a few denials."""
     account_id = seed_id("organization:northwind")
     if CreditGrant.objects.filter(account_id=account_id).exists():
@@ -96,7 +96,7 @@ def _team(context: ExecutionContext, callers: dict[str, ExecutionContext]) -> No
         _grant(context, account_id, "buy", GrantWish(GrantType.PURCHASED, 1_000 * MICRO, note="Invoice 2041"))
         bonus = GrantWish(GrantType.BONUS, 75 * MICRO, 200, expires_at=now + timedelta(days=40), note="Welcome back")
         _grant(context, account_id, "bonus", bonus)
-    _weeks(callers, account_id, seed_id("olivia@northwind.example"), "northwind-production", USES_A_DAY)
+    _consume_weeks(callers, account_id, seed_id("olivia@northwind.example"), "northwind-production", USES_A_DAY)
     charged = CreditEntry.objects.filter(account_id=account_id, operation="fix_run", amount__lt=0).order_by("sequence")
     entry_reverse(context, entry_id=charged[0].pk, key="seed-reverse", reason="The run broke on our side; ticket 4711.")
     overdraft_set(context, account_id=account_id, limit=20 * MICRO, reason="Agreed with the customer for November.")
@@ -112,7 +112,7 @@ def _team(context: ExecutionContext, callers: dict[str, ExecutionContext]) -> No
         credits_authorize(callers["red"], question=question)
 
 
-def _person(context: ExecutionContext, red: ExecutionContext) -> None:
+def _seed_person(context: ExecutionContext, red: ExecutionContext) -> None:
     """Inès: a used-up trial, a refusal, and an uncovered charge."""
     account_id = seed_id("organization:ines-ibarra")
     if CreditGrant.objects.filter(account_id=account_id).exists():
@@ -130,7 +130,7 @@ def _person(context: ExecutionContext, red: ExecutionContext) -> None:
             credits_consume(red, consumption=item)
 
 
-def _shadow(context: ExecutionContext, blue: Product, caller: ExecutionContext) -> None:
+def _seed_shadow_mode(context: ExecutionContext, blue: Product, caller: ExecutionContext) -> None:
     """Put product blue into shadow mode and send decisions that differ."""
     if ShadowDisagreement.objects.filter(product=blue).exists():
         return
@@ -151,13 +151,13 @@ def _shadow(context: ExecutionContext, blue: Product, caller: ExecutionContext) 
         credits_authorize(caller, question=question, local=local)
 
 
-def _draft(context: ExecutionContext, red: Product) -> None:
+def _seed_draft(context: ExecutionContext, red: Product) -> None:
     """Draft the next prices of red, so that there is a price preview."""
     if CreditPolicy.objects.filter(product=red).count() == 1:
         credit_policy_draft(context, product_id=ProductId(red.pk), prices=NEXT_RED, reason="Prices of next quarter.")
 
 
-def _weeks(
+def _consume_weeks(
     callers: dict[str, ExecutionContext], account_id: UUID, user_id: UUID, workspace: str, uses_a_day: int
 ) -> None:
     """Consume `uses_a_day` times a day, oldest first, each reported 40 seconds later."""

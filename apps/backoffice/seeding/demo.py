@@ -1,7 +1,7 @@
 """The demo organization, which is replaced under the same slugs (spec 02, Demo tenants).
 
-`demo_open` closes the old and creates the new one in one transaction, so that there is always one open demo.
-`demo_fill` calls services that commit; each part is skipped if it exists, so that an interrupted fill can be repeated.
+`ensure_demo` closes the old and creates the new one in one transaction, so that there is always one open demo.
+`fill_demo` calls services that commit; each part is skipped if it exists, so that an interrupted fill can be repeated.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ REASON = "the demo begins anew"
 DAYS, USES_A_DAY = 14, 3
 
 
-def open_demo() -> Organization | None:
+def current_demo() -> Organization | None:
     """Return the open demo organization, if there is one."""
     return Organization.objects.filter(slug=DEMO.slug, is_demo=True, closed_at=None).first()
 
 
 @transaction.atomic
-def demo_open(context: ExecutionContext, *, made_since: datetime | None = None) -> Organization:
+def ensure_demo(context: ExecutionContext, *, made_since: datetime | None = None) -> Organization:
     """Return the open demo organization; replace one that was created before `made_since`.
 
     Without `made_since` an open one stays. Two concurrent calls create one.
     """
     lock_name("demo-organization")
-    old = open_demo()
+    old = current_demo()
     if old is not None and (made_since is None or old.created_at >= made_since):
         return old
     if old is not None:
@@ -64,7 +64,7 @@ def demo_open(context: ExecutionContext, *, made_since: datetime | None = None) 
     return Organization.objects.get(pk=organization_id)
 
 
-def demo_fill(context: ExecutionContext, demo: Organization) -> None:
+def fill_demo(context: ExecutionContext, demo: Organization) -> None:
     """Add the lifecycle overlay, credits with entries, and connectors to the demo; existing parts stay."""
     organization_id = OrganizationId(demo.pk)
     inside = context.within(organization_id, is_demo=True)
@@ -93,10 +93,10 @@ def _fill_credits(context: ExecutionContext, workspace: Workspace) -> None:
                 credit_grant(context, key=f"demo-{name}-{account.id}", account=account, wish=wish)
     products = [product for slug in DEMO.products if (product := product_by_slug(slug)) is not None]
     for product in products:
-        _use(context, product, account, workspace)
+        _consume_weeks(context, product, account, workspace)
 
 
-def _use(context: ExecutionContext, product: Product, account: AccountRef, workspace: Workspace) -> None:
+def _consume_weeks(context: ExecutionContext, product: Product, account: AccountRef, workspace: Workspace) -> None:
     """Consume two weeks of the product's operations, oldest first; the keys make a repeated call harmless."""
     now = clock.now()
     terms = terms_in_force(product.pk, now)

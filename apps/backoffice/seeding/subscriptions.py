@@ -40,26 +40,26 @@ PLANS = (("starter", "Starter", 1900), ("team", "Team", 4900), ("business", "Bus
 
 def seed_subscriptions(context: ExecutionContext) -> None:
     """Create the plans and a subscription for each sample workspace; existing subscriptions stay as they are."""
-    plans = {slug: _plan(context, slug, name, price) for slug, name, price in PLANS}
+    plans = {slug: _seed_plan(context, slug, name, price) for slug, name, price in PLANS}
     now = clock.now()
     period = Period(start=now - timedelta(days=12), end=now + timedelta(days=18))
     business, team = PlanId(plans["business"].pk), PlanId(plans["team"].pk)
     trial_end = now + timedelta(days=9)
-    _start(context, "northwind-production", Activate(plan_id=business, period=period))
-    _start(context, "northwind-staging", StartTrial(plan_id=team, trial_ends_at=trial_end))
-    _start(context, "northwind-research", Activate(plan_id=team, period=period), Suspend())
-    _start(context, "ines", Activate(plan_id=PlanId(plans["starter"].pk), period=period))
+    _seed_subscription(context, "northwind-production", Activate(plan_id=business, period=period))
+    _seed_subscription(context, "northwind-staging", StartTrial(plan_id=team, trial_ends_at=trial_end))
+    _seed_subscription(context, "northwind-research", Activate(plan_id=team, period=period), Suspend())
+    _seed_subscription(context, "ines", Activate(plan_id=PlanId(plans["starter"].pk), period=period))
     # Payments move by a provider's news or by the schedule, never by hand from here: the sample plays the schedule.
     schedule = task_context("seed-demo", request_id=context.request_id)
-    _payments(schedule, "northwind", is_failing=False)
-    _payments(schedule, "ines-ibarra", is_failing=True)
+    for slug, is_failing in (("northwind", False), ("ines-ibarra", True)):
+        _seed_payments(schedule, OrganizationId(seed_id(f"organization:{slug}")), is_failing=is_failing)
 
 
-def _plan(context: ExecutionContext, slug: str, name: str, price_minor: int) -> Plan:
+def _seed_plan(context: ExecutionContext, slug: str, name: str, price_minor: int) -> Plan:
     return plan_upsert(context, slug=slug, wish=PlanWish(name=name, price_minor=price_minor), reason=REASON)
 
 
-def _start(context: ExecutionContext, slug: str, *changes: SubscriptionChange) -> None:
+def _seed_subscription(context: ExecutionContext, slug: str, *changes: SubscriptionChange) -> None:
     workspace_id = WorkspaceId(seed_id(f"workspace:{slug}"))
     if workspace_subscription_of(workspace_id) is not None:
         return
@@ -75,14 +75,10 @@ def seed_demo_posture(context: ExecutionContext, *, organization_id: Organizatio
     if not Workspace.objects.get(pk=workspace_id).manual_lifecycle_state:
         overlay_set(context, workspace_id=workspace_id, state=LifecycleState.ACTIVE, reason="the demo is open")
     schedule = task_context("seed-demo", request_id=context.request_id)
-    _settle_payments(schedule, organization_id, is_failing=False)
+    _seed_payments(schedule, organization_id, is_failing=False)
 
 
-def _payments(context: ExecutionContext, slug: str, *, is_failing: bool) -> None:
-    _settle_payments(context, OrganizationId(seed_id(f"organization:{slug}")), is_failing=is_failing)
-
-
-def _settle_payments(context: ExecutionContext, organization_id: OrganizationId, *, is_failing: bool) -> None:
+def _seed_payments(context: ExecutionContext, organization_id: OrganizationId, *, is_failing: bool) -> None:
     config = payment_config_of(organization_id)
     if config is None or config.version > 1:  # seeded before, or changed by somebody since
         return

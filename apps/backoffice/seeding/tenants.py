@@ -1,10 +1,11 @@
-"""Sample products, users, organizations, workspaces and memberships."""
+"""Sample staff, products, users, organizations, workspaces and memberships."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from django.db import transaction
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.backoffice.seeding.data import SEEDS, SeedOrganization, SeedUser, seed_id
 from apps.core.context import ExecutionContext
@@ -16,6 +17,7 @@ from apps.tenants.services import (
     organization_upsert,
     product_relation_upsert,
     product_upsert,
+    staff_create,
     user_upsert,
     workspace_upsert,
 )
@@ -33,6 +35,17 @@ def seed_tenants(context: ExecutionContext, *, password: str) -> None:
     for organization in SEEDS.organizations:
         with transaction.atomic():
             _seed_organization(context, organization)
+
+
+def seed_staff(context: ExecutionContext, *, password: str) -> None:
+    """Create one account for each platform role, with a second factor, so that you can sign in at once."""
+    for seed in SEEDS.staff:
+        if User.objects.filter(email=seed.email, is_staff=True).exists():
+            continue
+        user = staff_create(
+            context, email=seed.email, name=seed.name, role=seed.role, password=password, reason=REASON
+        ).record
+        TOTPDevice.objects.create(user=user, name="sample", confirmed=True)
 
 
 def seed_user(context: ExecutionContext, seed: SeedUser, password: str) -> None:

@@ -85,10 +85,10 @@ def test_the_workspace_page_shows_the_latest_invoices(bill: Client) -> None:
 def test_an_empty_list_tells_apart_whether_nothing_is_there_or_nothing_matches(bill: Client) -> None:
     inbox = reverse("admin:payments_webhookevent_changelist")
     text = bill.get(inbox).content.decode()
-    assert "There are no webhook events so far." in text
+    assert "There are no webhook events yet." in text
     assert "Show all" not in text
     text = bill.get(inbox, {"q": str(uuid.uuid4())}).content.decode()
-    assert "There are no webhook events that match the search and the filters." in text
+    assert "No webhook events match your search and filters." in text
     assert "Show all" in text
 
 

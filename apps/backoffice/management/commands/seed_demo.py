@@ -10,10 +10,9 @@ from django.core.management.base import BaseCommand, CommandError
 from apps.backoffice.seeding.connectors import seed_connectors
 from apps.backoffice.seeding.credits import seed_credits
 from apps.backoffice.seeding.data import SEEDS
-from apps.backoffice.seeding.demo import demo_fill, demo_open
-from apps.backoffice.seeding.staff import seed_staff
+from apps.backoffice.seeding.demo import ensure_demo, fill_demo
 from apps.backoffice.seeding.subscriptions import seed_subscriptions
-from apps.backoffice.seeding.tenants import seed_tenants
+from apps.backoffice.seeding.tenants import seed_staff, seed_tenants
 from apps.tenants.access import console_context
 
 SAMPLE_PASSWORD = "correct-horse-sample"  # noqa: S105 - of sample people only; refused in production
@@ -29,11 +28,11 @@ class Command(BaseCommand):
             )
         context = console_context()
         seed_tenants(context, password=SAMPLE_PASSWORD)
-        demo = demo_open(context)
+        demo = ensure_demo(context)
         seed_subscriptions(context)
         seed_credits(context)
         seed_connectors(context)
-        demo_fill(context, demo)
+        fill_demo(context, demo)
         seed_staff(context, password=SAMPLE_PASSWORD)
         self.stdout.write(self._sign_ins())
 
