@@ -1,35 +1,45 @@
-"""What runs when, in UTC (spec 08, Celery). The slots and catch-up rules of each job are declared with the job.
+"""Beat's schedule, in UTC (spec 08, Celery). Each job declares its cadence (`apps.core.jobs`), and nothing else does.
 
-An entry is a job's name and its moments; a test holds both to the declaration. Beat only wakes: which slots are due is
-computed from the database, and the sweep fires whatever an entry missed.
+Beat only sends wake-ups: which slots are due is computed from the database, and the sweep fires what a wake-up missed.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+from celery.beat import PersistentScheduler
 from celery.schedules import crontab
 
-_EVERY_MINUTE = crontab()
+from apps.core.jobs import Cadence, jobs
+
+_HOUR, _DAY = 60, 24 * 60
 
 
-def _fire(name: str, schedule: crontab) -> dict[str, Any]:
-    # A message that waited longer than a minute tells nothing that the sweep does not know by then.
-    return {"task": "core.fire_job", "schedule": schedule, "args": [name], "options": {"expires": 60}}
+class Scheduler(PersistentScheduler):  # type: ignore[misc] # Celery has no types
+    """Reads the declared jobs when beat starts: the settings are made before any app is loaded."""
+
+    def setup_schedule(self) -> None:
+        self.app.conf.beat_schedule = beat_schedule()
+        super().setup_schedule()
 
 
-SCHEDULE: dict[str, dict[str, Any]] = {
-    "sweep-jobs": {"task": "core.sweep_jobs", "schedule": _EVERY_MINUTE, "options": {"expires": 60}},
-    "drain-outbox": _fire("drain-outbox", _EVERY_MINUTE),
-    "billing-sync": _fire("billing-sync", crontab(minute=0)),
-    "sweep-syncs": _fire("sweep-syncs", _EVERY_MINUTE),
-    "release-holds": _fire("release-holds", _EVERY_MINUTE),
-    "sweep-inbox": _fire("sweep-inbox", _EVERY_MINUTE),
-    "reconcile-payments": _fire("reconcile-payments", crontab(hour=3, minute=0)),
-    "end-grace-periods": _fire("end-grace-periods", crontab(minute="*/5")),
-    "track-credits": _fire("track-credits", crontab(minute="*/5")),
-    "expire-grants": _fire("expire-grants", crontab(minute=0)),
-    "reset-demo": _fire("reset-demo", crontab(hour=2, minute=30)),
-    "verify-books": _fire("verify-books", crontab(hour=2, minute=40)),
-    "purge-receipts": _fire("purge-receipts", crontab(hour=3, minute=20)),
-}
+def beat_schedule() -> dict[str, dict[str, Any]]:
+    """One entry a job, and the sweep every minute."""
+    # After a minute the sweep has done what the message was for.
+    options = {"expires": 60}
+    entries = {"sweep-jobs": {"task": "core.sweep_jobs", "schedule": crontab(), "options": options}}
+    for job in jobs():
+        schedule = crontab_of(job.cadence)
+        entries[job.name] = {"task": "core.fire_job", "schedule": schedule, "args": [job.name], "options": options}
+    return entries
+
+
+def crontab_of(cadence: Cadence) -> crontab:
+    """The crontab that fires at the slots; raises `ValueError` for an interval that no crontab has."""
+    every, offset = (int(length / timedelta(minutes=1)) for length in (cadence.every, cadence.offset))
+    if _HOUR % every == 0:
+        return crontab(minute=f"{offset}-59/{every}")
+    if every == _DAY:
+        return crontab(hour=offset // _HOUR, minute=offset % _HOUR)
+    raise ValueError(f"Beat has no crontab for every {every} minutes; use a divisor of an hour, or a day.")

@@ -1,4 +1,4 @@
-"""The Celery application. What runs when is in `billing_site.beat`; how jobs behave is in `apps.core.jobs`."""
+"""The Celery application. When a job runs stands with the job (`apps.core.jobs`)."""
 
 from __future__ import annotations
 

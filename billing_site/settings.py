@@ -12,7 +12,7 @@ from apps.backoffice.theme import UNFOLD as UNFOLD  # noqa: PLC0414 - it is a se
 from apps.core.observability.log_setup import set_up_logs
 from apps.core.postgresql.limits import Work, database_settings
 from apps.core.wire.openapi import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS  # noqa: PLC0414 - it is a setting
-from billing_site import beat, queues, variables, work
+from billing_site import queues, variables, work
 from billing_site.launcher import places
 from billing_site.variables import *  # noqa: F403 - they are settings
 from billing_site.variables import IS_PRODUCTION, STATE_DIR, TRUSTED_PROXY
@@ -194,7 +194,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
-CELERY_BEAT_SCHEDULE = beat.SCHEDULE
+CELERY_BEAT_SCHEDULER = "billing_site.beat:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat-schedule")
 
 # --- Sign-in ------------------------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ class RecordPage:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckOutcome:
+class CheckResult:
     """What a good credential opened, in words for people, such as the account's name."""
 
     reached: str
@@ -182,7 +182,7 @@ class Provider(ABC):
         self._settings = self.settings_form.model_validate(dict(settings))
 
     @abstractmethod
-    def check(self) -> CheckOutcome:
+    def check(self) -> CheckResult:
         """Try the credential with the cheapest call there is. Raises `ProviderError`."""
 
     @abstractmethod

@@ -60,7 +60,7 @@ def credential_open(connector_id: ConnectorId) -> Secret | None:
     return Secret(kind, open_sealed(bytes(row[1]), binding_of(connector_id, kind)))
 
 
-def resealed(connector_id: ConnectorId, kind: CredentialKind, ciphertext: bytes) -> bytes:
+def reseal(connector_id: ConnectorId, kind: CredentialKind, ciphertext: bytes) -> bytes:
     """The same secret under the newest key, for the same place. Raises `SealError`."""
     binding = binding_of(connector_id, kind)
     return seal(open_sealed(ciphertext, binding), binding)

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from apps.connectors.contracts import Provider
 from apps.connectors.enums import CredentialKind
 from apps.connectors.providers.registry import provider_classes
-from apps.connectors.services import ConnectorWish
+from apps.connectors.services import ConnectorParams
 
 _SETTING = "setting-"
 
@@ -28,7 +28,7 @@ def setting_label(name: str, field: FieldInfo) -> str:
 class ConnectorForm(forms.Form):
     """A connector of one provider: its name, what the provider asks for, and the key, which is never shown again."""
 
-    name = forms.CharField(label="Name", max_length=200, help_text="How you tell it from your other connectors.")
+    name = forms.CharField(label="Name", max_length=200, help_text="To tell it from your other connectors.")
 
     def __init__(self, data: Any = None, *, provider: type[Provider], is_demo: bool) -> None:
         super().__init__(data, initial={"name": provider.label})
@@ -53,10 +53,10 @@ class ConnectorForm(forms.Form):
                 label="API key",
                 max_length=4_096,
                 widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-                help_text="Tried at the provider first, then stored encrypted. Nobody can read it again.",
+                help_text="Checked at the provider, then stored encrypted. Nobody can read it again.",
             )
 
-    def wish(self) -> ConnectorWish:
+    def params(self) -> ConnectorParams:
         """What was typed, for the onboarding service."""
         values = self.cleaned_data
         settings = {
@@ -64,7 +64,7 @@ class ConnectorForm(forms.Form):
             for name, value in values.items()
             if name.startswith(_SETTING) and value != ""
         }
-        return ConnectorWish(self.provider.name, values["name"], settings, values.get("api_key"))
+        return ConnectorParams(self.provider.name, values["name"], settings, values.get("api_key"))
 
     def place_error(self, field: str, message: str) -> None:
         """Show the service's sentence at the field that it names, else above the form."""
@@ -79,7 +79,7 @@ class KeyForm(forms.Form):
         label="New API key",
         max_length=4_096,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="Tried at the provider first, then stored encrypted in place of the old one.",
+        help_text="Checked at the provider, then stored encrypted in place of the old key.",
     )
 
     def place_error(self, field: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""The sentences of the timeline about causes, in the words of those who read them."""
+"""Sentences that people read about connectors: causes, counts and actors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind
 from apps.tenants.selectors.members import FORMER_MEMBER
 
-# What has happened, and what brings the connector back.
+# Each follows "because".
 CAUSES: Mapping[AutoDisableReason, str] = MappingProxyType(
     {
         AutoDisableReason.INVALID_PAYMENT_METHOD: "the organization's payments failed and its grace period ended",
@@ -22,18 +22,18 @@ CAUSES: Mapping[AutoDisableReason, str] = MappingProxyType(
 )
 REMEDIES: Mapping[AutoDisableReason, str] = MappingProxyType(
     {
-        AutoDisableReason.INVALID_PAYMENT_METHOD: "It comes back by itself once the overdue invoices are paid.",
-        AutoDisableReason.INVOICE_MARKED_UNCOLLECTIBLE: "It comes back by itself once the organization is unlocked.",
-        AutoDisableReason.UNSUBSCRIBED: "It comes back by itself with a new subscription.",
-        AutoDisableReason.CREDITS_EXHAUSTED: "It comes back by itself once there are credits again.",
-        AutoDisableReason.TOO_MANY_FAILURES: "Look at the failed syncs, mend their cause, then enable it.",
-        AutoDisableReason.CREDENTIAL_INVALID: "Replace the credential: that enables it again.",
+        AutoDisableReason.INVALID_PAYMENT_METHOD: "It is enabled again once the overdue invoices are paid.",
+        AutoDisableReason.INVOICE_MARKED_UNCOLLECTIBLE: "It is enabled again once the organization is unlocked.",
+        AutoDisableReason.UNSUBSCRIBED: "It is enabled again with a new subscription.",
+        AutoDisableReason.CREDITS_EXHAUSTED: "It is enabled again once there are credits.",
+        AutoDisableReason.TOO_MANY_FAILURES: "Look at the failed syncs, fix the cause, then enable it.",
+        AutoDisableReason.CREDENTIAL_INVALID: "Replace the credential to enable it again.",
     }
 )
 
 
 class Counts(Protocol):
-    """What a run counts."""
+    """The counters of a run."""
 
     created: int
     updated: int
@@ -41,15 +41,13 @@ class Counts(Protocol):
     unchanged: int
 
 
-# How an actor who is no person is labelled, and what people call it.
 _ACTORS = {"scheduler": "the schedule", "console": "an operator", "cron": "a cron job"}
 
 
-def actor_words(label: str, people: Mapping[str, str]) -> str:
+def describe_actor(label: str, people: Mapping[str, str]) -> str:
     """Who acted, in words that a tenant may read.
 
-    The machinery gets a name and a product keeps its own. Of a person `people` says what may be read; an address that
-    it does not know is nobody's business.
+    `people` holds the names that the tenant may see, so that the address of our staff is never shown.
     """
     kind, separator, _ = label.partition(":")
     if separator:
@@ -57,26 +55,26 @@ def actor_words(label: str, people: Mapping[str, str]) -> str:
     return people.get(label, FORMER_MEMBER) if "@" in label else label
 
 
-def counted(count: int, noun: str) -> str:
+def format_count(count: int, noun: str) -> str:
     """A number with its noun in the right form."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def counts_words(run: Counts) -> str:
-    """What a run brought, without what it did not bring."""
-    parts = ((run.created, "new"), (run.updated, "changed"), (run.voided, "voided"), (run.unchanged, "as before"))
+def describe_counts(run: Counts) -> str:
+    """The counts of a run that are not zero."""
+    parts = ((run.created, "new"), (run.updated, "changed"), (run.voided, "voided"), (run.unchanged, "unchanged"))
     return ", ".join(f"{count:,} {word}" for count, word in parts if count) or "no records"
 
 
-def sentence_of_arrival(kind: ConnectorEventKind, reason: AutoDisableReason) -> str:
-    """What the timeline says when the cause came."""
+def describe_added_cause(kind: ConnectorEventKind, reason: AutoDisableReason) -> str:
+    """The timeline's sentence when a cause was added."""
     if kind is ConnectorEventKind.CAUSE_ADDED:
-        return f"Stays off for one more cause: {CAUSES[reason]}."
-    return f"Switched off by the system, because {CAUSES[reason]}. {REMEDIES[reason]}"
+        return f"Another cause keeps it off: {CAUSES[reason]}."
+    return f"Switched off by the system because {CAUSES[reason]}. {REMEDIES[reason]}"
 
 
-def sentence_of_departure(kind: ConnectorEventKind, reason: AutoDisableReason) -> str:
-    """What the timeline says when the cause went away."""
+def describe_removed_cause(kind: ConnectorEventKind, reason: AutoDisableReason) -> str:
+    """The timeline's sentence when a cause was removed."""
     if kind is ConnectorEventKind.CAUSE_REMOVED:
-        return f"One cause is gone ({reason.label.lower()}); another still keeps it off."
-    return f"Enabled again: its cause is gone ({reason.label.lower()})."
+        return f"One cause ended ({reason.label.lower()}); another still keeps it off."
+    return f"Enabled again: the cause ended ({reason.label.lower()})."

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from django.db import connection, transaction
 
-from apps.connectors.contracts import CheckOutcome, Month, Provider, ProviderRecord, RecordPage
+from apps.connectors.contracts import CheckResult, Month, Provider, ProviderRecord, RecordPage
 from apps.connectors.enums import CredentialKind, RecordKind, SyncStatus
 from apps.connectors.ids import ConnectorId, SyncRunId
 from apps.connectors.models import Connector
@@ -41,8 +41,8 @@ class CountingProvider(Provider):
         super().__init__(None, {})
         self._records, self._page_size, self._payload = records, page_size, payload
 
-    def check(self) -> CheckOutcome:
-        return CheckOutcome("numbers")
+    def check(self) -> CheckResult:
+        return CheckResult("numbers")
 
     def fetch_month(self, month: Month, cursor: str | None = None) -> RecordPage:
         start = int(cursor or 0)

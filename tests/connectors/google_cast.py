@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from apps.connectors.contracts import CheckOutcome
+from apps.connectors.contracts import CheckResult
 from apps.connectors.enums import ConnectorStatus
 from apps.connectors.models import Connector, ConnectorCredential
 from apps.connectors.providers.registry import provider_class
@@ -38,7 +38,7 @@ def google() -> Iterator[GoogleStandIn]:
 @pytest.fixture
 def configured(google: GoogleStandIn, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("google_sheets", "google_cloud"):
-        monkeypatch.setattr(provider_class(name), "check", lambda provider: CheckOutcome(provider.label))
+        monkeypatch.setattr(provider_class(name), "check", lambda provider: CheckResult(provider.label))
     settings.GOOGLE_CLIENT_ID, settings.GOOGLE_CLIENT_SECRET = CLIENT_ID, CLIENT_SECRET
     settings.GOOGLE_AUTHORIZE_URL, settings.GOOGLE_TOKEN_URL = google.authorize_url, google.token_url
     google.control(issueRefreshToken=True)

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from apps.connectors.contracts import CheckOutcome, Provider, ProviderError
+from apps.connectors.contracts import CheckResult, Provider, ProviderError
 from apps.connectors.credentials import credential_open
 from apps.connectors.enums import ConnectorStatus
 from apps.connectors.models import AuthorizationAttempt, Connector, ConnectorCredential
@@ -195,7 +195,7 @@ def test_a_repeated_consent_without_a_refresh_token_keeps_the_old_one(google: Go
 
 @pytest.mark.django_db
 def test_a_permission_that_opens_nothing_is_not_kept(google: GoogleStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(provider: Provider) -> CheckOutcome:
+    def refuse(provider: Provider) -> CheckResult:
         raise ProviderError("the spreadsheet has no sheet 'Usage'; it has Summary.", is_permanent=True)
 
     monkeypatch.setattr(provider_class("google_sheets"), "check", refuse)

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, ConnectorStatus
 from apps.connectors.models import Connector, ConnectorEvent
 from apps.connectors.rules import causes
-from apps.connectors.rules.causes import OWN_REASONS, Standing, arrive, cause_of, depart, shown_reason
+from apps.connectors.rules.causes import OWN_REASONS, ConnectorState, add_cause, cause_of, remove_cause, shown_reason
 from apps.connectors.services import connector_auto_disable, connector_disable, connectors_auto_disable
 from apps.connectors.services import connectors_restore as restore
 from apps.core.errors import ForbiddenError
@@ -125,17 +125,17 @@ def test_a_caller_without_the_scope_changes_nothing(workspace: Workspace) -> Non
     assert not ConnectorEvent.objects.exists()
 
 
-def model_step(chance: random.Random, standings: dict[object, Standing], workspace: Workspace) -> None:
+def model_step(chance: random.Random, standings: dict[object, ConnectorState], workspace: Workspace) -> None:
     """One random arrival or departure, by the services and by the pure rule; the two must agree."""
     reason, is_of_workspace, is_arrival = chance.choice(OUTSIDE), chance.random() < 0.3, chance.random() < 0.5
-    service, rule = (connectors_auto_disable, arrive) if is_arrival else (restore, depart)
+    service, rule = (connectors_auto_disable, add_cause) if is_arrival else (restore, remove_cause)
     workspace_id = WorkspaceId(workspace.pk) if is_of_workspace else None
     service(console_context(), organization_id=organization_of(workspace), reason=reason, workspace_id=workspace_id)
-    for key, standing in standings.items():
-        standings[key] = rule(standing, cause_of(reason, is_of_workspace=is_of_workspace))
+    for key, state in standings.items():
+        standings[key] = rule(state, cause_of(reason, is_of_workspace=is_of_workspace))
 
 
-def assert_agree(standings: dict[object, Standing]) -> None:
+def assert_agree(standings: dict[object, ConnectorState]) -> None:
     for connector in Connector.objects.filter(pk__in=list(standings)):
         expected = standings[connector.pk]
         assert (connector.status, tuple(connector.auto_disable_causes)) == (expected.status, expected.causes)
@@ -148,8 +148,8 @@ def random_life(seed: int, workspace: Workspace) -> tuple[list[str], list[str], 
     running = [status for status in ConnectorStatus if status is not ConnectorStatus.AUTO_DISABLED]
     every = [make_connector(workspace, chance.choice(running)) for _ in range(4)]
     before = statuses(*every)
-    standings: dict[object, Standing] = {
-        connector.pk: Standing(ConnectorStatus(status)) for connector, status in zip(every, before, strict=True)
+    standings: dict[object, ConnectorState] = {
+        connector.pk: ConnectorState(ConnectorStatus(status)) for connector, status in zip(every, before, strict=True)
     }
     by_hand = []
     for _ in range(chance.randint(1, 8)):
@@ -158,7 +158,7 @@ def random_life(seed: int, workspace: Workspace) -> tuple[list[str], list[str], 
         place = chance.randrange(len(every))
         if chance.random() < 0.15 and statuses(every[place]) != ["disabled"]:
             connector_disable(staff_context(), connector_id=id_of(every[place]), reason="a person's wish")
-            standings[every[place].pk] = Standing(ConnectorStatus.DISABLED, standings[every[place].pk].causes)
+            standings[every[place].pk] = ConnectorState(ConnectorStatus.DISABLED, standings[every[place].pk].causes)
             by_hand.append(place)
     for reason in OUTSIDE:
         for workspace_id in (None, WorkspaceId(workspace.pk)):
@@ -186,9 +186,9 @@ def all_lives(count: int) -> None:
 def test_a_rule_that_forgets_the_second_cause_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: causes that come while one stands are not kept, so that the first departure enables too early."""
 
-    def forgetful(standing: Standing, cause: str) -> Standing:
-        return standing if standing.causes else causes.arrive(standing, cause)
+    def forgetful(state: ConnectorState, cause: str) -> ConnectorState:
+        return state if state.causes else causes.add_cause(state, cause)
 
-    monkeypatch.setattr("tests.connectors.test_auto_disable.arrive", forgetful)
+    monkeypatch.setattr("tests.connectors.test_auto_disable.add_cause", forgetful)
     with pytest.raises(AssertionError):
         all_lives(20)

@@ -170,8 +170,8 @@ def test_each_decision_says_why() -> None:
     read = MonthReading(read_at=datetime(2026, 3, 20, tzinfo=UTC))
     facts = replace(FACTS, readings={Month(2026, 2): read})
     assert [(str(d.month), d.status.value, d.is_due, d.why) for d in select_months(facts, NOON)] == [
-        ("2026-02", "final", False, "It is final: it was read whole after it had settled on 5 March 2026."),
-        ("2026-03", "settling", True, "It has ended, and its provider may still change it until 5 April 2026."),
+        ("2026-02", "final", False, "Final: read completely after it closed on 5 March 2026."),
+        ("2026-03", "settling", True, "Ended. The provider may still change it until 5 April 2026."),
         ("2026-04", "open", True, "The month is open: it ends on 30 April 2026."),
     ]
 
@@ -189,7 +189,7 @@ def test_a_sync_that_began_before_the_lag_was_over_makes_nothing_final() -> None
         (timedelta(0), "open", False, "It ends on"),
         (timedelta(microseconds=1), "settling", False, "may still change it until"),
         (MonthFacts(UTC).settlement_lag, "settling", False, "may still change it until"),
-        (MonthFacts(UTC).settlement_lag + timedelta(microseconds=1), "settling", True, "It settled on"),
+        (MonthFacts(UTC).settlement_lag + timedelta(microseconds=1), "settling", True, "Closed on"),
     ],
     ids=["before its end", "at its end", "before it has settled", "once it has settled"],
 )
@@ -229,7 +229,7 @@ def test_a_reopened_month_says_so_until_it_is_read_whole_again() -> None:
     reopened = replace(FACTS, readings={february: MonthReading(read_at=read_at, reopened_at=NOON)})
     decision = select_months(reopened, NOON)[0]
     assert (decision.status.value, decision.is_due) == ("settling", True)
-    assert decision.why == "It was reopened, and waits for the sync that reads it whole again."
+    assert decision.why == "Reopened. The next complete sync makes it final again."
     # A sync that began at the very moment of the reopening has read everything.
     for began, status in [(NOON - timedelta(microseconds=1), "settling"), (NOON, "final")]:
         facts = replace(FACTS, readings={february: MonthReading(read_at=began, reopened_at=NOON)})

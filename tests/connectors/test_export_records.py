@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from apps.connectors.models import BillingRecord, Connector
 from apps.connectors.selectors import records
-from apps.connectors.selectors.records import RecordFilter, records_streamed, totals_matching
+from apps.connectors.selectors.records import RecordFilter, currency_totals, stream_records
 from apps.core.enums import MembershipRole
 from apps.core.exports import harmless
 from apps.core.ids import WorkspaceId
@@ -59,7 +59,7 @@ def filter_of(connector: Connector, **wanted: object) -> RecordFilter:
 
 def test_each_currency_is_added_up_by_itself_and_the_voided_count_for_nothing(connector: Connector) -> None:
     fill(connector)
-    found = {total.currency: total.amount_minor for total in totals_matching(filter_of(connector, with_voided=True))}
+    found = {total.currency: total.amount_minor for total in currency_totals(filter_of(connector, with_voided=True))}
     assert found == {"EUR": 1_250, "JPY": 900, "KWD": 1_500}
 
 
@@ -69,7 +69,7 @@ def test_the_stream_has_each_record_once_whatever_its_parts(
     fill(connector)
     for chunk in (1, 2, 3, 100):
         monkeypatch.setattr(records, "_CHUNK", chunk)
-        found = [record.external_id for record in records_streamed(filter_of(connector))]
+        found = [record.external_id for record in stream_records(filter_of(connector))]
         assert found == ["e", "d", "c", "a"]
 
 

@@ -13,7 +13,7 @@ from apps.connectors.credentials import credential_open
 from apps.connectors.enums import AutoDisableReason, ConnectorStatus
 from apps.connectors.models import Connector, ConnectorCredential, ConnectorEvent
 from apps.connectors.services import (
-    ConnectorWish,
+    ConnectorParams,
     connector_auto_disable,
     connector_create,
     connector_credential_replace,
@@ -45,13 +45,13 @@ def feed(web: Web, settings: Settings) -> Web:
     return web
 
 
-def wish(feed: Web, api_key: str | None = KEY, **changes: Any) -> ConnectorWish:
+def params(feed: Web, api_key: str | None = KEY, **changes: Any) -> ConnectorParams:
     values: dict[str, Any] = {"provider": "usage_feed", "name": "Feed", "settings": STAND_IN.settings(feed.base)}
-    return ConnectorWish(**{**values, "api_key": api_key} | changes)
+    return ConnectorParams(**{**values, "api_key": api_key} | changes)
 
 
-def create(workspace: Workspace, wished: ConnectorWish) -> Connector:
-    return connector_create(console_context(), workspace_id=WorkspaceId(workspace.pk), wish=wished)
+def create(workspace: Workspace, given: ConnectorParams) -> Connector:
+    return connector_create(console_context(), workspace_id=WorkspaceId(workspace.pk), params=given)
 
 
 def nothing_was_stored() -> bool:
@@ -64,7 +64,7 @@ def nothing_was_stored() -> bool:
 
 
 def test_a_good_key_is_stored_sealed_and_the_connector_runs(workspace: Workspace, feed: Web) -> None:
-    connector = create(workspace, wish(feed))
+    connector = create(workspace, params(feed))
     secret = credential_open(id_of(connector))
     assert secret is not None
     assert (connector.status, secret.reveal()) == ("enabled", KEY)
@@ -80,7 +80,7 @@ def test_a_good_key_is_stored_sealed_and_the_connector_runs(workspace: Workspace
 
 def test_a_wrong_key_is_told_and_nothing_is_stored(workspace: Workspace, feed: Web) -> None:
     with pytest.raises(UnprocessableError) as caught:
-        create(workspace, wish(feed, WRONG))
+        create(workspace, params(feed, WRONG))
     assert caught.value.problem_code == "credential_refused"
     assert "refused the credential (401)" in caught.value.detail
     assert WRONG not in repr(caught.value) + caught.value.detail + repr(caught.value.errors)
@@ -93,14 +93,14 @@ def test_a_wrong_key_is_told_and_nothing_is_stored(workspace: Workspace, feed: W
 def test_an_outage_is_no_refusal(workspace: Workspace, feed: Web, failing: Any, error: type[Exception]) -> None:
     feed.failing = failing
     with pytest.raises(error) as caught:
-        create(workspace, wish(feed))
+        create(workspace, params(feed))
     assert isinstance(caught.value, CountinghouseError)
     assert caught.value.problem_code != "credential_refused"
     assert nothing_was_stored()
 
 
 def test_without_a_key_it_waits(workspace: Workspace, feed: Web) -> None:
-    connector = create(workspace, wish(feed, None))
+    connector = create(workspace, params(feed, None))
     assert connector.status == "pending"
     assert feed.asked == []
     connector_credential_replace(console_context(), connector_id=id_of(connector), api_key=f" {KEY}\n")
@@ -125,24 +125,24 @@ def test_what_can_not_be_is_said_before_anybody_is_asked(
     workspace: Workspace, feed: Web, changes: dict[str, Any], code: str
 ) -> None:
     with pytest.raises(UnprocessableError) as caught:
-        create(workspace, wish(feed, changes.pop("api_key", KEY), **changes))
+        create(workspace, params(feed, changes.pop("api_key", KEY), **changes))
     assert caught.value.problem_code == code
     assert feed.asked == []
     assert nothing_was_stored()
 
 
 def test_a_name_is_used_once_in_a_workspace(workspace: Workspace, feed: Web) -> None:
-    create(workspace, wish(feed))
+    create(workspace, params(feed))
     with pytest.raises(CountinghouseError) as caught:
-        create(workspace, wish(feed))
+        create(workspace, params(feed))
     assert caught.value.problem_code == "connector_name_taken"
     assert Connector.objects.count() == 1
 
 
 def test_in_a_demo_a_key_is_taken_without_asking_anybody(db: None, feed: Web) -> None:
     demo = make_active_workspace(is_demo=True)
-    assert create(demo, wish(feed)).status == "enabled"
-    assert create(demo, wish(feed, None, provider="demo", name="Sample", settings={})).status == "enabled"
+    assert create(demo, params(feed)).status == "enabled"
+    assert create(demo, params(feed, None, provider="demo", name="Sample", settings={})).status == "enabled"
     assert feed.asked == []
 
 
@@ -150,14 +150,14 @@ def test_where_the_lifecycle_says_no_nobody_is_asked(db: None, feed: Web) -> Non
     workspace = make_active_workspace()
     suspend(workspace)
     with pytest.raises(ForbiddenError) as caught:
-        create(workspace, wish(feed))
+        create(workspace, params(feed))
     assert caught.value.problem_code == "lifecycle_denied"
     assert feed.asked == []
     assert nothing_was_stored()
 
 
 def test_a_new_key_replaces_the_old_one_and_mends(workspace: Workspace, feed: Web) -> None:
-    connector = create(workspace, wish(feed))
+    connector = create(workspace, params(feed))
     connector_auto_disable(
         console_context(), connector_id=id_of(connector), reason=AutoDisableReason.CREDENTIAL_INVALID
     )
@@ -170,7 +170,7 @@ def test_a_new_key_replaces_the_old_one_and_mends(workspace: Workspace, feed: We
 
 
 def test_a_key_does_not_enable_what_a_person_disabled(workspace: Workspace, feed: Web) -> None:
-    connector = create(workspace, wish(feed))
+    connector = create(workspace, params(feed))
     connector_disable(staff_context(), connector_id=id_of(connector), reason="not now")
     connector_credential_replace(console_context(), connector_id=id_of(connector), api_key=KEY)
     assert statuses(connector) == ["disabled"]

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, ConnectorStatus
 from apps.connectors.models import Connector, ConnectorEvent
 from apps.connectors.rules.causes import OWN_REASONS
-from apps.connectors.services import ConnectorWish, connector_create, connectors_auto_disable, connectors_restore
+from apps.connectors.services import ConnectorParams, connector_create, connectors_auto_disable, connectors_restore
 from apps.core.errors import ConflictError
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.tenants.models import Workspace
@@ -88,9 +88,9 @@ def test_reading_without_a_lock_is_caught(workspace: Workspace, monkeypatch: pyt
 
 def test_two_who_make_the_same_connector(transactional_db: None) -> None:
     workspace = make_active_workspace()
-    wish = ConnectorWish(provider="stripe", name="Stripe")
+    params = ConnectorParams(provider="stripe", name="Stripe")
     outcomes = at_once(
-        6, lambda _: connector_create(console_context(), workspace_id=WorkspaceId(workspace.pk), wish=wish)
+        6, lambda _: connector_create(console_context(), workspace_id=WorkspaceId(workspace.pk), params=params)
     )
     refused = [outcome for outcome in outcomes if isinstance(outcome, ConflictError)]
     assert Connector.objects.count() == 1

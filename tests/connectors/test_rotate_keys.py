@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from apps.connectors.credentials import credential_open, credential_write, resealed
+from apps.connectors.credentials import credential_open, credential_write, reseal
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import ConnectorCredential
 from apps.connectors.services import rotation
@@ -109,11 +109,11 @@ def overtake(monkeypatch: pytest.MonkeyPatch) -> None:
     """A credential is replaced between the moment when the rotation has read it and the moment when it writes."""
 
     def replacing(connector_id: ConnectorId, kind: Any, ciphertext: bytes) -> bytes:
-        sealed = resealed(connector_id, kind, ciphertext)
+        sealed = reseal(connector_id, kind, ciphertext)
         credential_write(connector_id=connector_id, kind=KIND, text="rk_live_the-newest-one")
         return sealed
 
-    monkeypatch.setattr(rotation, "resealed", replacing)
+    monkeypatch.setattr(rotation, "reseal", replacing)
 
 
 def test_a_credential_replaced_meanwhile_is_left_alone(

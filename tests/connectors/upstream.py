@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
 
-from apps.connectors.contracts import CheckOutcome, Month, Provider, ProviderError, ProviderRecord, RecordPage
+from apps.connectors.contracts import CheckResult, Month, Provider, ProviderError, ProviderRecord, RecordPage
 from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
 from apps.connectors.models import BillingRecord, SyncRun
 
@@ -54,8 +54,8 @@ class UpstreamProvider(Provider):
         self.calls = calls if calls is not None else []
         self._chance = random.Random()  # noqa: S311 - faults need not be secret
 
-    def check(self) -> CheckOutcome:
-        return CheckOutcome("a test")
+    def check(self) -> CheckResult:
+        return CheckResult("a test")
 
     def fetch_month(self, month: Month, cursor: str | None = None) -> RecordPage:
         self.calls.append(cursor)

@@ -1,8 +1,9 @@
-"""The beat table wakes each declared job at exactly its slots, in UTC, by tasks that exist (spec 08, Celery)."""
+"""Beat wakes each declared job at exactly its slots, in UTC, by tasks that exist (spec 08, Celery)."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from celery import current_app
@@ -10,10 +11,11 @@ from celery.schedules import crontab
 from django.conf import settings
 
 import apps.core.tasks  # noqa: F401 - registers the tasks
-from apps.core.jobs import jobs
+from apps.core.jobs import Cadence, jobs
 from apps.core.jobs.registry import JobDefinition
-from billing_site.beat import SCHEDULE
+from billing_site.beat import Scheduler, beat_schedule, crontab_of
 
+SCHEDULE = beat_schedule()
 MIDNIGHT = datetime(2026, 3, 29, tzinfo=UTC)
 MINUTES = [MIDNIGHT + timedelta(minutes=minute) for minute in range(2 * 24 * 60)]
 
@@ -43,6 +45,20 @@ def test_each_entry_names_a_task_and_a_job_that_exist() -> None:
         assert entry["task"] in current_app.tasks
         assert set(entry.get("args", [])) <= names
     assert all(fires(SCHEDULE["sweep-jobs"]["schedule"], moment) for moment in MINUTES)
+
+
+def test_the_beat_process_has_this_schedule(tmp_path: Path) -> None:
+    assert f"{Scheduler.__module__}:{Scheduler.__qualname__}" == settings.CELERY_BEAT_SCHEDULER
+    scheduler = Scheduler(current_app, schedule_filename=str(tmp_path / "beat"))
+    entries = {name: (entry.task, list(entry.args), entry.schedule) for name, entry in scheduler.schedule.items()}
+    scheduler.close()
+    expected = {name: (entry["task"], entry.get("args", []), entry["schedule"]) for name, entry in SCHEDULE.items()}
+    assert expected.items() <= entries.items()
+
+
+def test_an_interval_that_no_crontab_has_is_refused() -> None:
+    with pytest.raises(ValueError, match="every 7 minutes"):
+        crontab_of(Cadence(timedelta(minutes=7)))
 
 
 def test_recovery_does_not_wait_for_the_broker() -> None:

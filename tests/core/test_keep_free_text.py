@@ -12,7 +12,7 @@ from django.apps import apps
 from django.db import connection
 
 from apps.connectors.services import connector_create
-from apps.connectors.services.onboarding import ConnectorWish
+from apps.connectors.services.onboarding import ConnectorParams
 from apps.core import clock
 from apps.core.amounts import MICRO
 from apps.core.audit.secrecy import REDACTED, redact_text
@@ -122,7 +122,9 @@ def _reverse(text: str) -> None:
 def _connector(text: str) -> None:
     workspace = make_active_workspace(is_demo=True)
     context = console_context(OrganizationId(workspace.organization_id), is_demo=True)
-    connector_create(context, workspace_id=WorkspaceId(workspace.pk), wish=ConnectorWish(provider="demo", name=text))
+    connector_create(
+        context, workspace_id=WorkspaceId(workspace.pk), params=ConnectorParams(provider="demo", name=text)
+    )
 
 
 VERBS: dict[str, Callable[[str], Any]] = {

@@ -124,7 +124,7 @@ def test_a_wrong_key_then_a_right_one_then_the_sync(
     assert aside(carry_out_all) == 14
     # Nobody reloads: the page shows it by itself.
     tab.page.get_by_text("2 new.").first.wait_for()
-    tab.page.get_by_text("It is final: it was read whole").first.wait_for()
+    tab.page.get_by_text("Final: read completely").first.wait_for()
     tab.page.get_by_text("The month is open").first.wait_for()
     tab.check()
     for page in ("automation", "records"):
@@ -140,7 +140,7 @@ def test_a_viewer_sees_no_button(chromium: Any, workspace: Workspace, live_serve
     tab = Tab(chromium.new_context(viewport=SIZES[size]).new_page(), live_server.url)
     sign_in(tab, VIEWER, path)
     tab.page.get_by_role("link", name=connector.name).click()
-    tab.page.get_by_text("Months, and why").wait_for()
+    tab.page.get_by_role("heading", name="Months").wait_for()
     tab.check()
     assert tab.page.locator("main button").count() == 0
     token = next(cookie["value"] for cookie in tab.page.context.cookies() if cookie["name"] == "csrftoken")

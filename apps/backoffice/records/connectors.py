@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from apps.backoffice.display import NOTHING, Tone, badge, moment
 from apps.backoffice.panels import Row
 from apps.connectors.enums import ConnectorStatus, SyncStatus
-from apps.connectors.messages import counts_words
+from apps.connectors.messages import describe_counts
 from apps.connectors.models import Connector, SyncRun
 
 _TONES: dict[str, Tone] = {
@@ -49,5 +49,5 @@ def run_row(run: SyncRun) -> Row:
     """One row of a table of syncs."""
     shown = badge(run.get_status_display(), _RUN_TONES[run.status])
     month = format_html('<span class="ch-time">{}</span>', run.month)
-    brought = counts_words(run) if run.pages else NOTHING
+    brought = describe_counts(run) if run.pages else NOTHING
     return month, shown, run.error or brought, run.actor_label, moment(run.created_at)

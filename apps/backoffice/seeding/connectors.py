@@ -5,24 +5,24 @@ from __future__ import annotations
 from apps.backoffice.seeding.data import seed_id
 from apps.connectors.ids import ConnectorId, SyncRunId
 from apps.connectors.models import Connector
-from apps.connectors.services import ConnectorWish, connector_create, connector_disable
+from apps.connectors.services import ConnectorParams, connector_create, connector_disable
 from apps.connectors.sync.engine import sync_run_execute
 from apps.connectors.sync.queue import sync_request
 from apps.core.context import ExecutionContext
 from apps.core.ids import WorkspaceId
 
 _FEED = {"base_url": "https://usage.example.com/feed", "header": "X-Api-Key", "format": "json"}
-WISHES: tuple[tuple[str, ConnectorWish], ...] = (
-    ("northwind-production", ConnectorWish("stripe", "Stripe")),
-    ("northwind-production", ConnectorWish("usage_feed", "Usage of the data centre", _FEED)),
-    ("northwind-staging", ConnectorWish("orb", "Orb")),
+WISHES: tuple[tuple[str, ConnectorParams], ...] = (
+    ("northwind-production", ConnectorParams("stripe", "Stripe")),
+    ("northwind-production", ConnectorParams("usage_feed", "Usage of the data centre", _FEED)),
+    ("northwind-staging", ConnectorParams("orb", "Orb")),
 )
 # In the demo organization every provider is the built-in one, so that a key is taken without asking anybody.
 _DEMO_KEY = "sample-key-of-the-demo"
 DEMO_WISHES = (
-    ConnectorWish("demo", "Sample usage"),
-    ConnectorWish("stripe", "Stripe of the demo", api_key=_DEMO_KEY),
-    ConnectorWish("usage_feed", "Old data centre", _FEED, _DEMO_KEY),
+    ConnectorParams("demo", "Sample usage"),
+    ConnectorParams("stripe", "Stripe of the demo", api_key=_DEMO_KEY),
+    ConnectorParams("usage_feed", "Old data centre", _FEED, _DEMO_KEY),
 )
 DISABLED = "Old data centre"
 
@@ -42,11 +42,11 @@ def seed_demo_connectors(context: ExecutionContext, workspace_id: WorkspaceId) -
                 sync_run_execute(SyncRunId(asked.run.pk))
 
 
-def _seed(context: ExecutionContext, workspace_id: WorkspaceId, wish: ConnectorWish) -> Connector | None:
+def _seed(context: ExecutionContext, workspace_id: WorkspaceId, wish: ConnectorParams) -> Connector | None:
     """Create the connector; None if it exists."""
     if Connector.objects.filter(workspace=workspace_id, name=wish.name).exists():
         return None
-    made = connector_create(context, workspace_id=workspace_id, wish=wish)
+    made = connector_create(context, workspace_id=workspace_id, params=wish)
     if made.name == DISABLED:
         reason = "The data centre was closed in March."
         connector_disable(context, connector_id=ConnectorId(made.pk), reason=reason)

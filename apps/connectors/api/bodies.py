@@ -14,7 +14,7 @@ from apps.connectors.enums import (
     SyncStatus,
     SyncTrigger,
 )
-from apps.connectors.messages import actor_words
+from apps.connectors.messages import describe_actor
 from apps.connectors.models import Connector, ConnectorEvent, SyncRun
 from apps.connectors.sync.queue import SyncAnswer
 from apps.core.wire.fields import StrictCharField, StrictChoiceField, StrictIntegerField, StrictUUIDField
@@ -107,7 +107,7 @@ def event_values(event: ConnectorEvent, people: Mapping[str, str]) -> dict[str, 
         "occurred_at": event.occurred_at,
         "kind": event.kind,
         "sentence": event.sentence,
-        "actor": actor_words(event.actor_label, people),
+        "actor": describe_actor(event.actor_label, people),
     }
 
 

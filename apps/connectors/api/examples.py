@@ -48,7 +48,7 @@ BY_NAME: dict[str, Any] = {"month": "2026-03"}
 _QUEUED: dict[str, Any] = {
     "id": "0c9ad1a4-5f0e-4f3a-8f43-8b0c2b1d7a52",
     "month": "2026-03",
-    "reason": "It has ended, and its provider may still change it until 5 April 2026.",
+    "reason": "Ended. The provider may still change it until 5 April 2026.",
     "status": "queued",
 }
 QUEUED: dict[str, Any] = {"runs": [_QUEUED]}

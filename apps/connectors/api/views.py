@@ -22,7 +22,7 @@ from apps.connectors.api.bodies import (
 from apps.connectors.ids import ConnectorId
 from apps.connectors.selectors.connectors import connector_of, connector_timeline, connectors
 from apps.connectors.services import (
-    ConnectorWish,
+    ConnectorParams,
     connector_create,
     connector_credential_replace,
     connector_disable,
@@ -77,14 +77,14 @@ class ConnectorsView(ProductView):
         """Make a connector in a workspace."""
         body = self.read(ConnectorBody, request)
         context = self._context(request, WorkspaceId(workspace_id))
-        wish = ConnectorWish(
+        params = ConnectorParams(
             provider=body["provider"],
             name=body["name"],
             settings=body.get("settings", {}),
             api_key=body.get("api_key"),
         )
-        made = connector_create(context, workspace_id=WorkspaceId(workspace_id), wish=wish)
-        return _answered(ConnectorId(made.pk), status=201)
+        connector = connector_create(context, workspace_id=WorkspaceId(workspace_id), params=params)
+        return _connector_response(ConnectorId(connector.pk), status=201)
 
     def _context(self, request: Request, workspace_id: WorkspaceId) -> ExecutionContext:
         organization_id = organization_of_workspace(workspace_id)
@@ -144,7 +144,7 @@ class ConnectorEnableView(OneConnectorView):
         body = self.read(ReasonBody, request)
         context = self.connector_context(request, connector_id)
         connector_enable(context, connector_id=ConnectorId(connector_id), reason=body["reason"])
-        return _answered(ConnectorId(connector_id))
+        return _connector_response(ConnectorId(connector_id))
 
 
 class ConnectorDisableView(OneConnectorView):
@@ -164,7 +164,7 @@ class ConnectorDisableView(OneConnectorView):
         body = self.read(ReasonBody, request)
         context = self.connector_context(request, connector_id)
         connector_disable(context, connector_id=ConnectorId(connector_id), reason=body["reason"])
-        return _answered(ConnectorId(connector_id))
+        return _connector_response(ConnectorId(connector_id))
 
 
 class ConnectorCredentialView(OneConnectorView):
@@ -184,8 +184,8 @@ class ConnectorCredentialView(OneConnectorView):
         body = self.read(CredentialBody, request)
         context = self.connector_context(request, connector_id)
         connector_credential_replace(context, connector_id=ConnectorId(connector_id), api_key=body["api_key"])
-        return _answered(ConnectorId(connector_id))
+        return _connector_response(ConnectorId(connector_id))
 
 
-def _answered(connector_id: ConnectorId, *, status: int = 200) -> Response:
+def _connector_response(connector_id: ConnectorId, *, status: int = 200) -> Response:
     return Response(ConnectorAnswer(connector_values(connector_of(connector_id))).data, status=status)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import ClassVar
 
-from apps.connectors.contracts import CheckOutcome, Month, Provider, ProviderRecord, RecordPage
+from apps.connectors.contracts import CheckResult, Month, Provider, ProviderRecord, RecordPage
 from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
 
 _PAGES = 3
@@ -27,8 +27,8 @@ class DemoProvider(Provider):
     credential_kind: ClassVar[CredentialKind] = CredentialKind.NONE
     is_demo: ClassVar[bool] = True
 
-    def check(self) -> CheckOutcome:
-        return CheckOutcome("sample data; nothing leaves the building")
+    def check(self) -> CheckResult:
+        return CheckResult("sample data; nothing leaves the building")
 
     def fetch_month(self, month: Month, cursor: str | None = None) -> RecordPage:
         page = int(cursor or 0)

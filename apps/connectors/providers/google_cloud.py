@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from apps.connectors.contracts import (
-    CheckOutcome,
+    CheckResult,
     Month,
     OAuthServer,
     Provider,
@@ -26,7 +26,7 @@ from apps.connectors.contracts import (
 )
 from apps.connectors.enums import CredentialKind, RecordKind
 from apps.connectors.oauth.google import GOOGLE, google_api_base
-from apps.connectors.providers.http import ask_json, minor_units, read
+from apps.connectors.providers.http import fetch_json, minor_units, parse
 from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Call
 
@@ -106,10 +106,10 @@ class GoogleCloudProvider(Provider):
     oauth_server: ClassVar[OAuthServer | None] = GOOGLE
     oauth_scopes: ClassVar[tuple[str, ...]] = ("https://www.googleapis.com/auth/bigquery.readonly",)
 
-    def check(self) -> CheckOutcome:
+    def check(self) -> CheckResult:
         project, dataset, table = self._export.table.split(".")
-        self._ask(f"/projects/{project}/datasets/{dataset}/tables/{table}", {"fields": "id"})
-        return CheckOutcome(f"the billing export {self._export.table}")
+        self._fetch(f"/projects/{project}/datasets/{dataset}/tables/{table}", {"fields": "id"})
+        return CheckResult(f"the billing export {self._export.table}")
 
     def fetch_month(self, month: Month, cursor: str | None = None) -> RecordPage:
         first, job = _place(cursor)
@@ -141,8 +141,8 @@ class GoogleCloudProvider(Provider):
             "maxResults": 0,
             "timeoutMs": 10_000,
         }
-        answer = self._ask(f"/projects/{self._export.project_id}/queries", {}, question)
-        return read(self.label, _Started, answer).jobReference
+        answer = self._fetch(f"/projects/{self._export.project_id}/queries", {}, question)
+        return parse(self.label, _Started, answer).jobReference
 
     def _results(self, job: _Job, first: int) -> _Results | None:
         """The rows from `first` on; None where Google has forgotten the job."""
@@ -150,12 +150,12 @@ class GoogleCloudProvider(Provider):
         if job.location:
             params["location"] = job.location
         try:
-            answer = self._ask(f"/projects/{self._export.project_id}/queries/{job.jobId}", params)
+            answer = self._fetch(f"/projects/{self._export.project_id}/queries/{job.jobId}", params)
         except ProviderError as error:
             if error.status == _NOT_FOUND:
                 return None
             raise
-        return read(self.label, _Results, answer)
+        return parse(self.label, _Results, answer)
 
     def _record(self, row: _Row) -> ProviderRecord:
         if len(row.f) != len(_COLUMNS):
@@ -179,7 +179,7 @@ class GoogleCloudProvider(Provider):
             raw=cells,
         )
 
-    def _ask(self, path: str, params: dict[str, str], question: dict[str, Any] | None = None) -> Any:
+    def _fetch(self, path: str, params: dict[str, str], question: dict[str, Any] | None = None) -> Any:
         call = Call(
             f"{google_api_base(_HOST)}/bigquery/v2{path}",
             params=params,
@@ -187,7 +187,7 @@ class GoogleCloudProvider(Provider):
             json=question,
             is_guarded=False,  # the address is the operator's
         )
-        return ask_json(self.label, call)
+        return fetch_json(self.label, call)
 
     @property
     def _export(self) -> ExportSettings:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field
 
 from apps.connectors.contracts import (
-    CheckOutcome,
+    CheckResult,
     Month,
     OAuthServer,
     Provider,
@@ -28,7 +28,7 @@ from apps.connectors.contracts import (
 )
 from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
 from apps.connectors.oauth.google import GOOGLE, google_api_base
-from apps.connectors.providers.http import ask_json, minor_units, read
+from apps.connectors.providers.http import fetch_json, minor_units, parse
 from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Call
 
@@ -99,9 +99,9 @@ class GoogleSheetsProvider(Provider):
     oauth_server: ClassVar[OAuthServer | None] = GOOGLE
     oauth_scopes: ClassVar[tuple[str, ...]] = ("https://www.googleapis.com/auth/spreadsheets.readonly",)
 
-    def check(self) -> CheckOutcome:
+    def check(self) -> CheckResult:
         spreadsheet, _ = self._spreadsheet()
-        return CheckOutcome(f"the spreadsheet {spreadsheet.properties.title}")
+        return CheckResult(f"the spreadsheet {spreadsheet.properties.title}")
 
     def fetch_month(self, month: Month, cursor: str | None = None) -> RecordPage:
         first = int(cursor) if cursor and cursor.isdecimal() else _FIRST_ROW
@@ -114,7 +114,7 @@ class GoogleSheetsProvider(Provider):
 
     def _spreadsheet(self) -> tuple[_Spreadsheet, int]:
         fields = "properties.title,sheets.properties(title,gridProperties.rowCount)"
-        found = read(self.label, _Spreadsheet, self._ask("", {"fields": fields}))
+        found = parse(self.label, _Spreadsheet, self._fetch("", {"fields": fields}))
         for sheet in found.sheets:
             if sheet.properties.title == self._sheet:
                 return found, sheet.properties.gridProperties.rowCount
@@ -125,7 +125,7 @@ class GoogleSheetsProvider(Provider):
         ranges = [f"'{self._sheet}'!A1:Z1", f"'{self._sheet}'!A{first}:Z{last}"]
         # Two ranges under one name, which a mapping of parameters can't say.
         path = "/values:batchGet?" + "&".join(f"ranges={quote(found, safe='')}" for found in ranges)
-        answer = read(self.label, _Ranges, self._ask(path, {"majorDimension": "ROWS"}))
+        answer = parse(self.label, _Ranges, self._fetch(path, {"majorDimension": "ROWS"}))
         if len(answer.valueRanges) != len(ranges):
             raise ProviderError(f"{self.label} answered with another number of ranges.", is_permanent=True)
         header = answer.valueRanges[0].values
@@ -161,14 +161,14 @@ class GoogleSheetsProvider(Provider):
         except (ValueError, KeyError) as error:
             raise ProviderError(f"Row {number} of the sheet can't be read: {error}.", is_permanent=True) from None
 
-    def _ask(self, path: str, params: Mapping[str, str]) -> Any:
+    def _fetch(self, path: str, params: Mapping[str, str]) -> Any:
         call = Call(
             f"{google_api_base(_HOST)}/v4/spreadsheets/{self._settings_of.spreadsheet_id}{path}",
             params=params,
             secret_headers={"Authorization": f"Bearer {self._key()}"},
             is_guarded=False,  # the address is the operator's
         )
-        return ask_json(self.label, call)
+        return fetch_json(self.label, call)
 
     @property
     def _settings_of(self) -> SheetSettings:

@@ -22,7 +22,7 @@ _OK, _NOT_FOUND = 200, 404
 _REFUSED = frozenset({401, 403})
 
 
-def ask(label: str, call: Call) -> Answer:
+def fetch(label: str, call: Call) -> Answer:
     """The provider's answer, if it is a success; raises `ProviderError` otherwise. `label` is the provider's name."""
     try:
         answer = outgoing_call(call)
@@ -39,16 +39,16 @@ def ask(label: str, call: Call) -> Answer:
     raise ProviderError(f"{label} answered {answer.status}.", is_permanent=True, status=answer.status)
 
 
-def ask_json(label: str, call: Call) -> Any:
+def fetch_json(label: str, call: Call) -> Any:
     """The JSON of the answer; numbers with a point become `Decimal`. Raises `ProviderError`."""
-    body = ask(label, call).body
+    body = fetch(label, call).body
     try:
         return json.loads(body, parse_float=Decimal)
     except (ValueError, RecursionError):
         raise ProviderError(f"{label} answered with something that is not JSON.", is_permanent=True) from None
 
 
-def read(label: str, form: type[ModelT], value: Any) -> ModelT:
+def parse(label: str, form: type[ModelT], value: Any) -> ModelT:
     """The value in the form agreed upon; raises `ProviderError` that names the field and repeats no value."""
     try:
         return form.model_validate(value)
@@ -64,13 +64,13 @@ def minor_units(amount: Decimal, currency: str) -> int:
     return divide_half_away(numerator * 10 ** minor_digits(currency.upper()), denominator)
 
 
-def plain_values(value: Any) -> Any:
+def to_json_values(value: Any) -> Any:
     """The value as JSON can hold it: decimals as their text."""
     match value:
         case Decimal():
             return str(value)
         case dict():
-            return {name: plain_values(inner) for name, inner in value.items()}
+            return {name: to_json_values(inner) for name, inner in value.items()}
         case list():
-            return [plain_values(inner) for inner in value]
+            return [to_json_values(inner) for inner in value]
     return value

@@ -14,9 +14,9 @@ from typing import Annotated, Any, ClassVar
 from django.conf import settings
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
 
-from apps.connectors.contracts import CheckOutcome, Month, Provider, ProviderError, ProviderRecord, RecordPage
+from apps.connectors.contracts import CheckResult, Month, Provider, ProviderError, ProviderRecord, RecordPage
 from apps.connectors.enums import CredentialKind, RecordKind
-from apps.connectors.providers.http import ask_json, minor_units, plain_values, read
+from apps.connectors.providers.http import fetch_json, minor_units, parse, to_json_values
 from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Call
 
@@ -96,9 +96,9 @@ class OrbProvider(Provider):
     brings: ClassVar[str] = "invoices and usage per subscription of the month"
     credential_kind: ClassVar[CredentialKind] = CredentialKind.API_KEY
 
-    def check(self) -> CheckOutcome:
-        self._ask("/v1/ping", {})
-        return CheckOutcome("the Orb account of this key")
+    def check(self) -> CheckResult:
+        self._fetch("/v1/ping", {})
+        return CheckResult("the Orb account of this key")
 
     def fetch_month(self, month: Month, cursor: str | None = None) -> RecordPage:
         kind, _, after = (cursor or "invoices:").partition(":")
@@ -124,7 +124,7 @@ class OrbProvider(Provider):
         return listed, (self._invoice(value) for value in listed.data)
 
     def _invoice(self, value: dict[str, Any]) -> ProviderRecord:
-        invoice = read(self.label, _Invoice, value)
+        invoice = parse(self.label, _Invoice, value)
         # Orb also bills in currencies that a vendor makes up, such as credits: those are no amount of money.
         is_money = bool(_ISO_CURRENCY.fullmatch(invoice.currency))
         return ProviderRecord(
@@ -137,7 +137,7 @@ class OrbProvider(Provider):
             amount_minor=minor_units(invoice.total, invoice.currency) if is_money else None,
             currency=invoice.currency.upper() if is_money else "",
             status=invoice.status,
-            raw=plain_values({name: inner for name, inner in value.items() if name != "line_items"}),
+            raw=to_json_values({name: inner for name, inner in value.items() if name != "line_items"}),
         )
 
     def _usages(self, month: Month, after: str) -> tuple[_List, Iterator[ProviderRecord]]:
@@ -145,18 +145,18 @@ class OrbProvider(Provider):
         return listed, (record for value in listed.data for record in self._usage(month, value))
 
     def _usage(self, month: Month, value: dict[str, Any]) -> Iterator[ProviderRecord]:
-        subscription = read(self.label, _Subscription, value)
+        subscription = parse(self.label, _Subscription, value)
         frame = {"timeframe_start": month.starts_at().isoformat(), "timeframe_end": month.ends_at().isoformat()}
         path = f"/v1/subscriptions/{subscription.id}/usage"
-        usage = read(self.label, _Usage, self._ask(path, {**frame, "granularity": "day"}))
+        usage = parse(self.label, _Usage, self._fetch(path, {**frame, "granularity": "day"}))
         for metric in usage.data:
             for day in metric.usage:
                 yield _usage_record(subscription, metric.billable_metric, day)
 
     def _list(self, path: str, params: dict[str, str], after: str) -> _List:
-        return read(self.label, _List, self._ask(path, {**params, "cursor": after} if after else params))
+        return parse(self.label, _List, self._fetch(path, {**params, "cursor": after} if after else params))
 
-    def _ask(self, path: str, params: dict[str, str]) -> Any:
+    def _fetch(self, path: str, params: dict[str, str]) -> Any:
         base = getattr(settings, "ORB_API_BASE", "") or API_BASE
         call = Call(
             f"{base.rstrip('/')}{path}",
@@ -164,7 +164,7 @@ class OrbProvider(Provider):
             secret_headers={"Authorization": f"Bearer {self._key()}"},
             is_guarded=False,  # the address is the operator's
         )
-        return ask_json(self.label, call)
+        return fetch_json(self.label, call)
 
 
 def _usage_record(subscription: _Subscription, metric: _Metric, day: _Frame) -> ProviderRecord:

@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 from django.conf import settings
 from pydantic import BaseModel, ConfigDict
 
-from apps.connectors.contracts import CheckOutcome, Month, Provider, ProviderError, ProviderRecord, RecordPage
+from apps.connectors.contracts import CheckResult, Month, Provider, ProviderError, ProviderRecord, RecordPage
 from apps.connectors.enums import CredentialKind, RecordKind
-from apps.connectors.providers.http import ask_json, plain_values, read
+from apps.connectors.providers.http import fetch_json, parse, to_json_values
 from apps.core.moments import MomentError, read_seconds
 from apps.core.outgoing import Call
 
@@ -74,9 +74,9 @@ class StripeProvider(Provider):
     brings: ClassVar[str] = "invoices, invoice lines, credit notes and refunds of the month"
     credential_kind: ClassVar[CredentialKind] = CredentialKind.API_KEY
 
-    def check(self) -> CheckOutcome:
-        read(self.label, _List, self._ask("/v1/invoices", {"limit": "1"}))
-        return CheckOutcome("the Stripe account of this key")
+    def check(self) -> CheckResult:
+        parse(self.label, _List, self._fetch("/v1/invoices", {"limit": "1"}))
+        return CheckResult("the Stripe account of this key")
 
     def fetch_month(self, month: Month, cursor: str | None = None) -> RecordPage:
         kinds = list(_LISTS)
@@ -84,16 +84,16 @@ class StripeProvider(Provider):
         if kind not in _LISTS:
             raise ProviderError(f"Stripe: there is no list {kind!r}.", is_permanent=True)
         params = {"limit": _LIMIT, "created[gte]": _second(month), "created[lt]": _second(month.shifted(1))}
-        listed = read(
-            self.label, _List, self._ask(f"/v1/{kind}", {**params, "starting_after": after} if after else params)
+        listed = parse(
+            self.label, _List, self._fetch(f"/v1/{kind}", {**params, "starting_after": after} if after else params)
         )
         records = tuple(record for value in listed.data for record in _LISTS[kind](self, value))
         if listed.has_more and listed.data:
-            return RecordPage(records, f"{kind}:{read(self.label, _Listed, listed.data[-1]).id}")
+            return RecordPage(records, f"{kind}:{parse(self.label, _Listed, listed.data[-1]).id}")
         later = kinds[kinds.index(kind) + 1 :]
         return RecordPage(records, f"{later[0]}:" if later else None)
 
-    def _ask(self, path: str, params: dict[str, str]) -> Any:
+    def _fetch(self, path: str, params: dict[str, str]) -> Any:
         base = getattr(settings, "STRIPE_API_BASE", "") or API_BASE
         call = Call(
             f"{base.rstrip('/')}{path}",
@@ -102,14 +102,14 @@ class StripeProvider(Provider):
             secret_headers={"Authorization": f"Bearer {self._key()}"},
             is_guarded=False,  # the address is the operator's
         )
-        return ask_json(self.label, call)
+        return fetch_json(self.label, call)
 
     def _invoice(self, value: dict[str, Any]) -> Iterator[ProviderRecord]:
-        invoice = read(self.label, _Invoice, value)
+        invoice = parse(self.label, _Invoice, value)
         rest = {name: inner for name, inner in value.items() if name != "lines"}
         yield _record(invoice, RecordKind.INVOICE, invoice.total, f"Invoice {invoice.number or invoice.id}", rest)
         for line_value in self._lines(invoice):
-            line = read(self.label, _Line, line_value)
+            line = parse(self.label, _Line, line_value)
             yield _record(
                 line,
                 RecordKind.LINE,
@@ -126,18 +126,18 @@ class StripeProvider(Provider):
             yield from listed.data
             if not listed.has_more or not listed.data:
                 return
-            after = read(self.label, _Listed, listed.data[-1]).id
+            after = parse(self.label, _Listed, listed.data[-1]).id
             params = {"limit": _LIMIT, "starting_after": after}
-            listed = read(self.label, _List, self._ask(f"/v1/invoices/{invoice.id}/lines", params))
+            listed = parse(self.label, _List, self._fetch(f"/v1/invoices/{invoice.id}/lines", params))
         raise ProviderError(f"Stripe: invoice {invoice.id} has too many lines.", is_permanent=True)
 
     def _credit_note(self, value: dict[str, Any]) -> Iterator[ProviderRecord]:
-        note = read(self.label, _CreditNote, value)
+        note = parse(self.label, _CreditNote, value)
         rest = {name: inner for name, inner in value.items() if name != "lines"}
         yield _record(note, RecordKind.CREDIT_NOTE, -note.total, f"Credit note {note.number or note.id}", rest)
 
     def _refund(self, value: dict[str, Any]) -> Iterator[ProviderRecord]:
-        refund = read(self.label, _Refund, value)
+        refund = parse(self.label, _Refund, value)
         words = f"Refund ({refund.reason})" if refund.reason else "Refund"
         yield _record(refund, RecordKind.REFUND, -refund.amount, words, value)
 
@@ -173,7 +173,7 @@ def _record(
         amount_minor=amount,
         currency=thing.currency.upper(),
         status=(invoice or thing).status or "",
-        raw=plain_values(raw),
+        raw=to_json_values(raw),
     )
 
 

@@ -18,7 +18,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from apps.connectors.contracts import (
-    CheckOutcome,
+    CheckResult,
     Month,
     Provider,
     ProviderError,
@@ -27,7 +27,7 @@ from apps.connectors.contracts import (
     RecordPage,
 )
 from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
-from apps.connectors.providers.http import ask, ask_json, plain_values, read
+from apps.connectors.providers.http import fetch, fetch_json, parse, to_json_values
 from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Call, RefusedAddressError
 from apps.core.outgoing.addresses import checked_url
@@ -122,15 +122,15 @@ class UsageFeedProvider(Provider):
 
     _csv: tuple[Month, str, str] | None = None  # month, digest and text of the file that is being read
 
-    def check(self) -> CheckOutcome:
-        ask(self.label, self._call(check="1"))
-        return CheckOutcome(f"the feed at {checked_url(self._form.base_url).hostname}")
+    def check(self) -> CheckResult:
+        fetch(self.label, self._call(check="1"))
+        return CheckResult(f"the feed at {checked_url(self._form.base_url).hostname}")
 
     def fetch_month(self, month: Month, cursor: str | None = None) -> RecordPage:
         if self._form.format == "csv":
             return self._piece_of_csv(month, cursor)
         asked = {"month": str(month), "cursor": cursor} if cursor else {"month": str(month)}
-        page = read(self.label, _Page, ask_json(self.label, self._call(**asked)))
+        page = parse(self.label, _Page, fetch_json(self.label, self._call(**asked)))
         if page.next_cursor is not None and page.next_cursor == cursor:
             raise ProviderError("Usage feed: the next cursor is the one that was asked for.", is_permanent=True)
         return RecordPage(tuple(self._record(value) for value in page.records), page.next_cursor or None)
@@ -147,7 +147,7 @@ class UsageFeedProvider(Provider):
         return Call(self._form.base_url, params=params, secret_headers={self._form.header: value}, largest_body=largest)
 
     def _record(self, value: dict[str, Any]) -> ProviderRecord:
-        record = read(self.label, _Record, value)
+        record = parse(self.label, _Record, value)
         if (record.amount_minor is None) != (record.currency is None):
             raise ProviderError(
                 f"Usage feed: {record.external_id}: an amount and its currency come together.", is_permanent=True
@@ -162,7 +162,7 @@ class UsageFeedProvider(Provider):
             amount_minor=record.amount_minor,
             currency=record.currency or "",
             category=UsageCategory(record.category),
-            raw=plain_values(value),
+            raw=to_json_values(value),
         )
 
     def _piece_of_csv(self, month: Month, cursor: str | None) -> RecordPage:
@@ -176,7 +176,7 @@ class UsageFeedProvider(Provider):
 
     def _file(self, month: Month) -> tuple[str, str]:
         if self._csv is None or self._csv[0] != month:
-            body = ask(self.label, self._call(month=str(month))).body
+            body = fetch(self.label, self._call(month=str(month))).body
             try:
                 text = body.decode("utf-8-sig")
             except UnicodeDecodeError:

@@ -29,7 +29,7 @@ OWN_REASONS = frozenset({AutoDisableReason.TOO_MANY_FAILURES, AutoDisableReason.
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ConnectorState:
     """What of a connector the causes act upon."""
 
     status: ConnectorStatus
@@ -53,35 +53,35 @@ def every_cause() -> list[str]:
     return [*AutoDisableReason.values, *scoped]
 
 
-def arrive(standing: Standing, cause: str) -> Standing:
+def add_cause(state: ConnectorState, cause: str) -> ConnectorState:
     """The standing after the cause has come."""
-    if cause in standing.causes:
-        return standing
-    is_met = standing.status is ConnectorStatus.ENABLED
-    status = ConnectorStatus.AUTO_DISABLED if is_met else standing.status
-    return Standing(status, (*standing.causes, cause))
+    if cause in state.causes:
+        return state
+    is_met = state.status is ConnectorStatus.ENABLED
+    status = ConnectorStatus.AUTO_DISABLED if is_met else state.status
+    return ConnectorState(status, (*state.causes, cause))
 
 
-def depart(standing: Standing, cause: str) -> Standing:
+def remove_cause(state: ConnectorState, cause: str) -> ConnectorState:
     """The standing after the cause has gone away."""
-    causes = tuple(other for other in standing.causes if other != cause)
-    is_freed = standing.status is ConnectorStatus.AUTO_DISABLED and not causes
-    return Standing(ConnectorStatus.ENABLED if is_freed else standing.status, causes)
+    causes = tuple(other for other in state.causes if other != cause)
+    is_freed = state.status is ConnectorStatus.AUTO_DISABLED and not causes
+    return ConnectorState(ConnectorStatus.ENABLED if is_freed else state.status, causes)
 
 
-def switch_on(standing: Standing) -> Standing:
+def enable_unless_kept_off(state: ConnectorState) -> ConnectorState:
     """The standing of a connector that would be enabled now: the causes that remain keep it off."""
-    status = ConnectorStatus.AUTO_DISABLED if standing.causes else ConnectorStatus.ENABLED
-    return replace(standing, status=status)
+    status = ConnectorStatus.AUTO_DISABLED if state.causes else ConnectorStatus.ENABLED
+    return replace(state, status=status)
 
 
-def mend(standing: Standing) -> Standing:
+def remove_own_causes(state: ConnectorState) -> ConnectorState:
     """The standing without the connector's own causes, which a person may declare mended."""
-    return replace(standing, causes=tuple(cause for cause in standing.causes if reason_of(cause) not in OWN_REASONS))
+    return replace(state, causes=tuple(cause for cause in state.causes if reason_of(cause) not in OWN_REASONS))
 
 
-def shown_reason(standing: Standing) -> AutoDisableReason | None:
+def shown_reason(state: ConnectorState) -> AutoDisableReason | None:
     """The reason that an auto-disabled connector shows: that of its oldest cause."""
-    if standing.status is not ConnectorStatus.AUTO_DISABLED:
+    if state.status is not ConnectorStatus.AUTO_DISABLED:
         return None
-    return reason_of(standing.causes[0])
+    return reason_of(state.causes[0])

@@ -73,16 +73,16 @@ class MonthDecision:
     def why(self) -> str:
         """The decision in words for people."""
         if self.reopens:
-            return f"It was final, and is read again because it was asked for by name: {self.month}."
+            return f"{self.month} was final. It is read again because somebody asked for it by name."
         if self.status is MonthStatus.OPEN:
             return f"The month is open: it ends on {self._day(self.ends_at)}."
         if self.status is MonthStatus.FINAL:
-            return f"It is final: it was read whole after it had settled on {self._day(self.settles_at)}."
+            return f"Final: read completely after it closed on {self._day(self.settles_at)}."
         if not self.is_settled:
-            return f"It has ended, and its provider may still change it until {self._day(self.settles_at)}."
+            return f"Ended. The provider may still change it until {self._day(self.settles_at)}."
         if self.reading.reopened_at is not None:
-            return "It was reopened, and waits for the sync that reads it whole again."
-        return f"It settled on {self._day(self.settles_at)}, and waits for the sync that makes it final."
+            return "Reopened. The next complete sync makes it final again."
+        return f"Closed on {self._day(self.settles_at)}. The next complete sync makes it final."
 
     def _day(self, moment: datetime) -> str:
         # Midnight belongs to the day before: a month ends on its last day.

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from apps.connectors.enums import ConnectorStatus
 from apps.connectors.ids import ConnectorId
-from apps.connectors.messages import counted
+from apps.connectors.messages import format_count
 from apps.connectors.models import Connector, ConnectorEvent
 from apps.core.errors import NotFoundError
 from apps.core.ids import OrganizationId, WorkspaceId
@@ -65,32 +65,34 @@ def unknown_connector(connector_id: ConnectorId) -> NotFoundError:
     return NotFoundError(f"There is no connector {connector_id}.", code="unknown_connector", title="Unknown connector")
 
 
-_NAMED = 10
+_MOST_NAMES = 10
 
 
 def describe_status_changes(workspace_id: WorkspaceId) -> Callable[[], list[str]]:
     """Look at the connectors of the workspace's organization; what is returned tells which were switched since."""
-    before = _statuses(workspace_id)
+    before = _read_statuses(workspace_id)
 
-    def tell() -> list[str]:
-        after = _statuses(workspace_id)
+    def describe() -> list[str]:
+        after = _read_statuses(workspace_id)
         moved = [key for key, (_, status) in after.items() if key in before and before[key][1] != status]
         is_on = ConnectorStatus.ENABLED
         off = [after[key][0] for key in moved if before[key][1] == is_on]
         on = [after[key][0] for key in moved if after[key][1] == is_on]
-        lines = ((off, "will be switched off"), (on, "will be enabled again"))
-        return [f"{counted(len(names), 'connector')} {verb}: {_named(names)}." for names, verb in lines if names]
+        groups = ((off, "will be switched off"), (on, "will be enabled again"))
+        return [
+            f"{format_count(len(names), 'connector')} {verb}: {_join_names(names)}." for names, verb in groups if names
+        ]
 
-    return tell
+    return describe
 
 
-def _statuses(workspace_id: WorkspaceId) -> dict[UUID, tuple[str, str]]:
+def _read_statuses(workspace_id: WorkspaceId) -> dict[UUID, tuple[str, str]]:
     # Of the whole organization: a change of its payment config reaches each of its workspaces.
     rows = Connector.objects.filter(workspace__organization__workspaces=workspace_id).order_by("name", "pk")
     found = rows.values_list("pk", "name", "workspace__name", "status")
     return {key: (f"{name} ({workspace})", status) for key, name, workspace, status in found}
 
 
-def _named(names: list[str]) -> str:
-    rest = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+def _join_names(names: list[str]) -> str:
+    rest = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")

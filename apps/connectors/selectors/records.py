@@ -36,7 +36,7 @@ class CurrencyTotal:
     records: int
 
 
-def records_matching(wanted: RecordFilter) -> QuerySet[BillingRecord]:
+def matching_records(wanted: RecordFilter) -> QuerySet[BillingRecord]:
     """The records, newest first."""
     rows = BillingRecord.objects.filter(connector__workspace=wanted.workspace_id)
     for name in ("connector_id", "month", "kind", "currency"):
@@ -48,17 +48,17 @@ def records_matching(wanted: RecordFilter) -> QuerySet[BillingRecord]:
     return rows.order_by("-occurred_at", "-pk")
 
 
-def totals_matching(wanted: RecordFilter) -> list[CurrencyTotal]:
+def currency_totals(wanted: RecordFilter) -> list[CurrencyTotal]:
     """What the amounts add up to, each currency by itself; voided records count for nothing."""
-    counted = records_matching(wanted).filter(voided_at=None, amount_minor__isnull=False).order_by()
+    counted = matching_records(wanted).filter(voided_at=None, amount_minor__isnull=False).order_by()
     rows = counted.values("currency").annotate(total=Sum("amount_minor"), records=Count("pk")).order_by("currency")
     return [CurrencyTotal(row["currency"], int(row["total"]), row["records"]) for row in rows]
 
 
-def records_streamed(wanted: RecordFilter) -> Iterator[BillingRecord]:
+def stream_records(wanted: RecordFilter) -> Iterator[BillingRecord]:
     """Every matching record, a part at a time: constant memory, however many there are."""
     last: tuple[datetime, int] | None = None
-    rows = records_matching(wanted).select_related("connector").defer("raw")
+    rows = matching_records(wanted).select_related("connector").defer("raw")
     while True:
         following = rows
         if last is not None:

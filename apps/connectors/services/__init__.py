@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from apps.connectors.services.auto_disable import connector_auto_disable, connectors_auto_disable, connectors_restore
 from apps.connectors.services.lifecycle import connector_disable, connector_enable
-from apps.connectors.services.onboarding import ConnectorWish, connector_create, connector_credential_replace
+from apps.connectors.services.onboarding import ConnectorParams, connector_create, connector_credential_replace
 from apps.connectors.services.rotation import credential_keys_rotate
 from apps.connectors.services.timeline import connector_note
 
 __all__ = [
-    "ConnectorWish",
+    "ConnectorParams",
     "connector_auto_disable",
     "connector_create",
     "connector_credential_replace",

@@ -17,10 +17,10 @@ from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector, ConnectorCredential
 from apps.connectors.oauth.client import GrantRevokedError, OAuthToken, ServerUnavailableError, client_for
 from apps.connectors.providers.registry import oauth_server_of, provider_label
-from apps.connectors.rules.causes import Standing
+from apps.connectors.rules.causes import ConnectorState
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.connectors import connector_for_update
-from apps.connectors.services.lifecycle import EDIT, connector_settle, standing_of
+from apps.connectors.services.lifecycle import EDIT, connector_update_state, state_of
 from apps.connectors.services.timeline import connector_note
 from apps.core import clock
 from apps.core.context import ExecutionContext
@@ -111,11 +111,11 @@ def can_ask_reauthorization(connector: Connector) -> bool:
 
 
 def _stop_until_authorized(context: ExecutionContext, connector: Connector, why: str) -> bool:
-    standing = standing_of(connector)
-    if standing.status not in sources("need_reauthorization"):
+    state = state_of(connector)
+    if state.status not in sources("need_reauthorization"):
         return False
-    stopped = Standing(ConnectorStatus.NEEDS_REAUTHORIZATION, standing.causes)
-    connector_settle(context, connector, stopped, event=events.CONNECTOR_REAUTHORIZATION_NEEDED, reason=why)
+    stopped = ConnectorState(ConnectorStatus.NEEDS_REAUTHORIZATION, state.causes)
+    connector_update_state(context, connector, stopped, event=events.CONNECTOR_REAUTHORIZATION_NEEDED, reason=why)
     connector_id = ConnectorId(connector.pk)
     connector_note(context, connector_id=connector_id, kind=ConnectorEventKind.REAUTHORIZATION_NEEDED, sentence=why)
     _notify_admins(context, connector, why)

@@ -28,10 +28,10 @@ from apps.connectors.oauth.client import (
 )
 from apps.connectors.providers.registry import oauth_server_of, open_provider, provider_class
 from apps.connectors.rules.authorization import VALID_FOR, Attempt, Callback, find_refusal, missing_scopes
-from apps.connectors.rules.causes import cause_of, depart, switch_on
+from apps.connectors.rules.causes import cause_of, enable_unless_kept_off, remove_cause
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.connectors import connector_for_update, connector_of
-from apps.connectors.services.lifecycle import connector_settle, standing_of
+from apps.connectors.services.lifecycle import connector_update_state, state_of
 from apps.connectors.services.timeline import connector_note
 from apps.core import clock
 from apps.core.context import ExecutionContext
@@ -215,10 +215,10 @@ def _store_token(
     credential_write(
         connector_id=connector_id, kind=CredentialKind.OAUTH, text=token.to_text(), expires_at=token.expires_at
     )
-    standing = depart(standing_of(connector), cause_of(AutoDisableReason.CREDENTIAL_INVALID, is_of_workspace=False))
-    if standing.status in sources("authorize"):
-        standing = switch_on(standing)
-    connector_settle(context, connector, standing, event=events.CONNECTOR_AUTHORIZED, reason="")
+    state = remove_cause(state_of(connector), cause_of(AutoDisableReason.CREDENTIAL_INVALID, is_of_workspace=False))
+    if state.status in sources("authorize"):
+        state = enable_unless_kept_off(state)
+    connector_update_state(context, connector, state, event=events.CONNECTOR_AUTHORIZED, reason="")
     sentence = f"Authorized at {server.label}."
     connector_note(context, connector_id=connector_id, kind=ConnectorEventKind.AUTHORIZED, sentence=sentence)
     return connector

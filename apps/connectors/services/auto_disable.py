@@ -14,9 +14,9 @@ from django.db import connection, transaction
 from apps.connectors import events
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, ConnectorStatus
 from apps.connectors.ids import ConnectorId
-from apps.connectors.messages import sentence_of_arrival, sentence_of_departure
+from apps.connectors.messages import describe_added_cause, describe_removed_cause
 from apps.connectors.models import Connector
-from apps.connectors.rules.causes import OWN_REASONS, Standing, arrive, cause_of, depart
+from apps.connectors.rules.causes import OWN_REASONS, ConnectorState, add_cause, cause_of, remove_cause
 from apps.connectors.selectors.connectors import connector_for_update, connectors_for_update
 from apps.connectors.services.timeline import note_many
 from apps.core.audit import AuditEvent, audit_append
@@ -27,16 +27,16 @@ from apps.core.row_versions import row_versions_attribute
 
 OPERATION = "connectors.auto_disable"
 
-# The rule of `arrive`, for all of them at once.
-_ARRIVE = """
+# The rule of `add_cause`, for all of them at once.
+_ADD_CAUSE = """
     UPDATE connectors_connector SET
         auto_disable_causes = array_append(auto_disable_causes, %(cause)s),
         auto_disable_reason = CASE WHEN status = 'enabled' THEN %(reason)s ELSE auto_disable_reason END,
         status = CASE WHEN status = 'enabled' THEN 'auto_disabled' ELSE status END
     WHERE id = ANY(%(ids)s)
 """
-# The rule of `depart`. The reason shown is that of the oldest cause that is left.
-_DEPART = """
+# The rule of `remove_cause`. The reason shown is that of the oldest cause that is left.
+_REMOVE_CAUSE = """
     UPDATE connectors_connector SET
         auto_disable_causes = array_remove(auto_disable_causes, %(cause)s),
         auto_disable_reason = CASE WHEN status <> 'auto_disabled' THEN '' ELSE
@@ -63,9 +63,9 @@ def connectors_auto_disable(
     require(context, OPERATION)
     connectors = connectors_for_update(organization_id, workspace_id)
     cause = cause_of(reason, is_of_workspace=workspace_id is not None)
-    switched = _carry_out(context, connectors, arrive, _ARRIVE, cause, reason)
-    _audit(context, events.CONNECTORS_AUTO_DISABLED, switched, organization_id, workspace_id, reason)
-    return switched
+    count = _apply(context, connectors, add_cause, _ADD_CAUSE, cause, reason)
+    _audit(context, events.CONNECTORS_AUTO_DISABLED, count, organization_id, workspace_id, reason)
+    return count
 
 
 @transaction.atomic
@@ -83,9 +83,9 @@ def connectors_restore(
     require(context, OPERATION)
     connectors = connectors_for_update(organization_id, workspace_id)
     cause = cause_of(reason, is_of_workspace=workspace_id is not None)
-    switched = _carry_out(context, connectors, depart, _DEPART, cause, reason)
-    _audit(context, events.CONNECTORS_RESTORED, switched, organization_id, workspace_id, reason)
-    return switched
+    count = _apply(context, connectors, remove_cause, _REMOVE_CAUSE, cause, reason)
+    _audit(context, events.CONNECTORS_RESTORED, count, organization_id, workspace_id, reason)
+    return count
 
 
 @transaction.atomic
@@ -100,49 +100,49 @@ def connector_auto_disable(context: ExecutionContext, *, connector_id: Connector
         raise ValueError(f"{reason.value} is no reason of one connector; use connectors_auto_disable.")
     connector = connector_for_update(connector_id)
     cause = cause_of(reason, is_of_workspace=False)
-    switched = _carry_out(context, [connector], arrive, _ARRIVE, cause, reason)
+    count = _apply(context, [connector], add_cause, _ADD_CAUSE, cause, reason)
     place = OrganizationId(connector.workspace.organization_id), WorkspaceId(connector.workspace_id)
-    _audit(context, events.CONNECTORS_AUTO_DISABLED, switched, *place, reason, target_id=str(connector_id))
-    return bool(switched)
+    _audit(context, events.CONNECTORS_AUTO_DISABLED, count, *place, reason, target_id=str(connector_id))
+    return bool(count)
 
 
-def _carry_out(
+def _apply(
     context: ExecutionContext,
     connectors: Sequence[Connector],
-    rule: Callable[[Standing, str], Standing],
+    rule: Callable[[ConnectorState, str], ConnectorState],
     statement: str,
     cause: str,
     reason: AutoDisableReason,
 ) -> int:
-    moved = _moved(connectors, rule, cause)
-    ids = [connector_id for group in moved.values() for connector_id in group]
+    changes = _group_changes(connectors, rule, cause)
+    ids = [connector_id for group in changes.values() for connector_id in group]
     if ids:
         row_versions_attribute(context, reason=reason.label)
         with connection.cursor() as cursor:
             cursor.execute(statement, {"cause": cause, "reason": reason.value, "ids": ids})
-    is_arrival = rule is arrive
-    for kind, group in moved.items():
+    is_arrival = rule is add_cause
+    for kind, group in changes.items():
         if kind is not None:
             note_many(
-                context, group, kind, (sentence_of_arrival if is_arrival else sentence_of_departure)(kind, reason)
+                context, group, kind, (describe_added_cause if is_arrival else describe_removed_cause)(kind, reason)
             )
-    return len(moved[ConnectorEventKind.AUTO_DISABLED if is_arrival else ConnectorEventKind.RESTORED])
+    return len(changes[ConnectorEventKind.AUTO_DISABLED if is_arrival else ConnectorEventKind.RESTORED])
 
 
-def _moved(
-    connectors: Sequence[Connector], rule: Callable[[Standing, str], Standing], cause: str
+def _group_changes(
+    connectors: Sequence[Connector], rule: Callable[[ConnectorState, str], ConnectorState], cause: str
 ) -> Mapping[ConnectorEventKind | None, list[ConnectorId]]:
     """The connectors whose standing the rule changes, by what their timeline tells; None where it is silent."""
-    moved: defaultdict[ConnectorEventKind | None, list[ConnectorId]] = defaultdict(list)
+    changes: defaultdict[ConnectorEventKind | None, list[ConnectorId]] = defaultdict(list)
     for connector in connectors:
-        before = Standing(ConnectorStatus(connector.status), tuple(connector.auto_disable_causes))
+        before = ConnectorState(ConnectorStatus(connector.status), tuple(connector.auto_disable_causes))
         after = rule(before, cause)
         if after != before:
-            moved[_kind(before, after)].append(ConnectorId(connector.pk))
-    return moved
+            changes[_event_kind(before, after)].append(ConnectorId(connector.pk))
+    return changes
 
 
-def _kind(before: Standing, after: Standing) -> ConnectorEventKind | None:
+def _event_kind(before: ConnectorState, after: ConnectorState) -> ConnectorEventKind | None:
     if before.status is not after.status:
         is_off = after.status is ConnectorStatus.AUTO_DISABLED
         return ConnectorEventKind.AUTO_DISABLED if is_off else ConnectorEventKind.RESTORED
@@ -155,7 +155,7 @@ def _kind(before: Standing, after: Standing) -> ConnectorEventKind | None:
 def _audit(
     context: ExecutionContext,
     event: AuditEvent,
-    switched: int,
+    count: int,
     organization_id: OrganizationId,
     workspace_id: WorkspaceId | None,
     reason: AutoDisableReason,
@@ -163,7 +163,7 @@ def _audit(
     target_id: str = "",
 ) -> None:
     """One entry for all of them; which they were is on each one's timeline, under the same request id."""
-    if not switched:
+    if not count:
         return
     off = event is events.CONNECTORS_AUTO_DISABLED
     statuses = (ConnectorStatus.ENABLED.value, ConnectorStatus.AUTO_DISABLED.value)
@@ -177,7 +177,7 @@ def _audit(
             organization_id,
             workspace_id,
         ),
-        before={"status": before, "connectors": switched},
-        after={"status": after, "connectors": switched},
+        before={"status": before, "connectors": count},
+        after={"status": after, "connectors": count},
         reason=reason.label,
     )

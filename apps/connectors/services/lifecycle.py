@@ -14,7 +14,13 @@ from apps.connectors.ids import ConnectorId
 from apps.connectors.messages import CAUSES, REMEDIES
 from apps.connectors.models import Connector, ConnectorCredential
 from apps.connectors.providers.registry import needs_credential
-from apps.connectors.rules.causes import Standing, mend, reason_of, shown_reason, switch_on
+from apps.connectors.rules.causes import (
+    ConnectorState,
+    enable_unless_kept_off,
+    reason_of,
+    remove_own_causes,
+    shown_reason,
+)
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.connectors import connector_for_update, connector_of
 from apps.connectors.services.timeline import connector_note
@@ -49,14 +55,14 @@ def connector_enable(context: ExecutionContext, *, connector_id: ConnectorId, re
 @transaction.atomic
 def _enable(context: ExecutionContext, connector_id: ConnectorId, reason: str) -> Connector:
     connector = connector_for_update(connector_id)
-    _require_source(connector, "enable", "Enabling")
-    standing = switch_on(mend(standing_of(connector)))
-    if standing.causes:
-        raise _kept_off(connector, standing)
+    _require_status(connector, "enable", "Enabling")
+    state = enable_unless_kept_off(remove_own_causes(state_of(connector)))
+    if state.causes:
+        raise _kept_off_error(connector, state)
     if _lacks_credential(connector):
-        standing = Standing(ConnectorStatus.PENDING)
-    note = "Enabled" if standing.status is ConnectorStatus.ENABLED else "No longer disabled; waits for its credential"
-    connector_settle(context, connector, standing, event=events.CONNECTOR_ENABLED, reason=reason)
+        state = ConnectorState(ConnectorStatus.PENDING)
+    note = "Enabled" if state.status is ConnectorStatus.ENABLED else "No longer disabled; waits for its credential"
+    connector_update_state(context, connector, state, event=events.CONNECTOR_ENABLED, reason=reason)
     connector_note(
         context,
         connector_id=connector_id,
@@ -76,9 +82,9 @@ def connector_disable(context: ExecutionContext, *, connector_id: ConnectorId, r
     require(context, DISABLE)
     require_reason(context, reason)
     connector = connector_for_update(connector_id)
-    _require_source(connector, "disable", "Disabling")
-    standing = Standing(ConnectorStatus.DISABLED, tuple(connector.auto_disable_causes))
-    connector_settle(context, connector, standing, event=events.CONNECTOR_DISABLED, reason=reason)
+    _require_status(connector, "disable", "Disabling")
+    state = ConnectorState(ConnectorStatus.DISABLED, tuple(connector.auto_disable_causes))
+    connector_update_state(context, connector, state, event=events.CONNECTOR_DISABLED, reason=reason)
     connector_note(
         context,
         connector_id=connector_id,
@@ -88,19 +94,19 @@ def connector_disable(context: ExecutionContext, *, connector_id: ConnectorId, r
     return connector
 
 
-def standing_of(connector: Connector) -> Standing:
+def state_of(connector: Connector) -> ConnectorState:
     """What of the connector the causes act upon."""
-    return Standing(ConnectorStatus(connector.status), tuple(connector.auto_disable_causes))
+    return ConnectorState(ConnectorStatus(connector.status), tuple(connector.auto_disable_causes))
 
 
-def connector_settle(
-    context: ExecutionContext, connector: Connector, standing: Standing, *, event: AuditEvent, reason: str
+def connector_update_state(
+    context: ExecutionContext, connector: Connector, state: ConnectorState, *, event: AuditEvent, reason: str
 ) -> None:
     """Write the locked connector's new standing, with its audit entry."""
     before = _values(connector)
-    connector.status = standing.status
-    connector.auto_disable_causes = list(standing.causes)
-    connector.auto_disable_reason = shown_reason(standing) or ""
+    connector.status = state.status
+    connector.auto_disable_causes = list(state.causes)
+    connector.auto_disable_reason = shown_reason(state) or ""
     connector.version += 1
     row_versions_attribute(context, reason=reason)
     connector.save(update_fields=["status", "auto_disable_causes", "auto_disable_reason"])
@@ -121,7 +127,7 @@ def _lacks_credential(connector: Connector) -> bool:
     return needs_credential(connector.provider) and not has_one
 
 
-def _require_source(connector: Connector, verb: str, what: str) -> None:
+def _require_status(connector: Connector, verb: str, what: str) -> None:
     status = ConnectorStatus(connector.status)
     expected = sources(verb)
     if status not in expected:
@@ -134,8 +140,8 @@ def _require_source(connector: Connector, verb: str, what: str) -> None:
         )
 
 
-def _kept_off(connector: Connector, standing: Standing) -> ConflictError:
-    reasons = list(dict.fromkeys(reason_of(cause) for cause in standing.causes))
+def _kept_off_error(connector: Connector, state: ConnectorState) -> ConflictError:
+    reasons = list(dict.fromkeys(reason_of(cause) for cause in state.causes))
     words = "; ".join(CAUSES[reason] for reason in reasons)
     return ConflictError(
         f"The connector can't be enabled while its cause stands: {words}. {REMEDIES[reasons[0]]}",

@@ -1,7 +1,6 @@
-"""Onboarding: the one way to a connector and to its key, by page and by API alike (spec 06, Credentials).
+"""Creates connectors and replaces their keys, for the pages and the API alike (spec 06, Credentials).
 
-A key is tried at its provider before it is stored, outside of any transaction; what failed is said, and nothing is
-stored then.
+A key is tried at its provider, outside of any transaction, before anything is stored.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.connectors import events
-from apps.connectors.contracts import CheckOutcome, ProviderError, Secret
+from apps.connectors.contracts import CheckResult, ProviderError, Secret
 from apps.connectors.credentials import credential_write
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, ConnectorStatus, CredentialKind
 from apps.connectors.ids import ConnectorId
@@ -26,9 +25,9 @@ from apps.connectors.providers.registry import (
     provider_class,
     provider_label,
 )
-from apps.connectors.rules.causes import Standing, cause_of, depart, switch_on
+from apps.connectors.rules.causes import ConnectorState, cause_of, enable_unless_kept_off, remove_cause
 from apps.connectors.selectors.connectors import connector_for_update, connector_of
-from apps.connectors.services.lifecycle import EDIT, connector_settle, standing_of
+from apps.connectors.services.lifecycle import EDIT, connector_update_state, state_of
 from apps.connectors.services.timeline import connector_note
 from apps.core import clock
 from apps.core.audit import audit_append
@@ -48,8 +47,8 @@ _KEY = re.compile(r"[!-~]{8,4096}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class ConnectorWish:
-    """What a connector shall be. `settings` are checked by its provider; `api_key` is tried before it is stored."""
+class ConnectorParams:
+    """A connector to create. The provider validates `settings`; `api_key` is tried before it is stored."""
 
     provider: str
     name: str
@@ -57,56 +56,56 @@ class ConnectorWish:
     api_key: str | None = field(default=None, repr=False)
 
 
-def connector_create(context: ExecutionContext, *, workspace_id: WorkspaceId, wish: ConnectorWish) -> Connector:
-    """Make a connector: enabled where it has what its provider needs, else pending until it has.
+def connector_create(context: ExecutionContext, *, workspace_id: WorkspaceId, params: ConnectorParams) -> Connector:
+    """Create a connector: enabled with the credential that its provider needs, else pending.
 
     Raises `UnprocessableError` `unknown_provider`, `demo_only`, `credential_refused`, `credential_not_taken`, or for
     settings and a name that can't be; `UnavailableError` where the provider did not answer; `ConflictError`
     `connector_name_taken`; `NotFoundError` `unknown_workspace`; `ForbiddenError`, also `lifecycle_denied`.
     """
     require(context, EDIT)
-    settings = checked_settings(wish.provider, wish.settings)
+    settings = checked_settings(params.provider, params.settings)
     workspace = Workspace.objects.select_related("organization").filter(pk=workspace_id).first()
     if workspace is None:
         raise unknown_workspace(workspace_id)
     is_demo = workspace.organization.is_demo
-    _require_possible(wish, workspace_id, is_demo=is_demo)
+    _validate(params, workspace_id, is_demo=is_demo)
     lifecycle_require(context, workspace_id=workspace_id, operation=EDIT)
-    secret = _secret_of(wish.provider, wish.api_key)
+    secret = _make_secret(params.provider, params.api_key)
     if secret is not None:
-        _checked(wish.provider, secret, settings, is_demo=is_demo)
-    return _record(context, workspace_id, wish, settings, secret)
+        _check_credential(params.provider, secret, settings, is_demo=is_demo)
+    return _insert(context, workspace_id, params, settings, secret)
 
 
 def connector_credential_replace(context: ExecutionContext, *, connector_id: ConnectorId, api_key: str) -> Connector:
-    """Put a key that the provider takes in the place of the one before; the connector runs again if that was why not.
+    """Replace the key by one that the provider accepts; enables a connector that was off for lack of it.
 
     Raises as `connector_create`, and `NotFoundError` `unknown_connector`.
     """
     require(context, EDIT)
     connector = connector_of(connector_id)
     lifecycle_require(context, workspace_id=WorkspaceId(connector.workspace_id), operation=EDIT)
-    secret = _secret_of(connector.provider, api_key)
+    secret = _make_secret(connector.provider, api_key)
     if secret is None:
         raise key_not_taken(provider_label(connector.provider))
-    _checked(connector.provider, secret, connector.settings, is_demo=connector.workspace.organization.is_demo)
+    _check_credential(connector.provider, secret, connector.settings, is_demo=connector.workspace.organization.is_demo)
     return _replace(context, connector_id, secret)
 
 
-def _require_possible(wish: ConnectorWish, workspace_id: WorkspaceId, *, is_demo: bool) -> None:
-    """What can be said before the provider is asked."""
-    if provider_class(wish.provider).is_demo and not is_demo:
+def _validate(params: ConnectorParams, workspace_id: WorkspaceId, *, is_demo: bool) -> None:
+    """The checks that need no call to the provider."""
+    if provider_class(params.provider).is_demo and not is_demo:
         raise demo_only()
-    if not wish.name.strip():
+    if not params.name.strip():
         raise name_missing()
-    for name, value in wish.settings.items():
+    for name, value in params.settings.items():
         if isinstance(value, str):
             refuse_key_like(f"settings.{name}", value)
-    if Connector.objects.filter(workspace=workspace_id, name=wish.name).exists():
-        raise name_taken(wish.name)
+    if Connector.objects.filter(workspace=workspace_id, name=params.name).exists():
+        raise name_taken(params.name)
 
 
-def _secret_of(provider: str, api_key: str | None) -> Secret | None:
+def _make_secret(provider: str, api_key: str | None) -> Secret | None:
     if api_key is None:
         return None
     if provider_class(provider).credential_kind is not CredentialKind.API_KEY:
@@ -118,7 +117,7 @@ def _secret_of(provider: str, api_key: str | None) -> Secret | None:
     return Secret(CredentialKind.API_KEY, text)
 
 
-def _checked(provider: str, secret: Secret, settings: Mapping[str, Any], *, is_demo: bool) -> CheckOutcome:
+def _check_credential(provider: str, secret: Secret, settings: Mapping[str, Any], *, is_demo: bool) -> CheckResult:
     try:
         return open_provider(provider, secret, settings, is_demo=is_demo).check()
     except ProviderError as error:
@@ -126,27 +125,27 @@ def _checked(provider: str, secret: Secret, settings: Mapping[str, Any], *, is_d
 
 
 @transaction.atomic
-def _record(
+def _insert(
     context: ExecutionContext,
     workspace_id: WorkspaceId,
-    wish: ConnectorWish,
+    params: ConnectorParams,
     settings: dict[str, Any],
     secret: Secret | None,
 ) -> Connector:
     workspace = locked_workspace(workspace_id)
     # Asked again under the lock, which two who create at once take one after the other.
-    _require_possible(wish, workspace_id, is_demo=workspace.organization.is_demo)
+    _validate(params, workspace_id, is_demo=workspace.organization.is_demo)
     row_versions_attribute(context)
-    is_ready = secret is not None or not needs_credential(wish.provider)
+    is_ready = secret is not None or not needs_credential(params.provider)
     connector = Connector.objects.create(
         workspace=workspace,
-        provider=wish.provider,
-        name=wish.name,
+        provider=params.provider,
+        name=params.name,
         settings=settings,
         status=ConnectorStatus.ENABLED if is_ready else ConnectorStatus.PENDING,
         next_due_at=clock.now(),
     )
-    _tell_of_creation(context, connector, secret)
+    _note_creation(context, connector, secret)
     audit_append(
         context,
         events.CONNECTOR_CREATED,
@@ -162,22 +161,24 @@ def _record(
     return connector
 
 
-def _tell_of_creation(context: ExecutionContext, connector: Connector, secret: Secret | None) -> None:
+def _note_creation(context: ExecutionContext, connector: Connector, secret: Secret | None) -> None:
     connector_id = ConnectorId(connector.pk)
     words = f"Created, for {provider_label(connector.provider)}."
     if connector.status == ConnectorStatus.PENDING:
-        words += " It waits for its credential."
+        words += " Waiting for its credential."
     connector_note(context, connector_id=connector_id, kind=ConnectorEventKind.CREATED, sentence=words)
     if secret is not None:
-        _store(context, connector, secret, ConnectorEventKind.CREDENTIAL_STORED)
+        _store_credential(context, connector, secret, ConnectorEventKind.CREDENTIAL_STORED)
 
 
-def _store(context: ExecutionContext, connector: Connector, secret: Secret, kind: ConnectorEventKind) -> None:
+def _store_credential(
+    context: ExecutionContext, connector: Connector, secret: Secret, kind: ConnectorEventKind
+) -> None:
     connector_id = ConnectorId(connector.pk)
     credential_write(connector_id=connector_id, kind=secret.kind, text=secret.reveal())
     ending = f" that ends in {secret.last_four}" if secret.last_four else ""
     is_demo = connector.workspace.organization.is_demo
-    asked = "In a demo nobody is asked" if is_demo else f"{provider_label(connector.provider)} took it"
+    asked = "A demo calls no provider" if is_demo else f"{provider_label(connector.provider)} accepted it"
     sentence = f"The key{ending} is stored. {asked}."
     connector_note(context, connector_id=connector_id, kind=kind, sentence=sentence)
 
@@ -188,13 +189,13 @@ def _replace(context: ExecutionContext, connector_id: ConnectorId, secret: Secre
     before = ConnectorCredential.objects.filter(connector=connector_id).values_list("last_four", flat=True).first()
     is_first = before is None
     kind = ConnectorEventKind.CREDENTIAL_STORED if is_first else ConnectorEventKind.CREDENTIAL_REPLACED
-    _store(context, connector, secret, kind)
-    mended = depart(standing_of(connector), cause_of(AutoDisableReason.CREDENTIAL_INVALID, is_of_workspace=False))
-    waited = mended.status in {ConnectorStatus.PENDING, ConnectorStatus.NEEDS_REAUTHORIZATION}
-    after = switch_on(mended) if waited else mended
-    _tell_of_return(context, connector, after)
-    if after != standing_of(connector):
-        connector_settle(context, connector, after, event=events.CONNECTOR_ENABLED, reason="the key was replaced")
+    _store_credential(context, connector, secret, kind)
+    state = remove_cause(state_of(connector), cause_of(AutoDisableReason.CREDENTIAL_INVALID, is_of_workspace=False))
+    is_waiting = state.status in {ConnectorStatus.PENDING, ConnectorStatus.NEEDS_REAUTHORIZATION}
+    after = enable_unless_kept_off(state) if is_waiting else state
+    _note_enabled(context, connector, after)
+    if after != state_of(connector):
+        connector_update_state(context, connector, after, event=events.CONNECTOR_ENABLED, reason="the key was replaced")
     audit_append(
         context,
         events.CREDENTIAL_STORED if is_first else events.CREDENTIAL_REPLACED,
@@ -205,33 +206,33 @@ def _replace(context: ExecutionContext, connector_id: ConnectorId, secret: Secre
     return connector
 
 
-def _tell_of_return(context: ExecutionContext, connector: Connector, after: Standing) -> None:
+def _note_enabled(context: ExecutionContext, connector: Connector, after: ConnectorState) -> None:
     if after.status is ConnectorStatus.ENABLED and connector.status != ConnectorStatus.ENABLED:
         connector_note(
             context,
             connector_id=ConnectorId(connector.pk),
             kind=ConnectorEventKind.ENABLED,
-            sentence="Enabled: it has a key that its provider takes.",
+            sentence="Enabled: its provider accepts the key.",
         )
 
 
 def demo_only() -> UnprocessableError:
-    """Sample data in an organization that is none."""
-    return _refused(
+    """Sample data in an organization that is not a demo."""
+    return _field_error(
         "provider",
         "demo_only",
         "Only in a demo",
-        "Sample data is for demo organizations alone. Choose a provider that brings real records.",
+        "Sample data is only for demo organizations. Choose another provider.",
     )
 
 
 def name_missing() -> UnprocessableError:
-    """A name of blanks."""
-    return _refused("name", "required", "A name is missing", "Name the connector.")
+    """A blank name."""
+    return _field_error("name", "required", "A name is missing", "Name the connector.")
 
 
 def name_taken(name: str) -> ConflictError:
-    """Two connectors of one workspace would read alike."""
+    """A name that another connector of the workspace has."""
     sentence = f"The workspace has a connector named {name!r} already. Choose another name."
     return ConflictError(
         sentence,
@@ -242,25 +243,25 @@ def name_taken(name: str) -> ConflictError:
 
 
 def key_not_taken(label: str) -> UnprocessableError:
-    """A key for a provider that has none."""
+    """A key for a provider without keys."""
     sentence = f"{label} takes no API key. Leave it out; where it asks for an authorization, give that on its page."
-    return _refused("api_key", "credential_not_taken", "No key is needed", sentence)
+    return _field_error("api_key", "credential_not_taken", "No key is needed", sentence)
 
 
 def key_unusable() -> UnprocessableError:
-    """Something that no header can carry."""
+    """A key that no HTTP header can carry."""
     sentence = "A key has 8 to 4,096 characters, without blanks or line breaks. Copy it again from the provider."
-    return _refused("api_key", "credential_unusable", "This can't be a key", sentence)
+    return _field_error("api_key", "credential_unusable", "This can't be a key", sentence)
 
 
 def check_failed(error: ProviderError) -> CountinghouseError:
-    """What the provider said to the key. An outage is no refusal: it may be tried again (spec 11, P14)."""
+    """The error of a failed check. After an outage the same key may be tried again (spec 11, P14)."""
     if error.is_credential_invalid:
         sentence = f"{error.sentence} Nothing was stored. Check the key and its permissions at the provider."
-        return _refused("api_key", "credential_refused", "The provider refused the key", sentence)
+        return _field_error("api_key", "credential_refused", "The provider refused the key", sentence)
     if error.is_permanent:
         sentence = f"The key could not be checked: {error.sentence} Nothing was stored. Check the settings."
-        return _refused("settings", "check_failed", "The key could not be checked", sentence)
+        return _field_error("settings", "check_failed", "The key could not be checked", sentence)
     wait = int(error.retry_after.total_seconds()) if error.retry_after else 30
     return UnavailableError(
         f"The key could not be checked: {error.sentence} Nothing was stored. Try again.",
@@ -268,5 +269,5 @@ def check_failed(error: ProviderError) -> CountinghouseError:
     )
 
 
-def _refused(field: str, code: str, title: str, sentence: str) -> UnprocessableError:
+def _field_error(field: str, code: str, title: str, sentence: str) -> UnprocessableError:
     return UnprocessableError(sentence, code=code, title=title, errors=[FieldError(field, code, sentence)])

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from apps.connectors import events
-from apps.connectors.credentials import resealed
+from apps.connectors.credentials import reseal
 from apps.connectors.enums import CredentialKind
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import ConnectorCredential
@@ -59,23 +59,23 @@ def credential_keys_rotate(context: ExecutionContext, *, batch: int = BATCH) -> 
     require(context, OPERATION)
     key_id = newest_key_id()
     tally, unreadable = _Tally(), set[UUID]()
-    while _pass(key_id, batch, tally, unreadable):
+    while _rotate_once(key_id, batch, tally, unreadable):
         pass
     _audit(context, key_id, tally, unreadable)
     return RotationReport(key_id, tally.resealed, tally.overtaken, tuple(sorted(unreadable)))
 
 
-def _pass(key_id: str, batch: int, tally: _Tally, unreadable: set[UUID]) -> bool:
+def _rotate_once(key_id: str, batch: int, tally: _Tally, unreadable: set[UUID]) -> bool:
     """Go once through what is left; whether there was anything to do."""
     last, found = UUID(int=0), False
-    while rows := _left(key_id, last, batch, unreadable):
+    while rows := _next_batch(key_id, last, batch, unreadable):
         last, found = rows[-1]["pk"], True
         _swap(key_id, rows, tally, unreadable)
         failpoint("credentials.after_swap")
     return found
 
 
-def _left(key_id: str, last: UUID, batch: int, unreadable: set[UUID]) -> list[dict[str, Any]]:
+def _next_batch(key_id: str, last: UUID, batch: int, unreadable: set[UUID]) -> list[dict[str, Any]]:
     rows = ConnectorCredential.objects.exclude(key_id=key_id).exclude(connector__in=unreadable).filter(pk__gt=last)
     columns = rows.order_by("pk").values("pk", "connector_id", "kind", "ciphertext", "revision")
     return [dict(row) for row in columns[:batch]]
@@ -85,7 +85,7 @@ def _swap(key_id: str, rows: list[dict[str, Any]], tally: _Tally, unreadable: se
     fresh: list[tuple[UUID, int, bytes]] = []
     for row in rows:
         try:
-            sealed = resealed(ConnectorId(row["connector_id"]), CredentialKind(row["kind"]), bytes(row["ciphertext"]))
+            sealed = reseal(ConnectorId(row["connector_id"]), CredentialKind(row["kind"]), bytes(row["ciphertext"]))
         except SealError:
             unreadable.add(row["connector_id"])
         else:

@@ -40,7 +40,7 @@ def note_many(
     """Append the same event to the timeline of each connector, in one statement."""
     if not connector_ids:
         return
-    told = [kind.value, sentence, context.actor.label, context.request_id, clock.now()]
-    values: list[Any] = [*told, list(connector_ids)]
+    shared = [kind.value, sentence, context.actor.label, context.request_id, clock.now()]
+    values: list[Any] = [*shared, list(connector_ids)]
     with connection.cursor() as cursor:
         cursor.execute(_NOTE_MANY, values)

@@ -11,7 +11,7 @@ from django.db.models.functions import Greatest
 from apps.connectors.contracts import ProviderError
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, SyncStatus
 from apps.connectors.ids import ConnectorId, SyncRunId
-from apps.connectors.messages import counts_words
+from apps.connectors.messages import describe_counts
 from apps.connectors.models import Connector, ConnectorEvent, MonthState, SeenRecords, SyncRun
 from apps.connectors.rules.retries import FAILURES_IN_A_ROW
 from apps.connectors.selectors.syncs import claimed_run_for_update
@@ -64,7 +64,7 @@ def _tell_of_success(run: SyncRun, locked: SyncRun) -> None:
             context,
             connector_id=connector_id,
             kind=ConnectorEventKind.SYNC_SUCCEEDED,
-            sentence=(f"{locked.month} is up to date: {counts_words(locked)}."),
+            sentence=(f"{locked.month} is up to date: {describe_counts(locked)}."),
         )
     if locked.was_final and has_changes:
         connector_note(

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from apps.connectors.messages import actor_words
+from apps.connectors.messages import describe_actor
 from apps.connectors.selectors.connectors import connectors_of_workspace
 from apps.connectors.selectors.syncs import sync_runs_of_workspace
 from apps.connectors.views.base import ConnectorsPage
@@ -49,7 +49,7 @@ class Automation(ConnectorsPage):
             "runs": run_lines(runs, people),
             "may_cancel": self.may("connector.sync"),
             "is_active": any(run.finished_at is None for run in runs),
-            "jobs": [(job, actor_words(job.actor_label, people)) for job in jobs],
+            "jobs": [(job, describe_actor(job.actor_label, people)) for job in jobs],
             "may_run": self.may("jobs.billing_sync") and self.may("connector.sync"),
         }
         return self.render("connectors/automation.html", facts, title="Automation")
@@ -62,5 +62,5 @@ class Automation(ConnectorsPage):
             organization_id=self.organization_id,
             include_demo=self.workspace.organization.is_demo,
         )
-        messages.success(request, "The sync was started. Connectors that are due are read, oldest month first.")
+        messages.success(request, "The sync was started. Each connector reads its months, oldest first.")
         return HttpResponseRedirect(reverse("billing-automation", args=[workspace_slug]))

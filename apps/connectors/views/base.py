@@ -21,7 +21,7 @@ from apps.core.moments import zone_of
 from apps.tenants.pages import BillingPage
 
 # What a person may mend: said on the page. Everything else is a page of its own.
-MENDABLE = (ConflictError, UnprocessableError, UnavailableError)
+SHOWN_ERRORS = (ConflictError, UnprocessableError, UnavailableError)
 
 
 class ConnectorsPage(BillingPage):
@@ -62,11 +62,11 @@ class OneConnectorPage(ConnectorsPage):
         """To the connector's page."""
         return HttpResponseRedirect(page_of_connector(self.workspace.slug, self.connector.pk))
 
-    def done(self, act: Callable[[], str]) -> HttpResponse:
+    def act_and_return(self, act: Callable[[], str]) -> HttpResponse:
         """Do it, and go back with its sentence, or with that of its refusal."""
         try:
             messages.success(self.request, act())
-        except MENDABLE as refusal:
+        except SHOWN_ERRORS as refusal:
             messages.error(self.request, refusal.detail)
         return self.back()
 

@@ -13,11 +13,11 @@ from apps.connectors.contracts import Month
 from apps.connectors.enums import CredentialKind
 from apps.connectors.forms import ConnectorForm, KeyForm, offered_providers
 from apps.connectors.ids import SyncRunId
-from apps.connectors.messages import actor_words
+from apps.connectors.messages import describe_actor
 from apps.connectors.providers.registry import provider_class, provider_classes
 from apps.connectors.rules.transitions import verbs_from
 from apps.connectors.selectors.connectors import connector_timeline, connectors_of_workspace
-from apps.connectors.selectors.records import RecordFilter, totals_matching
+from apps.connectors.selectors.records import RecordFilter, currency_totals
 from apps.connectors.selectors.syncs import active_runs, sync_runs_of_connector
 from apps.connectors.services import (
     connector_create,
@@ -26,8 +26,8 @@ from apps.connectors.services import (
     connector_enable,
 )
 from apps.connectors.sync.queue import sync_request, sync_run_cancel
-from apps.connectors.views.base import MENDABLE, ConnectorsPage, OneConnectorPage, page_of_connector
-from apps.connectors.views.presenters import ConnectorCard, choice_of, month_lines, run_lines, total_lines
+from apps.connectors.views.base import SHOWN_ERRORS, ConnectorsPage, OneConnectorPage, page_of_connector
+from apps.connectors.views.presenters import ConnectorCard, month_lines, provider_choice, run_lines, total_lines
 from apps.core import clock
 from apps.core.errors import CountinghouseError, UnprocessableError
 from apps.tenants.selectors.members import people_for_tenant
@@ -58,7 +58,7 @@ class ConnectorNew(ConnectorsPage):
         name = request.GET.get("provider", "")
         if name not in provider_classes():
             offered = offered_providers(is_demo=self.workspace.organization.is_demo)
-            facts = {"providers": [choice_of(provider) for provider in offered]}
+            facts = {"providers": [provider_choice(provider) for provider in offered]}
             return self.render("connectors/choose.html", facts, title="Add a connector")
         return self._show(ConnectorForm(provider=provider_class(name), is_demo=self.workspace.organization.is_demo))
 
@@ -72,9 +72,9 @@ class ConnectorNew(ConnectorsPage):
         if not form.is_valid():
             return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
         try:
-            connector = connector_create(self.execution_context, workspace_id=self.workspace_id, wish=form.wish())
-        except MENDABLE as refusal:
-            _place(form, refusal)
+            connector = connector_create(self.execution_context, workspace_id=self.workspace_id, params=form.params())
+        except SHOWN_ERRORS as refusal:
+            _add_errors(form, refusal)
             return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
         server = form.provider.oauth_server
         next_step = f" Now authorize it at {server.label}." if server else ""
@@ -82,7 +82,7 @@ class ConnectorNew(ConnectorsPage):
         return HttpResponseRedirect(page_of_connector(workspace_slug, connector.pk))
 
     def _show(self, form: ConnectorForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        facts = {"form": form, "provider": choice_of(form.provider)}
+        facts = {"form": form, "provider": provider_choice(form.provider)}
         return self.render("connectors/new.html", facts, title=f"New connector: {form.provider.label}", status=status)
 
 
@@ -106,8 +106,8 @@ class ConnectorDetail(OneConnectorPage):
             "runs": run_lines(runs, people),
             "may_cancel": self.may("connector.sync"),
             "is_active": any(run.finished_at is None for run in runs),
-            "totals": total_lines(totals_matching(RecordFilter(self.workspace_id, self.connector_id))),
-            "timeline": [(event, actor_words(event.actor_label, people)) for event in timeline],
+            "totals": total_lines(currency_totals(RecordFilter(self.workspace_id, self.connector_id))),
+            "timeline": [(event, describe_actor(event.actor_label, people)) for event in timeline],
             "settings": card.settings,
             "may_sync": self.may("connector.sync") and card.is_enabled,
             "may_edit": self.may("connector.edit"),
@@ -125,16 +125,16 @@ class ConnectorSync(OneConnectorPage):
 
     def post(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
         """Queue the runs, and go back to watch them."""
-        return self.done(lambda: self._queued(request.POST.get("month", "auto")))
+        return self.act_and_return(lambda: self._queue_runs(request.POST.get("month", "auto")))
 
-    def _queued(self, text: str) -> str:
+    def _queue_runs(self, text: str) -> str:
         try:
             month = None if text == "auto" else Month.read(text)
         except ValueError:
             raise UnprocessableError("Write the month like 2026-04.") from None
         answers = sync_request(self.execution_context, connector_id=self.connector_id, month=month)
         if not answers:
-            return "Every month is final: there is nothing to sync. Name a month to read it again."
+            return "Every month is final. Choose a month to read it again."
         return f"{len(answers)} month{'s' if len(answers) > 1 else ''} will be synced, oldest first."
 
 
@@ -145,15 +145,15 @@ class ConnectorCancel(OneConnectorPage):
 
     def post(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
         """Cancel the run of the form; a run of another connector answers as one that is not there."""
-        return self.done(self._cancelled)
+        return self.act_and_return(self._cancel_run)
 
-    def _cancelled(self) -> str:
+    def _cancel_run(self) -> str:
         text = self.request.POST.get("run", "")
         run = next((run for run in active_runs(self.connector_id) if str(run.pk) == text), None)
         if run is None:
-            raise UnprocessableError("That sync is over already, or is none of this connector's.")
+            raise UnprocessableError("That sync has already ended, or belongs to another connector.")
         sync_run_cancel(self.execution_context, run_id=SyncRunId(run.pk))
-        return f"The sync of {run.month} is cancelled. What it has read so far is kept."
+        return f"The sync of {run.month} was cancelled. What it has read so far is kept."
 
 
 class ConnectorEnable(OneConnectorPage):
@@ -163,9 +163,9 @@ class ConnectorEnable(OneConnectorPage):
 
     def post(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
         """Enable it, with the reason that a person owes."""
-        return self.done(self._enabled)
+        return self.act_and_return(self._enable)
 
-    def _enabled(self) -> str:
+    def _enable(self) -> str:
         reason = self.request.POST.get("reason", "")
         connector_enable(self.execution_context, connector_id=self.connector_id, reason=reason)
         return "The connector is enabled."
@@ -178,9 +178,9 @@ class ConnectorDisable(OneConnectorPage):
 
     def post(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
         """Disable it, with the reason that a person owes."""
-        return self.done(self._disabled)
+        return self.act_and_return(self._disable)
 
-    def _disabled(self) -> str:
+    def _disable(self) -> str:
         reason = self.request.POST.get("reason", "")
         connector_disable(self.execution_context, connector_id=self.connector_id, reason=reason)
         return "The connector is disabled."
@@ -204,18 +204,18 @@ class ConnectorKey(OneConnectorPage):
             connector_credential_replace(
                 self.execution_context, connector_id=self.connector_id, api_key=form.cleaned_data["api_key"]
             )
-        except MENDABLE as refusal:
-            _place(form, refusal)
+        except SHOWN_ERRORS as refusal:
+            _add_errors(form, refusal)
             return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
-        messages.success(request, "The key was tried and stored.")
+        messages.success(request, "The key was checked and saved.")
         return self.back()
 
     def _show(self, form: KeyForm, status: int = HTTPStatus.OK) -> HttpResponse:
         facts = {"form": form, "card": ConnectorCard(self.connector)}
-        return self.render("connectors/key.html", facts, title="The key", status=status)
+        return self.render("connectors/key.html", facts, title=f"API key for {self.connector.name}", status=status)
 
 
-def _place(form: ConnectorForm | KeyForm, refusal: CountinghouseError) -> None:
+def _add_errors(form: ConnectorForm | KeyForm, refusal: CountinghouseError) -> None:
     """Put each sentence of the refusal where it belongs."""
     for error in refusal.errors:
         form.place_error(error.field, error.message)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from apps.connectors.contracts import OAuthServer, Provider
 from apps.connectors.enums import AutoDisableReason, ConnectorStatus, CredentialKind, SyncStatus, SyncTrigger
 from apps.connectors.forms import setting_label
-from apps.connectors.messages import CAUSES, REMEDIES, actor_words, counted, counts_words
+from apps.connectors.messages import CAUSES, REMEDIES, describe_actor, describe_counts, format_count
 from apps.connectors.models import Connector, SyncRun
 from apps.connectors.oauth.client import is_configured
 from apps.connectors.providers.registry import oauth_server_of, provider_classes, provider_label
@@ -37,7 +37,7 @@ _RUN_TONES = {
 
 
 class ConnectorCard:
-    """A connector in words: how it does, and what helps."""
+    """A connector as the pages show it."""
 
     def __init__(self, connector: Connector) -> None:
         self.connector = connector
@@ -94,14 +94,14 @@ class ConnectorCard:
         """Why it is off, and what helps; empty for one that runs."""
         if self.connector.auto_disable_reason:
             reason = AutoDisableReason(self.connector.auto_disable_reason)
-            return f"Switched off, because {CAUSES[reason]}. {REMEDIES[reason]}"
+            return f"Switched off because {CAUSES[reason]}. {REMEDIES[reason]}"
         return {
             ConnectorStatus.PENDING: (
-                f"Authorize this connector at {self.server.label}. It reads nothing before that."
+                f"Waiting for your authorization at {self.server.label}. Authorize it to start syncing."
                 if self.server
-                else "This connector has no key yet. It reads nothing before that."
+                else "Waiting for an API key. Add it to start syncing."
             ),
-            ConnectorStatus.DISABLED: "Somebody disabled this connector. It stays off until you enable it.",
+            ConnectorStatus.DISABLED: "Disabled. Enable it to sync again.",
             ConnectorStatus.NEEDS_REAUTHORIZATION: (
                 f"Authorize this connector again{f' at {self.server.label}' if self.server else ''}. "
                 "Nothing is lost: the sync continues where it stopped."
@@ -120,7 +120,7 @@ class ProviderChoice:
     is_server_configured: bool
 
 
-def choice_of(provider: type[Provider]) -> ProviderChoice:
+def provider_choice(provider: type[Provider]) -> ProviderChoice:
     """The provider as the pages show it."""
     server = provider.oauth_server
     is_server_configured = server is not None and is_configured(server)
@@ -163,23 +163,24 @@ def run_lines(runs: Sequence[SyncRun], people: Mapping[str, str]) -> list[RunLin
     found = []
     for run in runs:
         status = SyncStatus(run.status)
-        found.append(RunLine(run, _RUN_TONES[status], status.label, _words(run, status), _who(run, people)))
+        words, who = _describe_run(run, status), _describe_requester(run, people)
+        found.append(RunLine(run, _RUN_TONES[status], status.label, words, who))
     return found
 
 
-def _who(run: SyncRun, people: Mapping[str, str]) -> str:
+def _describe_requester(run: SyncRun, people: Mapping[str, str]) -> str:
     is_product = run.trigger == SyncTrigger.API
-    return f"the product {run.actor_label}" if is_product else actor_words(run.actor_label, people)
+    return f"the product {run.actor_label}" if is_product else describe_actor(run.actor_label, people)
 
 
-def _words(run: SyncRun, status: SyncStatus) -> str:
+def _describe_run(run: SyncRun, status: SyncStatus) -> str:
     match status:
         case SyncStatus.QUEUED:
-            return f"Waits: {run.error}" if run.error else "Waits for its turn."
+            return f"Waiting: {run.error}" if run.error else "Waiting for its turn."
         case SyncStatus.RUNNING:
-            return f"{counted(run.fetched, 'record')} read so far, {counted(run.pages, 'page')}."
+            return f"{format_count(run.fetched, 'record')} read so far, {format_count(run.pages, 'page')}."
         case SyncStatus.SUCCEEDED:
-            words = counts_words(run)
+            words = describe_counts(run)
             return f"{words[0].upper()}{words[1:]}."
         case _:
             return run.error

@@ -15,7 +15,7 @@ from apps.connectors.enums import RecordKind
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import BillingRecord
 from apps.connectors.selectors.connectors import connectors_of_workspace
-from apps.connectors.selectors.records import RecordFilter, records_matching, records_streamed, totals_matching
+from apps.connectors.selectors.records import RecordFilter, currency_totals, matching_records, stream_records
 from apps.connectors.views.base import ConnectorsPage
 from apps.connectors.views.presenters import total_lines
 from apps.core.amounts import format_minor
@@ -28,7 +28,7 @@ _MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 
-def filter_of(request: HttpRequest, workspace_id: WorkspaceId) -> RecordFilter:
+def read_filter(request: HttpRequest, workspace_id: WorkspaceId) -> RecordFilter:
     """What the query asks for; a value that can't be asks for nothing in particular."""
     asked = request.GET
     month, kind, currency = asked.get("month", ""), asked.get("kind", ""), asked.get("currency", "").upper()
@@ -56,8 +56,8 @@ class RecordList(ConnectorsPage):
 
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
         """One page of them, with the totals of all that match."""
-        wanted = filter_of(request, self.workspace_id)
-        rows = records_matching(wanted).select_related("connector").defer("raw")
+        wanted = read_filter(request, self.workspace_id)
+        rows = matching_records(wanted).select_related("connector").defer("raw")
         page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
         lines = [
             {
@@ -74,7 +74,7 @@ class RecordList(ConnectorsPage):
             "wanted": wanted,
             "kinds": RecordKind.choices,
             "connectors": connectors_of_workspace(self.workspace_id),
-            "totals": total_lines(totals_matching(wanted)),
+            "totals": total_lines(currency_totals(wanted)),
             "query": urlencode({name: value for name, value in request.GET.items() if name != "page"}),
             "is_filtered": wanted != RecordFilter(self.workspace_id),
             "may_export": self.may("report.export"),
@@ -89,7 +89,7 @@ class RecordExport(ConnectorsPage):
 
     def get(self, request: HttpRequest, workspace_slug: str) -> StreamingHttpResponse:
         """Every record that matches, in constant memory."""
-        lines = record_lines(records_streamed(filter_of(request, self.workspace_id)))
+        lines = record_lines(stream_records(read_filter(request, self.workspace_id)))
         answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
         answer.headers["Content-Disposition"] = f'attachment; filename="{workspace_slug}-billing-records.csv"'
         return answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from apps.connectors.contracts import CheckOutcome, Month, OAuthServer, Provider, RecordPage
+from apps.connectors.contracts import CheckResult, Month, OAuthServer, Provider, RecordPage
 from apps.connectors.enums import CredentialKind
 
 ACME = OAuthServer(
@@ -24,8 +24,8 @@ class AcmeLedgerProvider(Provider):
     oauth_server: ClassVar[OAuthServer | None] = ACME
     oauth_scopes: ClassVar[tuple[str, ...]] = ("ledger.read",)
 
-    def check(self) -> CheckOutcome:
-        return CheckOutcome("the ledger")
+    def check(self) -> CheckResult:
+        return CheckResult("the ledger")
 
     def fetch_month(self, month: Month, cursor: str | None = None) -> RecordPage:
         return RecordPage(())
