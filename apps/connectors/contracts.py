@@ -1,8 +1,7 @@
-"""What a provider is handed, and what it hands over: frozen values, one small class, one error (spec 06).
+"""The contract of a provider: its input and output as frozen values, one abstract class, one error (spec 06).
 
-A provider is a class in a module of `apps.connectors.providers`. It is made for one connector, with its opened
-credential and its settings, and does two things: `check` says whether the credential is good, `fetch_month` brings one
-page of a month. It keeps nothing between two calls and writes nothing; the sync does that.
+A provider is a class in a module of `apps.connectors.providers`, made for one connector with its opened credential and
+its settings. `check` tries the credential, `fetch_month` reads one page of a month. It writes nothing; the sync does.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ MONTHS_A_YEAR = 12
 
 @dataclass(frozen=True, slots=True, order=True)
 class Month:
-    """A calendar month. Whose midnight it begins at is said with `starts_at`."""
+    """A calendar month. `starts_at` takes the time zone of its midnight."""
 
     year: int
     number: int
@@ -59,30 +58,30 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """An opened credential. Its text forms never hold it; whoever needs it calls `reveal`."""
+    """An opened credential. Its repr and str never show it; only `reveal` does."""
 
     kind: CredentialKind
     _text: str = field(repr=False)
 
     def reveal(self) -> str:
-        """The secret itself: only for the header of a call to the provider."""
+        """The secret, only for the header of a call to the provider."""
         return self._text
 
     @property
     def last_four(self) -> str:
-        """What may be shown of it; nothing of a secret so short that four characters were a good part of it."""
+        """The last four characters, or nothing of a short secret."""
         return self._text[-4:] if len(self._text) >= _LAST_FOUR_OF_AT_LEAST else ""
 
     def __str__(self) -> str:
         return f"[{self.kind.value}]"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        # A task's arguments are pickled or printed; neither may carry it.
-        raise TypeError("A secret is not handed over; hand over the connector's id.")
+        # Arguments of a task are pickled and logged.
+        raise TypeError("A secret can't be pickled; pass the connector's id.")
 
 
 class ProviderSettings(BaseModel):
-    """What a connector of the provider is configured with. No secret is among it; an unknown field is refused."""
+    """The settings of a connector. They hold no secret; an unknown field is refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
@@ -114,17 +113,16 @@ class RecordPage:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What a good credential opened, in words for people, such as the account's name."""
+    """What a valid credential reached, such as the account's name, for people."""
 
     reached: str
 
 
 class ProviderError(Exception):
-    """The provider could not be asked, or refused. The sentence is for people and holds no secret.
+    """The provider can't be reached, or refused. The sentence is for people and holds no secret.
 
-    `is_credential_invalid`: the credential is refused (401, 403): stop at once. `is_permanent`: repeating the same
-    call can't help (404, a malformed answer). Else try again, not before `retry_after` where it is told. `status` is
-    that of the HTTP answer, where there was one.
+    `is_credential_invalid`: the credential is refused (401, 403). `is_permanent`: a retry of the same call can't help
+    (404, a malformed answer). Otherwise retry, not before `retry_after`. `status` is that of the HTTP answer.
     """
 
     def __init__(
@@ -190,7 +188,7 @@ class Provider(ABC):
         """The page at the cursor, or the first. Raises `ProviderError`. The same call brings the same records."""
 
     def _key(self) -> str:
-        """The opened credential; a provider that is asked without one refuses as its server would."""
+        """The opened credential; raises `ProviderError` without one, as the provider's server would refuse."""
         if self._secret is None:
             raise ProviderError(f"{self.label}: the connector has no credential.", is_credential_invalid=True)
         return self._secret.reveal()

@@ -1,7 +1,4 @@
-"""THE module between a secret and its row: sealed before it reaches the ORM, opened for a call (spec 06, Credentials).
-
-Nothing else in the product seals or opens a credential, and nothing puts an opened one anywhere but into `Secret`.
-"""
+"""THE module that seals and opens credentials (spec 06, Credentials). An opened one is only ever in a `Secret`."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ _KEY_IDS_IN_USE = """
 def credential_write(
     *, connector_id: ConnectorId, kind: CredentialKind, text: str, expires_at: datetime | None = None
 ) -> None:
-    """Seal the text and keep it as the connector's credential, in place of the one before.
+    """Seal the text and store it as the connector's credential, in place of the one before.
 
     The caller holds the connector's lock, in a transaction. Raises `SealError` without a key: nothing is stored then.
     """
@@ -61,7 +58,7 @@ def credential_open(connector_id: ConnectorId) -> Secret | None:
 
 
 def reseal(connector_id: ConnectorId, kind: CredentialKind, ciphertext: bytes) -> bytes:
-    """The same secret under the newest key, for the same place. Raises `SealError`."""
+    """Re-encrypt a secret under the newest key. Raises `SealError`."""
     binding = binding_of(connector_id, kind)
     return seal(open_sealed(ciphertext, binding), binding)
 
@@ -76,5 +73,5 @@ def check_keys_in_use() -> None:
 
 
 def binding_of(connector_id: ConnectorId, kind: CredentialKind) -> Binding:
-    """Where a credential belongs: to this connector, as this kind."""
+    """The associated data that binds a ciphertext to its connector and kind."""
     return Binding("connector", connector_id, kind.value)

@@ -289,7 +289,7 @@ def test_the_button_cancels_as_the_service_does(connector: Connector) -> None:
     assert browser.post(cancel_it, {"run": others.pk}).status_code == 302
     assert browser.post(cancel_it, {"run": "none"}).status_code == 302
     assert set(SyncRun.objects.values_list("status", flat=True)) == {SyncStatus.QUEUED}
-    assert "is cancelled" in browser.post(cancel_it, {"run": run.pk}, follow=True).content.decode()
+    assert "was cancelled" in browser.post(cancel_it, {"run": run.pk}, follow=True).content.decode()
     run.refresh_from_db()
     others.refresh_from_db()
     assert (run.status, others.status) == (SyncStatus.CANCELLED, SyncStatus.QUEUED)

@@ -1,7 +1,7 @@
-"""How every provider asks over HTTP, and what each refusal means for the sync (spec 06, Sync run).
+"""HTTP calls of the providers, and what each error means for the sync (spec 06, Sync run).
 
-401 and 403: the credential is refused, stop at once. 429 and 5xx: later, not before Retry-After. Anything else that is
-not a success, or not in the form agreed upon, can't be mended by asking again.
+401 and 403: the credential is refused, stop at once. 429 and 5xx: retry, not before Retry-After. Any other error is
+permanent, and so is an answer that does not validate.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _REFUSED = frozenset({401, 403})
 
 
 def fetch(label: str, call: Call) -> Answer:
-    """The provider's answer, if it is a success; raises `ProviderError` otherwise. `label` is the provider's name."""
+    """The successful answer; raises `ProviderError` for any other. `label` names the provider in the error."""
     try:
         answer = outgoing_call(call)
     except RefusedAddressError as error:
@@ -45,11 +45,11 @@ def fetch_json(label: str, call: Call) -> Any:
     try:
         return json.loads(body, parse_float=Decimal)
     except (ValueError, RecursionError):
-        raise ProviderError(f"{label} answered with something that is not JSON.", is_permanent=True) from None
+        raise ProviderError(f"{label} sent an answer that is not JSON.", is_permanent=True) from None
 
 
 def parse(label: str, form: type[ModelT], value: Any) -> ModelT:
-    """The value in the form agreed upon; raises `ProviderError` that names the field and repeats no value."""
+    """Validate the value; raises `ProviderError` that names the field and holds no value."""
     try:
         return form.model_validate(value)
     except ValidationError as error:
@@ -65,7 +65,7 @@ def minor_units(amount: Decimal, currency: str) -> int:
 
 
 def to_json_values(value: Any) -> Any:
-    """The value as JSON can hold it: decimals as their text."""
+    """The value with decimals as text, as JSON can hold it."""
     match value:
         case Decimal():
             return str(value)

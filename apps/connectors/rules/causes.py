@@ -1,4 +1,4 @@
-"""Which causes keep a connector off, and what each arrival and departure of one does (spec 04, Auto-disable).
+"""Which causes keep a connector off, and what adding and removing one does (spec 04, Auto-disable).
 
 Several causes can overlap: an organization ends its grace period, and then its subscription. Each is remembered on the
 connector, in the order of arrival, from its arrival until it goes away, whatever the connector's status is then:
@@ -13,7 +13,7 @@ connector, in the order of arrival, from its arrival until it goes away, whateve
 A cause is a reason in a scope: the whole organization or one workspace. A restore undoes what an auto-disable with the
 same reason and the same scope did, and nothing that the other scope did.
 
-Pure: the services carry the same rules out in one UPDATE, and the tests hold the two to each other.
+Pure: the services carry the same rules out in one UPDATE, and the tests compare the two.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from apps.connectors.enums import AutoDisableReason, ConnectorStatus
 
 # Stored beside the reason where the cause lies in one workspace and not in its whole organization.
 WORKSPACE_SUFFIX = ":workspace"
-# Of the connector alone: a person who mends it may enable it. The others go away where they came from.
+# Of the connector alone: a person who fixes it may enable it. The others go away where they came from.
 OWN_REASONS = frozenset({AutoDisableReason.TOO_MANY_FAILURES, AutoDisableReason.CREDENTIAL_INVALID})
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectorState:
-    """What of a connector the causes act upon."""
+    """The part of a connector that causes change."""
 
     status: ConnectorStatus
     causes: tuple[str, ...] = ()
@@ -54,29 +54,27 @@ def every_cause() -> list[str]:
 
 
 def add_cause(state: ConnectorState, cause: str) -> ConnectorState:
-    """The standing after the cause has come."""
     if cause in state.causes:
         return state
-    is_met = state.status is ConnectorStatus.ENABLED
-    status = ConnectorStatus.AUTO_DISABLED if is_met else state.status
+    is_enabled = state.status is ConnectorStatus.ENABLED
+    status = ConnectorStatus.AUTO_DISABLED if is_enabled else state.status
     return ConnectorState(status, (*state.causes, cause))
 
 
 def remove_cause(state: ConnectorState, cause: str) -> ConnectorState:
-    """The standing after the cause has gone away."""
     causes = tuple(other for other in state.causes if other != cause)
-    is_freed = state.status is ConnectorStatus.AUTO_DISABLED and not causes
-    return ConnectorState(ConnectorStatus.ENABLED if is_freed else state.status, causes)
+    is_free = state.status is ConnectorStatus.AUTO_DISABLED and not causes
+    return ConnectorState(ConnectorStatus.ENABLED if is_free else state.status, causes)
 
 
 def enable_unless_kept_off(state: ConnectorState) -> ConnectorState:
-    """The standing of a connector that would be enabled now: the causes that remain keep it off."""
+    """Enabled, or auto-disabled while causes remain."""
     status = ConnectorStatus.AUTO_DISABLED if state.causes else ConnectorStatus.ENABLED
     return replace(state, status=status)
 
 
 def remove_own_causes(state: ConnectorState) -> ConnectorState:
-    """The standing without the connector's own causes, which a person may declare mended."""
+    """The state without the connector's own causes, which a person may declare fixed."""
     return replace(state, causes=tuple(cause for cause in state.causes if reason_of(cause) not in OWN_REASONS))
 
 

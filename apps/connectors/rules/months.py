@@ -1,17 +1,14 @@
 """THE choice of months: which months of a connector are due, and why (spec 06, Month selection).
 
-Pure, and the only place that chooses months. A month is the organization's own: it ends at its midnight, whatever the
-zone's clocks did. A month is
+Pure, and the only place that chooses months. A month ends at midnight in the organization's time zone. A month is
 
 * open until it has ended,
 * settling from its end on, while the provider may still change it: for the settlement lag at least, and until a sync
   has read it whole after that,
-* final once a complete sync has begun to read it after its lag was over. One that began earlier may have missed the
-  last changes, so that it makes nothing final.
+* final once a complete sync has started to read it after its lag. One that started earlier may have missed changes.
 
-Due is every month that is not final, from the first to the current one, oldest first. So a missed night, a late
-provider or a boundary at midnight in Auckland needs no operator. A final month is read again only by its name, which
-reopens it.
+Every month that is not final is due, from the first to the current one, oldest first, so that no missed night needs an
+operator. A final month is read again only when it is requested by name, which reopens it.
 """
 
 from __future__ import annotations
@@ -30,8 +27,6 @@ DEFAULT_LAG = timedelta(days=5)
 
 
 class MonthStatus(Enum):
-    """Where a month stands."""
-
     OPEN = "open"
     SETTLING = "settling"
     FINAL = "final"
@@ -39,7 +34,7 @@ class MonthStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MonthReading:
-    """What is known of one month: when the latest complete sync began to read it, and when a person reopened it."""
+    """When the latest complete sync of a month started, and when a person reopened the month."""
 
     read_at: datetime | None = None
     reopened_at: datetime | None = None
@@ -47,7 +42,7 @@ class MonthReading:
 
 @dataclass(frozen=True, slots=True)
 class MonthFacts:
-    """What the choice rests on. Without a first month it begins `MONTHS_BACK` months before the current one."""
+    """The input of the choice. Without a first month it starts `MONTHS_BACK` months before the current one."""
 
     zone: tzinfo
     settlement_lag: timedelta = DEFAULT_LAG
@@ -57,7 +52,7 @@ class MonthFacts:
 
 @dataclass(frozen=True, slots=True)
 class MonthDecision:
-    """What was decided about one month. `ends_at` and `settles_at` are the moments at which it ends and has settled."""
+    """The decision about one month: `ends_at` is its end, `settles_at` the end of its settlement lag."""
 
     month: Month
     status: MonthStatus
@@ -91,23 +86,23 @@ class MonthDecision:
 
 
 class MonthNotBegunError(ValueError):
-    """A month that has not begun has nothing to read."""
+    """The requested month has not begun."""
 
     def __init__(self, month: Month, current: Month) -> None:
         super().__init__(f"{month} has not begun; the current month is {current}.")
 
 
-def select_months(facts: MonthFacts, now: datetime, wish: Month | None = None) -> list[MonthDecision]:
+def select_months(facts: MonthFacts, now: datetime, requested: Month | None = None) -> list[MonthDecision]:
     """Every month from the first to the current one, oldest first; `is_due` says which shall be read now.
 
-    With a `wish` that month alone, which is due whatever its status; a final one says that it `reopens`. Raises
+    With a `requested` that month alone, which is due whatever its status; a final one says that it `reopens`. Raises
     `MonthNotBegunError` for one in the future.
     """
     current = month_of(now, facts.zone)
-    if wish is not None:
-        if wish > current:
-            raise MonthNotBegunError(wish, current)
-        return [_decide(facts, wish, now, is_wished=True)]
+    if requested is not None:
+        if requested > current:
+            raise MonthNotBegunError(requested, current)
+        return [_decide(facts, requested, now, is_requested=True)]
     first = facts.first_month if facts.first_month is not None else current.shifted(-MONTHS_BACK)
     return [_decide(facts, month, now) for month in _months(first, current)]
 
@@ -123,11 +118,11 @@ def month_of(moment: datetime, zone: tzinfo) -> Month:
     return Month(local.year, local.month)
 
 
-def _decide(facts: MonthFacts, month: Month, now: datetime, *, is_wished: bool = False) -> MonthDecision:
+def _decide(facts: MonthFacts, month: Month, now: datetime, *, is_requested: bool = False) -> MonthDecision:
     ends_at = _end_of(month, facts.zone)
     # In UTC, where a day has 24 hours: a wall clock that was moved makes no lag longer or shorter.
     settles_at = ends_at + facts.settlement_lag
-    reading = facts.readings.get(month, _UNREAD)
+    reading = facts.readings.get(month, _NOT_READ)
     status = _status(reading, now, ends_at, settles_at)
     is_final = status is MonthStatus.FINAL
     return MonthDecision(
@@ -137,9 +132,9 @@ def _decide(facts: MonthFacts, month: Month, now: datetime, *, is_wished: bool =
         settles_at=settles_at,
         reading=reading,
         zone=facts.zone,
-        is_due=is_wished or not is_final,
+        is_due=is_requested or not is_final,
         is_settled=now >= settles_at,
-        reopens=is_wished and is_final,
+        reopens=is_requested and is_final,
     )
 
 
@@ -164,4 +159,4 @@ def _end_of(month: Month, zone: tzinfo) -> datetime:
     return month.ends_at(zone).astimezone(UTC)
 
 
-_UNREAD = MonthReading()
+_NOT_READ = MonthReading()

@@ -1,4 +1,4 @@
-"""Switches connectors off when a cause comes and on again when it goes away (spec 04, Auto-disable).
+"""Switches connectors off when a cause is added, and on again when it is removed (spec 04, Auto-disable).
 
 Set-based: one UPDATE and one INSERT into the timeline a transition, whatever the number of connectors. How causes that
 overlap are remembered: `apps.connectors.rules.causes`.
@@ -132,7 +132,7 @@ def _apply(
 def _group_changes(
     connectors: Sequence[Connector], rule: Callable[[ConnectorState, str], ConnectorState], cause: str
 ) -> Mapping[ConnectorEventKind | None, list[ConnectorId]]:
-    """The connectors whose standing the rule changes, by what their timeline tells; None where it is silent."""
+    """The connectors whose state the rule changes, by the kind of their timeline event; None where there is none."""
     changes: defaultdict[ConnectorEventKind | None, list[ConnectorId]] = defaultdict(list)
     for connector in connectors:
         before = ConnectorState(ConnectorStatus(connector.status), tuple(connector.auto_disable_causes))

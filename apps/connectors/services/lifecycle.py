@@ -1,7 +1,6 @@
-"""Enables and disables one connector by a caller's wish (spec 06, Connector).
+"""Enables and disables one connector at a caller's request (spec 06, Connector).
 
-Disabling is always allowed: it stops, and stopping does no harm. Enabling is an edit, which the lifecycle must allow,
-and no outside cause may keep the connector off.
+Disabling is always allowed. Enabling is an edit that the lifecycle must allow, and no outside cause may remain.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ def _enable(context: ExecutionContext, connector_id: ConnectorId, reason: str) -
         raise _kept_off_error(connector, state)
     if _lacks_credential(connector):
         state = ConnectorState(ConnectorStatus.PENDING)
-    note = "Enabled" if state.status is ConnectorStatus.ENABLED else "No longer disabled; waits for its credential"
+    note = "Enabled" if state.status is ConnectorStatus.ENABLED else "No longer disabled; waiting for its credential"
     connector_update_state(context, connector, state, event=events.CONNECTOR_ENABLED, reason=reason)
     connector_note(
         context,
@@ -74,7 +73,7 @@ def _enable(context: ExecutionContext, connector_id: ConnectorId, reason: str) -
 
 @transaction.atomic
 def connector_disable(context: ExecutionContext, *, connector_id: ConnectorId, reason: str) -> Connector:
-    """Disable a connector by a caller's wish. It stays disabled, whatever cause comes or goes, until it is enabled.
+    """Disable a connector at a caller's request. It stays disabled until it is enabled, whatever causes come or go.
 
     Raises `NotFoundError` `unknown_connector`; `ConflictError` `state_conflict` where it is disabled already;
     `UnprocessableError` `reason_required` for a person who gives none; `ForbiddenError`.
@@ -95,14 +94,13 @@ def connector_disable(context: ExecutionContext, *, connector_id: ConnectorId, r
 
 
 def state_of(connector: Connector) -> ConnectorState:
-    """What of the connector the causes act upon."""
     return ConnectorState(ConnectorStatus(connector.status), tuple(connector.auto_disable_causes))
 
 
 def connector_update_state(
     context: ExecutionContext, connector: Connector, state: ConnectorState, *, event: AuditEvent, reason: str
 ) -> None:
-    """Write the locked connector's new standing, with its audit entry."""
+    """Write the locked connector's new state, with its audit entry."""
     before = _values(connector)
     connector.status = state.status
     connector.auto_disable_causes = list(state.causes)
@@ -133,7 +131,7 @@ def _require_status(connector: Connector, verb: str, what: str) -> None:
     if status not in expected:
         words = " or ".join(source.label.lower() for source in expected)
         raise ConflictError(
-            f"The connector is {status.label.lower()}; {what.lower()} it expects it to be {words}.",
+            f"The connector is {status.label.lower()}; {what.lower()} it requires it to be {words}.",
             explanation=[
                 Reason("connector_status", "deny", f"the status is {status.value}", f"connector:{connector.pk}")
             ],
@@ -144,7 +142,7 @@ def _kept_off_error(connector: Connector, state: ConnectorState) -> ConflictErro
     reasons = list(dict.fromkeys(reason_of(cause) for cause in state.causes))
     words = "; ".join(CAUSES[reason] for reason in reasons)
     return ConflictError(
-        f"The connector can't be enabled while its cause stands: {words}. {REMEDIES[reasons[0]]}",
+        f"The connector can't be enabled now: {words}. {REMEDIES[reasons[0]]}",
         code="kept_off",
         title="A cause keeps the connector off",
         explanation=[Reason("cause", "deny", CAUSES[reason], f"connector:{connector.pk}") for reason in reasons],

@@ -1,4 +1,4 @@
-"""Automation: what runs when, which months are open and why, run now, last results (spec 08, Billing pages)."""
+"""Automation: scheduled syncs, due months, results, and a sync by hand (spec 08, Billing pages)."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Automation(ConnectorsPage):
     page = "automation"
 
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
-        """The page; while a sync is active it shows the progress by itself."""
+        """The page. While a sync is active, a script reloads it."""
         now = clock.now()
         runs = list(sync_runs_of_workspace(self.workspace_id)[:_RUNS_SHOWN])
         syncs = [
             (ConnectorCard(connector), [line for line in month_lines(connector, now) if line.is_due])
             for connector in connectors_of_workspace(self.workspace_id)
         ]
-        # Their own alone: a run for every organization is the platform's.
+        # Runs for all organizations are the platform's.
         jobs = list(
             JobRun.objects.filter(organization_id=self.organization_id, name=JOB).order_by("-created_at")[:_JOBS_SHOWN]
         )

@@ -1,4 +1,4 @@
-"""What the pages of connectors share: the connector of the URL, and how a refusal is shown."""
+"""Base classes of the connector pages: the connector of the URL, and actions whose errors are shown there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from apps.core.ids import WorkspaceId
 from apps.core.moments import zone_of
 from apps.tenants.pages import BillingPage
 
-# What a person may mend: said on the page. Everything else is a page of its own.
+# A person can correct these, so that the page shows them. Any other error has a page of its own.
 SHOWN_ERRORS = (ConflictError, UnprocessableError, UnavailableError)
 
 
@@ -31,12 +31,10 @@ class ConnectorsPage(BillingPage):
 
     @property
     def workspace_id(self) -> WorkspaceId:
-        """The workspace of the URL."""
         return WorkspaceId(self.workspace.pk)
 
     @property
     def zone(self) -> tzinfo:
-        """The organization's time zone, in which its pages say every moment."""
         return zone_of(self.workspace.organization.time_zone)
 
 
@@ -47,7 +45,7 @@ class OneConnectorPage(ConnectorsPage):
 
     @cached_property
     def connector(self) -> Connector:
-        """The connector of the URL, in the workspace of the URL; another's answers like one that is not there."""
+        """The connector of the URL; one of another workspace answers like one that does not exist."""
         found = connectors_of_workspace(self.workspace_id).filter(pk=self.kwargs["connector_id"]).first()
         if found is None:
             raise NotFoundError("There is nothing here that you can see.")
@@ -55,15 +53,14 @@ class OneConnectorPage(ConnectorsPage):
 
     @property
     def connector_id(self) -> ConnectorId:
-        """The typed id of the connector."""
         return ConnectorId(self.connector.pk)
 
     def back(self) -> HttpResponse:
-        """To the connector's page."""
+        """Redirect to the connector's page."""
         return HttpResponseRedirect(page_of_connector(self.workspace.slug, self.connector.pk))
 
     def act_and_return(self, act: Callable[[], str]) -> HttpResponse:
-        """Do it, and go back with its sentence, or with that of its refusal."""
+        """Run the action and redirect to the connector's page with its message, or with that of its error."""
         try:
             messages.success(self.request, act())
         except SHOWN_ERRORS as refusal:
@@ -72,5 +69,4 @@ class OneConnectorPage(ConnectorsPage):
 
 
 def page_of_connector(workspace_slug: str, connector_id: UUID) -> str:
-    """The address of a connector's page."""
     return reverse("billing-connector", args=[workspace_slug, connector_id])

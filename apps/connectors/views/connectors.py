@@ -37,12 +37,11 @@ _RUNS_SHOWN = 10
 
 
 class ConnectorList(ConnectorsPage):
-    """Every connector of the workspace, with how it does."""
+    """The connectors of the workspace with their status."""
 
     operations: ClassVar[dict[str, str]] = {"GET": "connectors.read"}
 
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
-        """The list."""
         cards = [ConnectorCard(connector) for connector in connectors_of_workspace(self.workspace_id)]
         facts = {"cards": cards, "may_edit": self.may("connector.edit")}
         return self.render("connectors/list.html", facts, title="Connectors")
@@ -54,7 +53,7 @@ class ConnectorNew(ConnectorsPage):
     operations: ClassVar[dict[str, str]] = {"GET": "connector.edit", "POST": "connector.edit"}
 
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
-        """The choice, or with `?provider=` its form."""
+        """The list of providers, or with `?provider=` the form of one."""
         name = request.GET.get("provider", "")
         if name not in provider_classes():
             offered = offered_providers(is_demo=self.workspace.organization.is_demo)
@@ -63,7 +62,7 @@ class ConnectorNew(ConnectorsPage):
         return self._show(ConnectorForm(provider=provider_class(name), is_demo=self.workspace.organization.is_demo))
 
     def post(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
-        """Make it; what failed comes back with the form, without the key."""
+        """Create it, or show the form again with the errors and without the key."""
         form = ConnectorForm(
             request.POST,
             provider=provider_class(request.POST.get("provider", "")),
@@ -87,12 +86,12 @@ class ConnectorNew(ConnectorsPage):
 
 
 class ConnectorDetail(OneConnectorPage):
-    """One connector: how it does, which months are read and why, its syncs, its timeline."""
+    """One connector: status, syncs, months, totals and timeline."""
 
     operations: ClassVar[dict[str, str]] = {"GET": "connectors.read"}
 
     def get(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
-        """The page; while a sync is active its middle part shows the progress by itself."""
+        """The page. While a sync is active, a script reloads its middle part."""
         runs = list(sync_runs_of_connector(self.connector_id)[:_RUNS_SHOWN])
         timeline = list(connector_timeline(self.connector_id)[:_EVENTS_SHOWN])
         people = people_for_tenant(
@@ -119,12 +118,11 @@ class ConnectorDetail(OneConnectorPage):
 
 
 class ConnectorSync(OneConnectorPage):
-    """Sync now: what is due, or one month by its name."""
+    """Sync the due months, or one month by its name."""
 
     operations: ClassVar[dict[str, str]] = {"POST": "connector.sync"}
 
     def post(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
-        """Queue the runs, and go back to watch them."""
         return self.act_and_return(lambda: self._queue_runs(request.POST.get("month", "auto")))
 
     def _queue_runs(self, text: str) -> str:
@@ -139,12 +137,11 @@ class ConnectorSync(OneConnectorPage):
 
 
 class ConnectorCancel(OneConnectorPage):
-    """Stop one of its syncs."""
+    """Cancel one of its syncs."""
 
     operations: ClassVar[dict[str, str]] = {"POST": "connector.sync"}
 
     def post(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
-        """Cancel the run of the form; a run of another connector answers as one that is not there."""
         return self.act_and_return(self._cancel_run)
 
     def _cancel_run(self) -> str:
@@ -157,12 +154,9 @@ class ConnectorCancel(OneConnectorPage):
 
 
 class ConnectorEnable(OneConnectorPage):
-    """Switch it on again."""
-
     operations: ClassVar[dict[str, str]] = {"POST": "connector.edit"}
 
     def post(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
-        """Enable it, with the reason that a person owes."""
         return self.act_and_return(self._enable)
 
     def _enable(self) -> str:
@@ -172,12 +166,9 @@ class ConnectorEnable(OneConnectorPage):
 
 
 class ConnectorDisable(OneConnectorPage):
-    """Switch it off until somebody enables it."""
-
     operations: ClassVar[dict[str, str]] = {"POST": "connectors.disable"}
 
     def post(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
-        """Disable it, with the reason that a person owes."""
         return self.act_and_return(self._disable)
 
     def _disable(self) -> str:
@@ -187,16 +178,15 @@ class ConnectorDisable(OneConnectorPage):
 
 
 class ConnectorKey(OneConnectorPage):
-    """Put another key in the place of the connector's."""
+    """Replace the connector's API key."""
 
     operations: ClassVar[dict[str, str]] = {"GET": "connector.edit", "POST": "connector.edit"}
 
     def get(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
-        """The form."""
         return self._show(KeyForm())
 
     def post(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
-        """Try the key and store it; what failed comes back with the form."""
+        """Check the key at the provider and store it, or show the form again with the errors."""
         form = KeyForm(request.POST)
         if not form.is_valid():
             return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -216,7 +206,7 @@ class ConnectorKey(OneConnectorPage):
 
 
 def _add_errors(form: ConnectorForm | KeyForm, refusal: CountinghouseError) -> None:
-    """Put each sentence of the refusal where it belongs."""
+    """Show each error at its field, or above the form."""
     for error in refusal.errors:
         form.place_error(error.field, error.message)
     if not refusal.errors:

@@ -1,4 +1,4 @@
-"""Connectors, months and runs as the pages show them, in plain words."""
+"""What the connector pages show of connectors, months, runs and totals."""
 
 from __future__ import annotations
 
@@ -46,17 +46,14 @@ class ConnectorCard:
 
     @property
     def tone(self) -> str:
-        """How its status looks."""
         return _TONES[self.status]
 
     @property
     def is_enabled(self) -> bool:
-        """Whether it is read."""
         return self.status is ConnectorStatus.ENABLED
 
     @property
     def credential_kind(self) -> CredentialKind:
-        """What its provider lets us in with."""
         found = provider_classes().get(self.connector.provider)
         return found.credential_kind if found else CredentialKind.NONE
 
@@ -80,7 +77,7 @@ class ConnectorCard:
 
     @property
     def settings(self) -> list[tuple[str, str]]:
-        """What it is configured with, by the names of the form. No secret is among it."""
+        """Its settings under the labels of the form. They hold no secret."""
         found = provider_classes().get(self.connector.provider)
         fields = found.settings_form.model_fields if found else {}
         return [
@@ -91,7 +88,7 @@ class ConnectorCard:
 
     @property
     def why(self) -> str:
-        """Why it is off, and what helps; empty for one that runs."""
+        """Why it is off, and what to do; empty while it is enabled."""
         if self.connector.auto_disable_reason:
             reason = AutoDisableReason(self.connector.auto_disable_reason)
             return f"Switched off because {CAUSES[reason]}. {REMEDIES[reason]}"
@@ -111,7 +108,7 @@ class ConnectorCard:
 
 @dataclass(frozen=True, slots=True)
 class ProviderChoice:
-    """A provider that can be chosen. Not its class, which a template would call."""
+    """A provider to choose. A template would call its class."""
 
     name: str
     label: str
@@ -121,7 +118,6 @@ class ProviderChoice:
 
 
 def provider_choice(provider: type[Provider]) -> ProviderChoice:
-    """The provider as the pages show it."""
     server = provider.oauth_server
     is_server_configured = server is not None and is_configured(server)
     return ProviderChoice(provider.name, provider.label, provider.brings, server, is_server_configured)
@@ -129,8 +125,6 @@ def provider_choice(provider: type[Provider]) -> ProviderChoice:
 
 @dataclass(frozen=True, slots=True)
 class MonthLine:
-    """One month: where it stands, and why it is read or not."""
-
     month: str
     status: str
     is_due: bool
@@ -140,8 +134,6 @@ class MonthLine:
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """One run: what it brings, and how far it is."""
-
     run: SyncRun
     tone: str
     label: str
@@ -159,7 +151,7 @@ def month_lines(connector: Connector, now: datetime) -> list[MonthLine]:
 
 
 def run_lines(runs: Sequence[SyncRun], people: Mapping[str, str]) -> list[RunLine]:
-    """The runs as they are told; `people` says what the reader may know of them."""
+    """The runs to show; `people` holds the names that the reader may see."""
     found = []
     for run in runs:
         status = SyncStatus(run.status)
@@ -187,7 +179,6 @@ def _describe_run(run: SyncRun, status: SyncStatus) -> str:
 
 
 def total_lines(totals: Sequence[CurrencyTotal]) -> list[dict[str, str]]:
-    """The total of each currency by itself."""
     return [
         {"amount": format_minor(total.amount_minor, total.currency, is_grouped=True), "records": f"{total.records:,}"}
         for total in totals

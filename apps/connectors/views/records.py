@@ -29,7 +29,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 
 def read_filter(request: HttpRequest, workspace_id: WorkspaceId) -> RecordFilter:
-    """What the query asks for; a value that can't be asks for nothing in particular."""
+    """The filter of the query; an impossible value counts as no condition."""
     asked = request.GET
     month, kind, currency = asked.get("month", ""), asked.get("kind", ""), asked.get("currency", "").upper()
     return RecordFilter(
@@ -50,12 +50,10 @@ def _connector_id(text: str) -> ConnectorId | None:
 
 
 class RecordList(ConnectorsPage):
-    """The records that the connectors brought."""
-
     operations: ClassVar[dict[str, str]] = {"GET": "connectors.read"}
 
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
-        """One page of them, with the totals of all that match."""
+        """One page of records, with the totals of all that match."""
         wanted = read_filter(request, self.workspace_id)
         rows = matching_records(wanted).select_related("connector").defer("raw")
         page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
@@ -83,12 +81,12 @@ class RecordList(ConnectorsPage):
 
 
 class RecordExport(ConnectorsPage):
-    """The same records as CSV, streamed."""
+    """The same records as CSV."""
 
     operations: ClassVar[dict[str, str]] = {"GET": "report.export"}
 
     def get(self, request: HttpRequest, workspace_slug: str) -> StreamingHttpResponse:
-        """Every record that matches, in constant memory."""
+        """Stream every matching record in constant memory."""
         lines = record_lines(stream_records(read_filter(request, self.workspace_id)))
         answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
         answer.headers["Content-Disposition"] = f'attachment; filename="{workspace_slug}-billing-records.csv"'
