@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.backoffice.display import list_url, moment, record_link, short
+from apps.backoffice.cells import list_url, moment, record_link, short
 from apps.backoffice.pages.inbox import event_badge
 from apps.backoffice.pages.job_runs import run_badge
 from apps.backoffice.pages.jobs import job_cards

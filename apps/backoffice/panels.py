@@ -9,7 +9,7 @@ from typing import TypeVar
 from django.db.models import Model, QuerySet
 from django.utils.safestring import SafeString
 
-# A cell is plain text, which the template escapes, or HTML made by `apps.backoffice.display`.
+# A cell is plain text, which the template escapes, or HTML made by `apps.backoffice.cells`.
 Cell = str | SafeString
 Row = tuple[Cell, ...]
 RecordT = TypeVar("RecordT", bound=Model)

@@ -20,7 +20,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_safe
 from unfold.enums import ActionVariant
 
-from apps.backoffice.display import page_url
+from apps.backoffice.cells import page_url
 from apps.backoffice.filters import StaffFilter
 from apps.backoffice.paginator import BoundedPaginator
 from apps.backoffice.panels import Fact, Panel

@@ -22,7 +22,7 @@ PLANTED = {
     "Inside connectors": ("apps.connectors.enums", "apps.connectors.services"),
     "Inside payments": ("apps.payments.enums", "apps.payments.services"),
     "Inside core": ("apps.core.enums", "apps.core.jobs"),
-    "Inside backoffice": ("apps.backoffice.display", "apps.backoffice.pages"),
+    "Inside backoffice": ("apps.backoffice.cells", "apps.backoffice.pages"),
     "Rules, records and services": ("apps.core.amounts", "celery"),
     "Rules know no Django": ("apps.credits.rules.pricing", "django"),
 }

@@ -13,7 +13,7 @@ from django.db.models import Sum
 
 from apps.backoffice.credits.forms import AdjustForm, GrantForm, OverdraftForm, ReverseForm
 from apps.backoffice.credits.price_words import affected, affected_title, headline, warnings
-from apps.backoffice.records.credits import burn_order, spelled
+from apps.backoffice.records.credits import burn_order, format_credits
 from apps.backoffice.verbs import Change, ChangeGroup, Preview
 from apps.core import clock
 from apps.core.errors import UnprocessableError
@@ -35,7 +35,7 @@ def of_grant(account: CreditAccount, form: GrantForm) -> Preview:
         "total"
     ]
     if debt and not begins_later:
-        lines.append(f"{spelled(min(debt, amount))} of it pays charges that no grant has paid yet.")
+        lines.append(f"{format_credits(min(debt, amount))} of it pays charges that no grant has paid yet.")
     lines.append(f"What is left of it expires on {expires_at:%-d %B %Y}." if expires_at else "It does not expire.")
     return _preview(_balances(account, 0 if begins_later else amount), lines)
 
@@ -49,11 +49,9 @@ def of_adjustment(account: CreditAccount, form: AdjustForm) -> Preview:
             break
         taken = min(left, grant.remaining)
         left -= taken
-        lines.append(
-            f"{spelled(taken)} from the {grant.get_grant_type_display().lower()} grant of {spelled(grant.amount)}"
-        )
+        lines.append(f"{format_credits(taken)} from {_grant_name(grant)}")
     available = account.balance - account.held + account.overdraft_limit
-    warning = f"Only {spelled(available)} is available: this will be refused." if amount > available else ""
+    warning = f"Only {format_credits(available)} is available: this will be refused." if amount > available else ""
     return _preview(_balances(account, -amount), lines, warning)
 
 
@@ -62,9 +60,9 @@ def of_overdraft(account: CreditAccount, form: OverdraftForm) -> Preview:
     limit: int = form.cleaned_data["limit"]
     free = account.balance - account.held
     changes = (
-        Change("Overdraft limit", spelled(account.overdraft_limit), spelled(limit)),
-        Change("Available", spelled(free + account.overdraft_limit), spelled(free + limit)),
-        Change("Balance", spelled(account.balance), spelled(account.balance)),
+        Change("Overdraft limit", format_credits(account.overdraft_limit), format_credits(limit)),
+        Change("Available", format_credits(free + account.overdraft_limit), format_credits(free + limit)),
+        Change("Balance", format_credits(account.balance), format_credits(account.balance)),
     )
     warning = "The account would stand below its limit: nothing more can be charged until credits come in."
     return _preview(changes, warning=warning if free + limit < 0 else "")
@@ -74,14 +72,14 @@ def of_reversal(entry: CreditEntry, form: ReverseForm) -> Preview:
     """A charge goes back to the grants that paid it, the last one first. Raises `UnprocessableError` for too much."""
     wanted: int | None = form.cleaned_data["amount"]
     if wanted is not None and wanted > -entry.amount:
-        raise UnprocessableError(f"{spelled(wanted)} is more than was charged, {spelled(-entry.amount)}.")
+        raise UnprocessableError(f"{format_credits(wanted)} is more than was charged, {format_credits(-entry.amount)}.")
     amount = -entry.amount if wanted is None else wanted
     account, left, lines = entry.account, amount, []
     debt = UncoveredCharge.objects.filter(pk=entry.pk, amount_left__gt=0).first()
     if debt is not None:
         forgiven = min(left, debt.amount_left)
         left -= forgiven
-        lines.append(f"{spelled(forgiven)} that no grant had paid is not owed any more")
+        lines.append(f"{format_credits(forgiven)} that no grant had paid is not owed any more")
     for burn in GrantBurn.objects.filter(entry=entry, amount__gt=0).select_related("grant").order_by("-pk"):
         if not left:
             break
@@ -90,7 +88,7 @@ def of_reversal(entry: CreditEntry, form: ReverseForm) -> Preview:
         lines.append(_back(burn.grant, back))
     changes = [
         *_balances(account, amount),
-        Change("Given back of the charge", "0", f"{spelled(amount)} of {spelled(-entry.amount)}"),
+        Change("Given back of the charge", "0", f"{format_credits(amount)} of {format_credits(-entry.amount)}"),
     ]
     return _preview(changes, lines)
 
@@ -104,7 +102,11 @@ def of_publication(policy: CreditPolicy, form: object) -> Preview:
     preview = price_preview(terms, now)
     changes = [
         Change("Policy in force", before, f"Version {policy.version}, {begins}"),
-        Change("Charges of the last 30 days", spelled(preview.total.charged), spelled(preview.total.would_charge)),
+        Change(
+            "Charges of the last 30 days",
+            format_credits(preview.total.charged),
+            format_credits(preview.total.would_charge),
+        ),
     ]
     groups = [ChangeGroup("", changes)]
     if preview.accounts:
@@ -113,17 +115,21 @@ def of_publication(policy: CreditPolicy, form: object) -> Preview:
     return Preview(groups, lines=lines, warning=" ".join(warnings(preview)))
 
 
+def _grant_name(grant: CreditGrant) -> str:
+    return f"the {grant.get_grant_type_display().lower()} grant of {format_credits(grant.amount)}"
+
+
 def _back(grant: CreditGrant, amount: int) -> str:
     ended = grant.expires_at is not None and grant.expires_at <= clock.now()
     end = ", which has expired: it expires again at once" if ended else ""
-    return f"{spelled(amount)} to the {grant.get_grant_type_display().lower()} grant of {spelled(grant.amount)}{end}"
+    return f"{format_credits(amount)} to {_grant_name(grant)}{end}"
 
 
 def _balances(account: CreditAccount, change: int) -> list[Change]:
     available = account.balance - account.held + account.overdraft_limit
     return [
-        Change("Balance", spelled(account.balance), spelled(account.balance + change)),
-        Change("Available", spelled(available), spelled(available + change)),
+        Change("Balance", format_credits(account.balance), format_credits(account.balance + change)),
+        Change("Available", format_credits(available), format_credits(available + change)),
     ]
 
 

@@ -11,8 +11,8 @@ from django.http import QueryDict
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from apps.backoffice.form_fields import AmountField, moment_field
-from apps.backoffice.records.credits import typed_amount
 from apps.backoffice.verbs import ReasonForm
+from apps.core.amounts import format_micro
 from apps.credits.rules.pricing import Price, is_possible
 
 MOST_ROWS, EMPTY_ROWS = 200, 3
@@ -129,9 +129,9 @@ def _typed(price: Price) -> dict[str, str]:
     return {
         "operation": price.operation,
         "unit": price.unit,
-        "unit_price": typed_amount(price.unit_price),
-        "minimum_charge": typed_amount(price.minimum_charge),
-        "free_quantity": typed_amount(price.free_quantity),
-        "quantum": typed_amount(price.quantum),
+        "unit_price": format_micro(price.unit_price),
+        "minimum_charge": format_micro(price.minimum_charge),
+        "free_quantity": format_micro(price.free_quantity),
+        "quantum": format_micro(price.quantum),
         "billable_outcomes": ", ".join(price.billable_outcomes),
     }

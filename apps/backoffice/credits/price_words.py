@@ -8,9 +8,9 @@ from uuid import UUID
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import code, number
+from apps.backoffice.cells import code, number
 from apps.backoffice.panels import Panel, Row
-from apps.backoffice.records.credits import account_link, signed, spelled
+from apps.backoffice.records.credits import account_link, format_credits, format_signed
 from apps.backoffice.verbs import Change
 from apps.credits.rules.price_preview import Compared, PricePreview
 from apps.tenants.models import Organization
@@ -34,13 +34,13 @@ def headline(preview: PricePreview) -> str:
     if not total.lines:
         return "Nothing was used in the last 30 days, so there is nothing to compare with."
     if not total.difference:
-        charged = spelled(total.charged)
+        charged = format_credits(total.charged)
         return f"It would have charged the same for the {total.lines:,} uses of the last 30 days: {charged} credits."
     word = "more" if total.difference > 0 else "less"
-    share = percent(total).lstrip("+-") if total.charged else f"{spelled(abs(total.difference))} credits"
+    share = percent(total).lstrip("+-") if total.charged else f"{format_credits(abs(total.difference))} credits"
     return (
         f"It would have charged {share} {word} for the {total.lines:,} uses of the last 30 days:"
-        f" {spelled(total.would_charge)} in place of {spelled(total.charged)} credits."
+        f" {format_credits(total.would_charge)} in place of {format_credits(total.charged)} credits."
     )
 
 
@@ -79,8 +79,8 @@ def affected(preview: PricePreview) -> list[Change]:
     return [
         Change(
             str(names.get(key, key)),
-            spelled(compared.charged),
-            spelled(compared.would_charge),
+            format_credits(compared.charged),
+            format_credits(compared.would_charge),
             f"({percent(compared)})",
         )
         for key, compared in preview.accounts
@@ -108,12 +108,12 @@ def _row(compared: Compared) -> tuple[str | SafeString, ...]:
     difference = format_html(
         '<span class="ch-amount{}">{}</span> <small>{}</small>',
         " ch-amount-dearer" if compared.difference > 0 else "",
-        signed(compared.difference),
+        format_signed(compared.difference),
         percent(compared),
     )
     return (
         number(compared.lines),
-        spelled(compared.charged),
-        spelled(compared.would_charge),
+        format_credits(compared.charged),
+        format_credits(compared.would_charge),
         difference if compared.difference else "None",
     )

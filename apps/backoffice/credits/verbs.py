@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from apps.backoffice.credits import effects
 from apps.backoffice.credits.forms import AdjustForm, GrantForm, OverdraftForm, ReverseForm
-from apps.backoffice.records.credits import spelled, typed_amount
+from apps.backoffice.records.credits import format_credits
 from apps.backoffice.verbs import DONE_BEFORE, KeyedForm, Verb
+from apps.core.amounts import format_micro
 from apps.core.context import ExecutionContext
 from apps.credits.contracts import AccountRef
 from apps.credits.enums import AccountType, EntryKind, GrantType, PolicyStatus
@@ -35,7 +36,7 @@ def grant_credits(context: ExecutionContext, account: CreditAccount, form: Grant
     )
     ref = AccountRef(AccountType.ORGANIZATION, account.pk)
     answer = credit_grant(context, key=typed["key"], account=ref, wish=wish)
-    return DONE_BEFORE if answer.replayed else f"{spelled(wish.amount)} credits were granted."
+    return DONE_BEFORE if answer.replayed else f"{format_credits(wish.amount)} credits were granted."
 
 
 def adjust_credits(context: ExecutionContext, account: CreditAccount, form: AdjustForm) -> str:
@@ -43,23 +44,23 @@ def adjust_credits(context: ExecutionContext, account: CreditAccount, form: Adju
     answer = credit_adjust(
         context, account_id=account.pk, key=typed["key"], amount=typed["amount"], reason=typed["reason"]
     )
-    return DONE_BEFORE if answer.replayed else f"{spelled(typed['amount'])} credits were taken."
+    return DONE_BEFORE if answer.replayed else f"{format_credits(typed['amount'])} credits were taken."
 
 
 def set_overdraft(context: ExecutionContext, account: CreditAccount, form: OverdraftForm) -> str:
     """The same limit again changes nothing, so this one needs no key."""
     limit = form.cleaned_data["limit"]
     if account.overdraft_limit == limit:
-        return f"The limit is already {spelled(limit)}. Nothing was changed."
+        return f"The limit is already {format_credits(limit)}. Nothing was changed."
     overdraft_set(context, account_id=account.pk, limit=limit, reason=form.cleaned_data["reason"])
-    return f"The balance may now go down to {spelled(-limit)}."
+    return f"The balance may now go down to {format_credits(-limit)}."
 
 
 def reverse_entry(context: ExecutionContext, entry: CreditEntry, form: ReverseForm) -> str:
     typed = form.cleaned_data
     answer = entry_reverse(context, entry_id=entry.pk, key=typed["key"], reason=typed["reason"], amount=typed["amount"])
     given = typed["amount"] or -entry.amount
-    return DONE_BEFORE if answer.replayed else f"{spelled(given)} credits were given back."
+    return DONE_BEFORE if answer.replayed else f"{format_credits(given)} credits were given back."
 
 
 def publish_policy(context: ExecutionContext, policy: CreditPolicy, form: KeyedForm) -> str:
@@ -117,7 +118,7 @@ ACCOUNT_VERBS = (
         operation=ADJUST_OPERATION,
         icon="trending_down",
         form_class=OverdraftForm,
-        initial=lambda account: {"limit": typed_amount(account.overdraft_limit)},
+        initial=lambda account: {"limit": format_micro(account.overdraft_limit)},
         effect=effects.of_overdraft,
         run=set_overdraft,
         organization_of=_organization_of,

@@ -8,11 +8,11 @@ from django.contrib.admin import display
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import NOTHING, badge, code, moment, record_link, title_and_slug
+from apps.backoffice.cells import NOTHING, badge, code, moment, record_link, title_and_slug
 from apps.backoffice.filters import WorkspaceFilter, choice_filter
 from apps.backoffice.panels import Fact, Panel, Row, panel_of
 from apps.backoffice.records.audit import changes_of_target
-from apps.backoffice.records.connectors import connector_badge, credential_words, run_row
+from apps.backoffice.records.connectors import connector_badge, describe_credential, run_row
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.workspace.connector_verbs import CONNECTOR_VERBS
 from apps.connectors.enums import AutoDisableReason, ConnectorStatus
@@ -86,7 +86,7 @@ class ConnectorAdmin(StaffAdmin[Connector]):
             Fact("Workspace", self.where(record)),
             Fact("Provider", provider_label(record.provider)),
             *_why_off(record),
-            Fact("Credential", credential_words(record), "It can't be shown, only replaced."),
+            Fact("Credential", describe_credential(record), "It can't be shown, only replaced."),
             Fact("Last success", moment(record.last_success_at)),
             Fact("Next due", self.next_due(record)),
             Fact("Created", moment(record.created_at)),

@@ -9,8 +9,8 @@ from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from apps.backoffice.cells import badge, title_and_slug
 from apps.backoffice.credits.verbs import ACCOUNT_VERBS
-from apps.backoffice.display import badge, title_and_slug
 from apps.backoffice.filters import flag_filter, organization_filter
 from apps.backoffice.pages.expire_on_read import ExpireOnReadAdmin
 from apps.backoffice.panels import Fact, Panel
@@ -18,9 +18,9 @@ from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.records.credits import (
     account_facts,
     entries_panel,
+    format_credits,
     grants_panel,
     holds_panel,
-    spelled,
     uncovered_panel,
 )
 from apps.credits.models import CreditAccount
@@ -58,19 +58,19 @@ class CreditAccountAdmin(ExpireOnReadAdmin[CreditAccount]):
 
     @display(description="Available")
     def available(self, record: CreditAccount) -> str:
-        return spelled(record.balance - record.held + record.overdraft_limit)
+        return format_credits(record.balance - record.held + record.overdraft_limit)
 
     @display(description="Balance")
     def balance_cell(self, record: CreditAccount) -> str:
-        return spelled(record.balance)
+        return format_credits(record.balance)
 
     @display(description="Held")
     def held_cell(self, record: CreditAccount) -> str:
-        return spelled(record.held)
+        return format_credits(record.held)
 
     @display(description="Overdraft limit")
     def overdraft(self, record: CreditAccount) -> str:
-        return spelled(record.overdraft_limit)
+        return format_credits(record.overdraft_limit)
 
     @display(description="Standing")
     def attention(self, record: CreditAccount) -> SafeString:

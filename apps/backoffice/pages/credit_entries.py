@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from apps.backoffice.cells import NOTHING, badge, code, link, moment, page_url_of
 from apps.backoffice.credits.verbs import ENTRY_VERBS
-from apps.backoffice.display import NOTHING, badge, code, link, moment, page_url_of
 from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
 from apps.backoffice.pages.expire_on_read import ExpireOnReadAdmin
 from apps.backoffice.pages.lookups import product_choices
@@ -19,12 +19,11 @@ from apps.backoffice.panels import Fact, Panel, Row
 from apps.backoffice.records.credits import (
     account_link,
     amount_cell,
+    describe_entry,
     entry_link,
+    format_credits,
     grant_link,
     kind_badge,
-    or_nothing,
-    sentence_of,
-    spelled,
     why_free,
 )
 from apps.core import clock
@@ -74,7 +73,7 @@ class CreditEntryAdmin(ExpireOnReadAdmin[CreditEntry]):
 
     @display(description="What")
     def what(self, record: CreditEntry) -> SafeString:
-        return sentence_of(record)
+        return describe_entry(record)
 
     @display(description="Kind")
     def kind_cell(self, record: CreditEntry) -> SafeString:
@@ -86,14 +85,14 @@ class CreditEntryAdmin(ExpireOnReadAdmin[CreditEntry]):
 
     @display(description="Balance after")
     def balance(self, record: CreditEntry) -> str:
-        return spelled(record.balance_after)
+        return format_credits(record.balance_after)
 
     @display(description="Organization")
     def tenant(self, record: CreditEntry) -> SafeString:
         return account_link(record.account_id, record.account.organization.name)
 
     def title_of(self, record: CreditEntry) -> str:
-        return f"{record.get_kind_display()} of {spelled(abs(record.amount))}"
+        return f"{record.get_kind_display()} of {format_credits(abs(record.amount))}"
 
     def badges(self, record: CreditEntry) -> list[Any]:
         shown = [kind_badge(record)]
@@ -106,14 +105,14 @@ class CreditEntryAdmin(ExpireOnReadAdmin[CreditEntry]):
     def facts(self, record: CreditEntry) -> list[Fact]:
         return [
             Fact("Amount", amount_cell(record.amount), why_free(record) if _is_free_use(record) else ""),
-            Fact("Balance after", spelled(record.balance_after)),
+            Fact("Balance after", format_credits(record.balance_after)),
             Fact("Organization", self.tenant(record), f"Line {record.sequence:,} of its account."),
             *_product_facts(record),
             *(_usage_facts(record) if record.kind in _USES else []),
             Fact("Recorded", moment(record.recorded_at)),
             Fact("Happened", moment(record.occurred_at)),
             Fact("By", record.actor_label),
-            Fact("Reason", or_nothing(record.reason)),
+            Fact("Reason", record.reason or NOTHING),
             Fact("Idempotency key", code(record.idempotency_key)),
             Fact("Request", code(record.request_id)),
             Fact("Id", code(record.pk)),
@@ -123,14 +122,15 @@ class CreditEntryAdmin(ExpireOnReadAdmin[CreditEntry]):
     def panels(self, request: HttpRequest, record: CreditEntry) -> list[Panel]:
         burns = GrantBurn.objects.filter(entry=record).select_related("grant").order_by("pk")[:50]
         rows: list[Row] = [
-            (grant_link(burn.grant), spelled(abs(burn.amount)), spelled(burn.grant.remaining)) for burn in burns
+            (grant_link(burn.grant), format_credits(abs(burn.amount)), format_credits(burn.grant.remaining))
+            for burn in burns
         ]
         is_given = record.kind == EntryKind.REVERSAL
         title = "Grants that got it back" if is_given else "Grants that paid for it"
         empty = "No grant has paid for it yet." if record.amount < 0 else "Nothing was charged."
         debt = getattr(record, "uncovered", None) if record.amount < 0 else None
         if debt is not None and debt.amount_left:
-            rows.append(("Not paid by any grant yet", spelled(debt.amount_left), NOTHING))
+            rows.append(("Not paid by any grant yet", format_credits(debt.amount_left), NOTHING))
         return [Panel(title, ("Grant", "Amount", "Left now"), rows, empty=empty, icon="savings")]
 
 
@@ -146,8 +146,8 @@ def _product_facts(record: CreditEntry) -> list[Fact]:
 
 def _usage_facts(record: CreditEntry) -> list[Fact]:
     return [
-        Fact("Quantity", spelled(record.quantity), f"{spelled(record.free_quantity)} of it free."),
-        Fact("Outcome", or_nothing(record.outcome), "Billable." if record.is_billable else "Not billable."),
+        Fact("Quantity", format_credits(record.quantity), f"{format_credits(record.free_quantity)} of it free."),
+        Fact("Outcome", record.outcome or NOTHING, "Billable." if record.is_billable else "Not billable."),
         Fact("Counts as", record.get_category_display() if record.category else NOTHING),
         Fact("Policy version", str(record.policy_version) if record.policy_version else NOTHING),
     ]
@@ -170,10 +170,5 @@ def _links(record: CreditEntry) -> list[Fact]:
         shown.append(Fact("Reverses", link(page_url_of(CreditEntry, record.reversal_of_id), "The charge")))
     reversal = getattr(record, "reversal", None)
     if reversal is not None:
-        shown.append(Fact("Reversed by", entry_link(reversal), signed_words(reversal)))
+        shown.append(Fact("Reversed by", entry_link(reversal), f"{format_credits(reversal.amount)} given back."))
     return shown
-
-
-def signed_words(entry: CreditEntry) -> str:
-    """How much a reversal gave back."""
-    return f"{spelled(entry.amount)} given back."

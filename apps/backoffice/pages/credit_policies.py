@@ -13,15 +13,15 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods
 
+from apps.backoffice.cells import badge, badges, code, link, moment, record_link, title_and_slug
 from apps.backoffice.credits.policy_form import PolicyForms
 from apps.backoffice.credits.price_words import headline, preview_panels, warnings
 from apps.backoffice.credits.verbs import POLICY_OPERATION, POLICY_VERBS
-from apps.backoffice.display import badge, badges, code, link, moment, record_link, title_and_slug
 from apps.backoffice.filters import choice_filter
 from apps.backoffice.pages.lookups import count_of, product_choices
 from apps.backoffice.panels import Fact, Panel, Row
 from apps.backoffice.records.audit import changes_of_target
-from apps.backoffice.records.credits import spelled
+from apps.backoffice.records.credits import format_credits
 from apps.backoffice.staff import acting_context, may, require_may
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core import clock
@@ -193,9 +193,9 @@ def _prices_panel(terms: PolicyTerms) -> Panel:
 def _price_row(price: Price) -> Row:
     return (
         code(price.operation),
-        f"{spelled(price.unit_price)} a {price.unit}",
-        spelled(price.minimum_charge) if price.minimum_charge else "None",
-        spelled(price.free_quantity) if price.free_quantity else "None",
-        spelled(price.quantum),
+        f"{format_credits(price.unit_price)} a {price.unit}",
+        format_credits(price.minimum_charge) if price.minimum_charge else "None",
+        format_credits(price.free_quantity) if price.free_quantity else "None",
+        format_credits(price.quantum),
         badges(price.billable_outcomes),
     )

@@ -9,7 +9,7 @@ from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import NOTHING, badge, code, link, moment, page_url_of, record_link, title_and_slug
+from apps.backoffice.cells import NOTHING, badge, code, link, moment, page_url_of, record_link, title_and_slug
 from apps.backoffice.filters import choice_filter, days_filter, flag_filter, organization_filter
 from apps.backoffice.pages.expire_on_read import ExpireOnReadAdmin, ExpireOnReadListAdmin
 from apps.backoffice.pages.lookups import product_choices
@@ -17,11 +17,10 @@ from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.credits import (
     account_link,
     entry_link,
+    format_credits,
     grant_link,
     hold_badge,
     left_of,
-    or_nothing,
-    spelled,
 )
 from apps.backoffice.staff import context_of
 from apps.backoffice.staff_admin import StaffAdmin
@@ -60,7 +59,7 @@ class CreditGrantAdmin(ExpireOnReadListAdmin[CreditGrant]):
 
     @display(description="Grant")
     def named(self, record: CreditGrant) -> SafeString:
-        return title_and_slug(f"{record.get_grant_type_display()}, {spelled(record.amount)}", record.note[:80])
+        return title_and_slug(f"{record.get_grant_type_display()}, {format_credits(record.amount)}", record.note[:80])
 
     @display(description="Left")
     def left(self, record: CreditGrant) -> SafeString:
@@ -79,7 +78,7 @@ class CreditGrantAdmin(ExpireOnReadListAdmin[CreditGrant]):
         return moment(record.created_at)
 
     def title_of(self, record: CreditGrant) -> str:
-        return f"{record.get_grant_type_display()} grant of {spelled(record.amount)}"
+        return f"{record.get_grant_type_display()} grant of {format_credits(record.amount)}"
 
     def badges(self, record: CreditGrant) -> list[Any]:
         now = clock.now()
@@ -98,7 +97,7 @@ class CreditGrantAdmin(ExpireOnReadListAdmin[CreditGrant]):
             Fact("Expires", self.expires(record)),
             Fact("Granted by", record.granted_by),
             Fact("Granted", self.granted(record)),
-            Fact("Note", or_nothing(record.note)),
+            Fact("Note", record.note or NOTHING),
             Fact("Id", code(record.pk)),
         ]
 
@@ -108,7 +107,7 @@ class CreditGrantAdmin(ExpireOnReadListAdmin[CreditGrant]):
             (
                 entry_link(burn.entry),
                 burn.entry.operation or burn.entry.get_kind_display(),
-                spelled(-burn.amount),
+                format_credits(-burn.amount),
                 moment(burn.entry.recorded_at),
             )
             for burn in burns
@@ -162,11 +161,11 @@ class HoldAdmin(StaffAdmin[Hold]):
 
     @display(description="Hold")
     def named(self, record: Hold) -> SafeString:
-        return title_and_slug(f"{record.operation}, {spelled(record.quantity)}", str(record.pk))
+        return title_and_slug(f"{record.operation}, {format_credits(record.quantity)}", str(record.pk))
 
     @display(description="Held")
     def amount_cell(self, record: Hold) -> str:
-        return spelled(record.amount)
+        return format_credits(record.amount)
 
     @display(description="Organization")
     def tenant(self, record: Hold) -> SafeString:
@@ -185,7 +184,7 @@ class HoldAdmin(StaffAdmin[Hold]):
         return moment(record.ended_at or record.expires_at)
 
     def title_of(self, record: Hold) -> str:
-        return f"Hold of {spelled(record.amount)}"
+        return f"Hold of {format_credits(record.amount)}"
 
     def badges(self, record: Hold) -> list[Any]:
         return [hold_badge(record.status)]
@@ -193,8 +192,8 @@ class HoldAdmin(StaffAdmin[Hold]):
     def facts(self, record: Hold) -> list[Fact]:
         workspace, user = record.workspace_id, record.acting_user_id
         return [
-            Fact("Held", spelled(record.amount)),
-            Fact("For", f"{record.operation}, {spelled(record.quantity)}"),
+            Fact("Held", format_credits(record.amount)),
+            Fact("For", f"{record.operation}, {format_credits(record.quantity)}"),
             Fact("Organization", self.tenant(record)),
             Fact("Product", self.of_product(record), "Only this product can capture or release it."),
             Fact("Opened", moment(record.created_at)),
@@ -210,7 +209,7 @@ class HoldAdmin(StaffAdmin[Hold]):
         if record.status != HoldStatus.CAPTURED:
             return []
         captured = CreditEntry.objects.filter(account_id=record.account_id, hold_id=record.pk).order_by("sequence")[:5]
-        rows = [(entry_link(entry), spelled(-entry.amount), moment(entry.recorded_at)) for entry in captured]
+        rows = [(entry_link(entry), format_credits(-entry.amount), moment(entry.recorded_at)) for entry in captured]
         return [Panel("What was captured", ("Entry", "Charged", "When"), rows, icon="receipt_long")]
 
 
@@ -245,11 +244,11 @@ class UncoveredChargeAdmin(ExpireOnReadAdmin[UncoveredCharge]):
 
     @display(description="Left to pay")
     def left(self, record: UncoveredCharge) -> str:
-        return spelled(record.amount_left)
+        return format_credits(record.amount_left)
 
     @display(description="Charged")
     def charged(self, record: UncoveredCharge) -> str:
-        return spelled(-record.entry.amount)
+        return format_credits(-record.entry.amount)
 
     @display(description="Organization")
     def tenant(self, record: UncoveredCharge) -> SafeString:
@@ -260,7 +259,7 @@ class UncoveredChargeAdmin(ExpireOnReadAdmin[UncoveredCharge]):
         return moment(record.entry.recorded_at)
 
     def title_of(self, record: UncoveredCharge) -> str:
-        return f"{spelled(record.amount_left)} left to pay of {spelled(-record.entry.amount)}"
+        return f"{format_credits(record.amount_left)} left to pay of {format_credits(-record.entry.amount)}"
 
     def badges(self, record: UncoveredCharge) -> list[Any]:
         return [badge("Unpaid", "warn") if record.amount_left else badge("Paid", "good")]
@@ -276,5 +275,5 @@ class UncoveredChargeAdmin(ExpireOnReadAdmin[UncoveredCharge]):
 
     def panels(self, request: HttpRequest, record: UncoveredCharge) -> list[Panel]:
         burns = GrantBurn.objects.filter(entry_id=record.pk).select_related("grant").order_by(F("pk").asc())[:50]
-        rows = [(grant_link(burn.grant), spelled(burn.amount)) for burn in burns]
+        rows = [(grant_link(burn.grant), format_credits(burn.amount)) for burn in burns]
         return [Panel("Grants that paid so far", ("Grant", "Amount"), rows, empty="None yet.", icon="savings")]

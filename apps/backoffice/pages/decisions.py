@@ -11,11 +11,11 @@ from django.contrib.admin import display
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import NOTHING, badge, code, link, moment, page_url_of, short, title_and_slug
+from apps.backoffice.cells import NOTHING, badge, code, link, moment, page_url_of, short, title_and_slug
 from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
 from apps.backoffice.pages.lookups import product_choices
 from apps.backoffice.panels import Fact, Panel, Row
-from apps.backoffice.records.credits import spelled
+from apps.backoffice.records.credits import format_credits
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.workspace.references import reference_link
 from apps.core.errors import CountinghouseError
@@ -161,7 +161,9 @@ def _chain_panel(title: str, chain: Sequence[dict[str, Any]], record: DecisionRe
 
 def describe_version(version: str) -> str:
     """Format a version; the amounts of an account in credits."""
-    return _STANDING.sub(lambda found: f"balance {spelled(int(found[1]))}, held {spelled(int(found[2]))}", version)
+    return _STANDING.sub(
+        lambda found: f"balance {format_credits(int(found[1]))}, held {format_credits(int(found[2]))}", version
+    )
 
 
 def describe_change(change: str) -> str:
@@ -178,7 +180,7 @@ def _value(question: Mapping[str, Any], name: str, value: Any) -> SafeString | s
     if value is None:
         return NOTHING
     if name == "quantity" and isinstance(value, int):
-        return spelled(value)
+        return format_credits(value)
     model = _RECORDS.get(name)
     if name == "account_id":
         model = Organization if question.get("account_type") == "organization" else User

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import (
+from apps.backoffice.cells import (
     NOTHING,
     badge,
     code,
@@ -24,7 +24,7 @@ from apps.backoffice.filters import choice_filter, days_filter, organization_fil
 from apps.backoffice.pages.drift import class_badge
 from apps.backoffice.pages.lookups import organization_name, product_choices
 from apps.backoffice.panels import Fact, Panel, Row
-from apps.backoffice.records.credits import spelled
+from apps.backoffice.records.credits import format_credits
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.credits.enums import DisagreementClass
 from apps.credits.models import ShadowDisagreement
@@ -66,7 +66,7 @@ class ShadowDisagreementAdmin(StaffAdmin[ShadowDisagreement]):
 
     @display(description="Question")
     def asked(self, record: ShadowDisagreement) -> SafeString:
-        return title_and_slug(record.operation, f"Quantity {spelled(record.quantity)}")
+        return title_and_slug(record.operation, f"Quantity {format_credits(record.quantity)}")
 
     @display(description="Product")
     def of_product(self, record: ShadowDisagreement) -> SafeString:
@@ -97,7 +97,7 @@ class ShadowDisagreementAdmin(StaffAdmin[ShadowDisagreement]):
         return [
             Fact("Product", self.of_product(record)),
             Fact("Organization", self.tenant(record)),
-            Fact("Asked", f"{record.operation}, {spelled(record.quantity)}"),
+            Fact("Asked", f"{record.operation}, {format_credits(record.quantity)}"),
             Fact("Seen", moment(record.seen_at)),
             Fact("Our code", code(record.central_code)),
             Fact("Request", code(record.request_id)),
@@ -105,10 +105,10 @@ class ShadowDisagreementAdmin(StaffAdmin[ShadowDisagreement]):
         ]
 
     def panels(self, request: HttpRequest, record: ShadowDisagreement) -> list[Panel]:
-        charge = spelled(record.central_charge) if record.central_charge is not None else NOTHING
+        charge = format_credits(record.central_charge) if record.central_charge is not None else NOTHING
         rows: list[Row] = [
             ("Decision", self.local(record), self.ours(record)),
-            ("Balance", spelled(record.local_balance), spelled(record.central_balance)),
-            ("Charge", spelled(record.local_charge), charge),
+            ("Balance", format_credits(record.local_balance), format_credits(record.central_balance)),
+            ("Charge", format_credits(record.local_charge), charge),
         ]
         return [Panel("Both sides", ("", "The product", "We"), rows, icon="compare_arrows")]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from apps.backoffice.display import badge, link, list_url
+from apps.backoffice.cells import badge, link, list_url
 from apps.backoffice.panels import Fact, Panel
 from apps.core import clock
 from apps.credits.enums import DisagreementClass
@@ -48,7 +48,7 @@ def drift_panel(product: Product, url: str) -> Panel:
     empty = (
         f"No disagreement in {DAYS} days."
         if product.billing_mode != BillingMode.LOCAL
-        else f"No disagreement in {DAYS} days. The product compares once it sends local_decision."
+        else f"No disagreement in {DAYS} days. Comparison starts when the product sends local_decision."
     )
     headers = ("What differs", f"Last {DAYS} days", "Today")
     return Panel("Drift of shadow mode", headers, rows, empty=empty, link=url, icon="compare_arrows")

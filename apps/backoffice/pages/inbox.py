@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import NOTHING, badge, code, link, moment, number, page_url_of, short, title_and_slug
+from apps.backoffice.cells import NOTHING, badge, code, link, moment, number, page_url_of, short, title_and_slug
 from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
 from apps.backoffice.pages.lookups import organization_name
 from apps.backoffice.panels import Fact, Panel

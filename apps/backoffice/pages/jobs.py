@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_safe
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
-from apps.backoffice.display import ago, badge, list_url
+from apps.backoffice.cells import ago, badge, list_url
 from apps.backoffice.pages.job_runs import run_badge
 from apps.backoffice.pages.lookups import find_organization
 from apps.backoffice.staff import may, require_may

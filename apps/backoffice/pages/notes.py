@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.admin import display
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import moment, record_link, short
+from apps.backoffice.cells import moment, record_link, short
 from apps.backoffice.filters import WorkspaceFilter
 from apps.backoffice.panels import Fact
 from apps.backoffice.staff_admin import StaffAdmin

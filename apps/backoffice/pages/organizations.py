@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import (
+from apps.backoffice.cells import (
     badge,
     code,
     list_url,

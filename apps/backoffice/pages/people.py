@@ -10,7 +10,7 @@ from django.db.models import OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import NOTHING, badge, badges, code, list_url, moment, number, record_link, title_and_slug
+from apps.backoffice.cells import NOTHING, badge, badges, code, list_url, moment, number, record_link, title_and_slug
 from apps.backoffice.filters import choice_filter, flag_filter, organization_filter, person_filter
 from apps.backoffice.pages.lookups import count_of
 from apps.backoffice.panels import Fact, Panel, panel_of

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
-from apps.backoffice.display import badge, code, list_url, moment, number, title_and_slug
+from apps.backoffice.cells import badge, code, list_url, moment, number, title_and_slug
 from apps.backoffice.filters import choice_filter, flag_filter
 from apps.backoffice.pages.lookups import count_of
 from apps.backoffice.panels import Fact, Panel

@@ -13,7 +13,7 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from apps.backoffice.display import page_url
+from apps.backoffice.cells import page_url
 from apps.backoffice.pages.lookups import find_organization
 from apps.backoffice.verbs import NextDialog, ReasonForm, Verb
 from apps.core.context import ExecutionContext

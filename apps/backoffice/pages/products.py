@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
-from apps.backoffice.display import (
+from apps.backoffice.cells import (
     NOTHING,
     badge,
     code,

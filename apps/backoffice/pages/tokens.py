@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import badge, badges, code, moment, record_link, title_and_slug
+from apps.backoffice.cells import badge, badges, code, moment, record_link, title_and_slug
 from apps.backoffice.filters import choice_filter, flag_filter, text_filter
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target

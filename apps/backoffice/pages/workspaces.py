@@ -16,7 +16,7 @@ from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
-from apps.backoffice.display import NOTHING, badge, moment, page_url, record_link, title_and_slug
+from apps.backoffice.cells import NOTHING, badge, moment, page_url, record_link, title_and_slug
 from apps.backoffice.filters import StaffFilter, choice_filter, flag_filter, organization_filter
 from apps.backoffice.panels import Fact
 from apps.backoffice.staff import require_may

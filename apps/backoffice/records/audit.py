@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.backoffice.display import list_url, moment, record_link, short
+from apps.backoffice.cells import list_url, moment, record_link, short
 from apps.backoffice.panels import Panel, Row, panel_of
 from apps.backoffice.staff import may
 from apps.core.audit import event_label

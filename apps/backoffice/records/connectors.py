@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import NOTHING, Tone, badge, moment
+from apps.backoffice.cells import NOTHING, Tone, badge, moment
 from apps.backoffice.panels import Row
 from apps.connectors.enums import ConnectorStatus, SyncStatus
 from apps.connectors.messages import describe_counts
@@ -36,7 +36,7 @@ def connector_badge(connector: Connector) -> SafeString:
     return format_html("{} {}", shown, badge(connector.get_auto_disable_reason_display(), "neutral"))
 
 
-def credential_words(connector: Connector) -> SafeString:
+def describe_credential(connector: Connector) -> SafeString:
     """The kind of credential, with at most the last four characters of a key."""
     credential = getattr(connector, "credential", None)
     if credential is None:

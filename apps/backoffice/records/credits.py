@@ -9,10 +9,10 @@ from django.db.models import F, QuerySet
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import NOTHING, Tone, badge, link, list_url, moment, page_url, page_url_of, title_and_slug
+from apps.backoffice.cells import Tone, badge, link, list_url, moment, page_url, page_url_of, title_and_slug
 from apps.backoffice.panels import Fact, Panel, panel_of
 from apps.core import clock
-from apps.core.amounts import MICRO, PLACES, format_micro
+from apps.core.amounts import MICRO, PLACES
 from apps.credits.enums import EntryKind, HoldStatus
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, Hold, UncoveredCharge
 from apps.credits.selectors.ledger import entries_of, next_expiries
@@ -27,21 +27,15 @@ KIND_TONES: Mapping[str, Tone] = {
 HOLD_TONES: Mapping[str, Tone] = {HoldStatus.OPEN: "info", HoldStatus.CAPTURED: "good", HoldStatus.EXPIRED: "warn"}
 
 
-def spelled(value: int) -> str:
-    """Micro-credits or micro-units with separated thousands: "12,500.5"."""
+def format_credits(value: int) -> str:
+    """Format micro-credits or micro-units with thousands separators: "12,500.5"."""
     whole, rest = divmod(abs(value), MICRO)
     places = f".{rest:0{PLACES}d}".rstrip("0") if rest else ""
     return f"{'-' if value < 0 else ''}{whole:,}{places}"
 
 
-def signed(value: int) -> str:
-    """With its sign, for changes."""
-    return f"+{spelled(value)}" if value > 0 else spelled(value)
-
-
-def typed_amount(value: int) -> str:
-    """As a person types it."""
-    return format_micro(value)
+def format_signed(value: int) -> str:
+    return f"+{format_credits(value)}" if value > 0 else format_credits(value)
 
 
 def kind_badge(entry: CreditEntry) -> SafeString:
@@ -58,7 +52,7 @@ def entry_link(entry: CreditEntry, text: str = "") -> SafeString:
 
 def grant_link(grant: CreditGrant) -> SafeString:
     """A link that shows the grant's kind and amount."""
-    text = f"{grant.get_grant_type_display()}, {spelled(grant.amount)}"
+    text = f"{grant.get_grant_type_display()}, {format_credits(grant.amount)}"
     return link(page_url_of(CreditGrant, grant.pk), text)
 
 
@@ -67,7 +61,7 @@ def account_link(account_id: object, name: str | None) -> SafeString:
     return link(page_url_of(CreditAccount, account_id), name or account_id)
 
 
-def sentence_of(entry: CreditEntry) -> SafeString:
+def describe_entry(entry: CreditEntry) -> SafeString:
     """Describe the entry in two short lines."""
     return title_and_slug(_headline(entry), _detail(entry))
 
@@ -81,7 +75,7 @@ def _headline(entry: CreditEntry) -> str:
     }
     if EntryKind(entry.kind) in words:
         return words[EntryKind(entry.kind)]
-    return f"{entry.operation}, {spelled(entry.quantity)}"
+    return f"{entry.operation}, {format_credits(entry.quantity)}"
 
 
 def _detail(entry: CreditEntry) -> str:
@@ -89,7 +83,7 @@ def _detail(entry: CreditEntry) -> str:
         return entry.reason
     parts = [entry.outcome] if entry.outcome else []
     if entry.free_quantity:
-        parts.append(f"{spelled(entry.free_quantity)} of it free")
+        parts.append(f"{format_credits(entry.free_quantity)} of it free")
     if entry.amount == 0:
         parts.append(why_free(entry))
     if entry.is_late:
@@ -109,35 +103,32 @@ def why_free(entry: CreditEntry) -> str:
 def amount_cell(value: int) -> SafeString:
     """An amount with its sign, so that a charge and a grant don't differ by colour alone."""
     return format_html(
-        '<span class="ch-amount ch-amount-{}">{}</span>', "plus" if value > 0 else "minus", signed(value)
+        '<span class="ch-amount ch-amount-{}">{}</span>', "plus" if value > 0 else "minus", format_signed(value)
     )
-
-
-def or_nothing(text: str) -> SafeString | str:
-    """The text, or a dash."""
-    return text or NOTHING
 
 
 def account_facts(account: CreditAccount) -> list[Fact]:
     """Available first: it is what people ask for."""
     available = account.balance - account.held + account.overdraft_limit
-    limit = spelled(account.overdraft_limit)
+    limit = format_credits(account.overdraft_limit)
     hint = f"Includes the overdraft limit of {limit}." if account.overdraft_limit else "Balance minus held."
     return [
-        Fact("Available", format_html("<b>{}</b>", spelled(available)), hint),
-        Fact("Balance", spelled(account.balance), "The sum of all entries."),
-        Fact("Held", spelled(account.held), "Reserved by open holds."),
+        Fact("Available", format_html("<b>{}</b>", format_credits(available)), hint),
+        Fact("Balance", format_credits(account.balance), "The sum of all entries."),
+        Fact("Held", format_credits(account.held), "Reserved by open holds."),
         Fact("Overdraft limit", limit),
-        Fact("Next expiries", next_expiry_words(account.pk)),
+        Fact("Next expiries", describe_next_expiries(account.pk)),
     ]
 
 
-def next_expiry_words(account_id: UUID) -> SafeString | str:
+def describe_next_expiries(account_id: UUID) -> SafeString | str:
     """The next amounts that expire, with their dates."""
     grants = next_expiries(account_id, clock.now(), at_most=_MANY)
     if not grants:
         return "Nothing expires"
-    lines = [format_html("{} on {}", spelled(grant.remaining), f"{grant.expires_at:%-d %b %Y}") for grant in grants]
+    lines = [
+        format_html("{} on {}", format_credits(grant.remaining), f"{grant.expires_at:%-d %b %Y}") for grant in grants
+    ]
     return format_html("{}", "; ".join(lines))
 
 
@@ -171,8 +162,8 @@ def left_of(grant: CreditGrant) -> SafeString:
     return format_html(
         '<span class="ch-left">{} <small>of {}</small>'
         '<progress max="{}" value="{}" aria-hidden="true"></progress></span>',
-        spelled(grant.remaining),
-        spelled(grant.amount),
+        format_credits(grant.remaining),
+        format_credits(grant.amount),
         _FULL,
         grant.remaining * _FULL // grant.amount,
     )
@@ -185,9 +176,9 @@ def entries_panel(account_id: UUID) -> Panel:
         entries_of(account_id).order_by("-sequence"),
         lambda entry: (
             moment(entry.recorded_at),
-            format_html("{} {}", kind_badge(entry), sentence_of(entry)),
+            format_html("{} {}", kind_badge(entry), describe_entry(entry)),
             amount_cell(entry.amount),
-            spelled(entry.balance_after),
+            format_credits(entry.balance_after),
             entry_link(entry),
         ),
         empty="No entries yet. Grant credits so that this organization can spend them.",
@@ -204,8 +195,8 @@ def holds_panel(account_id: UUID) -> Panel:
         ("Hold", "Held", "Product", "Ends", "State"),
         holds.order_by("expires_at"),
         lambda hold: (
-            link(page_url(hold), f"{hold.operation}, {spelled(hold.quantity)}"),
-            spelled(hold.amount),
+            link(page_url(hold), f"{hold.operation}, {format_credits(hold.quantity)}"),
+            format_credits(hold.amount),
             str(hold.product),
             moment(hold.expires_at),
             hold_badge(hold.status),
@@ -225,8 +216,8 @@ def uncovered_panel(account_id: UUID) -> list[Panel]:
         debts.order_by("sequence"),
         lambda debt: (
             entry_link(debt.entry),
-            spelled(debt.amount_left),
-            spelled(-debt.entry.amount),
+            format_credits(debt.amount_left),
+            format_credits(-debt.entry.amount),
             moment(debt.entry.recorded_at),
         ),
         empty="",

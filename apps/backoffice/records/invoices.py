@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import badge, link, moment, page_url
+from apps.backoffice.cells import badge, link, moment, page_url
 from apps.backoffice.panels import Panel, panel_of
 from apps.core.amounts import format_minor
 from apps.payments.enums import CustomerStatus, InvoiceStatus

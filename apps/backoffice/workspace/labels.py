@@ -11,7 +11,7 @@ from uuid import UUID
 from django.utils.safestring import SafeString
 
 from apps.backoffice.audit_diff import ABSENT, FieldChange
-from apps.backoffice.display import Tone, badge
+from apps.backoffice.cells import Tone, badge
 from apps.core.enums import LifecycleNeed, LifecycleState
 from apps.subscriptions.enums import (
     ManagedBy,

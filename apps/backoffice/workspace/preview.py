@@ -10,7 +10,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from apps.backoffice.audit_diff import FieldChange, field_changes
-from apps.backoffice.display import code
+from apps.backoffice.cells import code
 from apps.backoffice.verbs import Change, ChangeGroup, Preview, ReasonForm, Verb
 from apps.backoffice.workspace.forms import WorkspaceForm
 from apps.backoffice.workspace.labels import allowed_line, describe_changes, lifecycle_badge

@@ -8,7 +8,7 @@ from django.db.models import Model
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import code, link, list_url, page_url_of
+from apps.backoffice.cells import code, link, list_url, page_url_of
 from apps.core.ids import WorkspaceId
 from apps.core.models import AuditEntry
 from apps.credits.models import CreditAccount, CreditPolicy

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import Tone
+from apps.backoffice.cells import Tone
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.verbs import Button
 from apps.backoffice.workspace.subject import WorkspaceSubject

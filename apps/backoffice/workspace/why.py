@@ -13,7 +13,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
-from apps.backoffice.display import page_url, page_url_of
+from apps.backoffice.cells import page_url, page_url_of
 from apps.backoffice.workspace.references import reference_link
 from apps.backoffice.workspace.subject import WorkspaceSubject, subject_now
 from apps.core.context import ExecutionContext

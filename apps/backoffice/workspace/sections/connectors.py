@@ -7,9 +7,9 @@ from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import NOTHING, link, list_url, moment, page_url, title_and_slug
+from apps.backoffice.cells import NOTHING, link, list_url, moment, page_url, title_and_slug
 from apps.backoffice.panels import panel_of
-from apps.backoffice.records.connectors import connector_badge, credential_words, run_row
+from apps.backoffice.records.connectors import connector_badge, describe_credential, run_row
 from apps.backoffice.verbs import buttons
 from apps.backoffice.workspace.connector_verbs import CONNECTOR_VERBS
 from apps.backoffice.workspace.section import Section
@@ -29,7 +29,7 @@ def connectors_section(request: HttpRequest, subject: WorkspaceSubject) -> Secti
         lambda row: (
             link(page_url(row), title_and_slug(row.name, provider_label(row.provider))),
             connector_badge(row),
-            credential_words(row),
+            describe_credential(row),
             moment(row.last_success_at),
             moment(row.next_due_at) if row.status == "enabled" else NOTHING,
             _verb_links(request, row),

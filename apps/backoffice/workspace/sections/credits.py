@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import reverse
 
+from apps.backoffice.cells import list_url, page_url_of
 from apps.backoffice.credits.verbs import ACCOUNT_VERBS
-from apps.backoffice.display import list_url, page_url_of
 from apps.backoffice.records.credits import account_facts, entries_panel
 from apps.backoffice.staff import context_of
 from apps.backoffice.verbs import BACK, Button, Verb, buttons

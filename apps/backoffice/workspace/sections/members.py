@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
-from apps.backoffice.display import badge, link, list_url, moment, record_link
+from apps.backoffice.cells import badge, link, list_url, moment, record_link
 from apps.backoffice.panels import panel_of
 from apps.backoffice.workspace.references import why_url
 from apps.backoffice.workspace.section import Section

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
-from apps.backoffice.display import list_url
+from apps.backoffice.cells import list_url
 from apps.backoffice.panels import PANEL_ROWS
 from apps.backoffice.workspace.section import Section
 from apps.backoffice.workspace.subject import WorkspaceSubject

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import Tone, badge, code, list_url, moment, record_link
+from apps.backoffice.cells import Tone, badge, code, list_url, moment, record_link
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.invoices import invoices_panel
 from apps.backoffice.staff import may

@@ -9,7 +9,7 @@ from datetime import UTC
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.display import Tone
+from apps.backoffice.cells import Tone
 from apps.backoffice.workspace.labels import TONES, AllowedLine, allowed_lines
 from apps.backoffice.workspace.references import reference_link
 from apps.backoffice.workspace.section import Callout, Section

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from apps.backoffice.display import NOTHING, badge, code, link, moment, page_url_of
+from apps.backoffice.cells import NOTHING, badge, code, link, moment, page_url_of
 from apps.backoffice.panels import Cell, Fact
 from apps.backoffice.workspace.labels import TONES
 from apps.backoffice.workspace.section import Callout, Section

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.backoffice.audit_diff import FieldChange, field_changes
-from apps.backoffice.display import list_url, page_url
+from apps.backoffice.cells import list_url, page_url
 from apps.backoffice.workspace.labels import describe_changes, plan_names
 from apps.backoffice.workspace.section import Section
 from apps.backoffice.workspace.subject import WorkspaceSubject
