@@ -69,7 +69,7 @@ class PriceForm(forms.Form):
 class DraftForm(ReasonForm):
     """From when on the prices hold."""
 
-    effective_from = moment_field("In force from", required=False, hint="Empty: from now on.")
+    effective_from = moment_field("In force from", required=False, hint="Leave empty to start now.")
 
     def prepare(self) -> None:
         # The rows come first on this page; a focus down here would push them out of sight.

@@ -124,7 +124,7 @@ def run_job(request: HttpRequest, name: str) -> HttpResponse:
     verb = Verb(
         name="run_job",
         label=f"Run {name} now",
-        description="Queues one run beside the schedule. Work that is already done is not repeated.",
+        description="Queues one run; the schedule stays as it is. Work that is already done is not repeated.",
         submit="Run now",
         operation=definition.operation,
         icon="play_arrow",

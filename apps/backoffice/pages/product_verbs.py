@@ -76,7 +76,7 @@ class ReturnHostsForm(ReasonForm):
     hosts = forms.CharField(
         required=False,
         max_length=6000,
-        help_text="One a line, such as app.example.com. Empty: there is no way back.",
+        help_text="One host per line, such as app.example.com. Leave empty to offer no way back.",
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4, "placeholder": "app.example.com"}),
     )
 
@@ -128,7 +128,8 @@ def _change_return_hosts(context: ExecutionContext, product: Product, form: Retu
         reason=form.cleaned_data["reason"],
     )
     hosts = ", ".join(changed.hosts_to_return_to())
-    return f"Visits from {product.name} may lead back to {hosts}." if hosts else f"{product.name} has no way back now."
+    visitors = f"Visitors from {product.name}"
+    return f"{visitors} can return to {hosts}." if hosts else f"{visitors} can't return to it now."
 
 
 def _change_billing_mode(context: ExecutionContext, product: Product, form: BillingModeForm) -> str:
@@ -169,8 +170,7 @@ PRODUCT_VERBS = (
     Verb(
         name="change_return_hosts",
         label="Change return hosts",
-        description="The product sends people here by portal sessions. The way back may lead to these hosts alone, "
-        "over https.",
+        description="Where people whom the product sends here can return to. Only these hosts, over https.",
         submit="Save the hosts",
         operation="products.manage",
         icon="keyboard_return",

@@ -106,7 +106,7 @@ def test_dates_that_passed_and_changes_that_are_due_ask_for_a_person(
     )
     body = client.get(url_of(place.workspace_id)).content.decode()
     assert "Needs review: the period ended on" in body
-    assert "A scheduled change is due since" in body
+    assert "A scheduled change has been due since" in body
 
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7|add:7 }}'"

@@ -34,7 +34,7 @@ def connectors_section(request: HttpRequest, subject: WorkspaceSubject) -> Secti
             moment(row.next_due_at) if row.status == "enabled" else NOTHING,
             _verb_links(request, row),
         ),
-        empty="No outside system feeds this workspace.",
+        empty="No connectors. No other system sends usage to this workspace.",
         link=list_url(Connector, workspace=subject.workspace_id),
         icon="cable",
     )
@@ -48,7 +48,7 @@ def syncs_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
         ("Connector", "Month", "Status", "Result", "Started by", "When"),
         sync_runs_of_workspace(subject.workspace_id),
         lambda run: (link(page_url(run.connector), run.connector.name), *run_row(run)),
-        empty="No month was read yet. Enabled connectors are read every hour.",
+        empty="No sync yet. Enabled connectors sync every hour.",
         icon="sync",
     )
     return Section(title="Syncs", icon="sync", panel=panel, is_wide=True)

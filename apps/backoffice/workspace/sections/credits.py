@@ -68,5 +68,5 @@ def account_buttons_of(request: HttpRequest, organization: Organization, back: s
 def _callouts(account: CreditAccount) -> list[Callout]:
     if account.balance - account.held + account.overdraft_limit > 0:
         return []
-    text = "Nothing is available: consumption is refused until credits come in."
+    text = "No credits available. Consumption is refused until credits are granted."
     return [Callout(text, icon="money_off", verbs=("grant_credits",))]

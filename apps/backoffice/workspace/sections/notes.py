@@ -23,7 +23,7 @@ def notes_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
         title="Notes",
         icon="sticky_note_2",
         content=found[:PANEL_ROWS],
-        empty="No notes yet. What a colleague should know of this customer belongs here.",
+        empty="No notes yet. Add what a colleague should know about this customer.",
         links=[("Show all" if len(found) > PANEL_ROWS else "Show in list", all_notes)] if found else (),
         template="backoffice/workspace/notes.html",
         is_wide=True,

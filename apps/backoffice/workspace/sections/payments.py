@@ -31,14 +31,14 @@ def payments_section(request: HttpRequest, subject: WorkspaceSubject) -> Section
     ]
     if facts.grace_period_end_at:
         passed = facts.grace_period_end_at < facts.at
-        hint = "Passed: the next run of the grace job ends it." if passed and subject.as_of is None else ""
+        hint = "Over. The next run of the grace job ends it." if passed and subject.as_of is None else ""
         shown.append(Fact("Grace period ends", moment(facts.grace_period_end_at), hint))
     if subject.config is not None:
         shown.extend(_config_facts(subject.config))
     return Section(
         title="Payments" if subject.as_of is None else "Payments, as they were",
         icon=_ICON,
-        about=f"Of {subject.organization.name}: a change here holds for each of its workspaces.",
+        about=f"Payments of {subject.organization.name}. Changes apply to all of its workspaces.",
         facts=[*shown, Fact("Organization", record_link(subject.organization))],
         callouts=_callouts(subject),
         panel=_invoices(request, subject),
@@ -57,7 +57,7 @@ def _callouts(subject: WorkspaceSubject) -> list[Callout]:
     zone = zone_of(subject.organization.time_zone)
     days = (in_zone(end, zone).date() - in_zone(subject.facts.at, zone).date()).days
     left = "today is the last day" if days < 1 else "1 day left" if days == 1 else f"{days} days left"
-    return [Callout(f"In grace: {left}. Then payments are disabled and every connector is switched off.")]
+    return [Callout(f"Grace period: {left}. Then payments are disabled and all connectors are turned off.")]
 
 
 def _invoices(request: HttpRequest, subject: WorkspaceSubject) -> Panel | None:

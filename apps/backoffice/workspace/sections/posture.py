@@ -83,11 +83,11 @@ def _line(step: RuleStep, subject: WorkspaceSubject) -> TraceLine:
 
 def _callouts(subject: WorkspaceSubject) -> list[Callout]:
     found = [
-        Callout(f"Needs review: {reason}. Nothing changes by itself; decide what holds now.", icon="rule")
+        Callout(f"Needs review: {reason}. Nothing changes automatically; decide what applies now.", icon="rule")
         for reason in subject.decision.review_reasons
     ]
     pending = subject.pending
     if pending is not None and is_due(pending, subject.facts.at):
-        text = f"A scheduled change is due since {pending.due_at:%-d %B %Y}: confirm or cancel it under Subscription."
+        text = f"A scheduled change has been due since {pending.due_at:%-d %B %Y}: confirm or cancel it."
         found.append(Callout(text, icon="event_available"))
     return found

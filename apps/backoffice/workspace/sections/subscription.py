@@ -21,7 +21,7 @@ from apps.subscriptions.rules.lifecycle import STATE_OF_SUBSCRIPTION
 from apps.subscriptions.selectors.records import is_due, plan_of
 
 _TITLE, _ICON = "Subscription", "card_membership"
-_NONE = "No subscription record. The manual overlay or the organization's subscription status decides."
+_NONE = "No subscription record. The manual overlay or the organization's subscription status applies."
 
 
 def subscription_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:

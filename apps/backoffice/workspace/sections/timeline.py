@@ -113,7 +113,7 @@ def _evidence(subject: WorkspaceSubject) -> list[TimelineEntry]:
             at=evidence.received_at,
             what=f"{evidence.get_provider_display()} says {evidence.claimed_state.replace('_', ' ')}",
             who=f"{evidence.get_provider_display()} {evidence.object_id}",
-            reason=f"Kept as evidence: {evidence.why_kept}",
+            reason=f"Recorded, not applied: {evidence.why_kept}",
             changes=(),
             is_evidence=True,
         )
