@@ -9,8 +9,8 @@ class CreditsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register what tenants and subscriptions leave to us: each organization's account, and how to ask again."""
-        from apps.credits.asking_again import replay_credits  # noqa: PLC0415
         from apps.credits.services.accounts import credit_account_create  # noqa: PLC0415
+        from apps.credits.services.authorization import replay_credits  # noqa: PLC0415
         from apps.subscriptions.enums import ReceiptKind  # noqa: PLC0415
         from apps.subscriptions.receipts import register_replay  # noqa: PLC0415
         from apps.tenants import bootstrap, navigation  # noqa: PLC0415

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from apps.core.context import ExecutionContext
 from apps.core.enums import LifecycleState
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.credits.enums import AccountType, OnInsufficient
@@ -67,6 +68,11 @@ class Consumption(msgspec.Struct, frozen=True):
             "hold_id": self.hold_id,
             "on_insufficient": self.on_insufficient,
         }
+
+
+def scope_of(context: ExecutionContext) -> str:
+    """Whose idempotency keys they are: each product's own, and one space for people and the console (spec 05)."""
+    return f"product:{context.product_id}" if context.product_id else "staff"
 
 
 class CreditFacts(msgspec.Struct, frozen=True):

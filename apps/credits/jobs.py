@@ -18,7 +18,7 @@ from apps.core.jobs import job
 from apps.core.jobs.apart import Apart
 from apps.core.pieces import in_pieces
 from apps.credits.models import CreditAccount
-from apps.credits.services.accounts import account_settle
+from apps.credits.services.accounts import account_apply_due
 from apps.credits.services.books import books_verify
 
 
@@ -27,7 +27,7 @@ def release_holds(
     context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
 ) -> dict[str, int]:
     """Release the holds that have ended, burn what was charged, and settle whatever else has come due."""
-    return _settle_due(context, organization_id, include_demo=include_demo)
+    return _apply_due(context, organization_id, include_demo=include_demo)
 
 
 @job("expire-grants", operation="jobs.expire_grants", every=timedelta(hours=1))
@@ -35,7 +35,7 @@ def expire_grants(
     context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
 ) -> dict[str, int]:
     """Expire the grants that have ended, burn what was charged, and settle whatever else has come due."""
-    return _settle_due(context, organization_id, include_demo=include_demo)
+    return _apply_due(context, organization_id, include_demo=include_demo)
 
 
 @job(
@@ -56,7 +56,7 @@ def verify_books(
     return books_verify(context, organization_id=OrganizationId(organization_id) if organization_id else None)
 
 
-def _settle_due(context: ExecutionContext, organization_id: UUID | None, *, include_demo: bool) -> dict[str, int]:
+def _apply_due(context: ExecutionContext, organization_id: UUID | None, *, include_demo: bool) -> dict[str, int]:
     has_charges = Q(burned_sequence__lt=F("last_sequence"))
     due = CreditAccount.objects.filter(Q(next_due_at__lte=clock.now()) | has_charges)
     if organization_id is not None:
@@ -67,7 +67,7 @@ def _settle_due(context: ExecutionContext, organization_id: UUID | None, *, incl
     accounts = Apart("accounts")
     for account in in_pieces(due.only("pk")):
         with accounts.record(account.pk):
-            for name, count in account_settle(context, account_id=account.pk).items():
+            for name, count in account_apply_due(context, account_id=account.pk).items():
                 counts[name] += count
     accounts.finish()
     return {**counts, "accounts": accounts.done}

@@ -30,7 +30,7 @@ from apps.credits.selectors.statement import (
     people_names,
     product_names,
 )
-from apps.credits.services import account_settle
+from apps.credits.services import account_apply_due
 from apps.credits.wording import EntryLine, Names, line_of
 from apps.subscriptions.wording import day, days_from
 from apps.tenants.pages import BillingPage
@@ -69,7 +69,7 @@ class CreditsPage(BillingPage):
 
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
         """The page; a filter that can't be comes back with a sentence and all entries of its other fields."""
-        account_settle(self.execution_context, account_id=self.organization_id)
+        account_apply_due(self.execution_context, account_id=self.organization_id)
         account = account_of(self.organization_id)
         products = product_names()
         form = EntryFilterForm(request.GET or None, products=products, zone=self._zone)
@@ -150,7 +150,7 @@ class CreditsExport(BillingPage):
 
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse | StreamingHttpResponse:
         """200 with the file; a filter that can't be is answered by the page that explains it."""
-        account_settle(self.execution_context, account_id=self.organization_id)
+        account_apply_due(self.execution_context, account_id=self.organization_id)
         products = product_names()
         zone = zone_of(self.workspace.organization.time_zone)
         form = EntryFilterForm(request.GET, products=products, zone=zone)

@@ -11,10 +11,10 @@ from apps.core.amounts import MICRO
 from apps.core.ids import ProductId
 from apps.credits.contracts import AccountRef
 from apps.credits.enums import AccountType, EntryKind, GrantType
-from apps.credits.ledger import post
 from apps.credits.models import CreditAccount, Hold
 from apps.credits.rules.pricing import Price
 from apps.credits.services import credit_grant, credit_policy_publish_prices
+from apps.credits.services.accounts import post
 from apps.credits.services.grants import GrantWish
 from apps.tenants.models import Organization, Product
 from tests.contexts import console_context

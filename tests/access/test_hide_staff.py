@@ -26,8 +26,8 @@ from apps.core.jobs import job_run_request
 from apps.core.models import JobRun
 from apps.credits.contracts import AccountRef
 from apps.credits.enums import AccountType, EntryKind, GrantType
-from apps.credits.ledger import post
 from apps.credits.services import credit_adjust, credit_grant
+from apps.credits.services.accounts import post
 from apps.credits.services.grants import GrantWish
 from apps.subscriptions.services import note_add, overlay_set
 from apps.tenants.models import Organization, User, Workspace

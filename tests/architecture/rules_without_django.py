@@ -77,11 +77,11 @@ def ask_lifecycle() -> None:
 
 
 def ask_prices() -> None:
-    from apps.credits.rules.gate import compiled_gate  # noqa: PLC0415
+    from apps.credits.rules.decision import compile_gate  # noqa: PLC0415
     from apps.credits.rules.pricing import Price, charge_for  # noqa: PLC0415
 
     assert charge_for(Price("review", "run", 2_500_000), 3_000_000) == 7_500_000
-    assert set(compiled_gate().letters)
+    assert set(compile_gate().letters)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,10 @@ from pathlib import Path
 import psycopg
 from django.db import connection
 
+from apps.core import clock
+from apps.credits.selectors.policies import remembered_terms
 from apps.credits.services import credits_consume
-from apps.credits.services.consume_statement import statement_of
+from apps.credits.services.consumption import CONSUME, common_of, hash_of, item_of, json_text, price_of
 from billing_site.launcher import places, programs
 from tests.benchmarks.world import World, id_of
 
@@ -29,8 +31,7 @@ def script_make(world: World, path: Path, *, hot: bool) -> Path:
     """A pgbench script: what one consumption sends, with an organization and a key of its own."""
     # The policy is remembered from here on; without it the statement would turn back before it charged anything.
     credits_consume(world.context, consumption=world.consumption(0))
-    statement, parameters = statement_of(world.context, world.consumption(0))
-    values = json.loads(parameters)
+    values = json.loads(json_text(parameters_of(world)))
     marks = {"key": "k%2$s", "lock": "%3$s"}
     marks |= {name: "%1$s" + str(values[name])[8:] for name in ("account_id", "user_id", "workspace_id")}
     # A colon before a digit or letter would be a variable of pgbench's; nothing else in the statement has one.
@@ -42,11 +43,22 @@ def script_make(world: World, path: Path, *, hot: bool) -> Path:
     lines = [
         f"\\set org {'0' if hot else f'random(0, {world.size - 1})'}",
         "\\set lock random(1, 9000000000000000000)",
-        statement.replace("$1", filled).replace("\n", " ") + ";",
+        CONSUME.replace("$1", filled).replace("\n", " ") + ";",
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     _check_that_it_charges(lines[-1])
     return path
+
+
+def parameters_of(world: World) -> dict[str, object]:
+    """What the product sends with the statement."""
+    context, item, now = world.context, world.consumption(0), clock.now()
+    terms = remembered_terms(context.product_id) if context.product_id else None
+    return {
+        **common_of(context, terms, now),
+        **item_of(context, item, hash_of(item), now),
+        **price_of(item, terms, now, None),
+    }
 
 
 def _check_that_it_charges(line: str) -> None:

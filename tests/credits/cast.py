@@ -14,7 +14,7 @@ from apps.credits.enums import AccountType, GrantType
 from apps.credits.models import CreditAccount
 from apps.credits.rules.pricing import Price
 from apps.credits.selectors.ledger import ledger_faults
-from apps.credits.services import account_settle, credit_grant, credit_policy_publish_prices
+from apps.credits.services import account_apply_due, credit_grant, credit_policy_publish_prices
 from apps.credits.services.grants import GrantWish
 from apps.tenants.models import Organization, Product
 from tests.contexts import console_context, product_context
@@ -79,7 +79,7 @@ def consumption(place: Place, key: str | None = None, **values: Any) -> Consumpt
 
 def look_at(place: Place) -> None:
     """Let the account settle, as everything does that shows it: what was charged burns its grants."""
-    account_settle(place.context, account_id=place.organization.pk)
+    account_apply_due(place.context, account_id=place.organization.pk)
 
 
 def assert_sound() -> None:

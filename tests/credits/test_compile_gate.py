@@ -10,8 +10,8 @@ from django.db import connection
 
 from apps.core.enums import LifecycleNeed, Role
 from apps.core.operations import OPERATIONS
-from apps.credits.rules import gate as gate_rules
-from apps.credits.rules.gate import CompiledGate, compiled_gate
+from apps.credits.rules import decision as gate_rules
+from apps.credits.rules.decision import CompiledGate, compile_gate
 from apps.subscriptions.rules.lifecycle import LifecycleFacts, resolve
 from tests.subscriptions import spec_lifecycle
 from tests.subscriptions.test_resolve_lifecycle import COMBINATIONS, every_combination
@@ -50,19 +50,19 @@ def disagreements(gate: CompiledGate) -> Iterator[Place]:
 
 
 def test_there_is_one_letter_for_every_combination() -> None:
-    assert len(compiled_gate().letters) == COMBINATIONS
+    assert len(compile_gate().letters) == COMBINATIONS
     assert {place_of(facts) for facts in every_combination()} == {
         (is_closed, payment, state, overlay, status)
         for is_closed in (False, True)
-        for payment in compiled_gate().payments
-        for state in compiled_gate().states
-        for overlay in compiled_gate().overlays
-        for status in compiled_gate().statuses
+        for payment in compile_gate().payments
+        for state in compile_gate().states
+        for overlay in compile_gate().overlays
+        for status in compile_gate().statuses
     }
 
 
 def test_every_letter_is_the_resolvers_answer_and_the_spec_s() -> None:
-    assert list(disagreements(compiled_gate())) == []
+    assert list(disagreements(compile_gate())) == []
 
 
 @pytest.mark.parametrize("axis", range(5), ids=["closed", "payment", "state", "overlay", "status"])
@@ -75,12 +75,12 @@ def test_a_gate_that_ignores_one_fact_is_caught(monkeypatch: pytest.MonkeyPatch,
         return allowance(*seen)  # type: ignore[arg-type]
 
     monkeypatch.setattr(gate_rules, "_allowance", blind)
-    assert list(disagreements(compiled_gate.__wrapped__()))
+    assert list(disagreements(compile_gate.__wrapped__()))
 
 
 @pytest.mark.django_db
 def test_the_database_finds_the_same_letter_for_every_combination() -> None:
-    gate, places = compiled_gate(), [place_of(facts) for facts in every_combination()]
+    gate, places = compile_gate(), [place_of(facts) for facts in every_combination()]
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -100,7 +100,7 @@ def test_the_database_finds_the_same_letter_for_every_combination() -> None:
 
 @pytest.mark.django_db
 def test_the_database_takes_what_is_absent_for_the_resolvers_defaults() -> None:
-    gate = compiled_gate()
+    gate = compile_gate()
     arguments: list[Any] = [gate.letters, *map(list, (gate.payments, gate.states, gate.overlays, gate.statuses))]
     with connection.cursor() as cursor:
         cursor.execute("SELECT credits_gate_letter(NULL, NULL, NULL, NULL, NULL, %s, %s, %s, %s, %s)", arguments)
@@ -111,7 +111,7 @@ def test_the_database_takes_what_is_absent_for_the_resolvers_defaults() -> None:
 
 def test_every_operation_is_allowed_as_its_need_is_for_every_role() -> None:
     """What a product reads from the gate agrees with what the database lets it do, operation by operation."""
-    cells, gate = spec_lifecycle.allowed(), compiled_gate()
+    cells, gate = spec_lifecycle.allowed(), compile_gate()
     needing = {name: one.lifecycle for name, one in OPERATIONS.items() if one.lifecycle is not LifecycleNeed.NOTHING}
     assert {LifecycleNeed(need) for need in spec_lifecycle.NEEDS} >= set(needing.values())
     for facts in every_combination():

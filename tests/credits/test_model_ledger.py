@@ -20,7 +20,7 @@ from apps.core.idempotency import Answer
 from apps.credits.enums import OnInsufficient
 from apps.credits.models import GrantBurn, UncoveredCharge
 from apps.credits.services import (
-    account_settle,
+    account_apply_due,
     credit_adjust,
     credits_authorize,
     credits_consume,
@@ -257,7 +257,7 @@ def disagreement(seed: int, model: Model) -> str | None:
             is_looked_at = number % 3 == 0 or number == STEPS - 1
             next_due_at = place.account.next_due_at
             if is_looked_at or (next_due_at is not None and next_due_at <= life.now):
-                account_settle(place.context, account_id=place.organization.pk)
+                account_apply_due(place.context, account_id=place.organization.pk)
         product, expected = shown_by_product(place), model.shown()
         if not is_looked_at:
             product, expected = ({name: side[name] for name in _AT_ONCE} for side in (product, expected))

@@ -9,7 +9,7 @@ import pytest
 
 from apps.core.amounts import LARGEST_AMOUNT, MICRO, NumberOutOfRangeError
 from apps.core.errors import UnprocessableError
-from apps.credits.rules.occurrence import check_occurrence, is_late
+from apps.credits.rules.decision import check_occurrence, is_late
 from apps.credits.rules.pricing import Price, charge_for, free_left, is_possible
 from apps.credits.rules.runway import Runway, runway
 

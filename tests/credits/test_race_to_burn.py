@@ -8,11 +8,17 @@ from collections.abc import Callable
 import pytest
 
 from apps.core.amounts import MICRO
-from apps.credits import ledger
 from apps.credits.enums import OnInsufficient
 from apps.credits.models import CreditEntry, GrantBurn
 from apps.credits.selectors.ledger import ledger_faults
-from apps.credits.services import account_settle, accounts_burn, credits_consume, credits_consume_batch, entry_reverse
+from apps.credits.services import (
+    account_apply_due,
+    accounts_burn,
+    credits_consume,
+    credits_consume_batch,
+    entry_reverse,
+)
+from apps.credits.services.accounts import burn
 from tests.core.threads import at_once
 from tests.credits.cast import Place, consumption, give, look_at, make_place
 from tests.sizes import size
@@ -51,7 +57,7 @@ def give_back(place: Place, chance: random.Random) -> None:
 
 
 def look_at_one(place: Place, chance: random.Random) -> None:
-    account_settle(place.context, account_id=place.organization.pk)
+    account_apply_due(place.context, account_id=place.organization.pk)
 
 
 def look_at_a_list(place: Place, chance: random.Random) -> None:
@@ -60,7 +66,7 @@ def look_at_a_list(place: Place, chance: random.Random) -> None:
 
 def look_without_the_lock(place: Place, chance: random.Random) -> None:
     """The wrong form: nothing keeps another from burning the same charges."""
-    ledger.burn([place.organization.pk])
+    burn([place.organization.pk])
 
 
 # One thread each; a single one gives back, since a charge is given back once.

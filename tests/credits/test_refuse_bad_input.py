@@ -16,9 +16,9 @@ from pytest_django.live_server_helper import LiveServer
 from apps.core import clock
 from apps.core.ids import ProductId
 from apps.core.locks import lock_number
+from apps.credits.contracts import scope_of
 from apps.credits.rules.pricing import Price
 from apps.credits.services import credit_policy_draft, credit_policy_publish_prices
-from apps.credits.services.consumption import scope_of
 from apps.tenants.models import Organization
 from tests.contexts import console_context
 from tests.credits import bad_input

@@ -23,7 +23,7 @@ from apps.credits.contracts import Consumption
 from apps.credits.models import CreditEntry
 from apps.credits.services import consumption as consumption_service
 from apps.credits.services import credits_authorize, credits_consume, credits_consume_batch, hold_release
-from apps.credits.services.decisions import decisions_keep
+from apps.credits.services.decisions import decisions_store
 from tests.credits.cast import Place, assert_sound, consumption, make_place
 from tests.credits.test_race_for_key import paused_at
 
@@ -86,10 +86,10 @@ def test_control_without_the_second_look_it_would_be_refused_though_charged(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def keep_and_trust(receipts: list[Any], refusals: list[Any]) -> set[object]:
-        decisions_keep(receipts, refusals)
+        decisions_store(receipts, refusals)
         return {record["key"] for record in refusals}
 
-    monkeypatch.setattr(consumption_service, "decisions_keep", keep_and_trust)
+    monkeypatch.setattr(consumption_service, "decisions_store", keep_and_trust)
     assert overtaken(ready_place(), ask) == ("impossible_value", ["charged"])
 
 

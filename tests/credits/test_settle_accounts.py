@@ -21,7 +21,7 @@ from apps.core.jobs.runner import job_run_execute
 from apps.core.states import JobRunStatus
 from apps.credits.jobs import expire_grants, release_holds
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, GrantBurn, Hold
-from apps.credits.services import account_settle, credits_authorize, credits_consume, entry_reverse, hold_capture
+from apps.credits.services import account_apply_due, credits_authorize, credits_consume, entry_reverse, hold_capture
 from apps.credits.services.holds import CaptureWish
 from tests.contexts import console_context, product_context
 from tests.credits.cast import Place, assert_sound, consumption, give, make_place
@@ -224,7 +224,7 @@ def test_one_account_that_fails_does_not_stop_the_others(job: str, caplog: pytes
 
 def stopping_at_the_first(places: list[Place]) -> None:
     for place in places:
-        account_settle(console_context(), account_id=place.organization.pk)
+        account_apply_due(console_context(), account_id=place.organization.pk)
 
 
 def test_control_a_run_that_stops_at_the_first_failure_leaves_the_others() -> None:

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.backoffice.staff import context_of
 from apps.backoffice.staff_admin import RecordT, StaffAdmin
-from apps.credits.services import account_settle, accounts_burn
+from apps.credits.services import account_apply_due, accounts_burn
 
 
 class ExpireOnReadAdmin(StaffAdmin[RecordT]):
@@ -16,7 +16,7 @@ class ExpireOnReadAdmin(StaffAdmin[RecordT]):
 
     def record_or_404(self, request: HttpRequest, object_id: object) -> RecordT:
         record = super().record_or_404(request, object_id)
-        account_settle(context_of(request), account_id=getattr(record, "account_id", record.pk))
+        account_apply_due(context_of(request), account_id=getattr(record, "account_id", record.pk))
         return super().record_or_404(request, object_id)
 
 

@@ -41,7 +41,7 @@ from apps.credits.models import CreditEntry
 from apps.credits.refusals import not_the_person, unknown_entry
 from apps.credits.selectors import ledger
 from apps.credits.selectors.policies import terms_in_force
-from apps.credits.services import account_settle, credit_grant, entry_reverse, hold_capture, hold_release
+from apps.credits.services import account_apply_due, credit_grant, entry_reverse, hold_capture, hold_release
 from apps.credits.services.grants import GrantWish, individual_organization_of, require_person
 from apps.credits.services.holds import CaptureWish, hold_of
 from apps.tenants.api.base import ProductView
@@ -224,7 +224,7 @@ class BalanceView(AccountView):
         named = _named(account_type, account_id)
         context, organization_id = self.account_context(request, named, "URL", acting_user_id=acting)
         if organization_id is not None:
-            account_settle(context, account_id=organization_id)
+            account_apply_due(context, account_id=organization_id)
         account, now = ledger.account_of(organization_id), clock.now()
         balance, held, limit = (account.balance, account.held, account.overdraft_limit) if account else (0, 0, 0)
         expiries = ledger.next_expiries(account.pk, now) if account else []
@@ -264,7 +264,7 @@ class EntriesView(AccountView):
         asked = page_request(request, f"entries:{organization_id}")
         if organization_id is None:
             return Response({"items": [], "next_cursor": None})
-        account_settle(context, account_id=organization_id)
+        account_apply_due(context, account_id=organization_id)
         page = page_of(ledger.entries_of(organization_id), asked, ("sequence",))
         return Response(page_parts(page, [EntryAnswer(entry).data for entry in page.items]))
 

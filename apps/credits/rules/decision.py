@@ -1,23 +1,49 @@
 """THE decision about credits: facts and a question in, an answer with its ordered chain of rules out (spec 05). Pure.
 
 Authorize answers with it, consume explains its refusals with it, and "replay now" asks it again. The first rule that
-denies decides.
+denies decides. `check_occurrence` bounds when a run may have happened; `compile_gate` prepares the lifecycle's part for
+the statement that consumes.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+import itertools
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import msgspec
 
 from apps.core.amounts import NumberOutOfRangeError, format_micro
-from apps.core.enums import LifecycleNeed
-from apps.core.errors import Reason
+from apps.core.enums import LifecycleNeed, LifecycleState
+from apps.core.errors import FieldError, Reason, UnprocessableError
+from apps.core.ids import OrganizationId, WorkspaceId
 from apps.credits.contracts import CreditFacts, Question
 from apps.credits.rules.pricing import PolicyTerms, Price, charge_for, free_left
-from apps.subscriptions.enums import Verdict
+from apps.subscriptions.enums import ManagedBy, PaymentStatus, SubscriptionState, SubscriptionStatus, Verdict
+from apps.subscriptions.ids import WorkspaceSubscriptionId
 from apps.subscriptions.rules.answers import GateAnswer, RecordRead
-from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision, RuleOutcome, resolve
+from apps.subscriptions.rules.lifecycle import (
+    Allowance,
+    LifecycleDecision,
+    LifecycleFacts,
+    RuleOutcome,
+    SubscriptionFacts,
+    resolve,
+)
+
+AHEAD_AT_MOST = timedelta(minutes=5)
+BACK_AT_MOST = timedelta(days=35)
+_LETTERS = {
+    Allowance.YES: "y",
+    Allowance.WITH_WARNING: "w",
+    Allowance.FROM_GRANTS_ONLY: "g",
+    Allowance.OWNER_ONLY: "o",
+    Allowance.NO: "n",
+}
+_NOBODY = uuid.UUID(int=0)
+_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -164,3 +190,69 @@ def _records(facts: CreditFacts, question: Question) -> tuple[RecordRead, ...]:
     if facts.policy_id is not None:
         read.append(RecordRead(f"credit_policy:{facts.policy_id}", str(facts.policy_version)))
     return tuple(read)
+
+
+def check_occurrence(occurred_at: datetime, now: datetime) -> None:
+    """Raise `UnprocessableError` unless the run happened at most 5 minutes ahead and 35 days back (spec 05, Calls)."""
+    if occurred_at > now + AHEAD_AT_MOST:
+        _refuse_occurrence("lies more than 5 minutes ahead. Check the clock, or send it later.", "in_the_future")
+    if occurred_at < now - BACK_AT_MOST:
+        _refuse_occurrence("lies more than 35 days back. Ask staff for an adjustment instead.", "too_old")
+
+
+def is_late(occurred_at: datetime, now: datetime) -> bool:
+    """Whether it happened before the current month (UTC); it is booked in the current one all the same."""
+    then, today = occurred_at.astimezone(UTC), now.astimezone(UTC)
+    return (then.year, then.month) < (today.year, today.month)
+
+
+def _refuse_occurrence(sentence: str, code: str) -> None:
+    raise UnprocessableError(f"occurred_at {sentence}", errors=[FieldError("occurred_at", code, sentence)])
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledGate:
+    """The letters, and the values of each axis in their order; "" stands for no record and for no overlay."""
+
+    letters: str
+    payments: tuple[str, ...]
+    states: tuple[str, ...]
+    overlays: tuple[str, ...]
+    statuses: tuple[str, ...]
+
+
+@cache
+def compile_gate() -> CompiledGate:
+    """The lifecycle resolver's answer for consumption to every combination of the facts that it reads.
+
+    One statement decides and books a consumption, and a statement can't call Python. It gets these answers as letters
+    in the order of the axes, and looks up the place of the facts that it has just read: no rule is written twice.
+    """
+    payments = tuple(PaymentStatus.values)
+    states = ("", *SubscriptionState.values)
+    overlays = ("", *LifecycleState.values)
+    statuses = tuple(SubscriptionStatus.values)
+    combinations = itertools.product((False, True), payments, states, overlays, statuses)
+    letters = "".join(_LETTERS[_allowance(*combination)] for combination in combinations)
+    return CompiledGate(letters, payments, states, overlays, statuses)
+
+
+def _allowance(is_closed: bool, payment: str, state: str, overlay: str, status: str) -> Allowance:
+    subscription = (
+        SubscriptionFacts(
+            id=WorkspaceSubscriptionId(_NOBODY), state=SubscriptionState(state), managed_by=ManagedBy.STAFF, version=1
+        )
+        if state
+        else None
+    )
+    facts = LifecycleFacts(
+        workspace_id=WorkspaceId(_NOBODY),
+        organization_id=OrganizationId(_NOBODY),
+        at=_SOME_DAY,
+        organization_closed_at=_SOME_DAY if is_closed else None,
+        payment_status=PaymentStatus(payment),
+        subscription_status=SubscriptionStatus(status),
+        subscription=subscription,
+        overlay=LifecycleState(overlay) if overlay else None,
+    )
+    return resolve(facts).allowance(LifecycleNeed.CONSUME)

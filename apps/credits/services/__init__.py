@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.credits.services.accounts import account_settle, accounts_burn, credit_account_create
+from apps.credits.services.accounts import account_apply_due, accounts_burn, credit_account_create
 from apps.credits.services.authorization import credits_authorize
 from apps.credits.services.consumption import credits_consume, credits_consume_batch
 from apps.credits.services.grants import credit_grant, overdraft_set
@@ -15,7 +15,7 @@ from apps.credits.services.policies import (
 from apps.credits.services.reversals import credit_adjust, entry_reverse
 
 __all__ = [
-    "account_settle",
+    "account_apply_due",
     "accounts_burn",
     "credit_account_create",
     "credit_adjust",

@@ -1,11 +1,17 @@
-"""Authorize: may this be consumed, at what price; if asked, the credits are held (spec 05, Calls; Shadow mode)."""
+"""Authorize: may this be consumed, at what price; if asked, the credits are held (spec 05, Calls; Shadow mode).
+
+`replay_credits` asks the question of a stored receipt again.
+"""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
 
+import msgspec
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Least
@@ -15,20 +21,22 @@ from apps.core.canonical import Plain, moment_text
 from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
 from apps.core.idempotency import Answer, idempotent
-from apps.credits.contracts import CreditFacts, Question
-from apps.credits.enums import DisagreementClass
+from apps.core.statements import fetch_all
+from apps.credits.contracts import AccountRef, CreditFacts, Question, scope_of
+from apps.credits.enums import AccountType, DisagreementClass
 from apps.credits.models import CreditAccount, Hold, ShadowDisagreement
 from apps.credits.refusals import access_refusal
 from apps.credits.rules.decision import Decision, decide
-from apps.credits.selectors.facts import credit_facts
-from apps.credits.selectors.policies import remembered_terms, terms_of
-from apps.credits.services.accounts import account_for_update, account_settle
-from apps.credits.services.consumption import scope_of
-from apps.credits.services.decisions import decisions_keep, receipt_values
-from apps.subscriptions.rules.answers import chain_values
+from apps.credits.selectors.policies import remembered_terms, terms_in_force, terms_of
+from apps.credits.services.accounts import account_apply_due, account_for_update
+from apps.credits.services.decisions import decisions_store, receipt_values
+from apps.subscriptions.models import DecisionReceipt
+from apps.subscriptions.rules.answers import GateAnswer, chain_values
 from apps.tenants.enums import BillingMode
 
 LONGEST_HOLD = timedelta(hours=24)
+_FACTS_ROW = msgspec.json.Decoder(CreditFacts)
+_FACTS = "SELECT to_jsonb(f) FROM credits_facts($1, $2, $3, $4, $5, $6, $7) f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +77,38 @@ def credits_authorize(
     return dict(answer.body)
 
 
+def replay_credits(receipt: DecisionReceipt) -> GateAnswer:
+    """What the gate would answer today to the question of a stored receipt; stores and changes nothing (spec 05)."""
+    asked: dict[str, Any] = receipt.question
+    ids = {name: UUID(asked[name]) if asked[name] else None for name in ("product_id", "user_id", "workspace_id")}
+    question = Question(
+        account=AccountRef(AccountType(asked["account_type"]), UUID(asked["account_id"])),
+        operation=asked["operation"],
+        quantity=asked["quantity"],
+        user_id=ids["user_id"],
+        workspace_id=ids["workspace_id"],
+    )
+    now, product_id = clock.now(), ids["product_id"]
+    terms = terms_in_force(product_id, now) if product_id else None
+    return decide(credit_facts(product_id, question, now), terms, question, at=now, outcome=asked["outcome"]).answer
+
+
+def credit_facts(product_id: UUID | None, question: Question, at: datetime) -> CreditFacts:
+    """Everything that the decision rests on, as committed now; one statement."""
+    account = question.account
+    [(row,)] = fetch_all(
+        _FACTS,
+        (at, product_id, account.type.value, account.id, question.user_id, question.workspace_id, question.operation),
+    )
+    return _FACTS_ROW.decode(row)
+
+
 def _answered(context: ExecutionContext, question: Question, local: LocalDecision | None) -> dict[str, Plain]:
     facts, decision, now = _decided(context, question)
     receipts: list[dict[str, object]] = []
     if not decision.is_allowed:
         receipts.append(receipt_values(context, decision=decision, facts=facts, question=question, at=now))
-        decisions_keep(receipts, [])
+        decisions_store(receipts, [])
     if local is not None:
         _compare(context, question, facts, decision, local, now)
     receipt_id = receipts[0]["id"] if receipts else None
@@ -110,7 +144,7 @@ def _held(
         )
         facts = credit_facts(context.product_id, question, now)
     receipt = receipt_values(context, decision=decision, facts=facts, question=question, at=now)
-    decisions_keep([receipt], [])
+    decisions_store([receipt], [])
     if local is not None:
         _compare(context, question, facts, decision, local, now)
     return _answer(facts, decision, local, receipt["id"], hold)
@@ -124,7 +158,7 @@ def _decided(context: ExecutionContext, question: Question) -> tuple[CreditFacts
     if refusal is not None:
         raise refusal
     if facts.next_due_at is not None and facts.next_due_at <= now and facts.organization_id is not None:
-        account_settle(context, account_id=facts.organization_id)
+        account_apply_due(context, account_id=facts.organization_id)
         facts = credit_facts(context.product_id, question, now)
     terms = remembered_terms(context.product_id) if context.product_id else None
     if facts.policy_id is None:

@@ -3,56 +3,63 @@
 One prepared statement carries out a consumption from the key to the answer: `credits_consume` takes the key's lock,
 locks the account, reads the facts as committed then, asks the compiled lifecycle gate, and posts. So no decision rests
 on anything but what the statement itself has read. It answers a repetition with the first answer. A refusal posts
-nothing; Python explains it with the same pure rules from the facts that came back, and a second statement keeps the
-refusal and its receipt. Three things send it once more: a policy that this process does not know yet, something of the
-account that has come due, and a quantity that the free quantity covers in part.
+nothing; `services.decisions` explains it with the same rules from the facts that came back, and a second statement
+stores the refusal and its receipt. Three things send the first statement again: a policy that this process does not
+know yet, something of the account that has come due, and a quantity that the free quantity covers in part.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from typing import Any
+
+import msgspec
+from django.db import IntegrityError, connection
 
 from apps.core import clock
+from apps.core.amounts import NumberOutOfRangeError
 from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
-from apps.core.errors import CountinghouseError, ErrorKind, UnavailableError
+from apps.core.errors import CountinghouseError, UnavailableError
 from apps.core.failpoints import failpoint
-from apps.core.idempotency import (
-    Answer,
-    IdempotencyKeyInFlightError,
-    IdempotencyKeyReusedError,
-    refusal_from_json,
-)
-from apps.credits.contracts import Consumption
-from apps.credits.refusals import access_refusal, decision_refusal, hold_refusal
-from apps.credits.rules.decision import decide
-from apps.credits.rules.occurrence import check_occurrence
-from apps.credits.rules.pricing import free_left
+from apps.core.idempotency import Answer, IdempotencyKeyInFlightError, IdempotencyKeyReusedError, refusal_from_json
+from apps.core.locks import lock_number
+from apps.core.statements import fetch_all
+from apps.credits.contracts import Consumption, CreditFacts, facts_from, scope_of
+from apps.credits.rules.decision import check_occurrence, compile_gate, is_late
+from apps.credits.rules.pricing import PolicyTerms, charge_for, free_left
 from apps.credits.selectors.policies import forget_terms, remembered_terms, terms_in_force, terms_of
-from apps.credits.services.accounts import account_settle
-from apps.credits.services.consume_statement import (
-    BATCH,
-    CONSUME,
-    Outcome,
-    common_of,
-    fetched,
-    hash_of,
-    items_of,
-    json_text,
-    outcome_from,
-    scope_of,
-)
-from apps.credits.services.decisions import decisions_keep, receipt_values, refused_values
-
-__all__ = ["OPERATION", "Result", "credits_consume", "credits_consume_batch", "scope_of"]
-
-OPERATION = "credits.consume"
-_TRIES = 6
-
+from apps.credits.services.accounts import account_apply_due
+from apps.credits.services.decisions import Refused, refusals_store
 
 Result = Answer | CountinghouseError
+
+_TRIES = 6
+_CANONICAL = msgspec.json.Encoder(order="sorted")
+
+
+def _gate_arguments() -> str:
+    gate = compile_gate()
+    axes = (gate.payments, gate.states, gate.overlays, gate.statuses)
+    return ", ".join([f"'{gate.letters}'", *("'{" + ",".join(f'"{v}"' for v in axis) + "}'::text[]" for axis in axes)])
+
+
+# Made of our own enumerations alone.
+_GATE = _gate_arguments()
+CONSUME = f"SELECT outcome, answer, facts FROM credits_consume($1::jsonb, {_GATE})"  # noqa: S608
+BATCH = f"SELECT place, outcome, answer, facts FROM credits_consume_batch($1::jsonb, $2::jsonb, {_GATE})"  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the statement answered for one consumption."""
+
+    name: str
+    answer: dict[str, Any] | None
+    facts: CreditFacts | None
 
 
 def credits_consume(context: ExecutionContext, *, consumption: Consumption) -> Answer:
@@ -73,48 +80,59 @@ def credits_consume_batch(context: ExecutionContext, *, consumptions: Sequence[C
     Items of one account are decided in their order. A key that stands twice is decided once; its later items are then
     answered as repetitions are: the same answer for the same body, `IdempotencyKeyReusedError` for another one.
     """
-    keys: set[str] = set()
-    later: list[int] = []
+    first: dict[str, int] = {}
     for place, item in enumerate(consumptions):
-        if item.key in keys:
-            later.append(place)
-        keys.add(item.key)
-    repeated = set(later)
-    first = [place for place in range(len(consumptions)) if place not in repeated]
-    found = _consume(context, [consumptions[place] for place in first], batch=True)
-    results = dict(zip(first, found, strict=True))
-    for place in later:
-        results[place] = _consume(context, [consumptions[place]], batch=False)[0]
+        first.setdefault(item.key, place)
+    places = list(first.values())
+    results = dict(zip(places, _consume(context, [consumptions[place] for place in places], batch=True), strict=True))
+    for place, item in enumerate(consumptions):
+        if place not in results:
+            results[place] = _consume(context, [item], batch=False)[0]
     return [results[place] for place in range(len(consumptions))]
 
 
 def _consume(context: ExecutionContext, items: Sequence[Consumption], *, batch: bool) -> list[Result]:
+    """Send the items until each has its result, then explain and store the refusals together."""
     now = clock.now()
     results: dict[int, Result] = {}
+    refused: dict[int, Refused] = {}
     hashes = [hash_of(item) for item in items]
-    expected: dict[int, int] = {}
-    waiting = list(range(len(items)))
-    refusals: list[tuple[int, Outcome]] = []
-    tries = _TRIES
+    free_rests: dict[int, int] = {}
+    waiting, tries = list(range(len(items))), _TRIES
     while waiting and tries:
-        outcomes = _send(context, items, hashes, waiting, expected, now, batch=batch)
-        # A batch goes on as long as it gets on: one account may have many items that must be sent again.
-        before, waiting = len(waiting), []
-        for place, outcome in outcomes:
-            result = _settled(context, items[place], outcome, place, expected)
+        again = []
+        for place, outcome in _send(context, items, hashes, waiting, free_rests, now, batch=batch):
+            item = items[place]
+            result = _result_of(item, outcome)
             if result is not None:
                 results[place] = result
-            elif outcome.name.startswith(("refused", "hold_")):
-                refusals.append((place, outcome))
-            else:
-                waiting.append(place)
-        waiting.sort()
-        tries = _TRIES if len(waiting) < before else tries - 1
+                continue
+            if outcome.name.startswith(("refused", "hold_")):
+                refused[place] = Refused(item, hashes[place], outcome.name, outcome.facts)
+                continue
+            again.append(place)
+            free_rest = _prepare_retry(context, item, outcome)
+            if free_rest is not None:
+                free_rests[place] = free_rest
+        # A batch continues as long as it makes progress: one account may have many items that must be sent again.
+        tries = _TRIES if len(again) < len(waiting) else tries - 1
+        waiting = sorted(again)
     for place in waiting:
         results[place] = UnavailableError("The account changes faster than this could be decided. Try it again.")
-    if refusals:
-        results.update(_refuse(context, items, hashes, refusals, now))
+    results.update(_refuse(context, items, refused, now) if refused else {})
     return [results[place] for place in range(len(items))]
+
+
+def _refuse(
+    context: ExecutionContext, items: Sequence[Consumption], refused: dict[int, Refused], now: datetime
+) -> dict[int, Result]:
+    refusals, overtaken = refusals_store(context, list(refused.values()), now)
+    results: dict[int, Result] = dict(zip(refused, refusals, strict=True))
+    for place in refused:
+        if items[place].key in overtaken:
+            # Another request with this key was decided first, and its answer counts (spec 11, the second race).
+            results[place] = _consume(context, [items[place]], batch=False)[0]
+    return results
 
 
 def _send(
@@ -122,32 +140,54 @@ def _send(
     items: Sequence[Consumption],
     hashes: Sequence[str],
     places: Sequence[int],
-    expected: dict[int, int],
+    free_rests: dict[int, int],
     now: datetime,
     *,
     batch: bool,
 ) -> list[tuple[int, Outcome]]:
+    """One statement for the items at these places."""
     terms = remembered_terms(context.product_id) if context.product_id else None
     if batch and terms is None and context.product_id is not None:
         # Without it each item would come back by itself, only to say which policy is in force.
         terms = terms_in_force(context.product_id, now)
     common = common_of(context, terms, now)
-    meant, known = [items[place] for place in places], [hashes[place] for place in places]
-    sent = items_of(context, meant, known, terms, now, [expected.get(place) for place in places])
+    priced: dict[tuple[object, ...], dict[str, object]] = {}
+    sent = []
+    for place in places:
+        item, free_rest = items[place], free_rests.get(place)
+        # Many items of a call are alike, and pricing one costs as much as all the rest here.
+        alike = (item.question.operation, item.question.quantity, item.outcome, item.occurred_at, free_rest)
+        if alike not in priced:
+            priced[alike] = price_of(item, terms, now, free_rest)
+        values = item_of(context, item, hashes[place], now)
+        values.update(priced[alike])
+        sent.append(values)
     failpoint("credits.before_statement")
     if batch:
-        rows = [(places[int(row[0]) - 1], row[1:]) for row in fetched(BATCH, json_text(sent), json_text(common))]
+        rows = [(places[int(row[0]) - 1], row[1:]) for row in _fetch(BATCH, json_text(sent), json_text(common))]
     else:
-        rows = [(places[0], row) for row in fetched(CONSUME, json_text(common | sent[0]))]
+        rows = [(places[0], row) for row in _fetch(CONSUME, json_text(common | sent[0]))]
     failpoint("credits.after_statement")
-    return [(place, outcome_from(*row)) for place, row in rows]
+    outcomes = []
+    for place, (name, *texts) in rows:
+        # Django has its connections hand over JSON as text.
+        answer, facts = (msgspec.json.decode(text) if text else None for text in texts)
+        outcomes.append((place, Outcome(name, answer, facts_from(facts) if facts else None)))
+    return outcomes
 
 
-def _settled(  # noqa: C901 - one case for each word of the statement
-    context: ExecutionContext, item: Consumption, outcome: Outcome, place: int, expected: dict[int, int]
-) -> Result | None:
-    """The result where the statement's word is the last; else None, with everything ready to ask again."""
-    facts = outcome.facts
+def _fetch(statement: str, *parameters: str) -> list[tuple[Any, ...]]:
+    try:
+        return fetch_all(statement, parameters)
+    except IntegrityError:
+        if connection.in_atomic_block:
+            raise
+        # A refusal of this key was stored between our look and our insert. Nothing is booked; now we see it.
+        return fetch_all(statement, parameters)
+
+
+def _result_of(item: Consumption, outcome: Outcome) -> Result | None:
+    """The result where the statement decided; None where it asks to be sent again."""
     match outcome.name:
         case "charged" | "replayed":
             return Answer(201, outcome.answer or {}, replayed=outcome.name == "replayed")
@@ -162,76 +202,94 @@ def _settled(  # noqa: C901 - one case for each word of the statement
                 f"A request with the idempotency key {item.key!r} is still in progress; repeat it in a moment.",
                 retry_after_seconds=1,
             )
-        case "stale_policy" if facts is not None and context.product_id is not None:
-            known = remembered_terms(context.product_id)
-            if facts.policy_id is None:
-                forget_terms(context.product_id)
-            elif known is None or known.id != facts.policy_id:  # once, however many items of a batch say it
-                terms_of(facts.policy_id)
-        case "due" if facts is not None and facts.organization_id is not None:
-            account_settle(context, account_id=facts.organization_id)
-        case "free_boundary" if facts is not None and context.product_id is not None:
-            terms = remembered_terms(context.product_id)
-            price = terms.prices.get(item.question.operation) if terms else None
-            if price is not None:
-                expected[place] = free_left(price, facts.free_used)
     return None
 
 
-def _refuse(
-    context: ExecutionContext,
-    items: Sequence[Consumption],
-    hashes: Sequence[str],
-    refused: Sequence[tuple[int, Outcome]],
-    now: datetime,
-) -> dict[int, Result]:
-    """Explain each refusal, keep it with its receipt, and answer; a key that was quicker elsewhere answers for it."""
-    results: dict[int, Result] = {}
-    receipts: list[dict[str, object]] = []
-    kept: list[dict[str, object]] = []
-    for place, outcome in refused:
-        refusal, receipt = _explained(context, items[place], outcome, now)
-        results[place] = refusal
-        if receipt is not None:
-            receipts.append(receipt)
-        # A hold that is not there is no decision: as everywhere, a 404 is not kept.
-        is_impossible = refusal.kind is ErrorKind.UNPROCESSABLE
-        is_of_hold = outcome.name.startswith("hold_") and refusal.kind is not ErrorKind.NOT_FOUND
-        if receipt is not None or is_impossible or is_of_hold:
-            values = {"scope": scope_of(context), "key": items[place].key, "operation": OPERATION}
-            kept.append(refused_values(**values, body_hash=hashes[place], refusal=refusal, at=now))
-    if kept:
-        lost = {record["key"] for record in kept} - decisions_keep(receipts, kept)
-        for place, _ in refused:
-            if items[place].key in lost:
-                # Another request with this key was decided first, and its answer counts (spec 11, the second race).
-                results[place] = _consume(context, [items[place]], batch=False)[0]
-    return results
-
-
-def _explained(
-    context: ExecutionContext, item: Consumption, outcome: Outcome, now: datetime
-) -> tuple[CountinghouseError, dict[str, object] | None]:
-    facts, question = outcome.facts, item.question
+def _prepare_retry(context: ExecutionContext, item: Consumption, outcome: Outcome) -> int | None:
+    """Do what the statement asks for before it is sent again; the free rest to send with it, where it asks for that."""
+    facts, product_id = outcome.facts, context.product_id
     if facts is None:
-        raise RuntimeError("A refusal came without the facts that it rests on.")
-    is_identity = Scope.TENANTS_MANAGE in context.scopes
-    refusal = access_refusal(facts, question, product=context.actor.label, is_identity=is_identity)
-    if refusal is not None:
-        return refusal, None
-    if outcome.name.startswith("hold_") and item.hold_id is not None:
-        return hold_refusal(outcome.name.removeprefix("hold_"), item.hold_id), None
-    if item.occurred_at is not None:
-        try:
+        return None
+    if outcome.name == "due" and facts.organization_id is not None:
+        account_apply_due(context, account_id=facts.organization_id)
+    if product_id is None:
+        return None
+    known = remembered_terms(product_id)
+    if outcome.name == "stale_policy":
+        if facts.policy_id is None:
+            forget_terms(product_id)
+        elif known is None or known.id != facts.policy_id:  # once, however many items of a batch say it
+            terms_of(facts.policy_id)
+    price = known.prices.get(item.question.operation) if known and outcome.name == "free_boundary" else None
+    return None if price is None else free_left(price, facts.free_used)
+
+
+def hash_of(consumption: Consumption) -> str:
+    """What two requests with one key must have in common, as the idempotency store keeps it."""
+    return hashlib.sha256(_CANONICAL.encode(consumption.body())).hexdigest()
+
+
+def json_text(value: object) -> str:
+    """JSON for a statement; ids and moments in PostgreSQL's own forms."""
+    return msgspec.json.encode(value).decode()
+
+
+def common_of(context: ExecutionContext, terms: PolicyTerms | None, now: datetime) -> dict[str, object]:
+    """What all consumptions of one call have in common."""
+    return {
+        "now": now,
+        "scope": scope_of(context),
+        "product": context.product_id,
+        "is_identity": Scope.TENANTS_MANAGE in context.scopes,
+        "policy_id": terms.id if terms else None,
+        "actor_label": context.actor.label,
+        "request_id": context.request_id,
+    }
+
+
+def item_of(context: ExecutionContext, item: Consumption, body_hash: str, now: datetime) -> dict[str, object]:
+    """What the statement must know of one consumption, but for its price."""
+    question, moment = item.question, item.occurred_at or now
+    return {
+        "lock": lock_number(f"idempotency\x1f{scope_of(context)}\x1f{item.key}"),
+        "key": item.key,
+        "hash": body_hash,
+        "account_type": question.account.type,
+        "account_id": question.account.id,
+        "user_id": question.user_id,
+        "workspace_id": question.workspace_id,
+        "operation": question.operation,
+        "quantity": question.quantity,
+        "outcome": item.outcome,
+        "occurred_at": moment,
+        "is_late": is_late(moment, now),
+        "run_id": item.run_id,
+        "hold_id": item.hold_id,
+        "on_insufficient": item.on_insufficient,
+    }
+
+
+def price_of(item: Consumption, terms: PolicyTerms | None, now: datetime, free_rest: int | None) -> dict[str, object]:
+    """The charge with nothing free and, where a free rest is expected, with it; no price beyond all bounds."""
+    question = item.question
+    price = terms.prices.get(question.operation) if terms else None
+    charge = charge_expected = None
+    is_possible = True
+    try:
+        if price is not None:
+            charge = charge_for(price, question.quantity)
+            charge_expected = charge_for(price, question.quantity, free_left=free_rest) if free_rest else None
+        if item.occurred_at is not None:
             check_occurrence(item.occurred_at, now)
-        except CountinghouseError as error:
-            return error, None
-    terms = remembered_terms(context.product_id) if context.product_id else None
-    decision = decide(facts, terms, question, at=now, outcome=item.outcome)
-    if decision.is_allowed:
-        raise RuntimeError(f"The statement refused what the rules allow: {outcome}")
-    receipt = receipt_values(
-        context, decision=decision, facts=facts, question=question, at=now, outcome=item.outcome, key=item.key
-    )
-    known = sorted(terms.prices) if terms else []
-    return decision_refusal(decision, question, UUID(str(receipt["id"])), known), receipt
+    except NumberOutOfRangeError:
+        price = None
+    except CountinghouseError:
+        is_possible = False
+    return {
+        "is_known": price is not None and is_possible,
+        "is_billable": price is not None and price.bills(item.outcome),
+        "free_quantity": price.free_quantity if price else 0,
+        "charge": charge,
+        "free_expected": free_rest,
+        "charge_expected": charge_expected,
+    }

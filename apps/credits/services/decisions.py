@@ -1,23 +1,30 @@
-"""What the gate of credits keeps of its decisions: the receipt, and beside it the refusal of its key."""
+"""Explains refusals of credits, and stores them: the receipt of the decision, and the refusal under its key."""
 
 from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from apps.core.canonical import plain
 from apps.core.context import ExecutionContext
-from apps.core.errors import CountinghouseError
+from apps.core.enums import Scope
+from apps.core.errors import CountinghouseError, ErrorKind
 from apps.core.idempotency import refusal_as_json
 from apps.core.statements import fetch_all
-from apps.credits.contracts import CreditFacts, Question
-from apps.credits.rules.decision import Decision
+from apps.credits.contracts import Consumption, CreditFacts, Question, scope_of
+from apps.credits.refusals import access_refusal, decision_refusal, hold_refusal
+from apps.credits.rules.decision import Decision, check_occurrence, decide
+from apps.credits.selectors.policies import remembered_terms
 from apps.subscriptions.enums import ReceiptKind
 from apps.subscriptions.rules.answers import chain_values
 
-# One statement keeps both, or neither: a refusal that lost the race for its key leaves no receipt.
-_KEEP = """
+CONSUME_OPERATION = "credits.consume"
+# One statement stores both, or neither: a refusal that lost the race for its key leaves no receipt.
+_STORE = """
 WITH refused AS (
     INSERT INTO core_idempotencyrecord (scope, key, operation, body_hash, outcome, status, answer, created_at)
     SELECT r->>'scope', r->>'key', r->>'operation', r->>'hash', 'refused', NULL, r->'answer', (r->>'at')::timestamptz
@@ -36,6 +43,16 @@ SELECT key FROM refused
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A consumption that the statement refused: by which name, upon which facts."""
+
+    item: Consumption
+    body_hash: str
+    name: str
+    facts: CreditFacts | None
+
+
 def receipt_values(
     context: ExecutionContext,
     *,
@@ -46,7 +63,7 @@ def receipt_values(
     outcome: str | None = None,
     key: str | None = None,
 ) -> dict[str, object]:
-    """The receipt of one decision, ready to be kept; its id is already known to the answer."""
+    """The receipt of one decision, to be stored; the answer names its id already."""
     asked = {
         "product_id": context.product_id,
         "account_type": question.account.type.value,
@@ -75,15 +92,70 @@ def receipt_values(
     }
 
 
-def refused_values(
-    *, scope: str, key: str, operation: str, body_hash: str, refusal: CountinghouseError, at: datetime
-) -> dict[str, object]:
-    """The record of a key that stays refused."""
-    values = {"scope": scope, "key": key, "operation": operation, "hash": body_hash, "at": at}
-    return {**values, "answer": refusal_as_json(refusal)}
-
-
-def decisions_keep(receipts: list[dict[str, object]], refusals: list[dict[str, object]]) -> set[object]:
-    """Keep receipts and refusals, in one statement. Returns the keys kept; a taken one keeps its first answer."""
+def decisions_store(receipts: list[dict[str, object]], refusals: list[dict[str, object]]) -> set[object]:
+    """Store receipts and refusals, in one statement. Returns the keys stored; a taken one keeps its first answer."""
     parameters = (json.dumps(plain(refusals)), json.dumps(plain(receipts)))
-    return {row[0] for row in fetch_all(_KEEP, parameters)}
+    return {row[0] for row in fetch_all(_STORE, parameters)}
+
+
+def refusals_store(
+    context: ExecutionContext, refused: Sequence[Refused], now: datetime
+) -> tuple[list[CountinghouseError], set[object]]:
+    """Explain each refusal and store it with its receipt.
+
+    Returns the refusals in order, and the keys under which another request was quicker: its answer counts there.
+    """
+    refusals: list[CountinghouseError] = []
+    receipts: list[dict[str, object]] = []
+    stored: list[dict[str, object]] = []
+    for each in refused:
+        refusal, receipt = _explain(context, each, now)
+        refusals.append(refusal)
+        if receipt is not None:
+            receipts.append(receipt)
+        # A hold that is not there is no decision: as everywhere, a 404 is not stored.
+        is_impossible = refusal.kind is ErrorKind.UNPROCESSABLE
+        is_of_hold = each.name.startswith("hold_") and refusal.kind is not ErrorKind.NOT_FOUND
+        if receipt is not None or is_impossible or is_of_hold:
+            stored.append(
+                {
+                    "scope": scope_of(context),
+                    "key": each.item.key,
+                    "operation": CONSUME_OPERATION,
+                    "hash": each.body_hash,
+                    "at": now,
+                    "answer": refusal_as_json(refusal),
+                }
+            )
+    if not stored:
+        return refusals, set()
+    return refusals, {record["key"] for record in stored} - decisions_store(receipts, stored)
+
+
+def _explain(
+    context: ExecutionContext, refused: Refused, now: datetime
+) -> tuple[CountinghouseError, dict[str, object] | None]:
+    """The refusal and, where it is a decision of the gate, its receipt."""
+    facts, item, question = refused.facts, refused.item, refused.item.question
+    if facts is None:
+        raise RuntimeError("A refusal came without the facts that it rests on.")
+    is_identity = Scope.TENANTS_MANAGE in context.scopes
+    refusal = access_refusal(facts, question, product=context.actor.label, is_identity=is_identity)
+    if refusal is not None:
+        return refusal, None
+    if refused.name.startswith("hold_") and item.hold_id is not None:
+        return hold_refusal(refused.name.removeprefix("hold_"), item.hold_id), None
+    if item.occurred_at is not None:
+        try:
+            check_occurrence(item.occurred_at, now)
+        except CountinghouseError as error:
+            return error, None
+    terms = remembered_terms(context.product_id) if context.product_id else None
+    decision = decide(facts, terms, question, at=now, outcome=item.outcome)
+    if decision.is_allowed:
+        raise RuntimeError(f"The statement refused what the rules allow: {refused}")
+    receipt = receipt_values(
+        context, decision=decision, facts=facts, question=question, at=now, outcome=item.outcome, key=item.key
+    )
+    known = sorted(terms.prices) if terms else []
+    return decision_refusal(decision, question, UUID(str(receipt["id"])), known), receipt

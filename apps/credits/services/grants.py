@@ -18,19 +18,18 @@ from apps.core.idempotency import Answer, idempotent
 from apps.core.ids import OrganizationId, UserId
 from apps.core.locks import lock_name
 from apps.credits import events
-from apps.credits.contracts import AccountRef
+from apps.credits.contracts import AccountRef, scope_of
 from apps.credits.enums import AccountType, GrantType
 from apps.credits.models import CreditAccount, CreditGrant
 from apps.credits.refusals import unknown_person
 from apps.credits.services.accounts import (
+    account_apply_due,
     account_for_update,
-    account_settle,
     expire_unheld,
     floor_refresh,
     grant_begin,
     next_due_refresh,
 )
-from apps.credits.services.consumption import scope_of
 from apps.tenants.enums import OrganizationKind
 from apps.tenants.models import Organization, User
 from apps.tenants.personal_accounts import may_use_personal_account
@@ -75,7 +74,7 @@ def _grant(context: ExecutionContext, account: AccountRef, wish: GrantWish, key:
     effective_at = wish.effective_at or now
     _require_end(wish, after=max(effective_at, now))
     account_id = _account_of(context, account)
-    account_settle(context, account_id=account_id)
+    account_apply_due(context, account_id=account_id)
     account_for_update(account_id)
     grant = CreditGrant.objects.create(
         id=uuid.uuid4(),

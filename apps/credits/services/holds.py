@@ -12,16 +12,14 @@ from apps.core import clock
 from apps.core.canonical import Plain
 from apps.core.context import ExecutionContext
 from apps.core.idempotency import Answer, idempotent
-from apps.credits.contracts import AccountRef, CreditFacts, Question
+from apps.credits.contracts import AccountRef, CreditFacts, Question, scope_of
 from apps.credits.enums import AccountType, EntryKind, HoldStatus, UsageCategory
-from apps.credits.ledger import post
 from apps.credits.models import CreditAccount, FreeQuantity, Hold
 from apps.credits.refusals import InsufficientCreditsError, above, hold_refusal
 from apps.credits.rules.pricing import Price, charge_for, free_left
-from apps.credits.selectors.facts import credit_facts
 from apps.credits.selectors.policies import terms_in_force
-from apps.credits.services.accounts import account_for_update, account_settle, expire_unheld, next_due_refresh
-from apps.credits.services.consumption import scope_of
+from apps.credits.services.accounts import account_apply_due, account_for_update, expire_unheld, next_due_refresh, post
+from apps.credits.services.authorization import credit_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ def _open_hold(context: ExecutionContext, hold_id: UUID) -> Hold:
     if hold.product_id != context.product_id:
         raise hold_refusal("foreign", hold_id)
     account_for_update(hold.account_id)
-    account_settle(context, account_id=hold.account_id)
+    account_apply_due(context, account_id=hold.account_id)
     hold.refresh_from_db()
     if hold.status != HoldStatus.OPEN or hold.expires_at <= clock.now():
         raise hold_refusal(hold.status, hold_id)

@@ -13,18 +13,21 @@ from apps.core.errors import ConflictError, NotFoundError, UnprocessableError
 from apps.core.idempotency import Answer, idempotent
 from apps.core.ids import AuditTarget
 from apps.credits import events
+from apps.credits.contracts import scope_of
 from apps.credits.enums import EntryKind
-from apps.credits.ledger import CHARGES, Posted, pay_debts, post
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, GrantBurn, UncoveredCharge
 from apps.credits.refusals import InsufficientCreditsError, above, unknown_entry
 from apps.credits.services.accounts import (
+    CHARGES,
+    Posted,
+    account_apply_due,
     account_for_update,
-    account_settle,
     expire_unheld,
     floor_refresh,
     next_due_refresh,
+    pay_debts,
+    post,
 )
-from apps.credits.services.consumption import scope_of
 
 
 def entry_reverse(
@@ -63,7 +66,7 @@ def _reverse(context: ExecutionContext, entry_id: UUID, key: str, reason: str, a
     entry = CreditEntry.objects.filter(pk=entry_id).first()
     if entry is None:
         raise unknown_entry(entry_id)
-    account_settle(context, account_id=entry.account_id)
+    account_apply_due(context, account_id=entry.account_id)
     account_for_update(entry.account_id)
     given = -entry.amount if amount is None else amount
     _guard(entry, given)
@@ -135,7 +138,7 @@ def _give_back(entry: CreditEntry, posted: Posted, given: int) -> None:
 def _adjust(context: ExecutionContext, account_id: UUID, key: str, amount: int, reason: str) -> Answer:
     if not reason.strip():
         raise UnprocessableError("Say why; the ledger and the audit log keep it.")
-    account_settle(context, account_id=account_id)
+    account_apply_due(context, account_id=account_id)
     account = account_for_update(account_id)
     if account is None:
         raise NotFoundError(f"There is no account {account_id}.")

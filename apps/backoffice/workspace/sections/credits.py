@@ -16,7 +16,7 @@ from apps.backoffice.workspace.section import Callout, Section
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.credits.models import CreditAccount, CreditGrant, Hold
 from apps.credits.selectors.ledger import account_of
-from apps.credits.services import account_settle
+from apps.credits.services import account_apply_due
 from apps.tenants.models import Organization
 
 REVERSING = "To reverse a charge, open its entry."
@@ -29,7 +29,7 @@ def credits_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
 
 def credits_of(request: HttpRequest, organization: Organization, *, about_others: bool = False) -> Section:
     """Balance, held, available, next expiries and the last entries. What has come due by now is posted first."""
-    account_settle(context_of(request), account_id=organization.pk)
+    account_apply_due(context_of(request), account_id=organization.pk)
     account = account_of(organization.pk)
     if account is None:
         return Section("Credits", "account_balance_wallet", empty="No account. It is created with the organization.")
