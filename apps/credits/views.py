@@ -16,9 +16,10 @@ from apps.core.exports import csv_lines, harmless
 from apps.core.ids import OrganizationId
 from apps.core.moments import in_zone, zone_of
 from apps.core.wire.values import format_time
+from apps.credits.chart import draw_chart
 from apps.credits.forms import EntryFilterForm
+from apps.credits.messages import EntryLine, Names, describe_entry
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant
-from apps.credits.plot import plot_of
 from apps.credits.rules.runway import WINDOW_DAYS, Runway, runway
 from apps.credits.selectors.burn import days_of_burn, first_spent_at
 from apps.credits.selectors.ledger import account_of
@@ -31,8 +32,7 @@ from apps.credits.selectors.statement import (
     product_names,
 )
 from apps.credits.services import account_apply_due
-from apps.credits.wording import EntryLine, Names, line_of
-from apps.subscriptions.wording import day, days_from
+from apps.subscriptions.messages import day, days_from
 from apps.tenants.pages import BillingPage
 
 PAGE_SIZE = 25
@@ -101,8 +101,8 @@ class CreditsPage(BillingPage):
             "runway": pace,
             "pace": format_micro(round_to_quantum(pace.a_day, 1, _SHOWN_PACE)),
             "runway_ends_on": self._runs_out_on(pace),
-            "plot": plot_of(days, dict(products)),
-            "plot_rows": [
+            "chart": draw_chart(days, dict(products)),
+            "chart_rows": [
                 (day_.day, format_micro(day_.total), format_micro(day_.balance))
                 for day_ in reversed(days)
                 if day_.total
@@ -195,7 +195,7 @@ def _lines(
     organization_id: OrganizationId, entries: Sequence[CreditEntry], products: Mapping[Any, str], zone: Any
 ) -> list[EntryLine]:
     names = Names(products, people_names(organization_id, (entry.acting_user_id for entry in entries)), zone)
-    return [line_of(entry, names) for entry in entries]
+    return [describe_entry(entry, names) for entry in entries]
 
 
 def _query(request: HttpRequest) -> str:

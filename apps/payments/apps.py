@@ -11,11 +11,11 @@ class PaymentsConfig(AppConfig):
         """Register with the apps below: customers of new organizations, consequences of a payment config, our page."""
         from apps.payments.config_handlers import payment_config_consequences  # noqa: PLC0415
         from apps.payments.outbox_handlers import provider_customers_enqueue  # noqa: PLC0415
-        from apps.subscriptions import consequences  # noqa: PLC0415
+        from apps.subscriptions.handlers import register_handler  # noqa: PLC0415
         from apps.tenants import bootstrap, navigation  # noqa: PLC0415
 
         bootstrap.register("provider_customers", provider_customers_enqueue)
-        consequences.register("payments", payment_config_consequences)
+        register_handler("payments", payment_config_consequences)
         self._introduce_providers()
         navigation.billing_page(
             "invoices", label="Invoices", url_name="billing-invoices", order=40, operation="invoices.read"

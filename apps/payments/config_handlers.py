@@ -1,6 +1,6 @@
 """What follows from a change of a payment config: connectors, the anchor, notices, events that waited (spec 04).
 
-Registered with `apps.subscriptions.consequences`; runs in the changing transaction, whoever changed the config.
+Registered with `apps.subscriptions.handlers`; runs in the changing transaction, whoever changed the config.
 """
 
 from __future__ import annotations

@@ -22,9 +22,9 @@ from apps.core.moments import in_zone, zone_of
 from apps.payments.models import ProviderInvoice
 from apps.payments.selectors.invoices import invoices_of, is_overdue
 from apps.payments.services.checkout import checkout_obstacle, checkout_start, may_subscribe, portal_open
+from apps.subscriptions.messages import day, days_from
 from apps.subscriptions.models import Plan
 from apps.subscriptions.selectors.records import payment_config_of
-from apps.subscriptions.wording import day, days_from
 from apps.tenants.pages import BillingPage
 
 PAGE = 24

@@ -10,7 +10,7 @@ class SubscriptionsConfig(AppConfig):
     def ready(self) -> None:
         """Register what tenants leave to the apps above: each organization's payment config, the posture, our page."""
         from apps.subscriptions.posture import workspace_posture  # noqa: PLC0415
-        from apps.subscriptions.services.payment_config_creation import payment_config_create  # noqa: PLC0415
+        from apps.subscriptions.services.payment_configs import payment_config_create  # noqa: PLC0415
         from apps.tenants import bootstrap, navigation, posture  # noqa: PLC0415
 
         bootstrap.register("payment_config", payment_config_create)

@@ -21,7 +21,7 @@ from apps.core.models import AuditEntry
 from apps.subscriptions.enums import ManagedBy, PaymentStatus, SubscriptionState, SubscriptionStatus
 from apps.subscriptions.events import OVERLAY_CLEARED, OVERLAY_SET
 from apps.subscriptions.ids import PlanId, WorkspaceSubscriptionId
-from apps.subscriptions.rules.lifecycle import LifecycleDecision, LifecycleFacts, SubscriptionFacts, resolve
+from apps.subscriptions.rules.lifecycle import LifecycleFacts, SubscriptionFacts
 from apps.subscriptions.selectors.lifecycle import unknown_workspace
 from apps.subscriptions.snapshots import OVERLAY_TARGET, PAYMENT_CONFIG_TARGET, SUBSCRIPTION_TARGET, moment_in
 from apps.tenants.selectors.organizations import organization_of_workspace
@@ -79,11 +79,6 @@ def facts_as_of(workspace_id: WorkspaceId, moment: datetime) -> LifecycleFacts:
         overlay=LifecycleState(overlay_state) if overlay_state else None,
         overlay_reason=overlay.get("manual_lifecycle_reason", ""),
     )
-
-
-def lifecycle_as_of(workspace_id: WorkspaceId, moment: datetime) -> LifecycleDecision:
-    """What the gate would have said at `moment`, and why."""
-    return resolve(facts_as_of(workspace_id, moment))
 
 
 def subscription_changes_since(workspace_id: WorkspaceId, version: int) -> tuple[Reason, ...]:

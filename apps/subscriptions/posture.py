@@ -9,9 +9,9 @@ from apps.core.context import ExecutionContext
 from apps.core.enums import LifecycleNeed, LifecycleState
 from apps.core.ids import WorkspaceId
 from apps.core.moments import zone_of
+from apps.subscriptions.messages import words_of
 from apps.subscriptions.rules.lifecycle import LifecycleDecision, LifecycleFacts, resolve
 from apps.subscriptions.selectors.lifecycle import workspace_facts
-from apps.subscriptions.wording import words_of
 from apps.tenants.posture import Banner, BannerTone, WorkspacePosture
 
 # A state that restricts nothing needs no banner.

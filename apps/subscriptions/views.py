@@ -12,10 +12,10 @@ from django.urls import reverse
 from apps.core.ids import WorkspaceId
 from apps.core.moments import zone_of
 from apps.subscriptions.commercial_facts import Calendar, allowance_lines, payment_facts, subscription_facts
+from apps.subscriptions.messages import words_of
 from apps.subscriptions.rules.lifecycle import resolve
 from apps.subscriptions.selectors.lifecycle import workspace_facts
 from apps.subscriptions.selectors.records import payment_config_of, workspace_subscription_of
-from apps.subscriptions.wording import words_of
 from apps.tenants.forms import TimeZoneForm
 from apps.tenants.pages import BillingPage
 from apps.tenants.services import organization_settings_change

@@ -15,7 +15,7 @@ from apps.credits.models import CreditAccount, Hold
 from apps.credits.rules.pricing import Price
 from apps.credits.services import credit_grant, credit_policy_publish_prices
 from apps.credits.services.accounts import post
-from apps.credits.services.grants import GrantWish
+from apps.credits.services.grants import GrantParams
 from apps.tenants.models import Organization, Product
 from tests.contexts import console_context
 
@@ -30,8 +30,8 @@ def publish_prices() -> None:
 def make_ledger(organization: Organization) -> tuple[uuid.UUID, uuid.UUID]:
     """Credits, a charge and an open hold of the product `red`; the ids of the hold and of the charge."""
     context, account = console_context(), AccountRef(AccountType.ORGANIZATION, organization.pk)
-    wish = GrantWish(grant_type=GrantType.BONUS, amount=100 * MICRO)
-    credit_grant(context, key=uuid.uuid4().hex, account=account, wish=wish)
+    wish = GrantParams(grant_type=GrantType.BONUS, amount=100 * MICRO)
+    credit_grant(context, key=uuid.uuid4().hex, account=account, params=wish)
     now = clock.now()
     entry = post(
         context,

@@ -28,7 +28,7 @@ from apps.credits.contracts import AccountRef
 from apps.credits.enums import AccountType, EntryKind, GrantType
 from apps.credits.services import credit_adjust, credit_grant
 from apps.credits.services.accounts import post
-from apps.credits.services.grants import GrantWish
+from apps.credits.services.grants import GrantParams
 from apps.subscriptions.services import note_add, overlay_set
 from apps.tenants.models import Organization, User, Workspace
 from tests.access.pages import OF_A_CONNECTOR, page_routes
@@ -82,8 +82,10 @@ def _leave_traces(world: World, relation: str) -> None:
     overlay_set(context, workspace_id=workspace_id, state=LifecycleState.TRIAL, reason="a trial was promised")
     note_add(context, workspace_id=workspace_id, text="Called them.")
     account = AccountRef(AccountType.ORGANIZATION, tenant.organization_id)
-    wish = GrantWish(grant_type=GrantType.BONUS, amount=MICRO, note="sorry", expires_at=clock.now() + timedelta(days=9))
-    credit_grant(context, key=uuid.uuid4().hex, account=account, wish=wish)
+    wish = GrantParams(
+        grant_type=GrantType.BONUS, amount=MICRO, note="sorry", expires_at=clock.now() + timedelta(days=9)
+    )
+    credit_grant(context, key=uuid.uuid4().hex, account=account, params=wish)
     credit_adjust(context, account_id=account.id, key=uuid.uuid4().hex, amount=1, reason="too much")
     # Staff who try something out in a product are no members, and no names of the tenant's.
     post(

@@ -21,7 +21,7 @@ from apps.credits.enums import AccountType, GrantType
 from apps.credits.models import FreeQuantity
 from apps.credits.rules.pricing import Price
 from apps.credits.services import credit_grant, credit_policy_publish_prices
-from apps.credits.services.grants import GrantWish
+from apps.credits.services.grants import GrantParams
 from apps.tenants.enums import OrganizationKind
 from apps.tenants.services import (
     member_upsert,
@@ -133,6 +133,6 @@ def _organization(number: int) -> None:
         context, workspace_id=WorkspaceId(id_of("a", number)), organization_id=organization, name="Production"
     )
     product_relation_upsert(console_context(), organization_id=organization, product_slug="bench")
-    terms = GrantWish(grant_type=GrantType.PURCHASED, amount=100_000_000 * MICRO)
+    terms = GrantParams(grant_type=GrantType.PURCHASED, amount=100_000_000 * MICRO)
     account = AccountRef(AccountType.ORGANIZATION, organization)
-    credit_grant(context, key=f"grant-{number}", account=account, wish=terms)
+    credit_grant(context, key=f"grant-{number}", account=account, params=terms)

@@ -25,13 +25,13 @@ from apps.credits.enums import AccountType, EntryKind, GrantType
 from apps.credits.models import CreditEntry
 from apps.credits.rules.pricing import Price
 from apps.credits.services import credit_adjust, credit_grant, credit_policy_publish_prices, entry_reverse
-from apps.credits.services.grants import GrantWish
+from apps.credits.services.grants import GrantParams
 from apps.subscriptions.enums import SubscriptionState
 from apps.subscriptions.history import facts_as_of
 from apps.subscriptions.ids import PlanId
 from apps.subscriptions.selectors.lifecycle import workspace_facts
 from apps.subscriptions.services import note_add, overlay_set, pending_change_record, plan_upsert
-from apps.subscriptions.services.plans import PlanWish
+from apps.subscriptions.services.plans import PlanParams
 from apps.tenants.enums import OrganizationKind, TokenKind
 from apps.tenants.models import Organization, Product
 from apps.tenants.services import (
@@ -58,7 +58,7 @@ KEYS = (
     "Bearer abcdefghijklmnopqrst",
     "-----BEGIN RSA PRIVATE KEY-----\nMIIE",
 )
-FREE = PlanWish(name="Free", price_minor=0)
+FREE = PlanParams(name="Free", price_minor=0)
 OURS = ("core", "tenants", "subscriptions", "credits", "connectors", "payments", "backoffice")
 
 
@@ -102,8 +102,8 @@ def _note(text: str) -> None:
 
 def _grant(text: str, organization: Organization | None = None) -> AccountRef:
     account = AccountRef(AccountType.ORGANIZATION, (organization or make_organization()).pk)
-    wish = GrantWish(grant_type=GrantType.BONUS, amount=MICRO, note=text)
-    credit_grant(console_context(), key=uuid.uuid4().hex, account=account, wish=wish)
+    wish = GrantParams(grant_type=GrantType.BONUS, amount=MICRO, note=text)
+    credit_grant(console_context(), key=uuid.uuid4().hex, account=account, params=wish)
     return account
 
 
@@ -133,7 +133,7 @@ VERBS: dict[str, Callable[[str], Any]] = {
     "user": _user,
     "product": lambda text: product_upsert(console_context(), slug=f"p{uuid.uuid4().hex[:8]}", name=text),
     "token": _token,
-    "plan": lambda text: plan_upsert(console_context(), slug="team", wish=PlanWish(name=text, price_minor=1)),
+    "plan": lambda text: plan_upsert(console_context(), slug="team", params=PlanParams(name=text, price_minor=1)),
     "overlay": _overlay,
     "pending change": _pending,
     "note": _note,
@@ -211,7 +211,7 @@ def _operation() -> None:
 IDENTIFIERS: dict[str, Callable[[], Any]] = {
     "slug of an organization": _slug_of_organization,
     "slug of a product": lambda: product_upsert(console_context(), slug=KEYS[0]),
-    "slug of a plan": lambda: plan_upsert(staff_context(Role.PLATFORM_ADMIN), slug=KEYS[0], wish=FREE, reason="new"),
+    "slug of a plan": lambda: plan_upsert(staff_context(Role.PLATFORM_ADMIN), slug=KEYS[0], params=FREE, reason="new"),
     "operation": _operation,
 }
 

@@ -15,7 +15,7 @@ from apps.credits.models import CreditAccount
 from apps.credits.rules.pricing import Price
 from apps.credits.selectors.ledger import ledger_faults
 from apps.credits.services import account_apply_due, credit_grant, credit_policy_publish_prices
-from apps.credits.services.grants import GrantWish
+from apps.credits.services.grants import GrantParams
 from apps.tenants.models import Organization, Product
 from tests.contexts import console_context, product_context
 from tests.factories.tenants import make_organization, make_product
@@ -61,8 +61,8 @@ def make_place(slug: str = "red", *, whole_credits: int = 0) -> Place:
 
 def give(place: Place, amount: int, **wish: Any) -> uuid.UUID:
     """A grant of micro-credits; answers its id."""
-    terms = GrantWish(grant_type=GrantType.PURCHASED, amount=amount, **wish)
-    answer = credit_grant(place.context, key=f"grant-{uuid.uuid4()}", account=place.ref, wish=terms)
+    terms = GrantParams(grant_type=GrantType.PURCHASED, amount=amount, **wish)
+    answer = credit_grant(place.context, key=f"grant-{uuid.uuid4()}", account=place.ref, params=terms)
     return uuid.UUID(str(answer.body["grant_id"]))
 
 

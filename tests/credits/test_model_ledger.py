@@ -30,7 +30,7 @@ from apps.credits.services import (
     hold_release,
     overdraft_set,
 )
-from apps.credits.services.holds import CaptureWish
+from apps.credits.services.holds import CaptureParams
 from apps.subscriptions.models import OrganizationPaymentConfig
 from tests.contexts import console_context
 from tests.credits.cast import Place, assert_sound, consumption, give, make_place
@@ -150,8 +150,8 @@ def end_hold(life: Life) -> None:
     if life.chance.random() < 0.4:
         life.send(lambda: hold_release(life.place.context, hold_id=uuid.UUID(name), key=key))
     else:
-        wish = CaptureWish("succeeded", amount=used)
-        answer = life.send(lambda: hold_capture(life.place.context, hold_id=uuid.UUID(name), key=key, wish=wish))
+        wish = CaptureParams("succeeded", amount=used)
+        answer = life.send(lambda: hold_capture(life.place.context, hold_id=uuid.UUID(name), key=key, params=wish))
         assert answer is not None
         life.model.charge(str(answer.body["entry_id"]), used)
     life.model.settle(life.now)

@@ -24,8 +24,8 @@ from apps.credits.services import (
     entry_reverse,
     hold_capture,
 )
-from apps.credits.services.grants import GrantWish
-from apps.credits.services.holds import CaptureWish
+from apps.credits.services.grants import GrantParams
+from apps.credits.services.holds import CaptureParams
 from tests.credits.cast import Place, assert_sound, consumption, give, make_place
 from tests.sizes import size
 
@@ -75,12 +75,12 @@ def batch_item(place: Place) -> Case:
 def grant(place: Place) -> Case:
     """It would end before it begins, which time itself can undo."""
     early = clock.now() - timedelta(days=1)
-    wish = GrantWish(
+    wish = GrantParams(
         grant_type=GrantType.BONUS, amount=MICRO, effective_at=early - timedelta(hours=1), expires_at=early
     )
 
     def ask(key: str) -> Answer | CountinghouseError:
-        return told(lambda: credit_grant(place.context, key=key, account=place.ref, wish=wish))
+        return told(lambda: credit_grant(place.context, key=key, account=place.ref, params=wish))
 
     return ask, lambda: None
 
@@ -93,10 +93,10 @@ def capture(place: Place) -> Case:
     hold = opened["hold"]
     assert isinstance(hold, dict)
     more = place.account.balance + 5 * MICRO
-    wish = CaptureWish("succeeded", amount=more, allow_more=True)
+    wish = CaptureParams("succeeded", amount=more, allow_more=True)
 
     def ask(key: str) -> Answer | CountinghouseError:
-        return told(lambda: hold_capture(place.context, hold_id=uuid.UUID(str(hold["id"])), key=key, wish=wish))
+        return told(lambda: hold_capture(place.context, hold_id=uuid.UUID(str(hold["id"])), key=key, params=wish))
 
     return ask, lambda: give(place, 10 * more)
 

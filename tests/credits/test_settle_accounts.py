@@ -22,7 +22,7 @@ from apps.core.states import JobRunStatus
 from apps.credits.jobs import expire_grants, release_holds
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, GrantBurn, Hold
 from apps.credits.services import account_apply_due, credits_authorize, credits_consume, entry_reverse, hold_capture
-from apps.credits.services.holds import CaptureWish
+from apps.credits.services.holds import CaptureParams
 from tests.contexts import console_context, product_context
 from tests.credits.cast import Place, assert_sound, consumption, give, make_place
 from tests.factories.tenants import make_organization, make_product
@@ -75,7 +75,7 @@ def consumes(place: Place, quantity: int) -> Callable[[], Any]:
 
 def captures(place: Place, _: int) -> Callable[[], Any]:
     opened = Hold.objects.filter(account=place.organization.pk).earliest("expires_at")
-    return lambda: hold_capture(place.context, hold_id=opened.pk, key="then", wish=CaptureWish("succeeded"))
+    return lambda: hold_capture(place.context, hold_id=opened.pk, key="then", params=CaptureParams("succeeded"))
 
 
 HOURS = (1, 1.5, 2, 4, 0.5, 3, 24 * 400)[: size(small=4, full=7)]

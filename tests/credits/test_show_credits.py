@@ -19,9 +19,9 @@ from apps.core import clock
 from apps.core.amounts import MICRO, format_micro
 from apps.core.exports import harmless
 from apps.credits import views
+from apps.credits.chart import BURN_HEIGHT, HEIGHT, draw_chart
 from apps.credits.enums import EntryKind, OnInsufficient
 from apps.credits.models import CreditEntry
-from apps.credits.plot import BURN_HEIGHT, HEIGHT, plot_of
 from apps.credits.rules.runway import FEWEST_DAYS, WINDOW_DAYS, runway
 from apps.credits.selectors.burn import days_of_burn
 from apps.credits.services import credits_consume
@@ -94,7 +94,7 @@ def test_the_plot_shows_what_the_ledger_says(place: Place) -> None:
     for day in days:
         last = CreditEntry.objects.filter(recorded_at__date__lte=day.day).order_by("-sequence").first()
         assert day.balance == (last.balance_after if last else 0)
-    plot = plot_of(days, {})
+    plot = draw_chart(days, {})
     tallest = max(day.total for day in days)
     for place_of_day, day in enumerate(days):
         bars = [bar for bar in plot.bars if bar.x == place_of_day * plot.width // len(days)]
@@ -112,11 +112,11 @@ def test_each_kind_of_entry_in_words(place: Place, page: Page) -> None:
     assert "900 credits granted (purchased)." in text
     assert "60 credits granted (purchased), valid until" in text
     text = " ".join(page().split())
-    assert "2.5 credits given back of what was charged for fix_run on" in text
-    assert "5 credits taken off by our billing team; ask them what for." in text
+    assert "Refund of 2.5 credits for fix_run on" in text
+    assert "5 credits removed by our billing team. Contact them for details." in text
     assert "agreed by phone" not in text
-    assert "40 × scan in Red: nothing charged, for it was free." in text  # noqa: RUF001
-    assert "nothing charged, for a run that ended as failed costs nothing." in text
+    assert "40 × scan in Red. Free." in text  # noqa: RUF001
+    assert "Not charged: the run ended as failed." in text
     assert "by Olivia Ortega, paid from the purchased grant of" in text
     assert "of the purchased grant of" in " ".join(page(kind="expiry").split())
     assert 'Held for running work</dt><dd class="figure">5</dd>' in text

@@ -18,7 +18,7 @@ from apps.credits.contracts import AccountRef
 from apps.credits.enums import AccountType, GrantType
 from apps.credits.models import CreditAccount
 from apps.credits.services import credit_grant, credits_consume
-from apps.credits.services.grants import GrantWish
+from apps.credits.services.grants import GrantParams
 from apps.payments.credit_tracking import CreditScope, track_exhaustion
 from apps.payments.models import BillingEvent
 from apps.payments.tracking import SEGMENT_KIND
@@ -132,8 +132,8 @@ def test_what_was_before_the_last_good_run_is_not_read_again() -> None:
 def test_demo_tenants_are_told_of_only_when_asked_for(settings: Settings) -> None:
     settings.SEGMENT_WRITE_KEY = "segment_key"
     account = AccountRef(AccountType.ORGANIZATION, make_organization(is_demo=True).pk)
-    wish = GrantWish(GrantType.PURCHASED, MICRO)
-    credit_grant(console_context(), key="grant-of-the-demo", account=account, wish=wish)
+    wish = GrantParams(GrantType.PURCHASED, MICRO)
+    credit_grant(console_context(), key="grant-of-the-demo", account=account, params=wish)
     assert track() == {"granted": 0, "exhausted": 0}
     assert track(include_demo=True) == {"granted": 1, "exhausted": 0}
     assert OutboxItem.objects.get(kind=SEGMENT_KIND).status == OutboxStatus.SUPPRESSED

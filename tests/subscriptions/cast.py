@@ -33,7 +33,7 @@ from apps.subscriptions.contracts import (
 from apps.subscriptions.enums import Provider, SubscriptionState
 from apps.subscriptions.ids import PlanId
 from apps.subscriptions.models import Plan, WorkspaceSubscription
-from apps.subscriptions.services import PlanWish, SubscriptionOutcome, plan_upsert, subscription_change
+from apps.subscriptions.services import PlanParams, SubscriptionOutcome, plan_upsert, subscription_change
 from tests.contexts import console_context, staff_context
 from tests.factories.tenants import make_organization, make_workspace
 
@@ -50,7 +50,7 @@ def make_place() -> WorkspacePlace:
 
 def make_plan(slug: str = "team") -> Plan:
     """An active plan."""
-    return plan_upsert(console_context(), slug=slug, wish=PlanWish(name=slug.title(), price_minor=4900))
+    return plan_upsert(console_context(), slug=slug, params=PlanParams(name=slug.title(), price_minor=4900))
 
 
 def provider_context(provider: Provider = Provider.STRIPE) -> ExecutionContext:

@@ -13,11 +13,11 @@ from apps.core.errors import ConflictError, CountinghouseError, ForbiddenError, 
 from apps.core.ids import WorkspaceId
 from apps.core.models import AuditEntry
 from apps.subscriptions.contracts import Activate, HandToProvider, WorkspacePlace
-from apps.subscriptions.enums import PendingChangeKind, Provider
+from apps.subscriptions.enums import PendingChangeKind, PendingChangeStatus, Provider
 from apps.subscriptions.ids import PendingChangeId, PlanId
 from apps.subscriptions.models import PendingChange, WorkspaceSubscription
 from apps.subscriptions.selectors.filters import has_due_change
-from apps.subscriptions.selectors.records import due_pending_changes, is_due, open_pending_change
+from apps.subscriptions.selectors.records import is_due, open_pending_change
 from apps.subscriptions.services import pending_change_cancel, pending_change_confirm, pending_change_record
 from apps.tenants.models import Workspace
 from tests.contexts import staff_context
@@ -60,7 +60,7 @@ def test_it_is_flagged_when_due_and_nothing_happens(place: WorkspacePlace, calen
     calendar.turn(timedelta(days=365))
     assert everything(place) == before
     assert is_due(pending, clock.now())
-    assert list(due_pending_changes(clock.now())) == [pending]
+    assert list(PendingChange.objects.filter(status=PendingChangeStatus.OPEN, due_at__lte=clock.now())) == [pending]
     assert flagged.filter(has_due_change(clock.now())).exists()
 
 

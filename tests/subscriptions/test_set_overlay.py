@@ -13,7 +13,7 @@ from apps.subscriptions.ids import PlanId
 from apps.subscriptions.models import Plan, WorkspaceNote
 from apps.subscriptions.selectors.lifecycle import workspace_lifecycle
 from apps.subscriptions.selectors.records import workspace_notes
-from apps.subscriptions.services import PlanWish, note_add, overlay_clear, overlay_set, plan_upsert
+from apps.subscriptions.services import PlanParams, note_add, overlay_clear, overlay_set, plan_upsert
 from tests.contexts import console_context, staff_context
 from tests.subscriptions.cast import REASON, make_place, make_plan, staff_change
 from tests.subscriptions.test_preview_change import everything
@@ -83,14 +83,14 @@ def test_a_plan_is_made_once_and_changed_when_it_differs() -> None:
     plan, entries = make_plan(), AuditEntry.objects.filter(target_type="plan")
     assert make_plan() == plan
     assert entries.count() == 1
-    plan_upsert(console_context(), slug="team", wish=PlanWish(name="Team", price_minor=5900))
+    plan_upsert(console_context(), slug="team", params=PlanParams(name="Team", price_minor=5900))
     assert [entry.after["price_minor"] for entry in entries.order_by("sequence")] == [4900, 5900]
     for context, wish in (
-        (console_context(), PlanWish(name="Team", price_minor=-1)),
-        (console_context(), PlanWish(name="Team", price_minor=1, currency="eur")),
-        (staff_context(), PlanWish(name="Team", price_minor=1)),
-        (staff_context(Role.PLATFORM_ADMIN), PlanWish(name="Team", price_minor=1)),
+        (console_context(), PlanParams(name="Team", price_minor=-1)),
+        (console_context(), PlanParams(name="Team", price_minor=1, currency="eur")),
+        (staff_context(), PlanParams(name="Team", price_minor=1)),
+        (staff_context(Role.PLATFORM_ADMIN), PlanParams(name="Team", price_minor=1)),
     ):
         with pytest.raises(CountinghouseError):
-            plan_upsert(context, slug="team", wish=wish)
+            plan_upsert(context, slug="team", params=wish)
     assert Plan.objects.get().price_minor == 5900

@@ -102,8 +102,8 @@ def test_it_tells_plan_dates_and_who_manages(room: Room) -> None:
         "Current period 24 March 2026 to 23 April 2026 ends in 20 days",
         "After this period Cancelled It does not renew.",
         "Managed by Stripe",
-        "Payment Not set up",
-        "Usage is billed As used",
+        "Payments Not set up",
+        "Billing Pay as you go",
         "Time zone Europe/Berlin",
     ):
         assert words in page.text
@@ -116,7 +116,7 @@ def test_a_trial_and_a_grace_period_tell_the_days_that_are_left(room: Room) -> N
     assert "Trial ends 17 April 2026 in 14 days" in room.see().text
     room.pay(StartGrace(started_at=NOW - timedelta(days=4)))
     text = room.see().text
-    assert "Payment Overdue" in text
+    assert "Payments Overdue" in text
     assert "Grace period ends 13 April 2026 in 10 days" in text
     assert "A payment is overdue A payment failed, and a grace period began. It ends on 13 April 2026" in text
 
@@ -129,7 +129,7 @@ def test_a_usage_override_is_told_in_words(room: Room) -> None:
         reason=REASON,
         expected_version=OrganizationPaymentConfig.objects.get(organization=room.organization).version,
     )
-    assert "Usage is billed As internal" in room.see().text
+    assert "Billing Internal" in room.see().text
 
 
 def test_without_a_subscription_it_says_what_to_do(room: Room) -> None:
@@ -143,9 +143,9 @@ BANNERS: dict[LifecycleState, tuple[str, str] | None] = {
     LifecycleState.PRE_SUBSCRIPTION: ("This workspace has no subscription yet", "What helps: Choose a plan"),
     LifecycleState.TRIAL: None,
     LifecycleState.ACTIVE: None,
-    LifecycleState.GRACE: ("A payment is overdue", "What helps: Pay what is open"),
-    LifecycleState.SUSPENDED_READ_ONLY: ("This workspace is read-only", "What helps: Ask our billing team"),
-    LifecycleState.CLOSED: ("This organization is closed", "What helps: If it should be opened again"),
+    LifecycleState.GRACE: ("A payment is overdue", "What helps: Pay the open invoice"),
+    LifecycleState.SUSPENDED_READ_ONLY: ("This workspace is read-only", "What helps: Contact our billing team"),
+    LifecycleState.CLOSED: ("This organization is closed", "What helps: To reopen it"),
 }
 
 

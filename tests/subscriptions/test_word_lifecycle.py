@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from apps.core.enums import LifecycleNeed, LifecycleState
-from apps.subscriptions import commercial_facts, wording
+from apps.subscriptions import commercial_facts, messages
 from apps.subscriptions.enums import (
     ManagedBy,
     PaymentStatus,
@@ -17,12 +17,12 @@ from apps.subscriptions.enums import (
     SubscriptionStatus,
     UsageCategoryOverride,
 )
+from apps.subscriptions.messages import days_from, words_of
 from apps.subscriptions.posture import banner_of
 from apps.subscriptions.rules.lifecycle import ALLOWED, Allowance, resolve
-from apps.subscriptions.wording import days_from, words_of
 from tests.subscriptions.test_resolve_lifecycle import NOW, every_combination
 
-UNKNOWN = "Our records say so."
+UNKNOWN = "This follows from your current status."
 
 
 def test_every_combination_of_facts_has_a_cause_and_a_remedy_in_words() -> None:
@@ -56,11 +56,11 @@ def test_the_reason_that_staff_wrote_is_not_told_to_tenants() -> None:
 
 
 def test_every_word_of_every_enumeration_has_its_words() -> None:
-    assert set(wording.STATE_WORDS) == set(LifecycleState)
-    assert set(wording._SUBSCRIPTIONS) == set(SubscriptionState)
-    assert set(wording._SUBSCRIPTION_STATUSES) == set(SubscriptionStatus)
-    assert set(wording.NEED_WORDS) == set(LifecycleNeed) - {LifecycleNeed.NOTHING}
-    assert set(wording.ALLOWANCE_WORDS) == set(Allowance)
+    assert set(messages.STATE_WORDS) == set(LifecycleState)
+    assert set(messages._SUBSCRIPTIONS) == set(SubscriptionState)
+    assert set(messages._SUBSCRIPTION_STATUSES) == set(SubscriptionStatus)
+    assert set(messages.NEED_WORDS) == set(LifecycleNeed) - {LifecycleNeed.NOTHING}
+    assert set(messages.ALLOWANCE_WORDS) == set(Allowance)
     assert set(commercial_facts._PAYMENTS) == set(PaymentStatus)
     assert set(commercial_facts._OVERRIDES) == {"", *UsageCategoryOverride}
     assert set(commercial_facts._MANAGERS) == set(ManagedBy)
@@ -70,7 +70,7 @@ def test_a_grace_period_tells_its_days_left() -> None:
     facts = next(facts for facts in every_combination() if facts.payment_status.value == "grace_period")
     for days, words in ((3, "in 3 days"), (1, "tomorrow"), (0, "today"), (-2, "ended on")):
         moved = replace(facts, grace_period_end_at=NOW + timedelta(days=days))
-        assert words in wording._grace(moved, UTC).why
+        assert words in messages._grace(moved, UTC).why
 
 
 @pytest.mark.parametrize(

@@ -31,10 +31,10 @@ from apps.core import clock
 from apps.core.enums import LifecycleState
 from apps.core.ids import WorkspaceId
 from apps.subscriptions.enums import ManagedBy, PendingChangeStatus
+from apps.subscriptions.messages import STATE_WORDS
 from apps.subscriptions.models import PendingChange
 from apps.subscriptions.selectors.filters import has_due_change, in_grace_period, needs_review, with_lifecycle
 from apps.subscriptions.selectors.lifecycle import workspace_lifecycles
-from apps.subscriptions.wording import STATE_WORDS
 from apps.tenants.models import Workspace
 
 WHY_OPERATION = "decisions.read"

@@ -33,7 +33,7 @@ from apps.credits.services import (
     overdraft_set,
 )
 from apps.credits.services.authorization import LocalDecision
-from apps.credits.services.grants import GrantWish
+from apps.credits.services.grants import GrantParams
 from apps.tenants.enums import BillingMode
 from apps.tenants.models import Product
 from apps.tenants.selectors.products import product_by_slug
@@ -91,10 +91,10 @@ def _seed_team(context: ExecutionContext, callers: dict[str, ExecutionContext]) 
         return
     now = clock.now()
     with clock.as_of(now - timedelta(days=DAYS)):
-        plan = GrantWish(GrantType.PLAN, 250 * MICRO, 50, expires_at=now + timedelta(days=9))
+        plan = GrantParams(GrantType.PLAN, 250 * MICRO, 50, expires_at=now + timedelta(days=9))
         _grant(context, account_id, "plan", plan)
-        _grant(context, account_id, "buy", GrantWish(GrantType.PURCHASED, 1_000 * MICRO, note="Invoice 2041"))
-        bonus = GrantWish(GrantType.BONUS, 75 * MICRO, 200, expires_at=now + timedelta(days=40), note="Welcome back")
+        _grant(context, account_id, "buy", GrantParams(GrantType.PURCHASED, 1_000 * MICRO, note="Invoice 2041"))
+        bonus = GrantParams(GrantType.BONUS, 75 * MICRO, 200, expires_at=now + timedelta(days=40), note="Welcome back")
         _grant(context, account_id, "bonus", bonus)
     _consume_weeks(callers, account_id, seed_id("olivia@northwind.example"), "northwind-production", USES_A_DAY)
     charged = CreditEntry.objects.filter(account_id=account_id, operation="fix_run", amount__lt=0).order_by("sequence")
@@ -119,7 +119,7 @@ def _seed_person(context: ExecutionContext, red: ExecutionContext) -> None:
         return
     now = clock.now()
     with clock.as_of(now - timedelta(days=6)):
-        wish = GrantWish(GrantType.TRIAL, 12 * MICRO, expires_at=now + timedelta(days=20))
+        wish = GrantParams(GrantType.TRIAL, 12 * MICRO, expires_at=now + timedelta(days=20))
         _grant(context, account_id, "trial", wish)
     for place, (quantity, on_insufficient) in enumerate(
         ((2, OnInsufficient.REJECT), (2, OnInsufficient.REJECT), (8, OnInsufficient.REJECT), (1, OnInsufficient.RECORD))
@@ -183,7 +183,7 @@ def _question(account_id: UUID, operation: str, quantity: int, user: str, worksp
     return Question(account, operation, quantity * MICRO, seed_id(user), seed_id(f"workspace:{workspace}"))
 
 
-def _grant(context: ExecutionContext, account_id: UUID, name: str, wish: GrantWish) -> None:
+def _grant(context: ExecutionContext, account_id: UUID, name: str, wish: GrantParams) -> None:
     inside = context.within(OrganizationId(account_id), is_demo=False)
     account = AccountRef(AccountType.ORGANIZATION, account_id)
-    credit_grant(inside, key=f"seed-{name}-{account_id}", account=account, wish=wish)
+    credit_grant(inside, key=f"seed-{name}-{account_id}", account=account, params=wish)

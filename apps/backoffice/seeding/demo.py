@@ -28,7 +28,7 @@ from apps.credits.enums import AccountType, GrantType
 from apps.credits.models import CreditGrant
 from apps.credits.selectors.policies import terms_in_force
 from apps.credits.services import credit_grant, credits_consume
-from apps.credits.services.grants import GrantWish
+from apps.credits.services.grants import GrantParams
 from apps.tenants.models import Organization, Product, Workspace
 from apps.tenants.selectors.products import product_by_slug
 from apps.tenants.services import organization_close
@@ -85,12 +85,12 @@ def _fill_credits(context: ExecutionContext, workspace: Workspace) -> None:
     now = clock.now()
     if not CreditGrant.objects.filter(account_id=account.id).exists():
         with clock.as_of(now - timedelta(days=DAYS)):
-            plan = GrantWish(
+            plan = GrantParams(
                 GrantType.PLAN, 300 * MICRO, 50, expires_at=now + timedelta(days=16), note="Plan of the month"
             )
-            bonus = GrantWish(GrantType.BONUS, 50 * MICRO, 200, expires_at=now + timedelta(days=60), note="Welcome")
-            for name, wish in (("plan", plan), ("bonus", bonus)):
-                credit_grant(context, key=f"demo-{name}-{account.id}", account=account, wish=wish)
+            bonus = GrantParams(GrantType.BONUS, 50 * MICRO, 200, expires_at=now + timedelta(days=60), note="Welcome")
+            for name, params in (("plan", plan), ("bonus", bonus)):
+                credit_grant(context, key=f"demo-{name}-{account.id}", account=account, params=params)
     products = [product for slug in DEMO.products if (product := product_by_slug(slug)) is not None]
     for product in products:
         _consume_weeks(context, product, account, workspace)

@@ -42,8 +42,8 @@ from apps.credits.refusals import not_the_person, unknown_entry
 from apps.credits.selectors import ledger
 from apps.credits.selectors.policies import terms_in_force
 from apps.credits.services import account_apply_due, credit_grant, entry_reverse, hold_capture, hold_release
-from apps.credits.services.grants import GrantWish, individual_organization_of, require_person
-from apps.credits.services.holds import CaptureWish, hold_of
+from apps.credits.services.grants import GrantParams, individual_organization_of, require_person
+from apps.credits.services.holds import CaptureParams, hold_of
 from apps.tenants.api.base import ProductView
 from apps.tenants.contracts import NamedTenant
 from apps.tenants.selectors.products import product_by_slug
@@ -123,7 +123,7 @@ class GrantView(AccountView):
         body = self.read(GrantBody, request)
         account = account_of(body)
         context, _ = self.account_context(request, account, "body: account")
-        wish = GrantWish(
+        params = GrantParams(
             grant_type=body["grant_type"],
             amount=body["amount"],
             effective_at=body.get("effective_at"),
@@ -131,7 +131,9 @@ class GrantView(AccountView):
             note=body.get("note", ""),
             **({"priority": body["priority"]} if "priority" in body else {}),
         )
-        return _answered(credit_grant(context, key=body["idempotency_key"], account=account, wish=wish), GrantAnswer)
+        return _answered(
+            credit_grant(context, key=body["idempotency_key"], account=account, params=params), GrantAnswer
+        )
 
 
 class CaptureView(ProductView):
@@ -149,13 +151,13 @@ class CaptureView(ProductView):
     def post(self, request: Request, hold_id: UUID) -> Response:
         body = self.read(CaptureBody, request)
         context = self.context_for(request, _of_hold(hold_id))
-        wish = CaptureWish(
+        params = CaptureParams(
             outcome=body["outcome"],
             quantity=body.get("quantity"),
             amount=body.get("amount"),
             allow_more=body.get("allow_more", False),
         )
-        answer = hold_capture(context, hold_id=hold_id, key=body["idempotency_key"], wish=wish)
+        answer = hold_capture(context, hold_id=hold_id, key=body["idempotency_key"], params=params)
         return _answered(answer, CaptureAnswer)
 
 

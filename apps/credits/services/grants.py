@@ -42,7 +42,7 @@ DEFAULT_PRIORITY = 100
 
 
 @dataclass(frozen=True, slots=True)
-class GrantWish:
+class GrantParams:
     """What is to be given. `amount` is micro-credits; None takes the default: now, for ever, the middle priority."""
 
     grant_type: GrantType
@@ -53,39 +53,40 @@ class GrantWish:
     note: str = ""
 
 
-def credit_grant(context: ExecutionContext, *, key: str, account: AccountRef, wish: GrantWish) -> Answer:
+def credit_grant(context: ExecutionContext, *, key: str, account: AccountRef, params: GrantParams) -> Answer:
     """Give credits once for the key. A person's first grant makes their individual organization and its account.
 
     They count from `effective_at` on; a grant of the future is posted when it begins. Raises `UnprocessableError` for
     an end that lies in the past or before the beginning, `NotFoundError` for an unknown organization or user.
     """
-    body = {"account": str(account), "wish": {name: getattr(wish, name) for name in GrantWish.__dataclass_fields__}}
+    # The stored hashes of idempotency keys name the parameters `wish`.
+    body = {"account": str(account), "wish": {name: getattr(params, name) for name in GrantParams.__dataclass_fields__}}
     return idempotent(
         scope=scope_of(context),
         key=key,
         operation="credits.grant",
         body=body,
-        perform=lambda: _grant(context, account, wish, key),
+        perform=lambda: _grant(context, account, params, key),
     )
 
 
-def _grant(context: ExecutionContext, account: AccountRef, wish: GrantWish, key: str) -> Answer:
+def _grant(context: ExecutionContext, account: AccountRef, params: GrantParams, key: str) -> Answer:
     now = clock.now()
-    effective_at = wish.effective_at or now
-    _require_end(wish, after=max(effective_at, now))
+    effective_at = params.effective_at or now
+    _require_end(params, after=max(effective_at, now))
     account_id = _account_of(context, account)
     account_apply_due(context, account_id=account_id)
     account_for_update(account_id)
     grant = CreditGrant.objects.create(
         id=uuid.uuid4(),
         account_id=account_id,
-        grant_type=wish.grant_type,
-        amount=wish.amount,
+        grant_type=params.grant_type,
+        amount=params.amount,
         remaining=0,
-        priority=wish.priority,
+        priority=params.priority,
         effective_at=effective_at,
-        expires_at=wish.expires_at,
-        note=wish.note,
+        expires_at=params.expires_at,
+        note=params.note,
         product_id=context.product_id,
         idempotency_key=key,
         granted_by=context.actor.label,
@@ -101,15 +102,15 @@ def _grant(context: ExecutionContext, account: AccountRef, wish: GrantWish, key:
         context,
         events.CREDITS_GRANTED,
         grant.audit_target,
-        after={"grant_type": wish.grant_type.value, "amount": wish.amount, "priority": wish.priority}
-        | {"effective_at": effective_at, "expires_at": wish.expires_at, "idempotency_key": key},
-        reason=wish.note,
+        after={"grant_type": params.grant_type.value, "amount": params.amount, "priority": params.priority}
+        | {"effective_at": effective_at, "expires_at": params.expires_at, "idempotency_key": key},
+        reason=params.note,
     )
     return _answer(grant, entry_id)
 
 
-def _require_end(wish: GrantWish, *, after: datetime) -> None:
-    if wish.expires_at is not None and wish.expires_at <= after:
+def _require_end(params: GrantParams, *, after: datetime) -> None:
+    if params.expires_at is not None and params.expires_at <= after:
         sentence = "The grant would end before it begins. Choose a later expires_at, or none."
         raise UnprocessableError(sentence, errors=[FieldError("expires_at", "in_the_past", sentence)])
 

@@ -23,7 +23,7 @@ from apps.credits.services.authorization import credit_facts
 
 
 @dataclass(frozen=True, slots=True)
-class CaptureWish:
+class CaptureParams:
     """How much of the hold was used: a quantity, an amount in micro-credits, or neither for all of it."""
 
     outcome: str
@@ -33,7 +33,7 @@ class CaptureWish:
 
     def body(self) -> dict[str, object]:
         """What must be equal for two requests to be the same."""
-        return {name: getattr(self, name) for name in CaptureWish.__dataclass_fields__}
+        return {name: getattr(self, name) for name in CaptureParams.__dataclass_fields__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class _Used:
     is_billable: bool
 
 
-def hold_capture(context: ExecutionContext, *, hold_id: UUID, key: str, wish: CaptureWish) -> Answer:
+def hold_capture(context: ExecutionContext, *, hold_id: UUID, key: str, params: CaptureParams) -> Answer:
     """Charge what was used and free the rest of the hold, once.
 
     Raises `ConflictError` for a hold that has ended, `UnprocessableError` for more than is held, and with `allow_more`
@@ -57,8 +57,8 @@ def hold_capture(context: ExecutionContext, *, hold_id: UUID, key: str, wish: Ca
         scope=scope_of(context),
         key=key,
         operation="holds.capture",
-        body={"hold_id": hold_id, "wish": wish.body()},
-        perform=lambda: _capture(context, hold_id, key, wish),
+        body={"hold_id": hold_id, "wish": params.body()},
+        perform=lambda: _capture(context, hold_id, key, params),
     )
 
 
@@ -93,12 +93,12 @@ def _open_hold(context: ExecutionContext, hold_id: UUID) -> Hold:
     return hold
 
 
-def _capture(context: ExecutionContext, hold_id: UUID, key: str, wish: CaptureWish) -> Answer:
+def _capture(context: ExecutionContext, hold_id: UUID, key: str, params: CaptureParams) -> Answer:
     hold, now = _open_hold(context, hold_id), clock.now()
     question = Question(AccountRef(AccountType.ORGANIZATION, hold.account_id), hold.operation, hold.quantity)
     facts = credit_facts(context.product_id, question, now)
-    used = _used(hold, facts, wish, now)
-    _guard(hold, facts, wish, used)
+    used = _used(hold, facts, params, now)
+    _guard(hold, facts, params, used)
     posted = post(
         context,
         account_id=hold.account_id,
@@ -110,7 +110,7 @@ def _capture(context: ExecutionContext, hold_id: UUID, key: str, wish: CaptureWi
         operation=hold.operation,
         quantity=used.quantity,
         free_quantity=used.free,
-        outcome=wish.outcome,
+        outcome=params.outcome,
         category=used.category,
         is_billable=used.is_billable,
         acting_user_id=hold.acting_user_id,
@@ -135,17 +135,17 @@ def _release(context: ExecutionContext, hold_id: UUID) -> Answer:
     return Answer(200, {"hold_id": str(hold.pk), "released": hold.amount, **_standing(account)})
 
 
-def _used(hold: Hold, facts: CreditFacts, wish: CaptureWish, now: datetime) -> _Used:
+def _used(hold: Hold, facts: CreditFacts, params: CaptureParams, now: datetime) -> _Used:
     terms = terms_in_force(hold.product_id, now)
     price = terms.prices.get(hold.operation) if terms else None
-    quantity = wish.quantity or hold.quantity
-    is_billable = price is None or price.bills(wish.outcome)
+    quantity = params.quantity or hold.quantity
+    is_billable = price is None or price.bills(params.outcome)
     if facts.category_override:
         return _Used(0, quantity, 0, facts.category_override, is_billable)
     if not is_billable:
         return _Used(0, quantity, 0, UsageCategory.REGULAR.value, is_billable)
-    if wish.amount is not None or price is None or wish.quantity is None:
-        charge = hold.amount if wish.amount is None else wish.amount
+    if params.amount is not None or price is None or params.quantity is None:
+        charge = hold.amount if params.amount is None else params.amount
         return _Used(charge, quantity, 0, UsageCategory.REGULAR.value, is_billable)
     return _priced(price, quantity, free_left(price, facts.free_used))
 
@@ -157,12 +157,12 @@ def _priced(price: Price, quantity: int, left: int) -> _Used:
     return _Used(charge, quantity, free, category.value, is_billable=True)
 
 
-def _guard(hold: Hold, facts: CreditFacts, wish: CaptureWish, used: _Used) -> None:
+def _guard(hold: Hold, facts: CreditFacts, params: CaptureParams, used: _Used) -> None:
     if used.charge <= hold.amount:
         return
-    if not wish.allow_more:
+    if not params.allow_more:
         raise above(
-            "amount" if wish.amount is not None else "quantity",
+            "amount" if params.amount is not None else "quantity",
             used.charge,
             hold.amount,
             "what is held",

@@ -12,9 +12,10 @@ from apps.core.errors import ConflictError, Reason
 from apps.core.gate import require
 from apps.core.ids import AuditTarget, OrganizationId
 from apps.core.row_versions import row_versions_attribute
-from apps.subscriptions import consequences
+from apps.subscriptions import events
 from apps.subscriptions.contracts import EndGrace, PaymentConfigChange, ProviderNews, SetSubscriptionStatus
 from apps.subscriptions.enums import EvidenceSubject, PaymentStatus, SubscriptionStatus
+from apps.subscriptions.handlers import run_handlers
 from apps.subscriptions.models import OrganizationPaymentConfig, ProviderEvidence
 from apps.subscriptions.rules.payment_transitions import (
     PAYMENT_TRANSITIONS,
@@ -33,7 +34,7 @@ from apps.subscriptions.services.guards import (
     require_reason,
 )
 from apps.subscriptions.services.payment_effects import carry_out
-from apps.subscriptions.services.recording import differing, evidence_keep
+from apps.subscriptions.services.recording import changed_names, evidence_store
 from apps.subscriptions.snapshots import PAYMENT_CONFIG_TARGET, payment_config_values
 from apps.tenants.services.refusals import unknown_organization
 
@@ -45,6 +46,20 @@ class PaymentConfigOutcome:
     record: OrganizationPaymentConfig
     is_applied: bool
     evidence: ProviderEvidence | None = None
+
+
+@transaction.atomic
+def payment_config_create(context: ExecutionContext, *, organization_id: OrganizationId) -> OrganizationPaymentConfig:
+    """Make the config of a new organization, in the transaction that makes the organization; one each."""
+    row_versions_attribute(context)
+    config = OrganizationPaymentConfig.objects.create(organization_id=organization_id)
+    audit_append(
+        context,
+        events.PAYMENT_CONFIG_CREATED,
+        AuditTarget(PAYMENT_CONFIG_TARGET, config.pk, organization_id),
+        after=payment_config_values(config),
+    )
+    return config
 
 
 @transaction.atomic
@@ -92,7 +107,7 @@ def _is_evidence_only(
 def _kept(
     context: ExecutionContext, organization_id: OrganizationId, change: PaymentConfigChange, news: ProviderNews | None
 ) -> ProviderEvidence:
-    return evidence_keep(
+    return evidence_store(
         context,
         subject=EvidenceSubject.PAYMENT_CONFIG,
         organization_id=organization_id,
@@ -118,7 +133,7 @@ def _apply(
 ) -> bool:
     transition, before = PAYMENT_TRANSITIONS[change.verb], payment_config_values(config)
     carry_out(config, change, transition)
-    if not differing(before, payment_config_values(config)):
+    if not changed_names(before, payment_config_values(config)):
         if is_person(context):
             raise nothing_to_change("The payment config is already as asked for.")
         return False
@@ -126,7 +141,7 @@ def _apply(
     row_versions_attribute(context, reason=reason)
     config.save(force_update=True)
     # Before the audit entry, which locks the organization's chain: whatever follows locks its own records first.
-    consequences.run_all(context, config=config, before=before)
+    run_handlers(context, config=config, before=before)
     audit_append(
         context,
         transition.event,

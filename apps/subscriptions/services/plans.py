@@ -18,14 +18,14 @@ from apps.subscriptions.enums import PlanInterval
 from apps.subscriptions.models import Plan
 from apps.subscriptions.selectors.records import plan_for_update
 from apps.subscriptions.services.guards import impossible, require_reason
-from apps.subscriptions.services.recording import differing
+from apps.subscriptions.services.recording import changed_names
 from apps.subscriptions.snapshots import PLAN_TARGET, plan_values
 
 PLAN_OPERATION = "plans.manage"
 
 
 @dataclass(frozen=True, slots=True)
-class PlanWish:
+class PlanParams:
     """What a plan is to say. The price is in the currency's minor unit, an interval."""
 
     name: str
@@ -36,25 +36,25 @@ class PlanWish:
 
 
 @transaction.atomic
-def plan_upsert(context: ExecutionContext, *, slug: str, wish: PlanWish, reason: str = "") -> Plan:
+def plan_upsert(context: ExecutionContext, *, slug: str, params: PlanParams, reason: str = "") -> Plan:
     """Make the plan with this slug or bring it up to date; saying the same again changes nothing.
 
     Raises `UnprocessableError` for a negative price or a currency that is no ISO 4217 code.
     """
     require(context, PLAN_OPERATION)
     require_reason(context, reason)
-    if wish.price_minor < 0:
+    if params.price_minor < 0:
         raise impossible("price_minor", "A price can't be negative.")
-    if not (len(wish.currency) == 3 and wish.currency.isascii() and wish.currency.isupper()):  # noqa: PLR2004 - ISO 4217
+    if not (len(params.currency) == 3 and params.currency.isascii() and params.currency.isupper()):  # noqa: PLR2004 - ISO 4217
         raise impossible("currency", "A currency has three capital letters, such as EUR.")
     refuse_key_like("slug", slug)
     lock_name(f"plan:{slug}")
     plan = plan_for_update(slug)
     before = plan_values(plan) if plan else {}
     plan = plan or Plan(slug=slug)
-    for name in PlanWish.__dataclass_fields__:
-        setattr(plan, name, stored_form(plan, name, getattr(wish, name)))
-    if not differing(before, plan_values(plan)):
+    for name in PlanParams.__dataclass_fields__:
+        setattr(plan, name, stored_form(plan, name, getattr(params, name)))
+    if not changed_names(before, plan_values(plan)):
         return plan
     row_versions_attribute(context, reason=reason)
     plan.save()

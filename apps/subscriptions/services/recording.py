@@ -20,7 +20,7 @@ def moment_of(news: ProviderNews | None) -> datetime:
     return news.claimed_at if news else clock.now()
 
 
-def evidence_keep(
+def evidence_store(
     context: ExecutionContext,
     *,
     subject: EvidenceSubject,
@@ -47,6 +47,6 @@ def evidence_keep(
     )
 
 
-def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+def changed_names(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
     """The names of the values that differ, the count of versions aside."""
     return {name for name in after if name != "version" and before.get(name) != after[name]}

@@ -33,7 +33,7 @@ from apps.subscriptions.services.guards import (
     require_actor,
     require_reason,
 )
-from apps.subscriptions.services.recording import differing, evidence_keep, moment_of
+from apps.subscriptions.services.recording import changed_names, evidence_store, moment_of
 from apps.subscriptions.services.subscription_effects import carry_out, require_free_at_provider
 from apps.subscriptions.snapshots import SUBSCRIPTION_TARGET, subscription_values
 
@@ -86,7 +86,7 @@ def subscription_change(
 def _kept(
     context: ExecutionContext, place: WorkspacePlace, change: SubscriptionChange, news: ProviderNews | None, why: str
 ) -> ProviderEvidence:
-    return evidence_keep(
+    return evidence_store(
         context,
         subject=EvidenceSubject.WORKSPACE_SUBSCRIPTION,
         organization_id=place.organization_id,
@@ -111,7 +111,7 @@ def _apply(
     if transition.target is not None:
         changed.state = transition.target
     _settle_management(changed, change, provider_of(context), news)
-    if not differing(before, subscription_values(changed)):
+    if not changed_names(before, subscription_values(changed)):
         raise nothing_to_change("The subscription is already as asked for.")
     require_free_at_provider(changed)
     changed.version += 1

@@ -12,9 +12,10 @@ from apps.core import clock
 from apps.core.enums import LifecycleState, Role
 from apps.core.errors import CountinghouseError
 from apps.core.models import AuditEntry
-from apps.subscriptions.history import lifecycle_as_of, subscription_as_of
+from apps.subscriptions.history import facts_as_of, subscription_as_of
 from apps.subscriptions.ids import PlanId
-from apps.subscriptions.wording import ALLOWANCE_WORDS, NEED_WORDS, STATE_WORDS
+from apps.subscriptions.messages import ALLOWANCE_WORDS, NEED_WORDS, STATE_WORDS
+from apps.subscriptions.rules.lifecycle import resolve
 from tests.backoffice.people import client_of
 from tests.backoffice.workspace.dialogs import url_of
 from tests.sizes import size
@@ -45,7 +46,7 @@ def test_the_page_as_of_each_change_equals_the_history(client: Client) -> None:
     for moment in [moment for moment in moments.values_list("recorded_at", flat=True) if moment > first]:
         answer = client.get(url_of(place.workspace_id), {"at": moment.isoformat()})
         subject = answer.context["subject"]
-        decision = lifecycle_as_of(place.workspace_id, moment)
+        decision = resolve(facts_as_of(place.workspace_id, moment))
         assert subject.decision == decision
         assert subject.past == subscription_as_of(place.workspace_id, moment)
         body = " ".join(answer.content.decode().split())

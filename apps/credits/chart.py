@@ -1,4 +1,4 @@
-"""The geometry of the burn-down plot: whole units of an SVG's own grid, no style and no script.
+"""The geometry of the chart of the last days: whole units of an SVG's own grid, no style and no script.
 
 Above, the balance at each day's end as steps; below, what each day spent, stacked by product. Colours are classes
 (`series-1` and so on), so that the light and the dark face each have their own.
@@ -33,7 +33,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One colour of the plot, and what it stands for."""
+    """One colour of the chart, and what it stands for."""
 
     number: int
     label: str
@@ -41,7 +41,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Plot:
+class Chart:
     """Everything that the template draws."""
 
     bars: Sequence[Bar]
@@ -63,8 +63,8 @@ class Plot:
         return not self.bars
 
 
-def plot_of(days: Sequence[DayOfBurn], names: Mapping[UUID, str]) -> Plot:
-    """The plot of the days, oldest first; products beyond the five that spent most are drawn as one."""
+def draw_chart(days: Sequence[DayOfBurn], names: Mapping[UUID, str]) -> Chart:
+    """Draw the days, oldest first; products beyond the five that spent most are drawn as one."""
     totals: dict[UUID | None, int] = {}
     for day in days:
         for product_id, amount in day.by_product.items():
@@ -74,7 +74,7 @@ def plot_of(days: Sequence[DayOfBurn], names: Mapping[UUID, str]) -> Plot:
     most = max((day.total for day in days), default=0)
     balances = [day.balance for day in days]
     highest, lowest = max([*balances, 0]), min([*balances, 0])
-    return Plot(
+    return Chart(
         bars=[bar for place, day in enumerate(days) for bar in _bars(place, day, numbers, names, most, len(days))],
         series=_series(ranked, numbers, totals, names),
         balance_points=_steps(balances, highest, lowest),

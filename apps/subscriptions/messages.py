@@ -1,4 +1,4 @@
-"""The lifecycle decision in a tenant's words: what holds, why, and what helps (spec 08, Billing pages).
+"""Messages about a lifecycle decision for tenants: what holds, why, and what to do (spec 08, Billing pages).
 
 Decides nothing. The words follow the rules that the decision itself says it rests on. Free text that staff wrote as
 their own reason is never shown here.
@@ -43,30 +43,28 @@ class DecisionWords:
     remedy: str
 
 
-_PAY = "Pay what is open, or update the payment method: full service comes back as soon as the payment arrives."
-_ASK = "Ask our billing team: they set it, and can lift it."
-_START = "Choose a plan to start again; our billing team sets it up with you. Nothing of yours was removed."
+_PAY = "Pay the open invoice or update the payment method. Full service returns as soon as the payment arrives."
+_ASK = "Contact our billing team: they set this and can lift it."
+_START = "Choose a plan to start again; our billing team sets it up with you. None of your data was removed."
 
 STATE_WORDS: Mapping[LifecycleState, StateWords] = {
     LifecycleState.PRE_SUBSCRIPTION: StateWords(
         "Not subscribed yet",
         "This workspace has no subscription yet",
-        "You can look around, invite people and set up connectors. Credits come from grants alone, and syncs wait.",
+        "You can look around, invite people and set up connectors. Only granted credits can be used, and syncs wait.",
         "Choose a plan to switch everything on; our billing team sets it up with you.",
     ),
     LifecycleState.TRIAL: StateWords(
         "Trial",
         "This workspace is on trial",
         "Everything works.",
-        "Nothing needs to be done now. Choose a plan before the trial ends, and everything stays as it is.",
+        "Nothing to do now. Choose a plan before the trial ends to keep full service.",
     ),
-    LifecycleState.ACTIVE: StateWords(
-        "Active", "This workspace is active", "Everything works.", "Nothing needs to be done."
-    ),
+    LifecycleState.ACTIVE: StateWords("Active", "This workspace is active", "Everything works.", "Nothing to do."),
     LifecycleState.GRACE: StateWords(
         "Grace period",
         "A payment is overdue",
-        "Everything goes on for now, except that connectors can't be added or edited.",
+        "Everything works for now, but connectors can't be added or edited.",
         _PAY,
     ),
     LifecycleState.SUSPENDED_READ_ONLY: StateWords(
@@ -79,7 +77,7 @@ STATE_WORDS: Mapping[LifecycleState, StateWords] = {
         "Closed",
         "This organization is closed",
         "Its owners can still read and export everything. Nothing else works.",
-        "If it should be opened again, an owner asks our billing team.",
+        "To reopen it, an owner contacts our billing team.",
     ),
 }
 
@@ -87,16 +85,14 @@ _PAYMENT_BLOCKS: Mapping[str, Cause] = {
     PaymentStatus.DISABLED: Cause("A payment was not made in time.", _PAY),
     PaymentStatus.LOCKED: Cause(
         "An invoice stayed unpaid and the account is locked.",
-        "Ask our billing team: once the invoice is settled, they unlock the account.",
+        "Pay the invoice, then contact our billing team: they unlock the account.",
     ),
 }
 _SUBSCRIPTIONS: Mapping[str, Cause] = {
     SubscriptionState.TRIALING: Cause("The subscription is a trial."),
     SubscriptionState.ACTIVE: Cause("The subscription is active."),
     SubscriptionState.PAST_DUE: Cause("The subscription's last payment is past due.", _PAY),
-    SubscriptionState.SUSPENDED: Cause(
-        "The subscription is suspended.", "Ask our billing team what is missing: they resume it."
-    ),
+    SubscriptionState.SUSPENDED: Cause("The subscription is suspended.", "Contact our billing team to resume it."),
     SubscriptionState.ENDED: Cause("The subscription has ended.", _START),
 }
 _SUBSCRIPTION_STATUSES: Mapping[str, Cause] = {
@@ -174,7 +170,7 @@ def _grace(facts: LifecycleFacts, zone: tzinfo) -> Cause:
 
 def _of(causes: Mapping[str, Cause], value: str | None) -> Cause:
     # A status that is new here still gets the words of the state.
-    return causes.get(value or "", Cause("Our records say so."))
+    return causes.get(value or "", Cause("This follows from your current status."))
 
 
 _CAUSES: Mapping[str, Callable[[LifecycleFacts, tzinfo], Cause]] = {
