@@ -78,7 +78,7 @@ def draw_chart(days: Sequence[DayOfBurn], names: Mapping[UUID, str]) -> Chart:
         bars=[bar for place, day in enumerate(days) for bar in _bars(place, day, numbers, names, most, len(days))],
         series=_series(ranked, numbers, totals, names),
         balance_points=_steps(balances, highest, lowest),
-        balance_zero=_scaled(highest, highest - lowest, BALANCE_HEIGHT),
+        balance_zero=_scale(highest, highest - lowest, BALANCE_HEIGHT),
         most_a_day=format_micro(most),
         highest_balance=format_micro(highest),
         lowest_balance=format_micro(lowest),
@@ -93,7 +93,7 @@ def _bars(
     left, right = place * WIDTH // days, (place + 1) * WIDTH // days - _SPACE_BETWEEN
     for product_id in sorted(day.by_product, key=lambda found: numbers[found]):
         amount = day.by_product[product_id]
-        height = max(_scaled(amount, most, BURN_HEIGHT), 1)
+        height = max(_scale(amount, most, BURN_HEIGHT), 1)
         bottom -= height
         name = _name(product_id, names)
         title = f"{day.day.day} {day.day:%B}: {format_micro(amount)} credits, {name}"
@@ -117,7 +117,7 @@ def _series(
 def _steps(balances: Sequence[int], highest: int, lowest: int) -> str:
     points = []
     for place, balance in enumerate(balances):
-        y = _scaled(highest - balance, highest - lowest, BALANCE_HEIGHT)
+        y = _scale(highest - balance, highest - lowest, BALANCE_HEIGHT)
         points += [
             f"{place * WIDTH // len(balances)},{y}",
             f"{(place + 1) * WIDTH // len(balances)},{y}",
@@ -125,7 +125,7 @@ def _steps(balances: Sequence[int], highest: int, lowest: int) -> str:
     return " ".join(points)
 
 
-def _scaled(value: int, whole: int, length: int) -> int:
+def _scale(value: int, whole: int, length: int) -> int:
     return divide_half_away(value * length, whole) if whole > 0 else 0
 
 

@@ -1,7 +1,7 @@
 """The jobs of credits: what the passing of time brings, also done on read, so that a late beat changes no decision.
 
-Each account is settled in a transaction of its own, and one that can't be does not stop the others: it is logged with
-its id, and the run ends as failed, saying how many were settled and how many not, once all the others are done.
+Each account is processed in a transaction of its own, and one that fails does not stop the others: it is logged with
+its id, and the run ends as failed, with the counts of both, once all the others are done.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from apps.credits.services.books import books_verify
 def release_holds(
     context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
 ) -> dict[str, int]:
-    """Release the holds that have ended, burn what was charged, and settle whatever else has come due."""
+    """Release the holds that have ended, burn what was charged, and do whatever else has come due."""
     return _apply_due(context, organization_id, include_demo=include_demo)
 
 
@@ -34,7 +34,7 @@ def release_holds(
 def expire_grants(
     context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
 ) -> dict[str, int]:
-    """Expire the grants that have ended, burn what was charged, and settle whatever else has come due."""
+    """Expire the grants that have ended, burn what was charged, and do whatever else has come due."""
     return _apply_due(context, organization_id, include_demo=include_demo)
 
 

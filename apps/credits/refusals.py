@@ -22,7 +22,7 @@ from apps.credits.rules.decision import Decision
 
 
 class InsufficientCreditsError(CountinghouseError):
-    """The account can't afford it."""
+    """The account's available credits do not cover the charge."""
 
     kind = ErrorKind.NOT_AFFORDABLE
     code = "insufficient_credits"

@@ -104,7 +104,7 @@ class ReceiptKind(TextEnum):
 
 
 class Verdict(TextEnum):
-    """What a gate answered."""
+    """Whether a gate let the caller through."""
 
     ALLOW = "allow", "Allow"
     DENY = "deny", "Deny"

@@ -86,7 +86,7 @@ def subscription_changes_since(workspace_id: WorkspaceId, version: int) -> tuple
     entries = AuditEntry.objects.filter(
         workspace_id=workspace_id, target_type=SUBSCRIPTION_TARGET, after__version__gt=version
     ).order_by("sequence")
-    return tuple(_told(entry) for entry in entries)
+    return tuple(_describe(entry) for entry in entries)
 
 
 def changes_between(workspace_id: WorkspaceId, since: datetime) -> tuple[Reason, ...]:
@@ -95,10 +95,10 @@ def changes_between(workspace_id: WorkspaceId, since: datetime) -> tuple[Reason,
     entries = AuditEntry.objects.filter(
         organization_id=_organization(workspace_id), target_type__in=targets, recorded_at__gt=since
     ).order_by("sequence")
-    return tuple(_told(entry) for entry in entries if entry.workspace_id in {None, workspace_id})
+    return tuple(_describe(entry) for entry in entries if entry.workspace_id in {None, workspace_id})
 
 
-def _told(entry: AuditEntry) -> Reason:
+def _describe(entry: AuditEntry) -> Reason:
     changed = sorted(name for name, value in entry.after.items() if entry.before.get(name) != value)
     values = ", ".join(
         f"{name} {entry.before.get(name)} → {entry.after[name]}" for name in changed if name not in {"id", "version"}

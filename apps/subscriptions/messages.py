@@ -138,7 +138,7 @@ def days_from(now: datetime, moment: datetime, zone: tzinfo) -> str:
     return near.get(days) or (f"in {days} days" if days > 0 else f"{-days} days ago")
 
 
-def _closed(facts: LifecycleFacts, zone: tzinfo) -> Cause:
+def _explain_closed(facts: LifecycleFacts, zone: tzinfo) -> Cause:
     when = f" on {day(facts.organization_closed_at, zone)}" if facts.organization_closed_at else ""
     return Cause(f"Your organization was closed{when}.")
 
@@ -174,7 +174,7 @@ def _of(causes: Mapping[str, Cause], value: str | None) -> Cause:
 
 
 _CAUSES: Mapping[str, Callable[[LifecycleFacts, tzinfo], Cause]] = {
-    "organization_closed": _closed,
+    "organization_closed": _explain_closed,
     "payment_blocks": _payment_blocks,
     "subscription": _subscription,
     "manual_overlay": _overlay,

@@ -21,8 +21,8 @@ from apps.core.errors import CountinghouseError, NotFoundError
 from apps.core.models import IdempotencyRecord
 from apps.credits.contracts import Consumption
 from apps.credits.models import CreditEntry
-from apps.credits.services import consumption as consumption_service
 from apps.credits.services import credits_authorize, credits_consume, credits_consume_batch, hold_release
+from apps.credits.services import decisions as decisions_service
 from apps.credits.services.decisions import decisions_store
 from tests.credits.cast import Place, assert_sound, consumption, make_place
 from tests.credits.test_race_for_key import paused_at
@@ -89,7 +89,7 @@ def test_control_without_the_second_look_it_would_be_refused_though_charged(
         decisions_store(receipts, refusals)
         return {record["key"] for record in refusals}
 
-    monkeypatch.setattr(consumption_service, "decisions_store", keep_and_trust)
+    monkeypatch.setattr(decisions_service, "decisions_store", keep_and_trust)
     assert overtaken(ready_place(), ask) == ("impossible_value", ["charged"])
 
 

@@ -16,7 +16,7 @@ from apps.credits.contracts import AccountRef
 from apps.credits.enums import AccountType, EntryKind, GrantType, PolicyStatus
 from apps.credits.models import CreditAccount, CreditEntry, CreditPolicy
 from apps.credits.services import credit_adjust, credit_grant, credit_policy_publish, entry_reverse, overdraft_set
-from apps.credits.services.grants import GrantWish
+from apps.credits.services.grants import GrantParams
 from apps.tenants.models import Organization
 
 GRANT_OPERATION, ADJUST_OPERATION, REVERSE_OPERATION = "credits.grant", "credits.adjust", "credits.reverse"
@@ -26,7 +26,7 @@ _CHARGES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.ADJUST
 
 def grant_credits(context: ExecutionContext, account: CreditAccount, form: GrantForm) -> str:
     typed = form.cleaned_data
-    wish = GrantWish(
+    wish = GrantParams(
         grant_type=GrantType(typed["grant_type"]),
         amount=typed["amount"],
         priority=typed["priority"],
@@ -35,7 +35,7 @@ def grant_credits(context: ExecutionContext, account: CreditAccount, form: Grant
         note=typed["reason"],
     )
     ref = AccountRef(AccountType.ORGANIZATION, account.pk)
-    answer = credit_grant(context, key=typed["key"], account=ref, wish=wish)
+    answer = credit_grant(context, key=typed["key"], account=ref, params=wish)
     return DONE_BEFORE if answer.replayed else f"{format_credits(wish.amount)} credits were granted."
 
 

@@ -33,7 +33,7 @@ from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, UnprocessableError
 from apps.subscriptions.enums import PlanInterval
 from apps.subscriptions.models import Plan, WorkspaceSubscription
-from apps.subscriptions.services import PlanWish, plan_upsert
+from apps.subscriptions.services import PlanParams, plan_upsert
 from apps.subscriptions.services.plans import PLAN_OPERATION
 
 
@@ -58,11 +58,11 @@ class PlanForm(ReasonForm):
         help_text="If off, workspaces on this plan keep it, but nobody new can choose it.",
     )
 
-    def wish(self) -> PlanWish:
+    def wish(self) -> PlanParams:
         """The cleaned values; raises `UnprocessableError` for an invalid price."""
         typed = self.cleaned_data
         currency = typed["currency"].upper()
-        return PlanWish(
+        return PlanParams(
             name=typed["name"],
             price_minor=minor_units(typed["price"], currency),
             currency=currency,
@@ -99,7 +99,7 @@ def _whole_units(plan: Plan) -> str:
 
 
 def _change_plan(context: ExecutionContext, plan: Plan, form: PlanForm) -> str:
-    changed = plan_upsert(context, slug=plan.slug, wish=form.wish(), reason=form.cleaned_data["reason"])
+    changed = plan_upsert(context, slug=plan.slug, params=form.wish(), reason=form.cleaned_data["reason"])
     return f"The plan {changed.name} is changed."
 
 
@@ -107,7 +107,7 @@ def _make_plan(context: ExecutionContext, record: None, form: NewPlanForm) -> st
     slug = form.cleaned_data["slug"]
     if Plan.objects.filter(slug=slug).exists():
         raise ConflictError(f"There is already a plan {slug}. Change it on its own page.")
-    plan = plan_upsert(context, slug=slug, wish=form.wish(), reason=form.cleaned_data["reason"])
+    plan = plan_upsert(context, slug=slug, params=form.wish(), reason=form.cleaned_data["reason"])
     return f"The plan {plan.name} is created."
 
 

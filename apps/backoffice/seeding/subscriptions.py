@@ -25,7 +25,7 @@ from apps.subscriptions.ids import PlanId
 from apps.subscriptions.models import Plan
 from apps.subscriptions.selectors.records import payment_config_of, workspace_subscription_of
 from apps.subscriptions.services import (
-    PlanWish,
+    PlanParams,
     overlay_set,
     payment_config_change,
     plan_upsert,
@@ -56,7 +56,7 @@ def seed_subscriptions(context: ExecutionContext) -> None:
 
 
 def _seed_plan(context: ExecutionContext, slug: str, name: str, price_minor: int) -> Plan:
-    return plan_upsert(context, slug=slug, wish=PlanWish(name=name, price_minor=price_minor), reason=REASON)
+    return plan_upsert(context, slug=slug, params=PlanParams(name=name, price_minor=price_minor), reason=REASON)
 
 
 def _seed_subscription(context: ExecutionContext, slug: str, *changes: SubscriptionChange) -> None:

@@ -20,9 +20,9 @@ from apps.subscriptions.enums import (
     SubscriptionStatus,
     UsageCategoryOverride,
 )
+from apps.subscriptions.messages import ALLOWANCE_WORDS, NEED_WORDS, STATE_WORDS
 from apps.subscriptions.models import Plan
 from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision
-from apps.subscriptions.wording import ALLOWANCE_WORDS, NEED_WORDS, STATE_WORDS
 
 TONES: Mapping[LifecycleState, Tone] = {
     LifecycleState.PRE_SUBSCRIPTION: "info",

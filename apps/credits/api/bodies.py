@@ -129,7 +129,7 @@ class PolicyFile(StrictSerializer):
     operations = StrictListSerializer(child=PriceBody(), min_length=1)
 
 
-class Standing(AnswerSerializer):
+class BalanceFields(AnswerSerializer):
     balance = AmountField(allow_negative=True)
     held = AmountField()
     available = AmountField(allow_negative=True, help_text="What may still be spent, the overdraft included.")
@@ -141,7 +141,7 @@ class HoldAnswer(AnswerSerializer):
     expires_at = StrictTimeField()
 
 
-class AuthorizeAnswer(Standing):
+class AuthorizeAnswer(BalanceFields):
     decision = StrictChoiceField(Verdict)
     code = StrictCharField()
     decided_by = StrictChoiceField(("central", "local"))
@@ -153,7 +153,7 @@ class AuthorizeAnswer(Standing):
     hold = HoldAnswer(allow_null=True)
 
 
-class ConsumeAnswer(Standing):
+class ConsumeAnswer(BalanceFields):
     entry_id = StrictUUIDField()
     charged = AmountField()
     category = StrictChoiceField(UsageCategory)
@@ -173,7 +173,7 @@ class BatchAnswer(AnswerSerializer):
     results = BatchResult(many=True)
 
 
-class GrantAnswer(Standing):
+class GrantAnswer(BalanceFields):
     grant_id = StrictUUIDField()
     entry_id = StrictUUIDField(allow_null=True, help_text="Null until the grant begins.")
     account_id = StrictUUIDField()
@@ -181,7 +181,7 @@ class GrantAnswer(Standing):
     replayed = StrictBooleanField()
 
 
-class CaptureAnswer(Standing):
+class CaptureAnswer(BalanceFields):
     entry_id = StrictUUIDField()
     hold_id = StrictUUIDField()
     charged = AmountField()
@@ -191,13 +191,13 @@ class CaptureAnswer(Standing):
     replayed = StrictBooleanField()
 
 
-class ReleaseAnswer(Standing):
+class ReleaseAnswer(BalanceFields):
     hold_id = StrictUUIDField()
     released = AmountField()
     replayed = StrictBooleanField()
 
 
-class ReverseAnswer(Standing):
+class ReverseAnswer(BalanceFields):
     entry_id = StrictUUIDField()
     reversal_of = StrictUUIDField()
     reversed = AmountField()
@@ -228,7 +228,7 @@ class ExpiryAnswer(AnswerSerializer):
     expires_at = StrictTimeField()
 
 
-class BalanceAnswer(Standing):
+class BalanceAnswer(BalanceFields):
     account = StrictObjectField()
     organization_id = StrictUUIDField(allow_null=True)
     overdraft_limit = AmountField()

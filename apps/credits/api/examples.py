@@ -10,7 +10,7 @@ _ENTRY = "3c9b0f5e-1a2d-4e6f-8b7c-9d0e1f2a3b4c"
 _HOLD = "a1d2f3b4-5c6e-4788-9a0b-1c2d3e4f5061"
 _GRANT = "5e4d3c2b-1a09-4f8e-9d7c-6b5a49382716"
 _ACCOUNT = {"type": "organization", "id": _ORGANIZATION}
-_STANDING = {"balance": "97.5", "held": "0", "available": "97.5"}
+_BALANCE = {"balance": "97.5", "held": "0", "available": "97.5"}
 _CHARGE = {"category": "regular", "billable": True, "policy_version": 3}
 
 AUTHORIZE: dict[str, Any] = {"account": _ACCOUNT, "operation": "fix_run", "quantity": "1", "user_id": _USER}
@@ -41,7 +41,7 @@ CONSUME: dict[str, Any] = {
 CONSUME_ANSWER: dict[str, Any] = {
     "entry_id": _ENTRY,
     "charged": "2.5",
-    **_STANDING,
+    **_BALANCE,
     **_CHARGE,
     "late": False,
     "replayed": False,
@@ -70,18 +70,18 @@ CAPTURE_ANSWER: dict[str, Any] = {
     "entry_id": _ENTRY,
     "hold_id": _HOLD,
     "charged": "2.5",
-    **_STANDING,
+    **_BALANCE,
     **_CHARGE,
     "replayed": False,
 }
 RELEASE: dict[str, Any] = {"idempotency_key": "release-8841"}
-RELEASE_ANSWER: dict[str, Any] = {"hold_id": _HOLD, "released": "2.5", **_STANDING, "replayed": False}
+RELEASE_ANSWER: dict[str, Any] = {"hold_id": _HOLD, "released": "2.5", **_BALANCE, "replayed": False}
 REVERSE: dict[str, Any] = {"idempotency_key": "reverse-8841", "reason": "The run was ours to repeat."}
 REVERSE_ANSWER: dict[str, Any] = {
     "entry_id": "b7a69584-7362-4514-8f3e-2d1c0bfae9d8",
     "reversal_of": _ENTRY,
     "reversed": "2.5",
-    **_STANDING,
+    **_BALANCE,
     "replayed": False,
 }
 POLICY: dict[str, Any] = {
@@ -104,7 +104,7 @@ POLICY: dict[str, Any] = {
 BALANCE: dict[str, Any] = {
     "account": _ACCOUNT,
     "organization_id": _ORGANIZATION,
-    **_STANDING,
+    **_BALANCE,
     "overdraft_limit": "0",
     "next_expiries": [{"grant_id": _GRANT, "remaining": "97.5", "expires_at": "2027-04-03T00:00:00Z"}],
 }

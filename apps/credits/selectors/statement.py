@@ -68,7 +68,7 @@ def all_entries(account_id: UUID, wanted: EntryFilter) -> Iterator[CreditEntry]:
 
 
 def product_names() -> dict[UUID, str]:
-    """What each product is called."""
+    """The products' names by id."""
     return dict(Product.objects.order_by("name").values_list("pk", "name"))
 
 

@@ -208,7 +208,7 @@ def post(
     force: bool = False,
     **values: object,
 ) -> Posted:
-    """Write one entry of the account, which the caller has locked and settled. A charge burns grants in their order.
+    """Write one entry of the account, which the caller has locked and brought up to date. A charge burns grants.
 
     `released` is taken off what is held; `force` records a debt though it breaks the floor.
     """

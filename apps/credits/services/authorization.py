@@ -62,17 +62,17 @@ def credits_authorize(
     product's own unless we decide for it, and a disagreement is kept. Raises only for the caller's own rights.
     """
     if hold_ttl is None:
-        return _answered(context, question, local)
+        return _authorize(context, question, local)
     if key is None:
         with transaction.atomic():
-            return _held(context, question, hold_ttl, local)
-    body = {"question": _asked(question), "ttl_seconds": int(hold_ttl.total_seconds())}
+            return _authorize_and_hold(context, question, hold_ttl, local)
+    body = {"question": _question_values(question), "ttl_seconds": int(hold_ttl.total_seconds())}
     answer = idempotent(
         scope=scope_of(context),
         key=key,
         operation="credits.authorize",
         body=body,
-        perform=lambda: Answer(200, _held(context, question, hold_ttl, local)),
+        perform=lambda: Answer(200, _authorize_and_hold(context, question, hold_ttl, local)),
     )
     return dict(answer.body)
 
@@ -103,8 +103,8 @@ def credit_facts(product_id: UUID | None, question: Question, at: datetime) -> C
     return _FACTS_ROW.decode(row)
 
 
-def _answered(context: ExecutionContext, question: Question, local: LocalDecision | None) -> dict[str, Plain]:
-    facts, decision, now = _decided(context, question)
+def _authorize(context: ExecutionContext, question: Question, local: LocalDecision | None) -> dict[str, Plain]:
+    facts, decision, now = _decide_now(context, question)
     receipts: list[dict[str, object]] = []
     if not decision.is_allowed:
         receipts.append(receipt_values(context, decision=decision, facts=facts, question=question, at=now))
@@ -115,14 +115,14 @@ def _answered(context: ExecutionContext, question: Question, local: LocalDecisio
     return _answer(facts, decision, local, receipt_id, None)
 
 
-def _held(
+def _authorize_and_hold(
     context: ExecutionContext, question: Question, ttl: timedelta, local: LocalDecision | None
 ) -> dict[str, Plain]:
-    facts, decision, now = _decided(context, question)
+    facts, decision, now = _decide_now(context, question)
     if facts.organization_id is not None:
         # Decided anew upon what is committed once the account is ours.
         account_for_update(facts.organization_id)
-        facts, decision, now = _decided(context, question)
+        facts, decision, now = _decide_now(context, question)
     hold = None
     product_id, version = context.product_id, facts.policy_version
     if decision.is_allowed and decision.price is not None and version is not None and product_id is not None:
@@ -150,7 +150,7 @@ def _held(
     return _answer(facts, decision, local, receipt["id"], hold)
 
 
-def _decided(context: ExecutionContext, question: Question) -> tuple[CreditFacts, Decision, datetime]:
+def _decide_now(context: ExecutionContext, question: Question) -> tuple[CreditFacts, Decision, datetime]:
     now = clock.now()
     facts = credit_facts(context.product_id, question, now)
     is_identity = Scope.TENANTS_MANAGE in context.scopes
@@ -237,7 +237,7 @@ def difference_of(facts: CreditFacts, decision: Decision, local: LocalDecision) 
     return DisagreementClass.BALANCE if facts.balance != local.balance else None
 
 
-def _asked(question: Question) -> dict[str, object]:
+def _question_values(question: Question) -> dict[str, object]:
     return {
         "account": str(question.account),
         "operation": question.operation,

@@ -37,7 +37,7 @@ class CaptureParams:
 
 
 @dataclass(frozen=True, slots=True)
-class _Used:
+class _Usage:
     """What a capture charges, and how much of the free quantity it takes."""
 
     charge: int
@@ -97,7 +97,7 @@ def _capture(context: ExecutionContext, hold_id: UUID, key: str, params: Capture
     hold, now = _open_hold(context, hold_id), clock.now()
     question = Question(AccountRef(AccountType.ORGANIZATION, hold.account_id), hold.operation, hold.quantity)
     facts = credit_facts(context.product_id, question, now)
-    used = _used(hold, facts, params, now)
+    used = _usage_of(hold, facts, params, now)
     _guard(hold, facts, params, used)
     posted = post(
         context,
@@ -121,10 +121,10 @@ def _capture(context: ExecutionContext, hold_id: UUID, key: str, params: Capture
     )
     _count_free(hold, used, now)
     _end(context, hold, HoldStatus.CAPTURED, now)
-    told: dict[str, Plain] = {"entry_id": str(posted.id), "hold_id": str(hold.pk), "charged": used.charge}
-    standing = _standing(CreditAccount.objects.get(pk=hold.account_id))
-    told |= {"category": used.category, "billable": used.is_billable}
-    return Answer(201, {**told, **standing, "policy_version": facts.policy_version or hold.policy_version})
+    values: dict[str, Plain] = {"entry_id": str(posted.id), "hold_id": str(hold.pk), "charged": used.charge}
+    balance = _balance_values(CreditAccount.objects.get(pk=hold.account_id))
+    values |= {"category": used.category, "billable": used.is_billable}
+    return Answer(201, {**values, **balance, "policy_version": facts.policy_version or hold.policy_version})
 
 
 def _release(context: ExecutionContext, hold_id: UUID) -> Answer:
@@ -132,32 +132,32 @@ def _release(context: ExecutionContext, hold_id: UUID) -> Answer:
     CreditAccount.objects.filter(pk=hold.account_id).update(held=F("held") - hold.amount)
     _end(context, hold, HoldStatus.RELEASED, now)
     account = CreditAccount.objects.get(pk=hold.account_id)
-    return Answer(200, {"hold_id": str(hold.pk), "released": hold.amount, **_standing(account)})
+    return Answer(200, {"hold_id": str(hold.pk), "released": hold.amount, **_balance_values(account)})
 
 
-def _used(hold: Hold, facts: CreditFacts, params: CaptureParams, now: datetime) -> _Used:
+def _usage_of(hold: Hold, facts: CreditFacts, params: CaptureParams, now: datetime) -> _Usage:
     terms = terms_in_force(hold.product_id, now)
     price = terms.prices.get(hold.operation) if terms else None
     quantity = params.quantity or hold.quantity
     is_billable = price is None or price.bills(params.outcome)
     if facts.category_override:
-        return _Used(0, quantity, 0, facts.category_override, is_billable)
+        return _Usage(0, quantity, 0, facts.category_override, is_billable)
     if not is_billable:
-        return _Used(0, quantity, 0, UsageCategory.REGULAR.value, is_billable)
+        return _Usage(0, quantity, 0, UsageCategory.REGULAR.value, is_billable)
     if params.amount is not None or price is None or params.quantity is None:
         charge = hold.amount if params.amount is None else params.amount
-        return _Used(charge, quantity, 0, UsageCategory.REGULAR.value, is_billable)
-    return _priced(price, quantity, free_left(price, facts.free_used))
+        return _Usage(charge, quantity, 0, UsageCategory.REGULAR.value, is_billable)
+    return _price_usage(price, quantity, free_left(price, facts.free_used))
 
 
-def _priced(price: Price, quantity: int, left: int) -> _Used:
+def _price_usage(price: Price, quantity: int, left: int) -> _Usage:
     free = min(quantity, left)
     category = UsageCategory.FREE if free == quantity else UsageCategory.REGULAR
     charge = charge_for(price, quantity, free_left=left)
-    return _Used(charge, quantity, free, category.value, is_billable=True)
+    return _Usage(charge, quantity, free, category.value, is_billable=True)
 
 
-def _guard(hold: Hold, facts: CreditFacts, params: CaptureParams, used: _Used) -> None:
+def _guard(hold: Hold, facts: CreditFacts, params: CaptureParams, used: _Usage) -> None:
     if used.charge <= hold.amount:
         return
     if not params.allow_more:
@@ -174,7 +174,7 @@ def _guard(hold: Hold, facts: CreditFacts, params: CaptureParams, used: _Used) -
         )
 
 
-def _count_free(hold: Hold, used: _Used, now: datetime) -> None:
+def _count_free(hold: Hold, used: _Usage, now: datetime) -> None:
     if not used.free:
         return
     counter, _ = FreeQuantity.objects.get_or_create(
@@ -194,6 +194,6 @@ def _end(context: ExecutionContext, hold: Hold, status: HoldStatus, now: datetim
     next_due_refresh(hold.account_id, now)
 
 
-def _standing(account: CreditAccount) -> dict[str, int]:
+def _balance_values(account: CreditAccount) -> dict[str, int]:
     available = account.balance - account.held + account.overdraft_limit
     return {"balance": account.balance, "held": account.held, "available": available}

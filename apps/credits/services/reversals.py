@@ -98,7 +98,7 @@ def _reverse(context: ExecutionContext, entry_id: UUID, key: str, reason: str, a
         after={"reversal_id": posted.id, "amount": given, "idempotency_key": key},
         reason=reason,
     )
-    return Answer(201, _standing(entry.account_id, posted, {"reversal_of": str(entry.pk), "reversed": given}))
+    return Answer(201, _values_after(entry.account_id, posted, {"reversal_of": str(entry.pk), "reversed": given}))
 
 
 def _guard(entry: CreditEntry, given: int) -> None:
@@ -161,11 +161,11 @@ def _adjust(context: ExecutionContext, account_id: UUID, key: str, amount: int, 
         after={"amount": -amount, "idempotency_key": key},
         reason=reason,
     )
-    return Answer(201, _standing(account_id, posted, {"amount": -amount}))
+    return Answer(201, _values_after(account_id, posted, {"amount": -amount}))
 
 
-def _standing(account_id: UUID, posted: Posted, values: dict[str, str | int]) -> dict[str, str | int]:
+def _values_after(account_id: UUID, posted: Posted, values: dict[str, str | int]) -> dict[str, str | int]:
     account = CreditAccount.objects.get(pk=account_id)
     available = account.balance - account.held + account.overdraft_limit
-    standing = {"balance": account.balance, "held": account.held, "available": available}
-    return {"entry_id": str(posted.id), **values, **standing}
+    balance = {"balance": account.balance, "held": account.held, "available": available}
+    return {"entry_id": str(posted.id), **values, **balance}

@@ -88,7 +88,9 @@ def payment_config_change(
     if config is None:
         raise unknown_organization(organization_id)
     if _is_evidence_only(context, config, transition):
-        return PaymentConfigOutcome(config, is_applied=False, evidence=_kept(context, organization_id, change, news))
+        return PaymentConfigOutcome(
+            config, is_applied=False, evidence=_store_evidence(context, organization_id, change, news)
+        )
     _require_version(config, expected_version)
     _require_transition(config, transition)
     if isinstance(change, SetSubscriptionStatus) and not _may_subscribe(context, config, change):
@@ -104,7 +106,7 @@ def _is_evidence_only(
     return is_news and ignores_provider(PaymentStatus(config.payment_status))
 
 
-def _kept(
+def _store_evidence(
     context: ExecutionContext, organization_id: OrganizationId, change: PaymentConfigChange, news: ProviderNews | None
 ) -> ProviderEvidence:
     return evidence_store(

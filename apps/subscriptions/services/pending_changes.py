@@ -86,7 +86,7 @@ def pending_change_confirm(
         news=news,
     )
     if outcome.is_applied:
-        _settle(context, place, pending, PendingChangeStatus.APPLIED, reason)
+        _close(context, place, pending, PendingChangeStatus.APPLIED, reason)
     return outcome
 
 
@@ -98,7 +98,7 @@ def pending_change_cancel(
     require(context, CHANGE_OPERATION)
     require_reason(context, reason)
     pending, place = _locked_open(pending_change_id)
-    _settle(context, place, pending, PendingChangeStatus.CANCELLED, reason)
+    _close(context, place, pending, PendingChangeStatus.CANCELLED, reason)
     return pending
 
 
@@ -135,7 +135,7 @@ def _locked_open(pending_change_id: PendingChangeId) -> tuple[PendingChange, Wor
     return pending, place
 
 
-def _settle(
+def _close(
     context: ExecutionContext, place: WorkspacePlace, pending: PendingChange, status: PendingChangeStatus, reason: str
 ) -> None:
     before = pending_change_values(pending)

@@ -77,13 +77,15 @@ def subscription_change(
     record = workspace_subscription_for_update(workspace_id)
     why_kept = _why_kept(provider_of(context), record, news)
     if why_kept:
-        return SubscriptionOutcome(record, is_applied=False, evidence=_kept(context, place, change, news, why_kept))
+        return SubscriptionOutcome(
+            record, is_applied=False, evidence=_store_evidence(context, place, change, news, why_kept)
+        )
     require_version(workspace_id, record, expected_version)
     _require_transition(place, record, transition)
     return SubscriptionOutcome(_apply(context, place, record, change, reason, news), is_applied=True)
 
 
-def _kept(
+def _store_evidence(
     context: ExecutionContext, place: WorkspacePlace, change: SubscriptionChange, news: ProviderNews | None, why: str
 ) -> ProviderEvidence:
     return evidence_store(
@@ -110,7 +112,7 @@ def _apply(
     carry_out(changed, change, is_new=is_new_start(_state(record)), moment=moment_of(news))
     if transition.target is not None:
         changed.state = transition.target
-    _settle_management(changed, change, provider_of(context), news)
+    _assign_management(changed, change, provider_of(context), news)
     if not changed_names(before, subscription_values(changed)):
         raise nothing_to_change("The subscription is already as asked for.")
     require_free_at_provider(changed)
@@ -128,7 +130,7 @@ def _apply(
     return changed
 
 
-def _settle_management(
+def _assign_management(
     record: WorkspaceSubscription, change: SubscriptionChange, provider: Provider | None, news: ProviderNews | None
 ) -> None:
     if isinstance(change, HandToProvider):

@@ -14,9 +14,9 @@ from apps.backoffice.workspace.labels import TONES, AllowedLine, allowed_lines
 from apps.backoffice.workspace.references import reference_link
 from apps.backoffice.workspace.section import Callout, Section
 from apps.backoffice.workspace.subject import WorkspaceSubject
+from apps.subscriptions.messages import STATE_WORDS, words_of
 from apps.subscriptions.rules.lifecycle import RuleOutcome, RuleStep
 from apps.subscriptions.selectors.records import is_due
-from apps.subscriptions.wording import STATE_WORDS, words_of
 
 _OUTCOMES: dict[RuleOutcome, tuple[str, Tone]] = {
     RuleOutcome.DECIDES: ("decides", "good"),
