@@ -1,23 +1,19 @@
-"""The inbox as rows: storing an event once, claiming it with a lease, writing down what came of it (spec 04, Webhooks).
-
-Claims pass each other with SKIP LOCKED. An event belongs to the worker whose attempt number it bears; one that comes
-back after its lease finds the number changed and writes nothing.
-"""
+"""The inbox as rows: storing an event once, and the queue by which workers claim them (spec 04, Webhooks)."""
 
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import connection, transaction
 from django.db.models import Q
 
 from apps.core import clock
 from apps.core.hints import hint_after_commit
 from apps.core.ids import RequestId
+from apps.core.leases import Queue
 from apps.core.statements import fetch_all
 from apps.payments.contracts import EventNews
 from apps.payments.enums import EventSource, WebhookStatus
@@ -27,7 +23,14 @@ from apps.subscriptions.models import OrganizationPaymentConfig
 
 PROCESS_TASK = "payments.process_webhook_event"
 SWEEP_TASK = "payments.sweep_inbox"
-LEASE = timedelta(minutes=3)
+INBOX = Queue(
+    WebhookEvent,
+    waiting=WebhookStatus.RECEIVED,
+    working=WebhookStatus.PROCESSING,
+    lease=timedelta(minutes=3),
+    beat=timedelta(seconds=45),
+    due_at="next_try_at",
+)
 CUSTOMER_FIELDS = {Provider.STRIPE: "payment_provider_id", Provider.ORB: "orb_customer_id"}
 
 _STORE = """
@@ -37,21 +40,6 @@ _STORE = """
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, NULL, $11, '', $12, NULL, $13)
     ON CONFLICT (provider, event_id) DO NOTHING
     RETURNING id
-"""
-_CLAIM = """
-    WITH due AS MATERIALIZED (
-        SELECT id FROM payments_webhookevent
-        WHERE (%(id)s::uuid IS NULL OR id = %(id)s)
-          AND (%(organization)s::uuid IS NULL OR organization_id = %(organization)s)
-          AND ((status = 'received' AND next_try_at <= %(now)s)
-            OR (status = 'processing' AND lease_expires_at <= %(now)s))
-        ORDER BY next_try_at, received_at
-        LIMIT 1 FOR UPDATE SKIP LOCKED
-    )
-    UPDATE payments_webhookevent AS event
-    SET status = 'processing', attempts = event.attempts + 1, lease_expires_at = %(until)s
-    FROM due WHERE event.id = due.id
-    RETURNING event.id
 """
 
 
@@ -75,30 +63,6 @@ def store(news: EventNews, body: dict[str, Any], *, source: EventSource, request
         request_id,
     )
     return next((UUID(stored) for (stored,) in fetch_all(_STORE, values)), None)
-
-
-def claim(
-    event_pk: UUID | None, *, organization_id: UUID | None = None, lease: timedelta = LEASE
-) -> WebhookEvent | None:
-    """Take the event, or the one that has been due the longest, for this worker; None when there is none."""
-    now = clock.now()
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
-        values = {"id": event_pk, "organization": organization_id, "now": now, "until": now + lease}
-        cursor.execute(_CLAIM, values)
-        row = cursor.fetchone()
-        return WebhookEvent.objects.get(pk=row[0]) if row else None
-
-
-def settle(event: WebhookEvent, status: WebhookStatus, **values: Any) -> bool:
-    """Write down what came of it, if it is still this worker's."""
-    ours = WebhookEvent.objects.filter(pk=event.pk, status=WebhookStatus.PROCESSING, attempts=event.attempts)
-    return ours.update(status=status, lease_expires_at=None, **{"next_try_at": None, **values}) == 1
-
-
-def oldest_due(now: datetime) -> WebhookEvent | None:
-    """The event that has been due the longest; for health and alarms."""
-    waiting = WebhookEvent.objects.filter(status=WebhookStatus.RECEIVED, next_try_at__lte=now)
-    return waiting.order_by("next_try_at").first()
 
 
 def drive_unmatched(provider: Provider | None = None, customer_id: str = "") -> int:

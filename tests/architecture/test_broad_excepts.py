@@ -19,8 +19,7 @@ ENDS = {
     "apps/core/health.py:_result": "a probe: the error becomes its answer",
     "billing_site/launcher/servers.py:_broker_problem": "a start: the error becomes its refusal",
     "billing_site/web/lanes.py:_work": "a thread of requests, which must outlive each of them",
-    "apps/core/jobs/runner.py:_renew": "a thread of its own: a missed beat is made up by the next",
-    "apps/connectors/sync/engine.py:_renew": "a thread of its own: a missed beat is made up by the next",
+    "apps/core/leases.py:_keep_renewing": "a thread of its own: a missed beat is made up by the next",
 }
 # SoftTimeLimitExceeded is an Exception and nothing more, so that these alone catch it.
 BROAD = {"Exception", "BaseException"}

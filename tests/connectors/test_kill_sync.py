@@ -7,6 +7,7 @@ have is then what the provider has, once each, and the counts of the run are tho
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from apps.connectors.ids import SyncRunId
 from apps.connectors.models import BillingRecord, Connector, ConnectorEvent, SyncRun
 from apps.connectors.sync import engine, records
 from apps.connectors.sync.engine import sync_run_execute
-from apps.connectors.sync.queue import sync_request
+from apps.connectors.sync.queue import SYNC_RUNS, sync_request
 from apps.core import clock
 from apps.core.failpoints import Failpoint
 from tests.connectors.cast import id_of, make_active_workspace, make_connector
@@ -41,8 +42,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A dead worker's run can be taken over at once, and a page is tried again at once."""
-    monkeypatch.setattr(engine, "RUN_LEASE", timedelta(0))
-    monkeypatch.setattr(engine, "_HEARTBEAT", timedelta(minutes=1))
+    monkeypatch.setattr(engine, "SYNC_RUNS", replace(SYNC_RUNS, lease=timedelta(0), beat=timedelta(minutes=1)))
     monkeypatch.setattr(engine, "page_delay", lambda tries, **_: timedelta(0))
     monkeypatch.setattr(engine, "MAX_TRIES", 10_000)
 
@@ -177,7 +177,7 @@ def race(run_id: SyncRunId, state: Upstream) -> tuple[int, list[str | None]]:
 
 @pytest.fixture
 def state(monkeypatch: pytest.MonkeyPatch) -> Upstream:
-    monkeypatch.setattr(engine, "RUN_LEASE", timedelta(minutes=1))
+    monkeypatch.setattr(engine, "SYNC_RUNS", replace(SYNC_RUNS, lease=timedelta(minutes=1)))
     upstream = Upstream()
     upstream.fill(MONTH, 25)
     return upstream

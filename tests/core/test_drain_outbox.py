@@ -16,7 +16,6 @@ from apps.core import clock
 from apps.core.models import OutboxItem
 from apps.core.outbox import Delivery, OutboxError, outbox_drain
 from apps.core.outbox.backoff import MAX_ATTEMPTS, retry_delay
-from apps.core.outbox.worker import outbox_oldest_due
 from apps.core.outbox_handlers import message_id
 from tests.contexts import console_context
 from tests.core.outbox import CallHandler, FakeProvider, effects, enqueue, make_due
@@ -184,14 +183,6 @@ def test_a_worker_that_comes_back_late_writes_nothing(provider: FakeProvider) ->
     assert drain() == {"lost": 1}
     assert provider.calls == [item.key] * 2
     assert effects() == [item.key]
-
-
-def test_the_oldest_due_item_is_known(provider: FakeProvider) -> None:
-    assert outbox_oldest_due() is None
-    first, _ = enqueue(), enqueue()
-    assert outbox_oldest_due() == first
-    provider.missing = "Not set."
-    assert outbox_oldest_due() is None
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1), st.none() | st.integers(0, 10**7))

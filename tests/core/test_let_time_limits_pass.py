@@ -24,6 +24,7 @@ from apps.core.ids import JobRunId
 from apps.core.jobs import job_run_request
 from apps.core.jobs.apart import Apart, SomeFailedError
 from apps.core.jobs.runner import job_run_execute
+from apps.core.leases import Queue
 from apps.core.models import JobRun, OutboxItem
 from apps.core.outbox.worker import outbox_drain
 from apps.payments.services import events
@@ -73,7 +74,7 @@ def over_the_inbox(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(events, "_process", raising(error))
     monkeypatch.setattr(events, "_fail", lambda event, error: "received")
     waiting: list[Any] = [SimpleNamespace(attempts=1, event_id="evt_1"), SimpleNamespace(attempts=1, event_id="evt_2")]
-    monkeypatch.setattr(events, "claim", lambda *_, **__: waiting.pop() if waiting else None)
+    monkeypatch.setattr(Queue, "claim", lambda *_, **__: [waiting.pop()] if waiting else [])
     assert events.webhook_inbox_sweep(console_context())["received"] == 2
 
 

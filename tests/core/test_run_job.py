@@ -6,6 +6,7 @@ import dataclasses
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -125,7 +126,7 @@ def test_the_job_drain_outbox_drains(provider: FakeProvider, hints: Hints, capsy
 
 
 def test_a_run_that_goes_on_keeps_its_lease(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_HEARTBEAT", timedelta(milliseconds=20))
+    monkeypatch.setattr(runner, "JOB_RUNS", replace(runner.JOB_RUNS, beat=timedelta(milliseconds=20)))
     leases: list[datetime | None] = []
 
     def wait_for_renewal() -> dict[str, int]:

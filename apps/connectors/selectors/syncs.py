@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
-from apps.connectors.enums import SyncStatus
 from apps.connectors.ids import ConnectorId, SyncRunId
 from apps.connectors.models import SyncRun
 from apps.connectors.models.syncs import ACTIVE
@@ -40,20 +39,9 @@ def active_runs(connector_id: ConnectorId) -> QuerySet[SyncRun]:
     return sync_runs_of_connector(connector_id).filter(status__in=ACTIVE)
 
 
-def active_run(connector_id: ConnectorId, month: str) -> SyncRun | None:
-    """The run of the month that is queued or running."""
-    return SyncRun.objects.filter(connector=connector_id, month=month, status__in=ACTIVE).first()
-
-
 def sync_run_for_update(run_id: SyncRunId) -> SyncRun | None:
     """Lock the run until the transaction ends."""
     return SyncRun.objects.select_for_update(no_key=True).filter(pk=run_id).first()
-
-
-def claimed_run_for_update(run_id: SyncRunId, claim: int) -> SyncRun | None:
-    """Lock the run, if it is still that worker's; None where it was cancelled or another has taken it over."""
-    rows = SyncRun.objects.select_for_update(no_key=True)
-    return rows.filter(pk=run_id, status=SyncStatus.RUNNING, claims=claim).first()
 
 
 def unknown_sync_run(run_id: SyncRunId) -> NotFoundError:

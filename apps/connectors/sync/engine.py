@@ -1,34 +1,32 @@
 """Carries out one run, page by page (spec 06, Sync run).
 
 Each page is upserted and the cursor moved in one transaction, keyed by connector and external id: a worker that dies
-anywhere loses nothing and doubles nothing, and the next one goes on at the cursor. A worker owns the run as long as its
-claim's number is the run's and it renews the lease; one that comes back late finds another number and writes nothing.
+anywhere loses nothing and doubles nothing, and the next one goes on at the cursor. The lease (`apps.core.leases`) says
+whose the run is.
 """
 
 from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.db import DataError, connection, transaction
+from django.db import DataError, transaction
 
 from apps.connectors.contracts import Month, Provider, ProviderError, RecordPage
 from apps.connectors.enums import ConnectorEventKind, SyncStatus
 from apps.connectors.ids import ConnectorId, SyncRunId
 from apps.connectors.models import SyncRun
-from apps.connectors.models.syncs import ACTIVE
 from apps.connectors.providers.registry import open_provider
 from apps.connectors.rules.retries import MAX_TRIES, page_delay
-from apps.connectors.selectors.syncs import claimed_run_for_update, sync_run_for_update, sync_run_of
+from apps.connectors.selectors.syncs import sync_run_for_update, sync_run_of
 from apps.connectors.services import connector_note
 from apps.connectors.services.access_tokens import secret_for_call
 from apps.connectors.sync.guards import run_context, why_not
 from apps.connectors.sync.outcomes import code_of, run_complete, run_fail, run_postpone, run_stop
+from apps.connectors.sync.queue import SYNC_RUNS
 from apps.connectors.sync.records import PageContext, PageResult, make_rows, record_adjustments, write_page
 from apps.core import clock
 from apps.core.failpoints import failpoint
@@ -36,9 +34,6 @@ from apps.core.unavailability import end_if_interrupted
 
 logger = logging.getLogger(__name__)
 
-# A dead worker's run is taken over within this and one sweep.
-RUN_LEASE = timedelta(seconds=60)
-_HEARTBEAT = RUN_LEASE / 4
 # A shorter wait is sat out; for a longer one the worker does other work.
 _SAT_OUT = timedelta(seconds=5)
 # More pages than any month has: a provider whose cursors go in circles is stopped.
@@ -71,7 +66,7 @@ def sync_run_execute(run_id: SyncRunId, *, opened: Opener = open_for, until: dat
         return None
     failpoint("sync.after_claim")
     try:
-        with _heartbeat(run):
+        with SYNC_RUNS.keep(run):
             _carry_out(run, opened, until)
     except RunLostError:
         logger.info("sync_run_lost", extra={"sync_run_id": str(run_id)})
@@ -82,17 +77,11 @@ def sync_run_execute(run_id: SyncRunId, *, opened: Opener = open_for, until: dat
 def _claim(run_id: SyncRunId) -> SyncRun | None:
     """Take the run if it is queued and due, or if its worker died. A dead worker counts as a try of its page."""
     run = sync_run_for_update(run_id)
-    now = clock.now()
-    if run is None or run.status not in ACTIVE or run.lease_expires_at is None:
+    if run is None:
         return None
-    is_fresh = run.status == SyncStatus.QUEUED and run.claims == 0
-    if not is_fresh and run.lease_expires_at > now:
+    now, is_taken_over = clock.now(), run.status == SyncStatus.RUNNING
+    if not SYNC_RUNS.claim_row(run.pk, started_at=run.started_at or now, tries=run.tries + int(is_taken_over)):
         return None
-    is_taken_over = run.status == SyncStatus.RUNNING
-    run.status, run.claims, run.lease_expires_at = SyncStatus.RUNNING, run.claims + 1, now + RUN_LEASE
-    run.started_at = run.started_at or now
-    run.tries += int(is_taken_over)
-    run.save(update_fields=["status", "claims", "lease_expires_at", "started_at", "tries"])
     claimed = sync_run_of(run_id)
     if is_taken_over:
         connector_note(
@@ -160,7 +149,7 @@ def _written(run: SyncRun, page: RecordPage) -> None:
         raise _unstorable(error) from error
     try:
         with transaction.atomic():
-            locked = claimed_run_for_update(SyncRunId(run.pk), run.claims)
+            locked = SYNC_RUNS.lock(run)
             if locked is None:
                 raise RunLostError
             place = PageContext(locked.connector_id, locked.pk, locked.month, clock.now())
@@ -188,7 +177,7 @@ def _move(run: SyncRun, page: RecordPage, outcome: PageResult) -> None:
     run.created += len(outcome.created)
     run.updated += len(outcome.updated)
     run.unchanged += outcome.unchanged
-    run.lease_expires_at = clock.now() + RUN_LEASE
+    run.lease_expires_at = clock.now() + SYNC_RUNS.lease
     counts = ["cursor", "pages", "tries", "error", "fetched", "created", "updated", "unchanged", "lease_expires_at"]
     run.save(update_fields=counts)
 
@@ -211,29 +200,3 @@ def _goes_on(run: SyncRun, error: ProviderError) -> bool:
 def _owned(is_ours: bool) -> None:
     if not is_ours:
         raise RunLostError
-
-
-@contextmanager
-def _heartbeat(run: SyncRun) -> Iterator[None]:
-    """Renew the lease while the block runs, from a thread, so that a slow provider costs no takeover."""
-    is_over = threading.Event()
-    arguments = (SyncRunId(run.pk), run.claims, is_over)
-    thread = threading.Thread(target=_renew, args=arguments, name="sync-heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
-
-
-def _renew(run_id: SyncRunId, claim: int, is_over: threading.Event) -> None:
-    while not is_over.wait(_HEARTBEAT.total_seconds()):
-        try:
-            ours = SyncRun.objects.filter(pk=run_id, status=SyncStatus.RUNNING, claims=claim)
-            ours.update(lease_expires_at=clock.now() + RUN_LEASE)
-        except Exception:
-            # A missed beat is made up by the next; the lease is four beats long.
-            logger.warning("sync_heartbeat_missed", exc_info=True, extra={"sync_run_id": str(run_id)})
-        finally:
-            connection.close()

@@ -10,19 +10,18 @@ from django.db.models.functions import Greatest
 
 from apps.connectors.contracts import ProviderError
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, SyncStatus
-from apps.connectors.ids import ConnectorId, SyncRunId
+from apps.connectors.ids import ConnectorId
 from apps.connectors.messages import describe_counts
 from apps.connectors.models import Connector, ConnectorEvent, MonthState, SeenRecords, SyncRun
 from apps.connectors.rules.retries import FAILURES_IN_A_ROW
-from apps.connectors.selectors.syncs import claimed_run_for_update
 from apps.connectors.services import connector_auto_disable, connector_note
 from apps.connectors.sync.guards import run_context
+from apps.connectors.sync.queue import SYNC_RUNS
 from apps.connectors.sync.records import PageContext, void_missing_records
 from apps.core import clock
-from apps.core.audit.secrecy import redact_text
 from apps.core.errors import CountinghouseError
+from apps.core.leases import error_text
 
-_LONGEST_ERROR = 2_000
 # A person who enabled the connector, or mended its key, begins the count again.
 _FRESH_STARTS = (
     ConnectorEventKind.ENABLED,
@@ -38,7 +37,7 @@ def run_complete(run: SyncRun) -> bool:
 
     False where the run is no longer this worker's.
     """
-    locked = claimed_run_for_update(SyncRunId(run.pk), run.claims)
+    locked = SYNC_RUNS.lock(run)
     if locked is None:
         return False
     now = clock.now()
@@ -78,10 +77,10 @@ def _tell_of_success(run: SyncRun, locked: SyncRun) -> None:
 @transaction.atomic
 def run_stop(run: SyncRun, refusal: CountinghouseError) -> bool:
     """End a run that may not go on. What its pages brought stays. False where it is no longer this worker's."""
-    locked = claimed_run_for_update(SyncRunId(run.pk), run.claims)
+    locked = SYNC_RUNS.lock(run)
     if locked is None:
         return False
-    locked.error_code, locked.error = refusal.problem_code, refusal.detail[:_LONGEST_ERROR]
+    locked.error_code, locked.error = refusal.problem_code, error_text(refusal.detail)
     _settle(locked, SyncStatus.CANCELLED)
     connector_note(
         run_context(run),
@@ -95,10 +94,10 @@ def run_stop(run: SyncRun, refusal: CountinghouseError) -> bool:
 @transaction.atomic
 def run_fail(run: SyncRun, code: str, sentence: str) -> bool:
     """End a run that can't go on, and switch the connector off where that is due. False where it is not ours."""
-    locked = claimed_run_for_update(SyncRunId(run.pk), run.claims)
+    locked = SYNC_RUNS.lock(run)
     if locked is None:
         return False
-    locked.error_code, locked.error = code, redact_text(sentence).replace("\x00", "")[:_LONGEST_ERROR]
+    locked.error_code, locked.error = code, error_text(sentence)
     _settle(locked, SyncStatus.FAILED)
     context, connector_id = run_context(run), ConnectorId(run.connector_id)
     connector_note(
@@ -127,11 +126,11 @@ def code_of(error: ProviderError) -> str:
 @transaction.atomic
 def run_postpone(run: SyncRun, wait: timedelta, sentence: str) -> bool:
     """Hand the run back until the provider may be asked again. False where it is not ours."""
-    locked = claimed_run_for_update(SyncRunId(run.pk), run.claims)
+    locked = SYNC_RUNS.lock(run)
     if locked is None:
         return False
     locked.status, locked.lease_expires_at = SyncStatus.QUEUED, clock.now() + wait
-    locked.tries, locked.error = run.tries, redact_text(sentence)[:_LONGEST_ERROR]
+    locked.tries, locked.error = run.tries, error_text(sentence)
     locked.save(update_fields=["status", "lease_expires_at", "tries", "error"])
     return True
 

@@ -41,9 +41,19 @@ from apps.core.errors import ConflictError, FieldError, UnprocessableError
 from apps.core.gate import require
 from apps.core.hints import hint_after_commit
 from apps.core.ids import AuditTarget
+from apps.core.leases import Queue
 from apps.core.moments import FIRST_YEAR, zone_of
 
 RUN_TASK = "connectors.run_syncs"
+SYNC_RUNS = Queue(
+    SyncRun,
+    waiting=SyncStatus.QUEUED,
+    working=SyncStatus.RUNNING,
+    lease=timedelta(seconds=60),
+    beat=timedelta(seconds=15),
+    claims="claims",
+    starts_at_once=True,
+)
 # After this a queued run is handed out again: its message was lost.
 QUEUE_LEASE = timedelta(minutes=5)
 

@@ -14,10 +14,9 @@ from django.db.models import Q
 
 from apps.connectors.enums import ConnectorStatus, SyncStatus
 from apps.connectors.models import Connector, SyncRun
-from apps.connectors.models.syncs import ACTIVE
 from apps.connectors.rules.months import select_months
 from apps.connectors.sync.guards import OPERATION
-from apps.connectors.sync.queue import QUEUE_LEASE, RUN_TASK, month_facts, new_run, runs_insert
+from apps.connectors.sync.queue import QUEUE_LEASE, RUN_TASK, SYNC_RUNS, month_facts, new_run, runs_insert
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.gate import require
@@ -56,7 +55,7 @@ def syncs_sweep(context: ExecutionContext) -> dict[str, int]:
     """Hand out what lies about: queued runs whose message was lost or whose wait is over, runs whose worker died."""
     require(context, OPERATION)
     now = clock.now()
-    stranded = SyncRun.objects.filter(status__in=ACTIVE, lease_expires_at__lte=now).order_by("lease_expires_at", "pk")
+    stranded = SYNC_RUNS.overdue().order_by("lease_expires_at", "pk")
     run_ids = list(stranded.values_list("pk", flat=True)[:_SWEPT_AT_ONCE])
     # Where workers are behind, the same runs are not sent again every minute. A run that has begun keeps its lease:
     # that it is over is what lets another worker take it.

@@ -13,14 +13,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from apps.core import clock
-from apps.core.audit.secrecy import redact_text
 from apps.core.context import ExecutionContext
 from apps.core.failpoints import failpoint
 from apps.core.ids import OrganizationId, OutboxItemId
+from apps.core.leases import Queue, error_text
 from apps.core.models import OutboxItem
 from apps.core.outbox.backoff import MAX_ATTEMPTS, retry_delay
 from apps.core.outbox.handlers import Delivery, OutboxError, handler_of, ready_kinds
@@ -29,10 +29,16 @@ from apps.core.unavailability import end_if_interrupted
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(minutes=3)
+OUTBOX = Queue(
+    OutboxItem,
+    waiting=OutboxStatus.PENDING,
+    working=OutboxStatus.IN_PROGRESS,
+    lease=timedelta(minutes=3),
+    beat=timedelta(seconds=45),
+    due_at="next_attempt_at",
+)
 # A drain ends well inside the hard time limit of tasks, whatever the providers take.
 LONGEST_DRAIN = timedelta(seconds=150)
-_LONGEST_ERROR = 2_000
 _random = secrets.SystemRandom()
 
 
@@ -57,7 +63,7 @@ def outbox_drain(
     *,
     limit: int = 500,
     organization_id: UUID | None = None,
-    lease: timedelta = LEASE,
+    lease: timedelta = OUTBOX.lease,
 ) -> DrainCounts:
     """Carry out up to `limit` due items, of one organization or of all, one after the other.
 
@@ -65,51 +71,19 @@ def outbox_drain(
     """
     counts = DrainCounts()
     ends_at = clock.now() + LONGEST_DRAIN
+    where = Q(kind__in=ready_kinds()) & (Q(organization_id=organization_id) if organization_id else Q())
     for _ in range(limit):
-        item = _claim(lease, organization_id)
-        if item is None:
+        # One at a time: what a worker dies over must not cost others a try.
+        claimed = OUTBOX.claim(where=where, lease=lease)
+        if not claimed:
             break
+        (item,) = claimed
         failpoint("outbox.after_claim")
         counts = counts.plus(_carry_out(context, item))
         failpoint("outbox.after_finish")
         if clock.now() >= ends_at:
             break
     return counts
-
-
-def outbox_oldest_due() -> OutboxItem | None:
-    """The item that has been due the longest among those that can be carried out; for health and alarms."""
-    return (
-        OutboxItem.objects.filter(status=OutboxStatus.PENDING, kind__in=ready_kinds(), next_attempt_at__lte=clock.now())
-        .order_by("next_attempt_at")
-        .first()
-    )
-
-
-def _claim(lease: timedelta, organization_id: UUID | None) -> OutboxItem | None:
-    """Take the item that has been due the longest. `SKIP LOCKED` lets workers pass each other instead of waiting."""
-    now = clock.now()
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH due AS MATERIALIZED (
-                SELECT id FROM core_outboxitem
-                WHERE kind = ANY(%(kinds)s)
-                  AND (%(organization)s::uuid IS NULL OR organization_id = %(organization)s)
-                  AND ((status = 'pending' AND next_attempt_at <= %(now)s)
-                    OR (status = 'in_progress' AND lease_expires_at <= %(now)s))
-                ORDER BY next_attempt_at, created_at
-                LIMIT 1 FOR UPDATE SKIP LOCKED
-            )
-            UPDATE core_outboxitem AS item
-            SET status = 'in_progress', attempts = item.attempts + 1, lease_expires_at = %(until)s
-            FROM due WHERE item.id = due.id
-            RETURNING item.id
-            """,
-            {"kinds": ready_kinds(), "organization": organization_id, "now": now, "until": now + lease},
-        )
-        row = cursor.fetchone()
-        return OutboxItem.objects.get(pk=row[0]) if row else None
 
 
 def _carry_out(context: ExecutionContext, item: OutboxItem) -> str:
@@ -145,7 +119,7 @@ def _delivery(item: OutboxItem) -> Delivery:
 
 def _finish(context: ExecutionContext, item: OutboxItem, delivery: Delivery, result: Any) -> str:
     with transaction.atomic(durable=True):
-        if not _settle(item, status=OutboxStatus.DONE, finished_at=clock.now(), last_error=""):
+        if not OUTBOX.release(item, OutboxStatus.DONE, finished_at=clock.now(), last_error=""):
             return "lost"
         handler_of(item.kind).record(_context_of(context, item), delivery, result)
         failpoint("outbox.before_finish_commit")
@@ -153,25 +127,17 @@ def _finish(context: ExecutionContext, item: OutboxItem, delivery: Delivery, res
 
 
 def _fail(item: OutboxItem, error: OutboxError) -> str:
-    message = redact_text(str(error)).replace("\x00", "")[:_LONGEST_ERROR]
+    message = error_text(str(error))
     if error.permanent or item.attempts >= MAX_ATTEMPTS:
         return _park(item, message)
     delay = retry_delay(item.attempts, jitter=_random.random(), wish_seconds=error.retry_after_seconds)
-    is_ours = _settle(
-        item, status=OutboxStatus.PENDING, next_attempt_at=clock.now() + delay, finished_at=None, last_error=message
-    )
+    is_ours = OUTBOX.release(item, OutboxStatus.PENDING, next_attempt_at=clock.now() + delay, last_error=message)
     return "retried" if is_ours else "lost"
 
 
 def _park(item: OutboxItem, message: str) -> str:
-    is_ours = _settle(item, status=OutboxStatus.PARKED, finished_at=clock.now(), last_error=message)
+    is_ours = OUTBOX.release(item, OutboxStatus.PARKED, finished_at=clock.now(), last_error=message)
     return "parked" if is_ours else "lost"
-
-
-def _settle(item: OutboxItem, **values: Any) -> bool:
-    """Write the outcome if the item is still this worker's: same attempt, still in progress."""
-    ours = Q(pk=item.pk, status=OutboxStatus.IN_PROGRESS, attempts=item.attempts)
-    return OutboxItem.objects.filter(ours).update(lease_expires_at=None, **values) == 1
 
 
 def _context_of(context: ExecutionContext, item: OutboxItem) -> ExecutionContext:

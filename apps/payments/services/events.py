@@ -8,21 +8,22 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import OperationalError, transaction
+from django.db.models import Q
 
 from apps.core import clock
 from apps.core.audit import audit_append
-from apps.core.audit.secrecy import redact_text
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, CountinghouseError, NotFoundError, UnprocessableError
 from apps.core.failpoints import failpoint
 from apps.core.gate import require
 from apps.core.hints import hint_after_commit
 from apps.core.ids import RequestId
+from apps.core.leases import error_text
 from apps.core.outbox.backoff import MAX_ATTEMPTS, retry_delay
 from apps.core.unavailability import end_if_interrupted, is_unavailable
 from apps.payments.enums import WebhookStatus
 from apps.payments.events import WEBHOOK_EVENT_PROCESSED_AGAIN
-from apps.payments.inbox import LEASE, PROCESS_TASK, claim, drive_unmatched, settle
+from apps.payments.inbox import INBOX, PROCESS_TASK, drive_unmatched
 from apps.payments.models import WebhookEvent
 from apps.payments.processing import Processed, process
 from apps.payments.providers.registry import read_event
@@ -32,34 +33,39 @@ from apps.subscriptions.enums import Provider
 logger = logging.getLogger(__name__)
 
 LONGEST_SWEEP = timedelta(seconds=150)
-_LONGEST_ERROR = 2_000
 # A transaction that lost against another one is repeated at once.
 _TRIES_AT_ONCE = 3
 _random = secrets.SystemRandom()
 
 
-def webhook_event_process(context: ExecutionContext, *, event_pk: UUID, lease: timedelta = LEASE) -> str:
+def webhook_event_process(context: ExecutionContext, *, event_pk: UUID, lease: timedelta = INBOX.lease) -> str:
     """Process one stored event if it is due and nobody else's; the status that it has now, empty when it was not ours.
 
     It runs as the provider, whoever asks. A failure is stored with its error and tried again later, then parked.
     """
-    event = claim(event_pk, lease=lease)
+    event = INBOX.claim_row(event_pk, lease=lease)
     return "" if event is None else _work(context, event)
 
 
 def webhook_inbox_sweep(
-    context: ExecutionContext, *, limit: int = 1_000, organization_id: UUID | None = None, lease: timedelta = LEASE
+    context: ExecutionContext,
+    *,
+    limit: int = 1_000,
+    organization_id: UUID | None = None,
+    lease: timedelta = INBOX.lease,
 ) -> dict[str, int]:
     """Process what is due, the longest waiting first: what the broker lost, what failed before, what a worker left.
 
     Events that waited for their customer are taken up when somebody has said whom the customer stands for.
     """
     counts = {"driven": drive_unmatched(), **{status.value: 0 for status in WebhookStatus}, "lost": 0}
+    where = Q(organization_id=organization_id) if organization_id else Q()
     ends_at = clock.now() + LONGEST_SWEEP
     for _ in range(limit):
-        event = claim(None, organization_id=organization_id, lease=lease)
-        if event is None:
+        claimed = INBOX.claim(where=where, lease=lease)
+        if not claimed:
             break
+        (event,) = claimed
         counts[_work(context, event) or "lost"] += 1
         # Asked here and not after the claim: what was claimed would lie until its lease ends, one try poorer.
         if clock.now() >= ends_at:
@@ -113,9 +119,10 @@ def _work(context: ExecutionContext, event: WebhookEvent) -> str:
         logger.warning("webhook_event_failed", exc_info=True, extra={"event": event.event_id})
         return _fail(event, error)
     failpoint("inbox.after_process")
-    is_ours = settle(
+    is_ours = INBOX.release(
         event,
         processed.status,
+        next_try_at=None,
         processed_at=clock.now(),
         error=processed.note,
         organization_id=processed.organization_id,
@@ -137,13 +144,14 @@ def _process(event: WebhookEvent) -> Processed:
 
 def _fail(event: WebhookEvent, error: Exception) -> str:
     sentence = str(error) if isinstance(error, CountinghouseError) else f"{type(error).__name__}: {error}"
-    message = redact_text(sentence).replace("\x00", "")[:_LONGEST_ERROR]
+    message = error_text(sentence)
     if event.attempts >= MAX_ATTEMPTS or (isinstance(error, CountinghouseError) and not is_unavailable(error)):
         return _park(event, message)
     again_at = clock.now() + retry_delay(event.attempts, jitter=_random.random())
-    is_ours = settle(event, WebhookStatus.RECEIVED, next_try_at=again_at, error=message)
+    is_ours = INBOX.release(event, WebhookStatus.RECEIVED, next_try_at=again_at, error=message)
     return WebhookStatus.RECEIVED.value if is_ours else ""
 
 
 def _park(event: WebhookEvent, message: str) -> str:
-    return WebhookStatus.FAILED.value if settle(event, WebhookStatus.FAILED, error=message) else ""
+    is_ours = INBOX.release(event, WebhookStatus.FAILED, next_try_at=None, error=message)
+    return WebhookStatus.FAILED.value if is_ours else ""
