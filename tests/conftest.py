@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from django.core.management.commands import flush
-from django.db import connections
+from django.db import connection
+from pytest_django import DjangoDbBlocker
 
-from apps.core.enums import Role
-from apps.core.operations import PLATFORM_LADDER
 from apps.tenants.oidc.provider import memory
 from apps.tenants.tokens import forget_all
+from tests import databases
+from tests.stack import given_database
 
 
 @pytest.fixture(autouse=True)
@@ -22,22 +22,30 @@ def _nothing_is_remembered() -> None:
     memory.clear()
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request: pytest.FixtureRequest, django_db_modify_db_settings: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """In place of pytest-django's, which migrates a database in each process."""
+    outside = connection.settings_dict["NAME"]
+    given = request.config.stash.get(given_database, None)
+    name = given() if given else connection.creation._get_test_db_name()
+    with django_db_blocker.unblock():
+        if not given:
+            databases.copy_migrated_database(name)
+        databases.use_database(name)
+    yield
+    with django_db_blocker.unblock():
+        databases.use_database(outside)
+        if not given:
+            databases.drop_database(name)
+
+
 @pytest.fixture(autouse=True, scope="session")
-def _emptying_the_tables_is_allowed() -> Iterator[None]:
-    """Tests that commit end by truncating every table, which append-only tables refuse in earnest."""
+def _tables_are_emptied_quickly() -> Iterator[None]:
+    """Tests that commit end by Django's `flush`, which truncates every table; append-only ones refuse that."""
     handle = flush.Command.handle
-
-    def empty(self: flush.Command, **options: Any) -> None:
-        with connections[str(options.get("database", "default"))].cursor() as cursor:
-            cursor.execute("SET session_replication_role = replica")
-            try:
-                handle(self, **options)
-                for role in PLATFORM_LADDER:
-                    cursor.execute("INSERT INTO auth_group (name) VALUES (%s)", [Role(role).value])
-            finally:
-                cursor.execute("SET session_replication_role = DEFAULT")
-
-    flush.Command.handle = empty  # type: ignore[method-assign]
+    flush.Command.handle = lambda self, **options: databases.empty_tables()  # type: ignore[method-assign]
     yield
     flush.Command.handle = handle  # type: ignore[method-assign]
 

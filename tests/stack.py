@@ -6,7 +6,7 @@ pyproject.toml names it with `-p`, so that it is loaded before pytest-django rea
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from typing import Any
 
@@ -18,6 +18,8 @@ import pytest
 from billing_site.launcher import places, sessions
 from billing_site.launcher.errors import LauncherError
 
+given_database = pytest.StashKey[Callable[[], str]]()
+"""A run that makes its databases itself says here which one to use."""
 _ENGINES = pytest.StashKey[ExitStack]()
 
 

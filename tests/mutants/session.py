@@ -27,6 +27,7 @@ from typing import Any
 import pytest
 
 from tests.architecture.sources import PROJECT
+from tests.stack import given_database
 
 Trees = Mapping[str, Callable[[], ast.Module]]
 NOTER = "__note_line__"
@@ -96,21 +97,6 @@ def _noted(statement: ast.stmt, file: str) -> list[ast.stmt]:
     return [ast.copy_location(note, statement), statement]
 
 
-def _using(chooser: Plugin) -> ModuleType:
-    """A plugin that lets the tests use a database which is there already."""
-
-    @pytest.fixture(scope="session")
-    def django_db_setup() -> None:
-        from django.conf import settings  # noqa: PLC0415 - the child sets Django up
-        from django.db import connections  # noqa: PLC0415
-
-        settings.DATABASES["default"]["NAME"] = connections["default"].settings_dict["NAME"] = chooser.database
-
-    plugin = ModuleType("mutants_database")
-    plugin.django_db_setup = django_db_setup  # type: ignore[attr-defined]
-    return plugin
-
-
 class Plugin:
     """Chooses the tests, gives them their database, and says what each of them ran."""
 
@@ -124,8 +110,7 @@ class Plugin:
         self._ran.add((file, line))
 
     def pytest_collection(self, session: pytest.Session) -> None:
-        # Of two fixtures of one name that of the later plugin counts: this comes after pytest-django's.
-        session.config.pluginmanager.register(_using(self))
+        session.config.stash[given_database] = lambda: self.database
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         if self._order:

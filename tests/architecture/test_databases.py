@@ -1,0 +1,69 @@
+"""The migrated database that tests copy is never a stale one, and tables that tests fill are empty afterwards."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import Group
+
+from apps.core.enums import Role
+from apps.core.models import AuditEntry
+from apps.core.operations import PLATFORM_LADDER
+from billing_site.launcher.places import PROJECT
+from tests import databases
+from tests.factories.tenants import make_organization
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    shutil.copytree(PROJECT / "apps", tmp_path / "apps", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "apps/core/migrations/0001_audit_idempotency_outbox_jobs.py",
+        "apps/credits/migrations/sql/consume.sql",
+        "apps/core/emails.py",  # a migration imports it
+        "apps/core/errors.py",  # what that imports
+    ],
+)
+def test_whatever_shapes_the_database_changes_its_name(project: Path, path: str) -> None:
+    before = databases.shape_digest(project)
+    assert before == databases.shape_digest()
+    with (project / path).open("a", encoding="utf-8") as file:
+        file.write("\n")
+    assert databases.shape_digest(project) != before
+
+
+def test_a_new_migration_changes_its_name(project: Path) -> None:
+    before = databases.shape_digest(project)
+    (project / "apps/core/migrations/9999_new.py").touch()
+    assert databases.shape_digest(project) != before
+
+
+def test_what_no_migration_imports_does_not(project: Path) -> None:
+    before = databases.shape_digest(project)
+    (project / "apps/core/pages.py").write_text("", encoding="utf-8")
+    assert databases.shape_digest(project) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_emptied_tables_hold_the_groups_of_staff_alone() -> None:
+    make_organization()
+    Group.objects.create(name="made by a test")
+    assert AuditEntry.objects.exists()
+    databases.empty_tables()
+    assert not AuditEntry.objects.exists()  # of an append-only table
+    assert set(Group.objects.values_list("name", flat=True)) == {Role(role).value for role in PLATFORM_LADDER}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_large_tables_are_emptied_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "_SMALL_BYTES", 0)
+    make_organization()
+    databases.empty_tables()
+    assert not AuditEntry.objects.exists()
