@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.management.commands import flush
-from django.db import connection
+from django.db import connection, transaction
 from pytest_django import DjangoDbBlocker
 
 from apps.tenants.oidc.provider import memory
@@ -29,7 +29,7 @@ def django_db_setup(
     """In place of pytest-django's, which migrates a database in each process."""
     outside = connection.settings_dict["NAME"]
     given = request.config.stash.get(given_database, None)
-    name = given() if given else connection.creation._get_test_db_name()
+    name = given() if given else databases.own_name()
     with django_db_blocker.unblock():
         if not given:
             databases.copy_migrated_database(name)
@@ -39,6 +39,16 @@ def django_db_setup(
         databases.use_database(outside)
         if not given:
             databases.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def lasting_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """What module fixtures write stays for all tests of the module, each of which is undone by itself."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        # As a test case's own block: services that insist on committing themselves take it for none.
+        transaction.get_connection().atomic_blocks[-1]._from_testcase = True
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -54,5 +64,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how large the access table is: a promise whose size matters (spec 11, P4)."""
     from tests.access.cells import cell_counts  # noqa: PLC0415 - needs the loaded apps
 
-    figures = ", ".join(f"{count:,} {plane}" for plane, count in cell_counts().items())
-    terminalreporter.write_line(f"access table: {figures} cells")
+    figures = ", ".join(f"{asked:,} of {every:,} {plane}" for plane, (asked, every) in cell_counts().items())
+    terminalreporter.write_line(f"access table: asks {figures} cells")

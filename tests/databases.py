@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
@@ -67,6 +68,11 @@ def _file_of(project: Path, name: str) -> Path | None:
     return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.exists()), None)
 
 
+def own_name() -> str:
+    """The database of this process: two sessions at once in one checkout leave each other's alone."""
+    return f"test_{connection.settings_dict['NAME']}_of_{os.getpid()}"
+
+
 def copy_migrated_database(name: str) -> None:
     """Make the database `name` as a copy of the migrated one, which is made first where it is missing."""
     template = f"test_{connection.settings_dict['NAME']}_migrated_{shape_digest()}"
@@ -74,7 +80,9 @@ def copy_migrated_database(name: str) -> None:
         cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])  # until the cursor's connection is closed
         if not _databases(cursor, template):
             _make_migrated_database(cursor, template)
-        _drop(cursor, name)
+        for abandoned in _databases(cursor, f"{own_name().rpartition('_')[0]}_%"):
+            if not Path("/proc", abandoned.rpartition("_")[2]).exists() or abandoned == name:
+                _drop(cursor, abandoned)
         cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
 
 

@@ -15,22 +15,23 @@ from django.urls import reverse
 from apps.tenants.access import resolver
 from apps.tenants.access.resolver import Denial
 from apps.tenants.contracts import AccessFacts, Person
+from tests.access.cells import PAIRS, ROUTES, api_cells, cell_counts
 from tests.access.outcomes import expected
-from tests.access.routes import METHODS, Route, api_routes, undeclared
-from tests.access.world import PRINCIPALS, RELATIONS, World, make_world, request_of
+from tests.access.routes import METHODS, Route, undeclared
+from tests.access.world import PRINCIPALS, World, request_of
 
-ROUTES = api_routes()
-CELLS = list(itertools.product(PRINCIPALS, RELATIONS))
-
-
-@pytest.fixture
-def world(db: None) -> World:
-    return make_world()
+Clients = dict[str, tuple[Client, dict[str, str]]]
 
 
-def ask(world: World, route: Route, method: str, principal: str, relation: str) -> HttpResponse:
+@pytest.fixture(scope="module")
+def clients(stage: World) -> Clients:
+    """A client builds all middleware before its first request: once each."""
+    return {principal: stage.client(principal) for principal in PRINCIPALS}
+
+
+def ask(world: World, clients: Clients, route: Route, method: str, principal: str, relation: str) -> HttpResponse:
     """The cell's answer; whatever it changed is undone."""
-    client, headers = world.client(principal)
+    client, headers = clients[principal]
     arguments, body = request_of(route.name, world.tenants[relation], world)
     undoing = transaction.atomic()
     # As the test's own transaction: services that insist on committing themselves take it for none.
@@ -53,12 +54,13 @@ def _send(client: Client, method: str, path: str, body: dict[str, Any], headers:
     return answer  # type: ignore[no-any-return]
 
 
+@pytest.mark.prove("P4 each cell of the internal API answers as declared", size=cell_counts()["internal API"][0])
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
-def test_every_cell_answers_as_declared(world: World, route: Route, method: str) -> None:
+def test_every_cell_answers_as_declared(world: World, clients: Clients, route: Route, method: str) -> None:
     wrong = []
-    for principal, relation in CELLS:
-        answer = ask(world, route, method, principal, relation)
+    for principal, relation in api_cells(route, method):
+        answer = ask(world, clients, route, method, principal, relation)
         allowed = expected(route.name, method, principal, relation)
         if answer.status_code not in allowed:
             wrong.append(f"{principal} / {relation}: {answer.status_code}, not {allowed}: {answer.content[:300]!r}")
@@ -66,6 +68,16 @@ def test_every_cell_answers_as_declared(world: World, route: Route, method: str)
         if answer.status_code == 403 and method != "HEAD" and not json.loads(answer.content).get("explanation"):
             wrong.append(f"{principal} / {relation}: 403 without an explanation: {answer.content[:300]!r}")
     assert wrong == []
+
+
+def test_every_caller_and_relation_has_its_turn_at_methods_that_no_route_serves() -> None:
+    unserved = [
+        pair
+        for route, method in itertools.product(ROUTES, METHODS)
+        if method not in route.operations
+        for pair in api_cells(route, method)
+    ]
+    assert set(unserved) == set(PAIRS)
 
 
 def test_every_route_of_the_api_is_declared() -> None:
@@ -78,13 +90,14 @@ def test_a_route_added_without_a_declaration_is_found() -> None:
     assert undeclared([*ROUTES, added]) == ["secrets"]
 
 
-def differences(world: World) -> list[str]:
+def differences(world: World, clients: Clients) -> list[str]:
     """The routes that tell a person a foreign object from an absent one."""
     found = []
     for route in ROUTES:
         for method, principal in itertools.product(route.operations, ("signed-in stranger", "tenant owner")):
             foreign, absent = (
-                _comparable(ask(world, route, method, principal, relation)) for relation in ("foreign", "absent")
+                _comparable(ask(world, clients, route, method, principal, relation))
+                for relation in ("foreign", "absent")
             )
             if foreign != absent:
                 found.append(f"{route.name} {method} {principal}")
@@ -97,14 +110,16 @@ def _comparable(answer: HttpResponse) -> tuple[int, dict[str, Any]]:
     return answer.status_code, document
 
 
-def test_a_foreign_object_answers_a_person_exactly_as_an_absent_one(world: World) -> None:
-    assert differences(world) == []
+def test_a_foreign_object_answers_a_person_exactly_as_an_absent_one(world: World, clients: Clients) -> None:
+    assert differences(world, clients) == []
 
 
-def test_an_answer_that_names_the_foreign_object_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_names_the_foreign_object_is_found(
+    world: World, clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def leaky(facts: AccessFacts, person: Person) -> Denial:
         name = facts.tenant.organization_id if facts.tenant else ""
         return Denial("not_found", f"{name} is not yours", ())
 
     monkeypatch.setattr(resolver, "_person_at_jobs", leaky)
-    assert differences(world) != []
+    assert differences(world, clients) != []

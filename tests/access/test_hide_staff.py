@@ -43,8 +43,8 @@ STAFF_CANARY = "canary.of.staff@countinghouse.example"
 PLATFORM_CANARY, TENANT_CANARY = 918_273_645, "Canary of another tenant"
 
 
-@pytest.fixture
-def world() -> World:
+@pytest.fixture(scope="module")
+def stage(lasting_db: None) -> World:
     world = make_world()
     for relation in ("own", "demo", "foreign"):
         _leave_traces(world, relation)

@@ -27,7 +27,7 @@ from apps.credits.rules.pricing import Price
 from apps.credits.services import credit_policy_publish_prices, credits_authorize, credits_consume
 from apps.credits.services.authorization import LocalDecision
 from tests.access.routes import Route, api_routes
-from tests.access.world import World, make_world, request_of
+from tests.access.world import World, request_of
 from tests.backoffice.people import client_of
 from tests.contexts import console_context
 from tests.credits.cast import Place, consumption, give, make_place
@@ -41,11 +41,6 @@ HOSTILE = (
     *("null", "true", "0", "-1", "NaN", "a.b", "a__b", "..", "../x", "%s", "{0}", "{{ x }}", "a,b", "a;b", "'", '"'),
     *("id", "status", "organization_id", "request_id", "event", "level", "exception", "=1+1", "Zoë", "操作", "🙂"),
 )
-
-
-@pytest.fixture
-def world(db: None) -> World:
-    return make_world()
 
 
 def with_text(body: Any, text: str) -> Iterator[Any]:

@@ -90,9 +90,14 @@ class Places:
         yield "billing-home", reverse("billing-home")
 
 
-@pytest.fixture
-def places(db: None) -> Places:
+@pytest.fixture(scope="module")
+def lasting_places(lasting_db: None) -> Places:
     return Places()
+
+
+@pytest.fixture
+def places(lasting_places: Places, db: None) -> Places:
+    return lasting_places
 
 
 def rows_that_name(*texts: str) -> int:

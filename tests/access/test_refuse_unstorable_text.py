@@ -19,18 +19,13 @@ from apps.tenants.models import User, Workspace
 from tests.access.pages import OF_A_CONNECTOR, PREFIX
 from tests.access.routes import API, Route, all_routes, api_routes
 from tests.access.test_staff_plane import GUARDED, arguments_of
-from tests.access.world import World, make_world, request_of
+from tests.access.world import World, request_of
 from tests.backoffice.records import MAKERS
 
 pytestmark = pytest.mark.django_db
 
 NUL = "a\x00b"
 OPEN_FORMS = ("sign-in", "sign-out", "admin:login", "admin:second_factor", "admin:enrol", "admin:logout")
-
-
-@pytest.fixture
-def world() -> World:
-    return make_world()
 
 
 def addresses(world: World) -> Iterator[tuple[str, str]]:

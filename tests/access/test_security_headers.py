@@ -57,8 +57,8 @@ def faults_of(answer: Any, path: str) -> list[str]:
     return [name for name, is_wrong in wrong.items() if is_wrong]
 
 
-@pytest.fixture
-def world(db: None) -> World:
+@pytest.fixture(scope="module")
+def stage(lasting_db: None) -> World:
     world = make_world()
     for make in MAKERS.values():
         make()
@@ -146,11 +146,12 @@ def test_a_static_file_may_be_stored_and_has_the_rest(db: None) -> None:
     client = Client()
     # WhiteNoise looks for files when it starts.
     client.handler.load_middleware()
-    answer = client.get("/static/probe.txt")
+    answer: Any = client.get("/static/probe.txt")
     assert answer.status_code == 200
     assert "no-store" not in answer.headers["Cache-Control"]
     assert faults_of(answer, "/static/probe.txt") == []
-    answer.close()
+    # Read to its end it is closed; closing it by hand would close the database's connection too.
+    assert b"".join(answer.streaming_content) == b"probe"
 
 
 def test_a_missing_header_would_be_noticed(world: World, settings: Settings) -> None:

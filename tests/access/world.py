@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.test import Client
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -56,6 +57,7 @@ class World:
     """Callers by name, tenants by their relation to the callers."""
 
     users: dict[str, User]
+    sessions: dict[str, str]
     tokens: dict[str, str]
     tenants: dict[str, Tenant]
     new_user_id: uuid.UUID
@@ -63,13 +65,22 @@ class World:
     def client(self, principal: str) -> tuple[Client, dict[str, str]]:
         """A client that acts as the principal, and the headers that it sends."""
         client = Client(raise_request_exception=False)
-        if principal in self.users:
-            user = self.users[principal]
-            client.force_login(user)
-            if principal in STAFF:
-                _verify(client, user)
+        if principal in self.sessions:
+            client.cookies[settings.SESSION_COOKIE_NAME] = self.sessions[principal]
         token = self.tokens.get(principal)
         return client, {"authorization": f"Bearer {token}"} if token else {}
+
+
+def _sign_in_all(users: dict[str, User]) -> dict[str, str]:
+    """Everybody signs in once; the keys of their sessions."""
+    keys = {}
+    for principal, user in users.items():
+        client = Client()
+        client.force_login(user)
+        if principal in STAFF:
+            _verify(client, user)
+        keys[principal] = client.cookies[settings.SESSION_COOKIE_NAME].value
+    return keys
 
 
 def _verify(client: Client, user: User) -> None:
@@ -96,6 +107,7 @@ def make_world() -> World:
     publish_prices()
     return World(
         users=users,
+        sessions=_sign_in_all(users),
         tokens=tokens,
         tenants={
             "own": _tenant(own),

@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -173,13 +172,9 @@ def body_of(case: Any) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def lasting_world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
+def lasting_world(lasting_db: None) -> World:
     """The world made once for all operations."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        # As a test case's own block does, it stands in for none.
-        transaction.get_connection().atomic_blocks[-1]._from_testcase = True
-        yield make_world()
-        transaction.set_rollback(True)
+    return make_world()
 
 
 @pytest.mark.prove("P9 requests by schemathesis: 0 answers in the 500s", size=EACH * len(OPERATIONS) * len(MODES))
