@@ -1,19 +1,22 @@
 # The two commands are `make run` and `make test`. Both make the environment in .venv first.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format prove mutants bench audit lock runtime development
+.PHONY: help run test test-fast lint format prove mutants bench audit lock runtime development
 
 VENV_PYTHON := .venv/bin/python
 UV_COMPILE := $(VENV_PYTHON) -m uv pip compile --universal --python-version 3.11 --quiet --upgrade --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
 
 help: ## list the commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1 |/p' Makefile | awk -F '|' '{ printf "%-16s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1 |/p' Makefile | awk -F '|' '{ printf "%-18s%s\n", $$1, $$2 }'
 
 run: runtime ## set up and run everything on this machine: database, broker, web, worker, beat (PORT, default 8000)
 	@$(VENV_PYTHON) -m billing_site.launcher run --end-with-parent
 
 test: development ## set up and run all checks and tests
 	@$(VENV_PYTHON) -m tests.gate --end-with-parent
+
+test-fast: development ## the tests that need no browser, no killed processes and no long runs (minutes)
+	@$(VENV_PYTHON) -m tests.gate --fast --end-with-parent
 
 lint: development ## the checks without the tests
 	@$(VENV_PYTHON) -m tests.gate --lint --end-with-parent

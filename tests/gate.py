@@ -1,4 +1,7 @@
-"""`make test` and `make lint`: every check with its name and its seconds; one that fails does not hide the next."""
+"""`make test`, `make test-fast` and `make lint`: every check with its name and its seconds.
+
+One that fails does not hide the next.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ from types import FrameType
 
 # Before the launcher is asked where the state of tests lies.
 os.environ["DJANGO_ENV"] = "test"
+# The checks start each other's programs again and again; what is compiled is kept.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 from billing_site.environment import exit_if_misconfigured
 from billing_site.launcher import sessions
@@ -30,6 +35,11 @@ _TEST_PROCESSES = "2"
 # By this variable of the environment, all that a step started is found again.
 _MARK = "COUNTINGHOUSE_GATE"
 _PATIENCE_SECONDS = 30
+# No killed processes, no browser, no promise with its many repetitions, no installing and measuring.
+_FAST = (
+    *("-m", "not (faults or browser or journey or prove)"),
+    *("--ignore=tests/benchmarks", "--ignore=tests/launcher/test_install_locks.py"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +69,10 @@ def lint_steps() -> list[Step]:
     ]
 
 
-def test_steps(arguments: Sequence[str]) -> list[Step]:
-    """All tests; one that is skipped fails."""
-    command = _module("pytest", "-n", _TEST_PROCESSES, "--dist=worksteal", "--refuse-skips", "-q", *arguments)
+def test_steps(arguments: Sequence[str], *, fast: bool) -> list[Step]:
+    """All tests, or those that give an answer within minutes; one that is skipped fails."""
+    chosen = _FAST if fast else ()
+    command = _module("pytest", "-n", _TEST_PROCESSES, "--dist=worksteal", "--refuse-skips", "-q", *chosen, *arguments)
     return [Step("pytest", command, stop_signal=signal.SIGINT)]  # by SIGINT it takes its fixtures down
 
 
@@ -132,10 +143,12 @@ def main() -> int:
     """The command line; 1 when a check failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.gate", description=__doc__)
     parser.add_argument("--lint", action="store_true", help="the checks without the tests")
+    parser.add_argument("--fast", action="store_true", help="the quick tests without the checks")
     parser.add_argument("--end-with-parent", action="store_true", help="stop when the calling process ends (Linux)")
     parser.add_argument("pytest_arguments", nargs="*", help="handed to pytest, after --")
     options = parser.parse_args()
-    steps = lint_steps() + ([] if options.lint else test_steps(options.pytest_arguments))
+    steps = [] if options.fast else lint_steps()
+    steps += [] if options.lint else test_steps(options.pytest_arguments, fast=options.fast)
     if options.end_with_parent:
         end_with_parent(signal.SIGTERM, os.getppid())
     exit_if_misconfigured()

@@ -6,12 +6,16 @@ pyproject.toml names it with `-p`, so that it is loaded before pytest-django rea
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from typing import Any
 
 # Before anything can read the settings: a test session never touches the development database.
 os.environ["DJANGO_ENV"] = "test"
+# Tests start a hundred programs; each would compile the whole product where the shell says not to keep that.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 import pytest
 
