@@ -108,6 +108,7 @@ class Interruption:
             return process.wait()
         finally:
             self._running = None
+            signal.alarm(0)  # one that rang while this process ends would kill it
             self._kill()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
