@@ -30,14 +30,20 @@ def python_environment(name: str) -> Path:
 
 def downloaded(name: str) -> Path:
     """The one file that `.requirements/NAME.txt` locks, as the registry has it."""
-    folder, lock = _HOME / name, PROJECT / ".requirements" / f"{name}.txt"
+    [file] = all_downloaded(name)
+    return file
+
+
+def all_downloaded(name: str) -> list[Path]:
+    """The files that `.requirements/NAME.txt` locks."""
+    folder, lock = _HOME / f"files-of-{name}", PROJECT / ".requirements" / f"{name}.txt"
     with _alone(name):
         if not _is_done(folder, [lock]):
             shutil.rmtree(folder, ignore_errors=True)
             command = [sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check", "--no-deps"]
             subprocess.run([*command, "--require-hashes", "-r", str(lock), "-d", str(folder)], check=True)
             _note(folder, [lock])
-    return next(path for path in folder.iterdir() if path.name != _DONE)
+    return [path for path in folder.iterdir() if path.name != _DONE]
 
 
 def node_environment(source: Path) -> tuple[Path, Path]:

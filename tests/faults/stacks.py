@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import http.client
 import os
 import random
@@ -12,14 +13,22 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import gettempdir
+from typing import Any
+from unittest.mock import patch
 
-from billing_site.launcher import processes
+import psycopg
+from django.conf import settings
+
+from billing_site.launcher import locks, places, processes, programs
 from billing_site.launcher.children import MARK
 from billing_site.launcher.places import PROJECT
+from tests.databases import shape_digest
 
 _PATIENCE_SECONDS = 120
 _PORTS = range(20_000, 30_000)
@@ -38,6 +47,7 @@ class Stack:
             "DJANGO_ENV": "test",  # engines that need not survive a power cut
             "COUNTINGHOUSE_STATE_DIR": str(state),
             "PORT": str(self.port),
+            "WEB_WORKERS": "1",
             **environment,
         }
         self.launcher: subprocess.Popen[bytes] | None = None
@@ -84,6 +94,12 @@ class Stack:
             text=True,
             check=False,
         )
+
+    def database(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """A connection of its own to the embedded database, which must be running."""
+        with patch.dict(os.environ, {"COUNTINGHOUSE_STATE_DIR": str(self.state)}):
+            host = str(places.postgres_socket_folder())
+        return psycopg.connect(host=host, user="countinghouse", dbname="countinghouse", autocommit=True)
 
     def program(self, words: str) -> int:
         """The main process of web, worker or beat: the leader of its own session."""
@@ -132,6 +148,47 @@ class Stack:
         processes.kill_marked(MARK, str(self.state))
         wait_until(lambda: not self.processes(), lambda: str(self.processes()))
         shutil.rmtree(self.state, ignore_errors=True)
+
+
+@contextmanager
+def fresh_stack(**environment: str) -> Iterator[Stack]:
+    """A stack without any state, in a folder that PostgreSQL's own user can get to; pytest's are private."""
+    parent = Path(tempfile.mkdtemp(prefix="ch-"))
+    parent.chmod(0o711)
+    stack = Stack(parent / "state", **environment)
+    try:
+        yield stack
+    finally:
+        stack.clear()
+        shutil.rmtree(parent)
+
+
+@contextmanager
+def migrated_stack(**environment: str) -> Iterator[Stack]:
+    """A stack that was never started, over a database that has its shape."""
+    template = _migrated_state()
+    with fresh_stack(**environment) as stack:
+        subprocess.run(["/bin/cp", "-a", template, stack.state], check=True)
+        yield stack
+
+
+def _migrated_state() -> Path:
+    """The state to copy, kept between sessions: making the shape anew takes longer than most tests."""
+    made_by = f"{shape_digest()} {programs.postgres_programs()}".encode()
+    made_by += (PROJECT / "billing_site" / "launcher" / "postgres.py").read_bytes()
+    folder = Path(settings.STATE_DIR) / "stacks" / hashlib.sha256(made_by).hexdigest()[:16]
+    folder.parent.mkdir(exist_ok=True)
+    with locks.alone(folder.parent / "lock"):
+        if not folder.exists():
+            for stale in folder.parent.glob("*/"):
+                shutil.rmtree(stale)
+            fresh = folder.with_suffix(".new")
+            with fresh_stack() as stack:
+                done = stack.manage("migrate", "--verbosity=0")
+                assert done.returncode == 0, done.stderr
+                subprocess.run(["/bin/cp", "-a", stack.state, fresh], check=True)
+            fresh.rename(folder)  # one that was interrupted is never taken for whole
+    return folder
 
 
 def free_port() -> int:

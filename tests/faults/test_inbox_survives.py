@@ -7,20 +7,17 @@ import hmac
 import http.client
 import json
 import os
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
 
 from billing_site.launcher import places
-from tests.faults.stacks import Stack, wait_until
+from tests.faults.stacks import Stack, migrated_stack, wait_until
 from tests.sizes import size
 
 pytestmark = pytest.mark.faults
@@ -33,15 +30,9 @@ POSTERS = 8
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """A stack of its own whose database keeps what it committed, and to which the test has a direct line."""
-    parent = Path(tempfile.mkdtemp(prefix="ch-"))
-    parent.chmod(0o711)
-    stack = Stack(parent / "state", DJANGO_ENV="development", STRIPE_WEBHOOK_SECRETS=SECRET)
-    monkeypatch.setenv("COUNTINGHOUSE_STATE_DIR", str(stack.state))
-    try:
+    with migrated_stack(DJANGO_ENV="development", STRIPE_WEBHOOK_SECRETS=SECRET) as stack:
+        monkeypatch.setenv("COUNTINGHOUSE_STATE_DIR", str(stack.state))
         yield stack
-    finally:
-        stack.clear()
-        shutil.rmtree(parent)
 
 
 def post(stack: Stack, event_id: str) -> int:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import psycopg
@@ -18,7 +15,7 @@ import pytest
 import redis
 
 from billing_site.launcher import places
-from tests.faults.stacks import Stack, wait_until
+from tests.faults.stacks import Stack, migrated_stack, wait_until
 from tests.sizes import size
 
 pytestmark = pytest.mark.faults
@@ -40,15 +37,9 @@ with transaction.atomic():
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """A stack of its own, to whose engines the test has a direct line."""
-    parent = Path(tempfile.mkdtemp(prefix="ch-"))
-    parent.chmod(0o711)
-    stack = Stack(parent / "state")
-    monkeypatch.setenv("COUNTINGHOUSE_STATE_DIR", str(stack.state))
-    try:
+    with migrated_stack() as stack:
+        monkeypatch.setenv("COUNTINGHOUSE_STATE_DIR", str(stack.state))
         yield stack
-    finally:
-        stack.clear()
-        shutil.rmtree(parent)
 
 
 def enqueue(stack: Stack, batch: str) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -26,7 +23,7 @@ from billing_site import queues
 from billing_site.launcher import places
 from tests.connectors.cast import id_of, make_active_workspace, make_connector
 from tests.contexts import console_context
-from tests.faults.stacks import Stack, wait_until
+from tests.faults.stacks import Stack, fresh_stack, wait_until
 from tests.faults.web_servers import database_url
 from tests.sizes import IS_FULL, size
 
@@ -40,16 +37,10 @@ MINUTE_JOBS = [definition.name for definition in jobs() if definition.cadence.ev
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """A stack with a broker of its own, over the test's database."""
-    parent = Path(tempfile.mkdtemp(prefix="ch-"))
-    parent.chmod(0o711)
-    stack = Stack(parent / "state", DATABASE_URL=database_url())
-    monkeypatch.setenv("COUNTINGHOUSE_STATE_DIR", str(stack.state))
-    try:
+    with fresh_stack(DATABASE_URL=database_url()) as stack:
+        monkeypatch.setenv("COUNTINGHOUSE_STATE_DIR", str(stack.state))
         stack.start()
         yield stack
-    finally:
-        stack.clear()
-        shutil.rmtree(parent)
 
 
 @contextlib.contextmanager
@@ -108,6 +99,9 @@ def test_every_other_job_runs_while_syncs_fill_their_queue(stack: Stack) -> None
             time.sleep(_MINUTES * 60)
             check_lateness(since)
         assert waiting_lists() > LISTS / 2
+    # The stack took the outside database in place of an embedded one.
+    assert not (stack.state / "postgres").exists()
+    assert stack.stop() == 0
 
 
 def send_run(connection: Any, name: str, **route: Any) -> JobRun:

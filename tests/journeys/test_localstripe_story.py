@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from tests.counterparts.localstripe import FAILING_CARD, GOOD_CARD, KEY, LocalStripe, running_localstripe
-from tests.faults.stacks import Stack, wait_until
+from tests.faults.stacks import Stack, migrated_stack, wait_until
 
 pytestmark = pytest.mark.journey
 
@@ -98,17 +95,11 @@ def stripe() -> Iterator[LocalStripe]:
 
 @pytest.fixture
 def product(stripe: LocalStripe) -> Iterator[Product]:
-    parent = Path(tempfile.mkdtemp(prefix="ch-"))
-    parent.chmod(0o711)
-    stack = Stack(parent / "state", STRIPE_SECRET_KEY=KEY, STRIPE_API_BASE=stripe.base, STRIPE_WEBHOOK_SECRETS=SECRET)
-    try:
+    with migrated_stack(STRIPE_SECRET_KEY=KEY, STRIPE_API_BASE=stripe.base, STRIPE_WEBHOOK_SECRETS=SECRET) as stack:
         stack.start()
         product = Product(stack)
         stripe.send_webhooks(f"http://127.0.0.1:{stack.port}/webhooks/stripe", SECRET)
         yield product
-    finally:
-        stack.clear()
-        shutil.rmtree(parent)
 
 
 def test_from_the_first_payment_to_the_end_of_grace_and_back(product: Product, stripe: LocalStripe) -> None:

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from billing_site.launcher.places import PROJECT
-from tests.counterparts.environments import downloaded
+from tests.counterparts.environments import all_downloaded, downloaded
 from tests.launcher.registry import Registry, build_tool, serving, sources, wheel
 from tests.sizes import size
 
@@ -26,16 +27,30 @@ OLD_PIPS = ["22.3", "23.2.1"] if sys.version_info < (3, 12) else []
 LOCKS = sorted(path for path in (PROJECT / ".requirements").glob("*.txt"))
 
 
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """An environment with that pip to copy, made once: making one with its pip takes longer than most tests."""
+    home = tmp_path_factory.mktemp("environments")
+
+    @cache
+    def make(pip: str) -> Path:
+        folder = home / pip
+        is_old = pip in OLD_PIPS
+        subprocess.run([sys.executable, "-m", "venv", *(["--without-pip"] if is_old else []), str(folder)], check=True)
+        if is_old:
+            [packages] = folder.glob("lib/python*/site-packages")
+            with zipfile.ZipFile(downloaded(f"pip-{pip}")) as archive:
+                archive.extractall(packages)
+        return folder
+
+    return make
+
+
 @pytest.fixture(params=[*OLD_PIPS, "of this Python"])
-def python(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """The Python of a new environment with that pip."""
+def python(request: pytest.FixtureRequest, environments: Callable[[str], Path], tmp_path: Path) -> Path:
+    """The Python of a new environment with that pip. It is always called by its path, so that a copy will do."""
     folder = tmp_path / "environment"
-    pip = [] if request.param == "of this Python" else ["--without-pip"]
-    subprocess.run([sys.executable, "-m", "venv", *pip, str(folder)], check=True)
-    if pip:
-        [packages] = folder.glob("lib/python*/site-packages")
-        with zipfile.ZipFile(downloaded(f"pip-{request.param}")) as archive:
-            archive.extractall(packages)
+    subprocess.run(["/bin/cp", "-a", environments(request.param), folder], check=True)
     return folder / "bin" / "python"
 
 
@@ -160,30 +175,16 @@ def test_a_lock_names_exact_releases_with_hashes_and_no_registry(lock: Path) -> 
     size=size(small=1, full=2),
     control="a pip that resolves falls over the newer release",
 )
-def test_the_whole_lock_beside_newer_releases_of_all_of_it(python: Path, lock: str, tmp_path: Path) -> None:
+def test_the_whole_lock_beside_newer_releases_of_all_of_it(python: Path, lock: str) -> None:
     path = PROJECT / ".requirements" / f"{lock}.txt"
-    folder = tmp_path / "downloads"
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "-qq",
-        "--no-deps",
-        "--require-hashes",
-        "-r",
-        str(path),
-        "-d",
-        str(folder),
-    ]
-    subprocess.run(command, check=True)
+    files = all_downloaded(lock)
     registry = Registry()
-    for file in folder.iterdir():
+    for file in files:
         registry.add(file.name, file.read_bytes())
         project = file.name.split("-")[0]
         registry.add(f"{project}-9999-py3-none-any.whl", wheel(project, "9999"))
     with serving(registry):
         done = _run([PROJECT / ".ci" / "install", python, path], registry)
     assert done.returncode == 0, done.stderr
-    assert sorted(registry.asked) == sorted(file.name for file in folder.iterdir())
+    assert sorted(registry.asked) == sorted(file.name for file in files)
     assert "9999" not in _versions(python).values()
