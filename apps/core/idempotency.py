@@ -34,6 +34,13 @@ from apps.core.texts import LINE_REFUSED
 
 LONGEST_KEY = 255
 RETRY_AFTER_SECONDS = 1
+# For a statement of another app that stores refusals beside rows of its own; `$1` is a JSON array of them.
+INSERT_REFUSALS = """
+    INSERT INTO core_idempotencyrecord (scope, key, operation, body_hash, outcome, status, answer, created_at)
+    SELECT r->>'scope', r->>'key', r->>'operation', r->>'hash', 'refused', NULL, r->'answer', (r->>'at')::timestamptz
+    FROM jsonb_array_elements($1::jsonb) r
+    ON CONFLICT (scope, key) DO NOTHING RETURNING scope, key
+"""
 
 
 @dataclass(frozen=True, slots=True)

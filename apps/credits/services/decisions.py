@@ -13,7 +13,7 @@ from apps.core.canonical import plain
 from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
 from apps.core.errors import CountinghouseError, ErrorKind
-from apps.core.idempotency import refusal_as_json
+from apps.core.idempotency import INSERT_REFUSALS, refusal_as_json
 from apps.core.statements import fetch_all
 from apps.credits.contracts import Consumption, CreditFacts, Question, scope_of
 from apps.credits.refusals import access_refusal, decision_refusal, hold_refusal
@@ -21,26 +21,16 @@ from apps.credits.rules.decision import Decision, check_occurrence, decide
 from apps.credits.selectors.policies import remembered_terms
 from apps.subscriptions.enums import ReceiptKind
 from apps.subscriptions.rules.answers import chain_values
+from apps.subscriptions.services.receipts import INSERT_RECEIPTS
 
 CONSUME_OPERATION = "credits.consume"
 # One statement stores both, or neither: a refusal that lost the race for its key leaves no receipt.
-_STORE = """
-WITH refused AS (
-    INSERT INTO core_idempotencyrecord (scope, key, operation, body_hash, outcome, status, answer, created_at)
-    SELECT r->>'scope', r->>'key', r->>'operation', r->>'hash', 'refused', NULL, r->'answer', (r->>'at')::timestamptz
-    FROM jsonb_array_elements($1::jsonb) r
-    ON CONFLICT (scope, key) DO NOTHING RETURNING scope, key
-), receipts AS (
-INSERT INTO subscriptions_decisionreceipt (id, kind, decision, code, organization_id, workspace_id, actor_label,
-    question, chain, records, policy_version, request_id, created_at)
-SELECT (d->>'id')::uuid, d->>'kind', d->>'decision', d->>'code', (d->>'organization_id')::uuid,
-    (d->>'workspace_id')::uuid, d->>'actor_label', d->'question', d->'chain', d->'records',
-    (d->>'policy_version')::integer, d->>'request_id', (d->>'created_at')::timestamptz
-FROM jsonb_array_elements($2::jsonb) d
-WHERE d->>'key' IS NULL OR EXISTS (SELECT 1 FROM refused WHERE refused.key = d->>'key')
+_STORE = f"""
+WITH refused AS ({INSERT_REFUSALS}), receipts AS ({INSERT_RECEIPTS}
+    WHERE d->>'key' IS NULL OR EXISTS (SELECT 1 FROM refused WHERE refused.key = d->>'key')
 )
 SELECT key FROM refused
-"""
+"""  # noqa: S608 - our own statements
 
 
 @dataclass(frozen=True, slots=True)

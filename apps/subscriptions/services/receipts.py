@@ -20,6 +20,15 @@ from apps.subscriptions.rules.lifecycle import LifecycleFacts
 from apps.subscriptions.selectors.lifecycle import workspace_facts
 
 KEPT_FOR = timedelta(days=90)
+# For a statement of another app that stores receipts beside rows of its own; `$2` is a JSON array of them.
+INSERT_RECEIPTS = """
+    INSERT INTO subscriptions_decisionreceipt (id, kind, decision, code, organization_id, workspace_id, actor_label,
+        question, chain, records, policy_version, request_id, created_at)
+    SELECT (d->>'id')::uuid, d->>'kind', d->>'decision', d->>'code', (d->>'organization_id')::uuid,
+        (d->>'workspace_id')::uuid, d->>'actor_label', d->'question', d->'chain', d->'records',
+        (d->>'policy_version')::integer, d->>'request_id', (d->>'created_at')::timestamptz
+    FROM jsonb_array_elements($2::jsonb) d
+"""
 
 
 @transaction.atomic
