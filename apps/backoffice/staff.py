@@ -7,7 +7,8 @@ from django.http import HttpRequest
 from apps.core.context import ExecutionContext
 from apps.core.errors import ForbiddenError, Reason
 from apps.core.observability import current_request_id
-from apps.tenants.access import permits, require, staff_context
+from apps.core.operations import permits, require
+from apps.tenants.access import staff_context
 from apps.tenants.models import Organization, User
 
 _ATTRIBUTE = "staff_context"

@@ -14,13 +14,13 @@ class ConnectorsConfig(AppConfig):
         from apps.connectors.selectors.connectors import describe_status_changes  # noqa: PLC0415
         from apps.core import health  # noqa: PLC0415
         from apps.subscriptions import preview  # noqa: PLC0415
-        from apps.tenants import navigation  # noqa: PLC0415
+        from apps.tenants import pages  # noqa: PLC0415
 
         preview.register_consequence("connectors", describe_status_changes)
-        navigation.billing_page(
+        pages.register_page(
             "connectors", label="Connectors", url_name="billing-connectors", order=60, operation="connectors.read"
         )
-        navigation.billing_page(
+        pages.register_page(
             "automation", label="Automation", url_name="billing-automation", order=70, operation="connectors.read"
         )
         health.register_check(

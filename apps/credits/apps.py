@@ -13,10 +13,8 @@ class CreditsConfig(AppConfig):
         from apps.credits.services.authorization import replay_credits  # noqa: PLC0415
         from apps.subscriptions.enums import ReceiptKind  # noqa: PLC0415
         from apps.subscriptions.receipts import register_replay  # noqa: PLC0415
-        from apps.tenants import bootstrap, navigation  # noqa: PLC0415
+        from apps.tenants import bootstrap, pages  # noqa: PLC0415
 
         bootstrap.register("credit_account", credit_account_create)
         register_replay(ReceiptKind.CREDITS, replay_credits)
-        navigation.billing_page(
-            "credits", label="Credits", url_name="billing-credits", order=30, operation="credits.read"
-        )
+        pages.register_page("credits", label="Credits", url_name="billing-credits", order=30, operation="credits.read")

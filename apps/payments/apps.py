@@ -12,12 +12,12 @@ class PaymentsConfig(AppConfig):
         from apps.payments.config_handlers import payment_config_consequences  # noqa: PLC0415
         from apps.payments.outbox_handlers import provider_customers_enqueue  # noqa: PLC0415
         from apps.subscriptions.handlers import register_handler  # noqa: PLC0415
-        from apps.tenants import bootstrap, navigation  # noqa: PLC0415
+        from apps.tenants import bootstrap, pages  # noqa: PLC0415
 
         bootstrap.register("provider_customers", provider_customers_enqueue)
         register_handler("payments", payment_config_consequences)
         self._introduce_providers()
-        navigation.billing_page(
+        pages.register_page(
             "invoices", label="Invoices", url_name="billing-invoices", order=40, operation="invoices.read"
         )
 

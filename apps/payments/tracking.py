@@ -17,8 +17,8 @@ from django.conf import settings
 from apps.core import clock
 from apps.core.canonical import plain
 from apps.core.context import ExecutionContext
-from apps.core.gate import require
 from apps.core.ids import OrganizationId
+from apps.core.operations import require
 from apps.core.outbox import outbox_enqueue
 from apps.payments.contracts import EventNews, ObjectKind, ObjectNews
 from apps.payments.enums import BillingEventName

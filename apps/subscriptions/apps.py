@@ -8,13 +8,13 @@ class SubscriptionsConfig(AppConfig):
     verbose_name = "Subscriptions"
 
     def ready(self) -> None:
-        """Register what tenants leave to the apps above: each organization's payment config, the posture, our page."""
-        from apps.subscriptions.posture import workspace_posture  # noqa: PLC0415
+        """Register with tenants: the payment config of new organizations, what the lifecycle allows, our page."""
         from apps.subscriptions.services.payment_configs import payment_config_create  # noqa: PLC0415
-        from apps.tenants import bootstrap, navigation, posture  # noqa: PLC0415
+        from apps.subscriptions.views import workspace_lifecycle_access  # noqa: PLC0415
+        from apps.tenants import bootstrap, pages  # noqa: PLC0415
 
         bootstrap.register("payment_config", payment_config_create)
-        posture.register(workspace_posture)
-        navigation.billing_page(
+        pages.register_lifecycle(workspace_lifecycle_access)
+        pages.register_page(
             "settings", label="Settings", url_name="billing-settings", order=80, operation="settings.read"
         )

@@ -14,6 +14,7 @@ from apps.core.enums import LifecycleNeed, LifecycleState
 from apps.core.moments import in_zone
 from apps.subscriptions.enums import PaymentStatus, SubscriptionState, SubscriptionStatus
 from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision, LifecycleFacts
+from apps.tenants.pages import Banner, BannerTone
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,25 @@ def words_of(facts: LifecycleFacts, decision: LifecycleDecision, *, zone: tzinfo
     remedies = [cause.remedy for cause in causes if cause.remedy]
     # The last reason is the one that brought the workspace to where it is.
     return DecisionWords(state, tuple(cause.why for cause in causes), remedies[-1] if remedies else state.remedy)
+
+
+# A state that restricts nothing needs no banner.
+_TONES: Mapping[LifecycleState, BannerTone] = {
+    LifecycleState.PRE_SUBSCRIPTION: BannerTone.NOTE,
+    LifecycleState.GRACE: BannerTone.WARNING,
+    LifecycleState.SUSPENDED_READ_ONLY: BannerTone.STOP,
+    LifecycleState.CLOSED: BannerTone.STOP,
+}
+
+
+def banner_of(facts: LifecycleFacts, decision: LifecycleDecision, *, zone: tzinfo) -> Banner | None:
+    """The banner of the decision; None where everything works."""
+    tone = _TONES.get(decision.state)
+    if tone is None:
+        return None
+    words = words_of(facts, decision, zone=zone)
+    # The last reason is the one that restricts; the Settings page lists them all.
+    return Banner(tone=tone, title=words.state.title, why=words.why[-1], remedy=words.remedy)
 
 
 def day(moment: datetime, zone: tzinfo) -> str:

@@ -27,7 +27,7 @@ from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.moments import zone_of
 from apps.core.registry import Registry
 from apps.subscriptions.history import changes_between
-from apps.subscriptions.posture import banner_of
+from apps.subscriptions.messages import banner_of
 from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision
 from apps.subscriptions.selectors.lifecycle import unknown_workspace, workspace_facts, workspace_lifecycle
 from apps.subscriptions.selectors.records import (

@@ -16,7 +16,7 @@ from apps.core.errors import (
     UnauthenticatedError,
 )
 from apps.core.wire.client_address import client_address
-from apps.tenants.access.doors import person_of
+from apps.tenants.access import person_of
 from apps.tenants.contracts import Person
 from apps.tenants.models import User
 from apps.tenants.tokens import Caller, caller_of, remembered_caller

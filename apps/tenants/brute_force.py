@@ -2,12 +2,12 @@
 
 Every place that checks a secret a person typed asks here first:
 
-    with one_guess(request, Door.PASSWORD, address):
+    with one_guess(request, GuessKind.PASSWORD, address):
         ...  # check; raise whatever says that it was wrong
 
 A block that ends without an error gives the try back. Where a wrong secret is no error, use `begin_guess` and
-`end_well`; where each request counts, as for mails, `begin_guess` alone. Unknown accounts are counted like known ones,
-so that no answer tells which is which.
+`clear_failures`; where each request counts, as for mails, `begin_guess` alone. Unknown accounts are counted like known
+ones, so that no answer tells which is which.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from apps.core.wire.client_address import client_address
 from apps.tenants.guess_limits import (
     Count,
     Counted,
-    Door,
+    GuessKind,
     Limit,
-    counted_once_more,
-    limits_at,
+    count_try,
+    limits_for,
     seconds_to_wait,
 )
-from apps.tenants.known_devices import device_at
+from apps.tenants.known_devices import device_for
 from apps.tenants.models import GuessCount
 
 log = structlog.get_logger(__name__)
@@ -58,36 +58,36 @@ class Guess:
 
 
 @contextmanager
-def one_guess(request: HttpRequest, door: Door, account: str) -> Iterator[None]:
+def one_guess(request: HttpRequest, kind: GuessKind, account: str) -> Iterator[None]:
     """Count a try, and give it back when the block ends without an error. Raises `TooManyGuessesError`."""
-    guess = begin_guess(request, door, account)
+    guess = begin_guess(request, kind, account)
     yield
-    end_well(guess)
+    clear_failures(guess)
 
 
-def begin_guess(request: HttpRequest, door: Door, account: str) -> Guess:
+def begin_guess(request: HttpRequest, kind: GuessKind, account: str) -> Guess:
     """Count a try before the secret is looked at. Raises `TooManyGuessesError` and counts nothing above a limit.
 
     `account` is the e-mail address, as typed or as stored. Call it outside of any transaction that may be rolled back.
     """
     now = clock.now()
-    device = device_at(request, door, account)
-    limits = limits_at(door, is_known_device=device is not None)
+    device = device_for(request, kind, account)
+    limits = limits_for(kind, is_known_device=device is not None)
     address = client_address(request)
     # In one order everywhere, so that two tries never wait for one another's rows.
-    keys = sorted((_key(door, limit, account, address, device), limit) for limit in limits)
+    keys = sorted((_key(kind, limit, account, address, device), limit) for limit in limits)
     with transaction.atomic():
-        counts = _locked_counts([key for key, _ in keys], now)
+        counts = _lock_counts([key for key, _ in keys], now)
         wait = seconds_to_wait(((limit, counts[key]) for key, limit in keys), now)
         if not wait:
             return Guess(tuple((limit, key, _count(key, limit, counts[key], now)) for key, limit in keys))
-    log.warning("guesses_limited", door=door.value, is_known_device=device is not None, address=address, wait=wait)
+    log.warning("guesses_limited", kind=kind.value, is_known_device=device is not None, address=address, wait=wait)
     raise TooManyGuessesError(
         f"There were too many tries. Nothing was looked at; try again in {in_words(wait)}.", retry_after_seconds=wait
     )
 
 
-def end_well(guess: Guess) -> None:
+def clear_failures(guess: Guess) -> None:
     """The secret was right: failures from here are forgotten, and this try counts nowhere else."""
     for limit, key, ends_at in guess.counts:
         counts = GuessCount.objects.filter(key=key, ends_at=ends_at)
@@ -105,21 +105,21 @@ def in_words(seconds: int) -> str:
     return f"{-(-seconds // 60)} minutes"
 
 
-def _locked_counts(keys: list[str], now: datetime) -> dict[str, Count]:
+def _lock_counts(keys: list[str], now: datetime) -> dict[str, Count]:
     fresh = [GuessCount(key=key, tries=0, ends_at=now) for key in keys]
     GuessCount.objects.bulk_create(fresh, ignore_conflicts=True)
     rows = GuessCount.objects.select_for_update().filter(key__in=keys).order_by("key")
     counts = {row.key: Count(row.tries, row.ends_at) for row in rows}
     if len(counts) < len(keys):
         # Swept between the two statements. What is locked by now stays.
-        return _locked_counts(keys, now)
+        return _lock_counts(keys, now)
     if any(count.ends_at == now and count.tries == 0 for count in counts.values()):
         _sweep(now)
     return counts
 
 
 def _count(key: str, limit: Limit, count: Count, now: datetime) -> datetime:
-    counted = counted_once_more(limit, count, now)
+    counted = count_try(limit, count, now)
     GuessCount.objects.filter(key=key).update(tries=counted.tries, ends_at=counted.ends_at)
     return counted.ends_at
 
@@ -130,7 +130,7 @@ def _sweep(now: datetime) -> None:
     GuessCount.objects.filter(key__in=list(taken)).delete()
 
 
-def _key(door: Door, limit: Limit, account: str, address: str, device: str | None) -> str:
+def _key(kind: GuessKind, limit: Limit, account: str, address: str, device: str | None) -> str:
     """The name of the count, as a keyed hash: neither accounts nor what was mistyped can be read from the table."""
     person = account.strip().lower()
     parts = {
@@ -140,5 +140,5 @@ def _key(door: Door, limit: Limit, account: str, address: str, device: str | Non
         Counted.DEVICE: (person, device or ""),
     }[limit.counted]
     seconds = str(int(limit.window.total_seconds()))
-    text = "\0".join((door.value, limit.counted.value, seconds, *parts))
+    text = "\0".join((kind.value, limit.counted.value, seconds, *parts))
     return salted_hmac("apps.tenants.brute_force", text, algorithm="sha256").hexdigest()

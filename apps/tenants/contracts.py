@@ -9,8 +9,8 @@ from apps.core.enums import Role, Scope
 from apps.core.ids import OrganizationId, ProductId, RequestId, ServiceTokenId, UserId, WorkspaceId
 
 
-class Door(Enum):
-    """Through which plane the caller comes in; decides where the tenant may come from (spec 02, table)."""
+class EntryPoint(Enum):
+    """Where the caller comes in; decides where the tenant may come from (spec 02, table)."""
 
     TENANT_PAGE = "tenant page"
     ACCOUNT = "own account"
@@ -107,7 +107,7 @@ class NamedTenant:
 class AccessFacts:
     """Everything that one resolution rests on. `tenant` is None where none was named, or it does not exist."""
 
-    door: Door
+    entry_point: EntryPoint
     principal: Principal
     request_id: RequestId
     named: tuple[NamedTenant, ...] = field(default_factory=tuple)

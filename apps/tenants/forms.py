@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from apps.core.emails import LONGEST_EMAIL, email_to_find
 from apps.core.moments import zone_names
 from apps.tenants.brute_force import one_guess
-from apps.tenants.guess_limits import Door
+from apps.tenants.guess_limits import GuessKind
 
 # The regions of the IANA database that are places; the rest are old names and technical zones.
 _REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
@@ -23,8 +23,8 @@ class SignInForm(AuthenticationForm):
     """E-mail address and password. An unknown address and a wrong password are refused with the same sentence."""
 
     error_messages = {  # noqa: RUF012 - Django's own declaration is a plain class attribute
-        "invalid_login": "That e-mail address and password do not belong together.",
-        "inactive": "That e-mail address and password do not belong together.",
+        "invalid_login": "Wrong e-mail address or password.",
+        "inactive": "Wrong e-mail address or password.",
     }
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
@@ -49,7 +49,7 @@ class SignInForm(AuthenticationForm):
         address = self.cleaned_data.get("username")
         if address is None or not self.cleaned_data.get("password"):
             return self.cleaned_data
-        with one_guess(self._request, Door.PASSWORD, address):
+        with one_guess(self._request, GuessKind.PASSWORD, address):
             return super().clean()
 
 

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 
-class Door(StrEnum):
+class GuessKind(StrEnum):
     """What is guessed. Every place that checks the same secret shares its counts."""
 
     PASSWORD = "password"  # noqa: S105 - a name, not a secret; sign-ins of both planes, and the old password of a change
@@ -58,8 +58,8 @@ class Count:
 
 _QUARTER, _HOUR, _DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
 
-LIMITS: dict[Door, tuple[Limit, ...]] = {
-    Door.PASSWORD: (
+LIMITS: dict[GuessKind, tuple[Limit, ...]] = {
+    GuessKind.PASSWORD: (
         # A person who mistypes needs three or four tries; 480 a day from one address find no password of 12 characters
         # that is on no list.
         Limit(Counted.PAIR, 5, _QUARTER),
@@ -71,7 +71,7 @@ LIMITS: dict[Door, tuple[Limit, ...]] = {
         Limit(Counted.DEVICE, 10, _QUARTER),
         Limit(Counted.DEVICE, 50, _DAY),
     ),
-    Door.CODE: (
+    GuessKind.CODE: (
         # Three of a million codes are right at a time. Ten tries an hour by somebody who has the password come through
         # with a chance of 0.07 % a day.
         Limit(Counted.PAIR, 5, _QUARTER),
@@ -80,7 +80,7 @@ LIMITS: dict[Door, tuple[Limit, ...]] = {
         Limit(Counted.DEVICE, 10, _QUARTER),
         Limit(Counted.DEVICE, 50, _DAY),
     ),
-    Door.MAIL: (
+    GuessKind.MAIL: (
         # Guards mailboxes from floods. Whoever is refused has mails already, and their links work.
         Limit(Counted.PAIR, 3, _QUARTER),
         Limit(Counted.ACCOUNT, 6, _HOUR),
@@ -90,9 +90,9 @@ LIMITS: dict[Door, tuple[Limit, ...]] = {
 }
 
 
-def limits_at(door: Door, *, is_known_device: bool) -> tuple[Limit, ...]:
-    """The limits that hold for this caller at the door."""
-    return tuple(limit for limit in LIMITS[door] if limit.is_for_known_device == is_known_device)
+def limits_for(kind: GuessKind, *, is_known_device: bool) -> tuple[Limit, ...]:
+    """The limits that hold for this caller with secrets of this kind."""
+    return tuple(limit for limit in LIMITS[kind] if limit.is_for_known_device == is_known_device)
 
 
 def seconds_to_wait(counts: Iterable[tuple[Limit, Count | None]], now: datetime) -> int:
@@ -105,7 +105,7 @@ def seconds_to_wait(counts: Iterable[tuple[Limit, Count | None]], now: datetime)
     return max(waits, default=0)
 
 
-def counted_once_more(limit: Limit, count: Count | None, now: datetime) -> Count:
+def count_try(limit: Limit, count: Count | None, now: datetime) -> Count:
     """The count with one more try; a window that is over begins anew."""
     if count is None or count.ends_at <= now or count.tries == 0:
         return Count(1, now + limit.window)

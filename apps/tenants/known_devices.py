@@ -16,18 +16,18 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.crypto import salted_hmac
 
-from apps.tenants.guess_limits import Door
+from apps.tenants.guess_limits import GuessKind
 
 COOKIE_AGE = timedelta(days=180)
 ACCOUNTS_AT_MOST = 5
 _SALT = "apps.tenants.known_devices"
-_FACTORS_ASKED = {Door.PASSWORD: 1, Door.CODE: 2, Door.MAIL: 1}
+_FACTORS_ASKED = {GuessKind.PASSWORD: 1, GuessKind.CODE: 2, GuessKind.MAIL: 1}
 
 
-def device_at(request: HttpRequest, door: Door, account: str) -> str | None:
-    """The name of this browser where it is known for the account at that door; else None."""
+def device_for(request: HttpRequest, kind: GuessKind, account: str) -> str | None:
+    """The name of this browser where it is known for the account; else None."""
     device, accounts = _read(request)
-    return device if accounts.get(_hash_of(account), 0) >= _FACTORS_ASKED[door] else None
+    return device if accounts.get(_hash_of(account), 0) >= _FACTORS_ASKED[kind] else None
 
 
 def remember_device(request: HttpRequest, response: HttpResponseBase, *, account: str, factors: int) -> None:

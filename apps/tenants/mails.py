@@ -28,7 +28,7 @@ def link_mail(link: SignInLink, *, token: str, time_zone: str) -> Mail:
                 paragraphs=(_hello(link.user), f"You can choose a new password for {link.email} here."),
                 url=url,
                 link_text="Choose a new password",
-                after=(f"{once} If you did not ask for this, you need not do anything: nothing has changed.",),
+                after=(f"{once} If you did not ask for this, you can ignore this mail: nothing has changed.",),
             )
         case _:
             return Mail(
@@ -51,7 +51,7 @@ def _invitation(link: SignInLink, url: str, once: str) -> Mail:
         ),
         url=url,
         link_text="Choose a password",
-        after=(f"{once} If you did not expect this, you need not do anything.",),
+        after=(f"{once} If you did not expect this, you can ignore this mail.",),
     )
 
 
@@ -76,12 +76,12 @@ def staff_account_mail(user: User) -> Mail:
         subject="Your staff account",
         paragraphs=(
             _hello(user),
-            f"Somebody asked for a new password for {user.email}, which is a staff account.",
+            f"Someone asked for a new password for {user.email}, which is a staff account.",
             "No e-mail changes the password of one. Ask a platform admin for a new one.",
         ),
         url=public_address(reverse("admin:login")),
         link_text="Open the back office",
-        after=("If you did not ask for this, you need not do anything: nothing has changed.",),
+        after=("If you did not ask for this, you can ignore this mail: nothing has changed.",),
     )
 
 

@@ -12,7 +12,7 @@ from apps.core.operations import TENANT_LADDER
 AHEAD_AT_MOST = timedelta(minutes=5)
 
 
-class Verdict(Enum):
+class ReportOutcome(Enum):
     """What becomes of a report about a membership that exists."""
 
     APPLY = "apply"
@@ -31,7 +31,7 @@ def judge(
     role: MembershipRole | None,
     changed_at: datetime,
     may_change_owners: bool = True,
-) -> Verdict:
+) -> ReportOutcome:
     """Whether a report changes the stored membership; `role` None says that it ended.
 
     A report about an owner by anybody who may not change owners changes nothing, whatever it says and however new it
@@ -40,14 +40,14 @@ def judge(
     promoted by a race.
     """
     if stored_role == MembershipRole.OWNER and not may_change_owners:
-        return Verdict.AGREED if role == stored_role else Verdict.NOT_THEIRS
+        return ReportOutcome.AGREED if role == stored_role else ReportOutcome.NOT_THEIRS
     if changed_at < stored_at:
-        return Verdict.STALE
+        return ReportOutcome.STALE
     if role == stored_role:
-        return Verdict.CONFIRM
+        return ReportOutcome.CONFIRM
     if role is not None and changed_at == stored_at and not is_lesser(role, than=stored_role):
-        return Verdict.STALE
-    return Verdict.APPLY
+        return ReportOutcome.STALE
+    return ReportOutcome.APPLY
 
 
 def is_outlived(*, changed_at: datetime, removed_at: datetime) -> bool:

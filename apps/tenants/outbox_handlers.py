@@ -12,7 +12,7 @@ from apps.core.ids import UserId
 from apps.core.mails import mail_payload
 from apps.core.outbox import Delivery, OutboxError, OutboxHandler, outbox_handler
 from apps.core.outbox_handlers import EmailHandler
-from apps.tenants.links import LinkState
+from apps.tenants.link_rules import LinkState
 from apps.tenants.mails import link_mail, zone_of
 from apps.tenants.models import SignInLink
 from apps.tenants.selectors.links import link_by_id, real_organizations_of

@@ -1,4 +1,4 @@
-"""The base of every billing page: it resolves who asks, asks both gates, and draws the frame around the content.
+"""The base of every billing page: it resolves who asks, checks role and lifecycle, and draws the frame.
 
 A page is a subclass that names the operation of each method and its place in the navigation::
 
@@ -9,16 +9,20 @@ A page is a subclass that names the operation of each method and its place in th
         def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
             return self.render("tenants/members.html", {"members": ...}, title="Members")
 
-Its template extends `billing/base.html`. A workspace that the person can't see answers like one that is not there.
+Its template extends `billing/base.html`. A workspace that the person can't see answers like one that does not exist.
+
+Apps above register two things in `AppConfig.ready`: their pages (`register_page`), and what the lifecycle allows
+(`register_lifecycle`, by `apps.subscriptions` alone).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -28,29 +32,117 @@ from django.views import View
 
 from apps.core.context import ExecutionContext
 from apps.core.enums import LifecycleNeed, Role
-from apps.core.ids import OrganizationId, UserId, WorkspaceId
+from apps.core.ids import OrganizationId, UserId
 from apps.core.observability.requests import current_request_id
-from apps.core.operations import OPERATIONS
-from apps.tenants.access import page_context, permits, require
+from apps.core.operations import OPERATIONS, permits, require
+from apps.core.registry import Registry
+from apps.tenants.access import page_context
 from apps.tenants.models import Organization, User, Workspace
-from apps.tenants.navigation import NavigationLink, links_for
-from apps.tenants.posture import WorkspacePosture, posture_of
-from apps.tenants.selectors.workspaces import workspace_with_organization, workspaces_of
+from apps.tenants.selectors.workspaces import workspaces_of
 
-# The switcher is a short way, not a directory: the rest is one step away on the list of all workspaces.
+# The rest is one click away, on the list of all workspaces.
 SWITCHER_LENGTH = 12
 
 
 @dataclass(frozen=True, slots=True)
+class PageEntry:
+    """One page of the navigation. `url_name` takes the argument `workspace_slug`; `operation` is what it needs.
+
+    Order (spec 08): Overview 10, Usage 20, Credits 30, Invoices 40, Members 50, Connectors 60, Automation 70,
+    Settings 80.
+    """
+
+    name: str
+    label: str
+    url_name: str
+    order: int
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class NavigationLink:
+    label: str
+    url: str
+    is_current: bool
+
+
+_pages: Registry[PageEntry] = Registry("billing page")
+
+
+def register_page(name: str, *, label: str, url_name: str, order: int, operation: str) -> None:
+    """Add a page to the navigation."""
+    _pages.register(name, PageEntry(name, label, url_name, order, operation))
+
+
+def links_for(context: ExecutionContext, *, workspace_slug: str, current: str = "") -> tuple[NavigationLink, ...]:
+    """The pages that the context's role reaches, in order; `current` is the name of the page that is shown."""
+    entries = sorted(_pages.values(), key=lambda entry: (entry.order, entry.name))
+    return tuple(
+        NavigationLink(entry.label, reverse(entry.url_name, args=[workspace_slug]), entry.name == current)
+        for entry in entries
+        if permits(context, entry.operation)
+    )
+
+
+class BannerTone(Enum):
+    """How urgent a banner is; its words say the same, so colour never carries it alone."""
+
+    NOTE = "note"
+    WARNING = "warning"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """The one banner of a page: what holds, why, and what helps (spec 08, Billing pages)."""
+
+    tone: BannerTone
+    title: str
+    why: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleAccess:
+    """What the lifecycle of the workspace allows a person now; the banner is None where nothing is restricted."""
+
+    allowed: frozenset[LifecycleNeed]
+    banner: Banner | None = None
+
+    def permits(self, need: LifecycleNeed) -> bool:
+        """Whether the lifecycle lets operations of this class through."""
+        return need in self.allowed
+
+
+class LifecycleAccessSource(Protocol):
+    """Asks the lifecycle resolver for the context's workspace and role. The dates of the banner are in the zone."""
+
+    def __call__(self, context: ExecutionContext, *, time_zone: str) -> LifecycleAccess: ...
+
+
+_lifecycle_sources: Registry[LifecycleAccessSource] = Registry("lifecycle source")
+
+
+def register_lifecycle(source: LifecycleAccessSource) -> None:
+    """Set the one source; there is exactly one resolver, so a second is a mistake."""
+    _lifecycle_sources.register("lifecycle", source)
+
+
+def lifecycle_access(context: ExecutionContext, *, time_zone: str) -> LifecycleAccess:
+    """What the lifecycle allows in the context's workspace. Without a source no page opens."""
+    return _lifecycle_sources["lifecycle"](context, time_zone=time_zone)
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
-    """What stands around the content of a billing page."""
+    """What the template draws around the content of a billing page."""
 
     workspace: Workspace
     organization: Organization
     role: str
     links: Sequence[NavigationLink]
     others: Sequence[Workspace]
-    posture: WorkspacePosture
+    lifecycle: LifecycleAccess
 
 
 class BillingPage(View):
@@ -60,22 +152,23 @@ class BillingPage(View):
     page: ClassVar[str] = ""
     http_method_names: ClassVar[Sequence[str]] = ("get", "head", "post")  # type: ignore[misc] # a tuple can't change
     execution_context: ExecutionContext
-    posture: WorkspacePosture
+    lifecycle: LifecycleAccess
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Let only those through who may; raises `NotFoundError` or `ForbiddenError`, which become pages."""
+        """Check role and lifecycle. Raises `NotFoundError` or `ForbiddenError`, which become pages."""
         operation_name = self.operations.get("GET" if request.method == "HEAD" else request.method or "")
         if operation_name is None:
             return self.http_method_not_allowed(request)
         if not isinstance(request.user, User):
-            return redirect_to_login(_way_back(request))
+            return redirect_to_login(_return_path(request))
         self.execution_context = page_context(
             request.user, workspace_slug=kwargs["workspace_slug"], request_id=current_request_id()
         )
         require(self.execution_context, operation_name)
-        self.posture = posture_of(self.execution_context, time_zone=self.workspace.organization.time_zone)
-        if not self.posture.permits(OPERATIONS[operation_name].lifecycle):
-            return self.render("billing/closed_to_you.html", {}, title="Not open now", status=HTTPStatus.FORBIDDEN)
+        self.lifecycle = lifecycle_access(self.execution_context, time_zone=self.workspace.organization.time_zone)
+        if not self.lifecycle.permits(OPERATIONS[operation_name].lifecycle):
+            title = "Not available right now"
+            return self.render("billing/closed_to_you.html", {}, title=title, status=HTTPStatus.FORBIDDEN)
         return super().dispatch(request, *args, **kwargs)
 
     @property
@@ -88,12 +181,12 @@ class BillingPage(View):
         """The workspace of the URL, with its organization."""
         workspace_id = self.execution_context.workspace_id
         assert workspace_id is not None  # noqa: S101 - a page's context always has one; for the type checker
-        return workspace_with_organization(WorkspaceId(workspace_id))
+        return Workspace.objects.select_related("organization").get(pk=workspace_id)
 
     def may(self, operation_name: str) -> bool:
         """Whether role and lifecycle both let the person do the operation; forms that lead nowhere are not shown."""
         need = OPERATIONS[operation_name].lifecycle
-        return permits(self.execution_context, operation_name) and self.posture.permits(need)
+        return permits(self.execution_context, operation_name) and self.lifecycle.permits(need)
 
     def render(self, template: str, facts: Mapping[str, Any], *, title: str, status: int = 200) -> HttpResponse:
         """The template within the frame."""
@@ -114,13 +207,13 @@ class BillingPage(View):
             role=Role(context.role).label,
             # Where nothing can be read, every link would lead to the same explanation.
             links=links_for(context, workspace_slug=workspace.slug, current=self.page)
-            if self.posture.permits(LifecycleNeed.READ)
+            if self.lifecycle.permits(LifecycleNeed.READ)
             else (),
             others=() if context.is_visit else list(own[:SWITCHER_LENGTH]),
-            posture=self.posture,
+            lifecycle=self.lifecycle,
         )
 
 
-def _way_back(request: HttpRequest) -> str:
-    """Where a person goes on after the sign-in: the page, but never the repetition of a change."""
+def _return_path(request: HttpRequest) -> str:
+    """Where the sign-in leads: to the page, but never to the repetition of a change."""
     return request.get_full_path() if request.method in {"GET", "HEAD"} else reverse("billing-home")

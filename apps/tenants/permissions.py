@@ -10,7 +10,8 @@ from rest_framework.views import APIView
 
 from apps.core.errors import ForbiddenError, Reason, UnauthenticatedError
 from apps.core.observability.requests import current_request_id
-from apps.tenants.access import api_context, require
+from apps.core.operations import require
+from apps.tenants.access import api_context
 from apps.tenants.contracts import CronCaller, Person, ProductCaller
 
 

@@ -22,8 +22,7 @@ from apps.tenants.brute_force import TooManyGuessesError, in_words
 from apps.tenants.forms import SignInForm
 from apps.tenants.known_devices import remember_device
 from apps.tenants.models import User
-from apps.tenants.navigation import links_for
-from apps.tenants.pages import BillingPage
+from apps.tenants.pages import BillingPage, links_for
 from apps.tenants.selectors.workspaces import demo_workspaces, workspaces_of
 
 LISTED_AT_MOST = 100
@@ -48,7 +47,7 @@ class SignIn(LoginView):
         try:
             return super().post(request, *args, **kwargs)
         except TooManyGuessesError as refusal:
-            return locked_out(request, refusal)
+            return show_locked_out(request, refusal)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Which ways in there are."""
@@ -93,8 +92,8 @@ def _after_sign_out(wanted: str) -> str:
     return wanted if is_link else reverse("sign-in")
 
 
-def locked_out(request: HttpRequest, refusal: TooManyGuessesError) -> HttpResponse:
-    """The answer to too many guesses at the doors of this plane. Says nothing of whose they were."""
+def show_locked_out(request: HttpRequest, refusal: TooManyGuessesError) -> HttpResponse:
+    """The answer to too many guesses. It does not say whose account was tried."""
     seconds = refusal.retry_after_seconds or 1
     page = render(
         request, "billing/locked_out.html", {"wait": in_words(seconds), "title": "Too many tries"}, status=429

@@ -12,9 +12,9 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from apps.tenants.access import resolver
-from apps.tenants.access.resolver import Denial
+from apps.tenants import resolver
 from apps.tenants.contracts import AccessFacts, Person
+from apps.tenants.resolver import Denial
 from tests.access.cells import PAIRS, ROUTES, api_cells, cell_counts
 from tests.access.outcomes import expected
 from tests.access.routes import METHODS, Route, undeclared
@@ -121,5 +121,5 @@ def test_an_answer_that_names_the_foreign_object_is_found(
         name = facts.tenant.organization_id if facts.tenant else ""
         return Denial("not_found", f"{name} is not yours", ())
 
-    monkeypatch.setattr(resolver, "_person_at_jobs", leaky)
+    monkeypatch.setattr(resolver, "_resolve_job_starter", leaky)
     assert differences(world, clients) != []

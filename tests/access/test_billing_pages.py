@@ -14,11 +14,11 @@ from django.urls import reverse
 
 from apps.core.models import AuditEntry
 from apps.core.operations import OPERATIONS
-from apps.tenants.access import resolver
-from apps.tenants.access.resolver import Denial
+from apps.tenants import resolver
 from apps.tenants.contracts import AccessFacts, Person
 from apps.tenants.models import Organization, Workspace
 from apps.tenants.pages import BillingPage
+from apps.tenants.resolver import Denial
 from tests.access.cells import PAGES, cell_counts, page_cells
 from tests.access.pages import BODIES, DECLARED_PAGES, OF_A_CONNECTOR, PREFIX
 from tests.access.routes import METHODS, Route
@@ -153,5 +153,5 @@ def test_an_answer_that_names_the_foreign_workspace_is_found(people: Cast, monke
     def leaky(facts: AccessFacts, person: Person) -> Denial:
         return Denial("not_found", f"{facts.tenant.organization_id if facts.tenant else ''} is not yours", ())
 
-    monkeypatch.setattr(resolver, "_person_in_tenant", leaky)
+    monkeypatch.setattr(resolver, "_resolve_member", leaky)
     assert tells_apart(people) != []

@@ -66,7 +66,7 @@ def test_unknown_address_and_wrong_password_are_refused_alike() -> None:
         body = re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", answer.content.decode())
         answers.append(body.replace(email, "ADDRESS"))
     assert len(set(answers)) == 1
-    assert "do not belong together" in answers[0]
+    assert "Wrong e-mail address or password" in answers[0]
 
 
 def test_first_sign_in_enrols_a_second_factor(client: Client) -> None:

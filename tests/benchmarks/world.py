@@ -30,7 +30,7 @@ from apps.tenants.services import (
     user_upsert,
     workspace_upsert,
 )
-from apps.tenants.services.organizations import OrganizationWish
+from apps.tenants.services.organizations import OrganizationParams
 from tests.benchmarks.load import request_bytes
 from tests.contexts import console_context, product_context
 from tests.factories.tenants import make_product, make_token
@@ -123,10 +123,10 @@ def world_make(size: int) -> World:
 def _organization(number: int) -> None:
     organization, user = OrganizationId(id_of("8", number)), UserId(id_of("9", number))
     context = console_context(organization)
-    wish = OrganizationWish(
+    wish = OrganizationParams(
         name=f"Organization {number}", kind=OrganizationKind.TEAM, owner_user_id=None, is_demo=False, time_zone="UTC"
     )
-    organization_upsert(console_context(), organization_id=organization, wish=wish)
+    organization_upsert(console_context(), organization_id=organization, params=wish)
     user_upsert(console_context(), user_id=user, email=f"user{number}@example.com", name=f"User {number}")
     member_upsert(context, organization_id=organization, user_id=user, role=MembershipRole.MEMBER)
     workspace_upsert(

@@ -41,7 +41,7 @@ from apps.tenants.services import (
     user_upsert,
     workspace_upsert,
 )
-from apps.tenants.services.organizations import OrganizationWish
+from apps.tenants.services.organizations import OrganizationParams
 from tests.connectors.cast import make_active_workspace
 from tests.contexts import console_context, staff_context
 from tests.factories.tenants import make_organization, make_product, make_user, make_workspace
@@ -63,8 +63,8 @@ OURS = ("core", "tenants", "subscriptions", "credits", "connectors", "payments",
 
 
 def _organization(text: str) -> None:
-    wish = OrganizationWish(name=text, kind=OrganizationKind.TEAM)
-    organization_upsert(console_context(), organization_id=OrganizationId(uuid.uuid4()), wish=wish)
+    wish = OrganizationParams(name=text, kind=OrganizationKind.TEAM)
+    organization_upsert(console_context(), organization_id=OrganizationId(uuid.uuid4()), params=wish)
 
 
 def _workspace(text: str) -> None:
@@ -183,7 +183,7 @@ def test_saying_the_same_again_changes_nothing() -> None:
     organization_upsert(
         console_context(),
         organization_id=OrganizationId(organization.pk),
-        wish=OrganizationWish(name=f"Northwind {KEYS[0]}", kind=OrganizationKind.TEAM),
+        params=OrganizationParams(name=f"Northwind {KEYS[0]}", kind=OrganizationKind.TEAM),
     )
     assert AuditEntry.objects.count() == entries
 
@@ -198,8 +198,8 @@ def test_a_name_of_full_length_stays_within_its_column() -> None:
 
 
 def _slug_of_organization() -> None:
-    wish = OrganizationWish(name="Northwind", kind=OrganizationKind.TEAM, slug=KEYS[0])
-    organization_upsert(console_context(), organization_id=OrganizationId(uuid.uuid4()), wish=wish)
+    wish = OrganizationParams(name="Northwind", kind=OrganizationKind.TEAM, slug=KEYS[0])
+    organization_upsert(console_context(), organization_id=OrganizationId(uuid.uuid4()), params=wish)
 
 
 def _operation() -> None:

@@ -18,7 +18,7 @@ from billing_site import urls
 
 FAILURES: dict[str, tuple[Exception, int]] = {
     "absent": (Http404("secret"), 404),
-    "invisible": (errors.NotFoundError("There is nothing here that you can see."), 404),
+    "invisible": (errors.NotFoundError("There is nothing at this address, or it is not visible to you."), 404),
     "denied": (PermissionDenied("secret"), 403),
     "forbidden": (errors.ForbiddenError("You are a viewer.", explanation=[errors.Reason("role", "deny", "x")]), 403),
     "conflict": (errors.ConflictError("It has ended."), 409),

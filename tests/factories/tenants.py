@@ -19,7 +19,7 @@ from apps.tenants.services import (
     user_upsert,
     workspace_upsert,
 )
-from apps.tenants.services.organizations import OrganizationWish
+from apps.tenants.services.organizations import OrganizationParams
 from tests.contexts import console_context
 
 PASSWORD = "a-password-of-tests-only"
@@ -58,14 +58,14 @@ def make_organization(
     time_zone: str = "UTC",
 ) -> Organization:
     """An organization; without an owner nobody is a member."""
-    wish = OrganizationWish(
+    params = OrganizationParams(
         name=name,
         kind=kind,
         owner_user_id=UserId(owner.pk) if owner else None,
         is_demo=is_demo,
         time_zone=time_zone,
     )
-    return organization_upsert(console_context(), organization_id=OrganizationId(uuid.uuid4()), wish=wish).record
+    return organization_upsert(console_context(), organization_id=OrganizationId(uuid.uuid4()), params=params).record
 
 
 def make_workspace(organization: Organization, name: str = "Production") -> Workspace:

@@ -13,10 +13,11 @@ from tests.mutants import python_faults, sql_faults
 
 PYTHON = (
     "apps/*/rules/*.py",
-    "apps/tenants/access/*.py",
+    "apps/tenants/access.py",
+    "apps/tenants/resolver.py",
     "apps/core/amounts.py",
     "apps/core/canonical.py",
-    "apps/core/gate.py",
+    "apps/core/operations.py",
     "apps/payments/processing.py",
     "apps/payments/workspace_sync.py",
     "apps/*/services/*.py",

@@ -18,11 +18,11 @@ from apps.subscriptions import preview as previews
 from apps.subscriptions.contracts import Activate, End, Lock, Suspend, WorkspacePlace
 from apps.subscriptions.ids import PlanId
 from apps.subscriptions.models import OrganizationPaymentConfig, WorkspaceSubscription
-from apps.subscriptions.posture import workspace_posture
 from apps.subscriptions.preview import Preview, apply_previewed, preview
 from apps.subscriptions.rules.lifecycle import LifecycleDecision
 from apps.subscriptions.selectors.lifecycle import workspace_lifecycle
 from apps.subscriptions.services import overlay_set, payment_config_change
+from apps.subscriptions.views import workspace_lifecycle_access
 from apps.tenants.models import Organization, Workspace
 from tests.contexts import console_context, staff_context
 from tests.sizes import size
@@ -146,7 +146,7 @@ def test_what_a_preview_says(place: WorkspacePlace) -> None:
     assert [change.need.value for change in seen.allowance_changes] == ["consume", "edit_connectors", "sync", "invite"]
     assert not seen.operations_allowed
     suspension(place, context).run()
-    shown = workspace_posture(replace(context, workspace_id=place.workspace_id), time_zone="Etc/UTC").banner
+    shown = workspace_lifecycle_access(replace(context, workspace_id=place.workspace_id), time_zone="Etc/UTC").banner
     assert shown is not None
     assert seen.tenant_sees == f"{shown.title}. {shown.why} {shown.remedy}"
 

@@ -135,17 +135,17 @@ def test_a_usage_override_is_told_in_words(room: Room) -> None:
 def test_without_a_subscription_it_says_what_to_do(room: Room) -> None:
     text = room.see().text
     assert "No subscription yet." in text
-    assert "What helps: Choose a plan" in text
+    assert "What to do: Choose a plan" in text
 
 
 # How a workspace gets into each lifecycle state, and what its banner says; None where everything works.
 BANNERS: dict[LifecycleState, tuple[str, str] | None] = {
-    LifecycleState.PRE_SUBSCRIPTION: ("This workspace has no subscription yet", "What helps: Choose a plan"),
+    LifecycleState.PRE_SUBSCRIPTION: ("This workspace has no subscription yet", "What to do: Choose a plan"),
     LifecycleState.TRIAL: None,
     LifecycleState.ACTIVE: None,
-    LifecycleState.GRACE: ("A payment is overdue", "What helps: Pay the open invoice"),
-    LifecycleState.SUSPENDED_READ_ONLY: ("This workspace is read-only", "What helps: Contact our billing team"),
-    LifecycleState.CLOSED: ("This organization is closed", "What helps: To reopen it"),
+    LifecycleState.GRACE: ("A payment is overdue", "What to do: Pay the open invoice"),
+    LifecycleState.SUSPENDED_READ_ONLY: ("This workspace is read-only", "What to do: Contact our billing team"),
+    LifecycleState.CLOSED: ("This organization is closed", "What to do: To reopen it"),
 }
 
 
@@ -176,7 +176,7 @@ def test_a_payment_that_blocks_is_told_with_its_way_out(room: Room, change: Paym
     text = room.see().text
     assert "This workspace is read-only" in text
     assert words in text
-    assert "What helps:" in text
+    assert "What to do:" in text
 
 
 def test_a_closed_organization_opens_to_its_owners_alone_and_tells_the_others_why(room: Room) -> None:
@@ -217,7 +217,7 @@ def test_saving_says_so_and_moves_the_days(room: Room) -> None:
     assert page.redirect_chain == [(room.path, 302)]
     text = Page(page.content.decode()).text
     assert "Saved. The time zone is America/New York." in text
-    assert "Days are those of America/New_York" in text
+    assert "Times are shown in America/New_York" in text
 
 
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "<script>alert(1)</script>", "UTC" * 1000])

@@ -17,8 +17,7 @@ from apps.subscriptions.enums import (
     SubscriptionStatus,
     UsageCategoryOverride,
 )
-from apps.subscriptions.messages import days_from, words_of
-from apps.subscriptions.posture import banner_of
+from apps.subscriptions.messages import banner_of, days_from, words_of
 from apps.subscriptions.rules.lifecycle import ALLOWED, Allowance, resolve
 from tests.subscriptions.test_resolve_lifecycle import NOW, every_combination
 

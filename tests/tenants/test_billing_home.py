@@ -12,7 +12,7 @@ from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.enums import MembershipRole, Role
 from apps.core.registry import Registry, UnknownNameError
-from apps.tenants import navigation, posture
+from apps.tenants import pages
 from apps.tenants.models import Organization, User, Workspace
 from apps.tenants.views import LISTED_AT_MOST
 from tests.contexts import console_context, staff_context
@@ -160,7 +160,7 @@ def test_the_frame_says_where_and_who_and_whether_it_is_a_demo() -> None:
     organization = make_organization("Northwind", owner=user)
     workspace = make_workspace(organization, "Production")
     demo = make_workspace(make_organization("Sample", is_demo=True))
-    client, note = browser_of(user), "This is a demo: nothing leaves the building."
+    client, note = browser_of(user), "Demo data: nothing that you do here is real."
     page = see(client, reverse("billing-settings", args=[workspace.slug]))
     assert "Settings · Northwind, Production · Countinghouse" in page.text
     assert user.email in page.text
@@ -186,34 +186,34 @@ def test_names_of_people_and_tenants_are_text() -> None:
 
 
 def test_only_pages_that_the_role_reaches_are_shown_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(navigation, "_pages", Registry("billing page"))
-    navigation.billing_page("b", label="Late", url_name="billing-settings", order=80, operation="settings.read")
-    navigation.billing_page("a", label="Early", url_name="billing-workspace", order=10, operation="workspaces.read")
-    navigation.billing_page("c", label="Staff's", url_name="billing-workspace", order=20, operation="outbox.read")
-    links = navigation.links_for(_viewer(), workspace_slug="x", current="a")
+    monkeypatch.setattr(pages, "_pages", Registry("billing page"))
+    pages.register_page("b", label="Late", url_name="billing-settings", order=80, operation="settings.read")
+    pages.register_page("a", label="Early", url_name="billing-workspace", order=10, operation="workspaces.read")
+    pages.register_page("c", label="Staff's", url_name="billing-workspace", order=20, operation="outbox.read")
+    links = pages.links_for(_viewer(), workspace_slug="x", current="a")
     assert [(link.label, link.url, link.is_current) for link in links] == [
         ("Early", "/billing/x/", True),
         ("Late", "/billing/x/settings/", False),
     ]
     with pytest.raises(RuntimeError, match="registered twice"):
-        navigation.billing_page("a", label="Early", url_name="billing-workspace", order=10, operation="workspaces.read")
+        pages.register_page("a", label="Early", url_name="billing-workspace", order=10, operation="workspaces.read")
 
 
 def test_a_workspace_without_any_page_for_the_role_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     user = make_signing_in_user()
     workspace = make_workspace(make_organization(owner=user))
-    monkeypatch.setattr(navigation, "_pages", Registry("billing page"))
+    monkeypatch.setattr(pages, "_pages", Registry("billing page"))
     answer = browser_of(user).get(address(workspace))
     assert answer.status_code == 403
     assert "Ask an admin" in answer.content.decode()
 
 
-def test_the_posture_is_decided_in_one_place_and_never_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lifecycle_is_decided_in_one_place_and_never_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RuntimeError, match="registered twice"):
-        posture.register(lambda context, *, time_zone: posture.WorkspacePosture(frozenset()))
-    monkeypatch.setattr(posture, "_providers", Registry("posture provider"))
-    with pytest.raises(UnknownNameError, match="There is no posture provider"):
-        posture.posture_of(console_context(), time_zone="UTC")
+        pages.register_lifecycle(lambda context, *, time_zone: pages.LifecycleAccess(frozenset()))
+    monkeypatch.setattr(pages, "_lifecycle_sources", Registry("lifecycle source"))
+    with pytest.raises(UnknownNameError, match="There is no lifecycle source"):
+        pages.lifecycle_access(console_context(), time_zone="UTC")
 
 
 def test_closed_organizations_are_marked_and_their_demos_not_offered() -> None:

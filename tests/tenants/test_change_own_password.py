@@ -16,7 +16,7 @@ from apps.core.errors import ConflictError
 from apps.core.ids import UserId
 from apps.core.models import AuditEntry
 from apps.tenants.enums import LinkKind
-from apps.tenants.guess_limits import LIMITS, Counted, Door
+from apps.tenants.guess_limits import LIMITS, Counted, GuessKind
 from apps.tenants.models import User
 from apps.tenants.services import password_change, sign_in_link_send
 from tests.contexts import console_context
@@ -92,7 +92,7 @@ def test_guessing_the_old_password_is_limited_like_guessing_at_the_sign_in() -> 
     user = make_signing_in_user()
     client = signed_in(user)
     # The browser has signed in, so that its own limit holds.
-    limit = next(limit for limit in LIMITS[Door.PASSWORD] if limit.counted is Counted.DEVICE)
+    limit = next(limit for limit in LIMITS[GuessKind.PASSWORD] if limit.counted is Counted.DEVICE)
     statuses = [client.post(ACCOUNT, {"old_password": f"guess {n}", **NEW}).status_code for n in range(limit.tries + 1)]
     assert statuses == [200] * limit.tries + [429]
     assert client.post(ACCOUNT, {"old_password": PASSWORD, **NEW}).status_code == 429

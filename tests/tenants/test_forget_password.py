@@ -15,8 +15,8 @@ from pytest_django.fixtures import Settings
 
 from apps.core import clock
 from apps.core.models import OutboxItem
-from apps.tenants.guess_limits import LIMITS, Counted, Door
-from apps.tenants.links import MAILS_A_MAILBOX
+from apps.tenants.guess_limits import LIMITS, Counted, GuessKind
+from apps.tenants.link_rules import MAILS_A_MAILBOX
 from apps.tenants.models import SignInLink, User
 from tests.factories.tenants import (
     PASSWORD,
@@ -125,7 +125,7 @@ def test_staff_are_told_once_an_hour() -> None:
 
 
 def test_a_network_that_asks_too_often_waits_and_the_others_do_not() -> None:
-    allowed = next(limit.tries for limit in LIMITS[Door.MAIL] if limit.counted is Counted.ADDRESS)
+    allowed = next(limit.tries for limit in LIMITS[GuessKind.MAIL] if limit.counted is Counted.ADDRESS)
     for number in range(allowed):
         assert ask(f"user{number}@example.com").status_code == 302
     before = OutboxItem.objects.count()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from apps.tenants.brute_force import in_words
-from apps.tenants.guess_limits import LIMITS, Count, Counted, Door, Limit, counted_once_more, limits_at, seconds_to_wait
+from apps.tenants.guess_limits import LIMITS, Count, Counted, GuessKind, Limit, count_try, limits_for, seconds_to_wait
 
 NOW = datetime(2026, 4, 3, 9, 30, tzinfo=UTC)
 FIVE = Limit(Counted.PAIR, 5, timedelta(minutes=15))
@@ -54,20 +54,20 @@ def test_the_wait_is_that_of_the_longest_window_that_is_full(counts: list[tuple[
     ],
 )
 def test_a_try_begins_a_window_or_joins_the_open_one(before: Count | None, after: Count) -> None:
-    assert counted_once_more(FIVE, before, NOW) == after
+    assert count_try(FIVE, before, NOW) == after
 
 
-@pytest.mark.parametrize("door", list(Door))
-def test_a_known_device_is_counted_alone_and_everybody_else_three_ways(door: Door) -> None:
-    assert {limit.counted for limit in limits_at(door, is_known_device=True)} == {Counted.DEVICE}
-    strangers = {limit.counted for limit in limits_at(door, is_known_device=False)}
+@pytest.mark.parametrize("kind", list(GuessKind))
+def test_a_known_device_is_counted_alone_and_everybody_else_three_ways(kind: GuessKind) -> None:
+    assert {limit.counted for limit in limits_for(kind, is_known_device=True)} == {Counted.DEVICE}
+    strangers = {limit.counted for limit in limits_for(kind, is_known_device=False)}
     assert strangers == {Counted.PAIR, Counted.ACCOUNT, Counted.ADDRESS}
     pair, account = (
-        next(limit for limit in LIMITS[door] if limit.counted is kind) for kind in (Counted.PAIR, Counted.ACCOUNT)
+        next(limit for limit in LIMITS[kind] if limit.counted is counted) for counted in (Counted.PAIR, Counted.ACCOUNT)
     )
     # One address can't bring about the wait for everybody, and no wait that strangers bring about is longer than this.
     assert pair.tries < account.tries
-    assert all(limit.window <= timedelta(hours=1) for limit in limits_at(door, is_known_device=False))
+    assert all(limit.window <= timedelta(hours=1) for limit in limits_for(kind, is_known_device=False))
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_a_claim_that_is_not_as_it_must_be(service: IdentityService, changes: di
     claims = service.claims(user, sent["nonce"], **resolved(service, changes))
     service.token = by_hand({"alg": "RS256", "kid": "rsa-1"}, claims, with_our_key)
     answer = come_back(client, code="x", state=sent["state"])
-    assert (answer.status_code, "trust this answer" in answer.content.decode()) == (403, True)
+    assert (answer.status_code, "answer of the identity service is not valid" in answer.content.decode()) == (403, True)
     assert not is_signed_in(client)
     assert truth() == before
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.core.enums import MembershipRole
-from apps.tenants.memberships import Verdict, is_lesser, judge
+from apps.tenants.memberships import ReportOutcome, is_lesser, judge
 
 NOON = datetime(2026, 4, 1, 12, tzinfo=UTC)
 ROLES = list(MembershipRole)
@@ -23,13 +23,13 @@ def test_older_news_changes_nothing_and_a_tie_goes_to_the_lesser_role(
 ) -> None:
     verdict = judge(stored_role=stored, stored_at=NOON, role=reported, changed_at=NOON + timedelta(seconds=seconds))
     if seconds < 0:
-        assert verdict is Verdict.STALE
+        assert verdict is ReportOutcome.STALE
     elif stored == reported:
-        assert verdict is Verdict.CONFIRM
+        assert verdict is ReportOutcome.CONFIRM
     elif seconds > 0 or ROLES.index(reported) > ROLES.index(stored):
-        assert verdict is Verdict.APPLY
+        assert verdict is ReportOutcome.APPLY
     else:
-        assert verdict is Verdict.STALE
+        assert verdict is ReportOutcome.STALE
 
 
 @given(
@@ -45,9 +45,9 @@ def _end(reports: list[tuple[MembershipRole, int]]) -> tuple[MembershipRole, dat
     for reported, seconds in reports[1:]:
         at = NOON + timedelta(seconds=seconds)
         verdict = judge(stored_role=role, stored_at=moment, role=reported, changed_at=at)
-        if verdict is Verdict.APPLY:
+        if verdict is ReportOutcome.APPLY:
             role, moment = reported, at
-        elif verdict is Verdict.CONFIRM:
+        elif verdict is ReportOutcome.CONFIRM:
             # The same role said again later is the newer news: an old contradiction may not undo it.
             moment = max(moment, at)
     return role, moment

@@ -14,11 +14,11 @@ from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from apps.core.wire.client_address import client_address
-from apps.tenants.brute_force import Guess, TooManyGuessesError, begin_guess, end_well, one_guess
+from apps.tenants.brute_force import Guess, TooManyGuessesError, begin_guess, clear_failures, one_guess
 from apps.tenants.guess_limits import (
     LIMITS,
     Counted,
-    Door,
+    GuessKind,
 )
 from apps.tenants.known_devices import remember_device
 from apps.tenants.models import GuessCount
@@ -28,11 +28,11 @@ NOW = datetime(2026, 4, 3, 9, 30, tzinfo=UTC)
 ACCOUNT = "ann@example.com"
 
 
-def guess_from(address: str, account: str = ACCOUNT, door: Door = Door.PASSWORD, cookie: str = "") -> Guess:
+def guess_from(address: str, account: str = ACCOUNT, kind: GuessKind = GuessKind.PASSWORD, cookie: str = "") -> Guess:
     request = RequestFactory().post("/", REMOTE_ADDR=address)
     if cookie:
         request.COOKIES["known_device"] = cookie
-    return begin_guess(request, door, account)
+    return begin_guess(request, kind, account)
 
 
 def cookie_of(account: str, factors: int = 1) -> str:
@@ -42,12 +42,12 @@ def cookie_of(account: str, factors: int = 1) -> str:
 
 
 def tries_until_refused(
-    *addresses: str, accounts: tuple[str, ...] = (ACCOUNT,), cookie: str = "", door: Door = Door.PASSWORD
+    *addresses: str, accounts: tuple[str, ...] = (ACCOUNT,), cookie: str = "", kind: GuessKind = GuessKind.PASSWORD
 ) -> int:
     """How many guesses pass, going through the addresses and the accounts in turn."""
     for tried in range(1000):
         try:
-            guess_from(addresses[tried % len(addresses)], accounts[tried % len(accounts)], door, cookie)
+            guess_from(addresses[tried % len(addresses)], accounts[tried % len(accounts)], kind, cookie)
         except TooManyGuessesError:
             return tried
     return 1000
@@ -115,10 +115,10 @@ def test_a_browser_is_known_for_its_own_accounts_and_factors_only() -> None:
         assert tries_until_refused("198.51.100.1", cookie=cookie) == 5
     GuessCount.objects.all().delete()
     for _ in range(5):
-        guess_from("198.51.100.1", door=Door.CODE, cookie=cookie_of(ACCOUNT, factors=1))
+        guess_from("198.51.100.1", kind=GuessKind.CODE, cookie=cookie_of(ACCOUNT, factors=1))
     with pytest.raises(TooManyGuessesError):
-        guess_from("198.51.100.1", door=Door.CODE, cookie=cookie_of(ACCOUNT, factors=1))
-    guess_from("198.51.100.1", door=Door.CODE, cookie=cookie_of(ACCOUNT, factors=2))
+        guess_from("198.51.100.1", kind=GuessKind.CODE, cookie=cookie_of(ACCOUNT, factors=1))
+    guess_from("198.51.100.1", kind=GuessKind.CODE, cookie=cookie_of(ACCOUNT, factors=2))
 
 
 @pytest.mark.django_db
@@ -136,7 +136,7 @@ def test_a_device_cookie_holds_several_people_keeps_both_factors_and_ends() -> N
             GuessCount.objects.all().delete()
             assert tries_until_refused("198.51.100.1", accounts=(account,), cookie=cookie.value) == passed
         newest = ("p6@example.com",)
-        assert tries_until_refused("198.51.100.1", accounts=newest, cookie=cookie.value, door=Door.CODE) == 10
+        assert tries_until_refused("198.51.100.1", accounts=newest, cookie=cookie.value, kind=GuessKind.CODE) == 10
         traveller.shift(timedelta(days=181))
         assert tries_until_refused("198.51.100.1", accounts=newest, cookie=cookie.value) == 5
 
@@ -147,7 +147,9 @@ def test_a_right_secret_gives_the_try_back_and_forgives_no_other_account() -> No
         for number in range(48):
             guess_from("198.51.100.1", ACCOUNTS[number])
         for _ in range(10):
-            with one_guess(RequestFactory().post("/", REMOTE_ADDR="198.51.100.1"), Door.PASSWORD, "own@example.com"):
+            with one_guess(
+                RequestFactory().post("/", REMOTE_ADDR="198.51.100.1"), GuessKind.PASSWORD, "own@example.com"
+            ):
                 pass
         for number in range(48, 50):
             guess_from("198.51.100.1", ACCOUNTS[number])
@@ -160,7 +162,7 @@ def test_a_success_forgets_the_persons_own_typing_errors() -> None:
     with time_machine.travel(NOW, tick=False):
         for _ in range(4):
             guess_from("198.51.100.1")
-        end_well(guess_from("198.51.100.1"))
+        clear_failures(guess_from("198.51.100.1"))
         assert tries_until_refused("198.51.100.1") == 5
 
 
@@ -168,7 +170,7 @@ def test_a_success_forgets_the_persons_own_typing_errors() -> None:
 def test_a_block_that_fails_stays_counted_whatever_it_fails_of() -> None:
     request = RequestFactory().post("/", REMOTE_ADDR="198.51.100.1")
     for _ in range(5):
-        with pytest.raises(ZeroDivisionError), one_guess(request, Door.PASSWORD, ACCOUNT):
+        with pytest.raises(ZeroDivisionError), one_guess(request, GuessKind.PASSWORD, ACCOUNT):
             raise ZeroDivisionError
     with pytest.raises(TooManyGuessesError):
         guess_from("198.51.100.1")
@@ -176,9 +178,9 @@ def test_a_block_that_fails_stays_counted_whatever_it_fails_of() -> None:
 
 @pytest.mark.django_db
 def test_each_door_counts_for_itself() -> None:
-    for door in Door:
-        pair = next(limit for limit in LIMITS[door] if limit.counted is Counted.PAIR)
-        assert tries_until_refused("198.51.100.1", door=door) == pair.tries
+    for kind in GuessKind:
+        pair = next(limit for limit in LIMITS[kind] if limit.counted is Counted.PAIR)
+        assert tries_until_refused("198.51.100.1", kind=kind) == pair.tries
 
 
 @pytest.mark.django_db

@@ -15,7 +15,7 @@ from apps.core import clock
 from apps.core.enums import DEFAULT_PRODUCT_SCOPES, MembershipRole, Scope
 from apps.core.ids import OrganizationId, UserId
 from apps.core.models import AuditEntry
-from apps.tenants.memberships import Verdict, is_outlived, judge
+from apps.tenants.memberships import ReportOutcome, is_outlived, judge
 from apps.tenants.models import Membership, MembershipDrift, MembershipRemoval, Organization, User
 from apps.tenants.services import member_remove, member_upsert
 from tests.contexts import console_context, identity_context
@@ -193,13 +193,13 @@ def test_the_rule_by_itself(stored: MembershipRole, reported: MembershipRole | N
         may_change_owners=False,
     )  # fmt: skip
     if stored == MembershipRole.OWNER:
-        assert verdict is (Verdict.AGREED if reported == stored else Verdict.NOT_THEIRS)
+        assert verdict is (ReportOutcome.AGREED if reported == stored else ReportOutcome.NOT_THEIRS)
     elif seconds < 0:
-        assert verdict is Verdict.STALE
+        assert verdict is ReportOutcome.STALE
     elif reported is None:
-        assert verdict is Verdict.APPLY
+        assert verdict is ReportOutcome.APPLY
     else:
-        assert verdict is not Verdict.NOT_THEIRS
+        assert verdict is not ReportOutcome.NOT_THEIRS
     removed_at = now
     assert is_outlived(changed_at=now + timedelta(seconds=seconds), removed_at=removed_at) == (seconds <= 0)
 

@@ -11,12 +11,11 @@ import pytest
 from apps.core.context import ExecutionContext
 from apps.core.enums import AuthorizationSource, Role, Scope
 from apps.core.ids import OrganizationId, ProductId, RequestId, ServiceTokenId, UserId
-from apps.tenants.access.resolver import Denial, resolve
 from apps.tenants.contracts import (
     AccessFacts,
     ConsoleCaller,
     CronCaller,
-    Door,
+    EntryPoint,
     NamedTenant,
     Person,
     ProductCaller,
@@ -24,6 +23,7 @@ from apps.tenants.contracts import (
     SchedulerCaller,
     TenantFacts,
 )
+from apps.tenants.resolver import Denial, resolve
 
 ORGANIZATION = OrganizationId(UUID(int=1))
 OTHER = OrganizationId(UUID(int=2))
@@ -40,9 +40,9 @@ NAMED = (NamedTenant("URL", ORGANIZATION),)
 MEMBERSHIPS = (None, Role.OWNER, Role.ADMIN, Role.MEMBER, Role.VIEWER)
 
 
-def facts(door: Door, principal: object, tenant: TenantFacts | None = None, **more: object) -> AccessFacts:
+def facts(entry_point: EntryPoint, principal: object, tenant: TenantFacts | None = None, **more: object) -> AccessFacts:
     named = more.pop("named", NAMED if tenant is not None else ())
-    return AccessFacts(door, principal, RequestId("request-1"), named=named, tenant=tenant, **more)  # type: ignore[arg-type]
+    return AccessFacts(entry_point, principal, RequestId("request-1"), named=named, tenant=tenant, **more)  # type: ignore[arg-type]
 
 
 def expected_page_role(*, is_staff: bool, is_demo: bool, membership: Role | None) -> Role | None:
@@ -65,7 +65,7 @@ def test_a_tenant_page_takes_membership_then_demo_rule_then_staff(
 ) -> None:
     person = STAFF if is_staff else PLAIN
     tenant = TenantFacts(ORGANIZATION, is_demo=is_demo, membership_role=membership)
-    outcome = resolve(facts(Door.TENANT_PAGE, person, tenant))
+    outcome = resolve(facts(EntryPoint.TENANT_PAGE, person, tenant))
     role = expected_page_role(is_staff=is_staff, is_demo=is_demo, membership=membership)
     if role is None:
         assert isinstance(outcome, Denial)
@@ -77,8 +77,8 @@ def test_a_tenant_page_takes_membership_then_demo_rule_then_staff(
 
 
 def test_an_invisible_tenant_and_an_absent_one_get_the_very_same_denial() -> None:
-    invisible = resolve(facts(Door.TENANT_PAGE, PLAIN, TenantFacts(ORGANIZATION)))
-    absent = resolve(facts(Door.TENANT_PAGE, PLAIN, None, named=NAMED))
+    invisible = resolve(facts(EntryPoint.TENANT_PAGE, PLAIN, TenantFacts(ORGANIZATION)))
+    absent = resolve(facts(EntryPoint.TENANT_PAGE, PLAIN, None, named=NAMED))
     assert isinstance(invisible, Denial)
     assert invisible == absent
 
@@ -91,7 +91,7 @@ def test_a_product_needs_a_relation_and_its_acting_user_a_membership(
     is_related: bool, caller: ProductCaller, acting: UserId | None, membership: Role | None
 ) -> None:
     tenant = TenantFacts(ORGANIZATION, membership_role=membership, is_related_to_product=is_related)
-    outcome = resolve(facts(Door.API, caller, tenant, acting_user_id=acting))
+    outcome = resolve(facts(EntryPoint.API, caller, tenant, acting_user_id=acting))
     if not is_related and caller is PRODUCT:
         assert isinstance(outcome, Denial)
         assert outcome.code == "product_not_related"
@@ -104,10 +104,10 @@ def test_a_product_needs_a_relation_and_its_acting_user_a_membership(
         assert (outcome.role, outcome.scopes, outcome.product_id) == (Role.SERVICE, caller.scopes, caller.product_id)
 
 
-@pytest.mark.parametrize("door", list(Door))
-def test_a_cron_token_opens_the_job_endpoint_alone(door: Door) -> None:
-    outcome = resolve(facts(door, CRON))
-    assert isinstance(outcome, ExecutionContext) == (door is Door.JOBS)
+@pytest.mark.parametrize("entry_point", list(EntryPoint))
+def test_a_cron_token_opens_the_job_endpoint_alone(entry_point: EntryPoint) -> None:
+    outcome = resolve(facts(entry_point, CRON))
+    assert isinstance(outcome, ExecutionContext) == (entry_point is EntryPoint.JOBS)
     if isinstance(outcome, ExecutionContext):
         assert (outcome.role, outcome.authorization_source) == (Role.SYSTEM, AuthorizationSource.CRON_TOKEN)
 
@@ -123,7 +123,7 @@ def test_jobs_and_pages_take_the_same_order_and_differ_in_what_staff_are_last(
 ) -> None:
     person = replace(PLAIN, platform_role=platform_role)
     tenant = TenantFacts(ORGANIZATION, is_demo=is_demo, membership_role=membership)
-    page, job = resolve(facts(Door.TENANT_PAGE, person, tenant)), resolve(facts(Door.JOBS, person, tenant))
+    page, job = resolve(facts(EntryPoint.TENANT_PAGE, person, tenant)), resolve(facts(EntryPoint.JOBS, person, tenant))
     on_page = expected_page_role(is_staff=platform_role is not None, is_demo=is_demo, membership=membership)
     assert (page.role if isinstance(page, ExecutionContext) else None) == on_page
     at_job = platform_role if on_page is Role.STAFF_READER else on_page
@@ -134,25 +134,25 @@ def test_jobs_and_pages_take_the_same_order_and_differ_in_what_staff_are_last(
 
 @pytest.mark.parametrize("platform_role", PLATFORM_ROLES)
 def test_only_staff_start_a_job_for_every_organization(platform_role: Role | None) -> None:
-    everywhere = resolve(facts(Door.JOBS, replace(PLAIN, platform_role=platform_role)))
+    everywhere = resolve(facts(EntryPoint.JOBS, replace(PLAIN, platform_role=platform_role)))
     assert (everywhere.role if isinstance(everywhere, ExecutionContext) else None) == platform_role
     if isinstance(everywhere, Denial):
         assert (everywhere.code, bool(everywhere.explanation)) == ("not_allowed", True)
 
 
 @pytest.mark.parametrize(
-    ("principal", "door", "role", "source"),
+    ("principal", "entry_point", "role", "source"),
     [
-        (ProviderCaller("stripe"), Door.WEBHOOK, Role.PROVIDER, AuthorizationSource.WEBHOOK_SIGNATURE),
-        (SchedulerCaller("drain-outbox"), Door.TASK, Role.SYSTEM, AuthorizationSource.SCHEDULER),
-        (ConsoleCaller("root"), Door.COMMAND, Role.SYSTEM, AuthorizationSource.CONSOLE),
+        (ProviderCaller("stripe"), EntryPoint.WEBHOOK, Role.PROVIDER, AuthorizationSource.WEBHOOK_SIGNATURE),
+        (SchedulerCaller("drain-outbox"), EntryPoint.TASK, Role.SYSTEM, AuthorizationSource.SCHEDULER),
+        (ConsoleCaller("root"), EntryPoint.COMMAND, Role.SYSTEM, AuthorizationSource.CONSOLE),
     ],
 )
 @pytest.mark.parametrize("has_tenant", [False, True])
 def test_machines_have_a_role_of_their_own(
-    principal: object, door: Door, role: Role, source: AuthorizationSource, has_tenant: bool
+    principal: object, entry_point: EntryPoint, role: Role, source: AuthorizationSource, has_tenant: bool
 ) -> None:
-    outcome = resolve(facts(door, principal, TenantFacts(ORGANIZATION) if has_tenant else None))
+    outcome = resolve(facts(entry_point, principal, TenantFacts(ORGANIZATION) if has_tenant else None))
     assert isinstance(outcome, ExecutionContext)
     assert (outcome.role, outcome.authorization_source) == (role, source)
     assert outcome.organization_id == (ORGANIZATION if has_tenant else None)
@@ -161,7 +161,7 @@ def test_machines_have_a_role_of_their_own(
 @pytest.mark.parametrize("platform_role", [None, Role.SUPPORT, Role.BILLING_OPERATIONS, Role.PLATFORM_ADMIN])
 def test_the_admin_takes_the_platform_role_whatever_the_membership(platform_role: Role | None) -> None:
     person = Person(USER, "sam@example.com", platform_role=platform_role)
-    outcome = resolve(facts(Door.STAFF, person, TenantFacts(ORGANIZATION, membership_role=Role.OWNER)))
+    outcome = resolve(facts(EntryPoint.STAFF, person, TenantFacts(ORGANIZATION, membership_role=Role.OWNER)))
     if platform_role is None:
         assert isinstance(outcome, Denial)
         assert "platform role" in outcome.detail
@@ -173,7 +173,7 @@ def test_the_admin_takes_the_platform_role_whatever_the_membership(platform_role
 @pytest.mark.parametrize("principal", [PLAIN, STAFF, PRODUCT, IDENTITY, CRON])
 def test_two_sources_that_disagree_about_the_tenant_are_refused_for_everybody(principal: object) -> None:
     named = (NamedTenant("URL", ORGANIZATION), NamedTenant("body: organization_id", OTHER))
-    outcome = resolve(facts(Door.API, principal, TenantFacts(ORGANIZATION), named=named))
+    outcome = resolve(facts(EntryPoint.API, principal, TenantFacts(ORGANIZATION), named=named))
     assert isinstance(outcome, Denial)
     assert outcome.code == "tenant_ambiguous"
     assert "URL" in outcome.detail
@@ -181,13 +181,13 @@ def test_two_sources_that_disagree_about_the_tenant_are_refused_for_everybody(pr
 
 
 def test_a_product_is_told_which_organization_is_absent() -> None:
-    outcome = resolve(facts(Door.API, PRODUCT, None, named=NAMED))
+    outcome = resolve(facts(EntryPoint.API, PRODUCT, None, named=NAMED))
     assert isinstance(outcome, Denial)
     assert outcome.code == "not_found"
     assert str(ORGANIZATION) in outcome.detail
 
 
 def test_a_session_at_the_product_api_is_no_credential() -> None:
-    outcome = resolve(facts(Door.API, STAFF, TenantFacts(ORGANIZATION)))
+    outcome = resolve(facts(EntryPoint.API, STAFF, TenantFacts(ORGANIZATION)))
     assert isinstance(outcome, Denial)
     assert outcome.code == "not_authenticated"

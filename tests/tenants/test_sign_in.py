@@ -92,7 +92,7 @@ def test_unknown_address_wrong_password_and_deactivated_person_are_refused_alike
         body = re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", answer.content.decode())
         answers.append(body.replace(email, "ADDRESS"))
     assert len(set(answers)) == 1
-    assert "do not belong together" in answers[0]
+    assert "Wrong e-mail address or password" in answers[0]
 
 
 def test_the_sixth_try_is_refused_for_known_and_unknown_alike() -> None:

@@ -16,11 +16,11 @@ from apps.core.models import AuditEntry, OutboxItem
 from apps.tenants.enums import OrganizationKind, RelationSource
 from apps.tenants.models import Membership, Organization, ProductRelation, User, Workspace
 from apps.tenants.services import organization_upsert, user_upsert, workspace_upsert
-from apps.tenants.services.organizations import OrganizationWish
+from apps.tenants.services.organizations import OrganizationParams
 from tests.contexts import console_context, identity_context, product_context
 from tests.factories.tenants import make_organization, make_product, make_user, make_workspace
 
-TEAM = OrganizationWish(name="Northwind Traders", kind=OrganizationKind.TEAM)
+TEAM = OrganizationParams(name="Northwind Traders", kind=OrganizationKind.TEAM)
 
 
 def new_id() -> OrganizationId:
@@ -30,10 +30,10 @@ def new_id() -> OrganizationId:
 @pytest.mark.django_db
 def test_a_new_organization_has_its_relation_owner_and_customers_at_once_and_repeating_makes_nothing_twice() -> None:
     product, owner, organization_id = make_product("red"), make_user(), new_id()
-    wish = OrganizationWish(name="Northwind", kind=OrganizationKind.TEAM, owner_user_id=UserId(owner.pk))
+    params = OrganizationParams(name="Northwind", kind=OrganizationKind.TEAM, owner_user_id=UserId(owner.pk))
 
     outcomes = [
-        organization_upsert(product_context(product), organization_id=organization_id, wish=wish) for _ in range(3)
+        organization_upsert(product_context(product), organization_id=organization_id, params=params) for _ in range(3)
     ]
 
     assert [outcome.is_created for outcome in outcomes] == [True, False, False]
@@ -57,9 +57,9 @@ def test_a_demo_organization_sends_nothing_outside() -> None:
 @pytest.mark.django_db
 def test_the_kind_never_changes_neither_by_service_nor_by_sql() -> None:
     organization = make_organization()
-    wish = OrganizationWish(name=organization.name, kind=OrganizationKind.INDIVIDUAL)
+    params = OrganizationParams(name=organization.name, kind=OrganizationKind.INDIVIDUAL)
     with pytest.raises(ConflictError) as refused:
-        organization_upsert(console_context(), organization_id=OrganizationId(organization.pk), wish=wish)
+        organization_upsert(console_context(), organization_id=OrganizationId(organization.pk), params=params)
     assert refused.value.problem_code == "kind_is_fixed"
     for change in ({"kind": "individual"}, {"is_demo": True}):
         with pytest.raises(ProgrammingError), transaction.atomic():
@@ -72,15 +72,15 @@ def test_the_kind_never_changes_neither_by_service_nor_by_sql() -> None:
 def test_a_taken_slug_and_an_unknown_owner_are_refused_and_nothing_is_made() -> None:
     make_organization("First")
     taken = Organization.objects.get().slug
-    for wish, code in (
-        (OrganizationWish(name="Second", kind=OrganizationKind.TEAM, slug=taken), "slug_taken"),
+    for params, code in (
+        (OrganizationParams(name="Second", kind=OrganizationKind.TEAM, slug=taken), "slug_taken"),
         (
-            OrganizationWish(name="Second", kind=OrganizationKind.TEAM, owner_user_id=UserId(uuid.uuid4())),
+            OrganizationParams(name="Second", kind=OrganizationKind.TEAM, owner_user_id=UserId(uuid.uuid4())),
             "unknown_user",
         ),
     ):
         with pytest.raises((ConflictError, UnprocessableError)) as refused:
-            organization_upsert(console_context(), organization_id=new_id(), wish=wish)
+            organization_upsert(console_context(), organization_id=new_id(), params=params)
         assert refused.value.problem_code == code
     assert Organization.objects.count() == 1
 
@@ -89,8 +89,8 @@ def test_a_taken_slug_and_an_unknown_owner_are_refused_and_nothing_is_made() -> 
 def test_names_slugs_and_zones_change_with_an_audit_entry_of_just_what_changed() -> None:
     organization = make_organization("Old name")
     organization_id = OrganizationId(organization.pk)
-    wish = OrganizationWish(name="New name", kind=OrganizationKind.TEAM, time_zone="Europe/Berlin")
-    organization_upsert(console_context(), organization_id=organization_id, wish=wish)
+    params = OrganizationParams(name="New name", kind=OrganizationKind.TEAM, time_zone="Europe/Berlin")
+    organization_upsert(console_context(), organization_id=organization_id, params=params)
     entry = AuditEntry.objects.get(organization_id=organization_id, event="organization.changed")
     assert entry.before == {"name": "Old name", "time_zone": "UTC"}
     assert entry.after == {"name": "New name", "time_zone": "Europe/Berlin"}
@@ -104,7 +104,7 @@ def test_sixteen_first_upserts_at_once_make_one_organization_and_two_customers()
     def run() -> None:
         try:
             barrier.wait()
-            upserted = organization_upsert(product_context(product), organization_id=organization_id, wish=TEAM)
+            upserted = organization_upsert(product_context(product), organization_id=organization_id, params=TEAM)
             outcomes[upserted.is_created] += 1
         finally:
             connection.close()
@@ -205,6 +205,6 @@ def test_nobody_is_a_superuser_not_even_by_sql() -> None:
 def test_the_identity_service_makes_an_organization_without_becoming_related_to_it() -> None:
     identity = make_product("identity")
     organization_id = new_id()
-    organization_upsert(identity_context(identity), organization_id=organization_id, wish=TEAM)
+    organization_upsert(identity_context(identity), organization_id=organization_id, params=TEAM)
     assert not ProductRelation.objects.exists()
     assert Scope.TENANTS_MANAGE in identity_context(identity).scopes

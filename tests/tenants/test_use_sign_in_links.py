@@ -155,14 +155,14 @@ def _staff(user: User, organization: Organization) -> None:
 
 
 REFUSALS = {
-    "late": (_late, 410, "too old"),
-    "used": (_used, 410, "was used"),
+    "late": (_late, 410, "has expired"),
+    "used": (_used, 410, "was already used"),
     "replaced by a newer one": (_replaced, 410, "was replaced"),
     "to an address that was given up": (_moved, 410, "was replaced"),
     "of a closed organization": (_closed, 410, "is closed"),
     "of a former member": (_left, 410, "no longer a member"),
-    "of a deactivated person": (_deactivated, 403, "not opened by links"),
-    "of somebody who became staff": (_staff, 403, "not opened by links"),
+    "of a deactivated person": (_deactivated, 403, "t sign in with a link"),
+    "of somebody who became staff": (_staff, 403, "t sign in with a link"),
 }
 
 

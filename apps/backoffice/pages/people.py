@@ -23,7 +23,7 @@ from apps.core.context import ExecutionContext
 from apps.core.enums import MembershipRole, Role
 from apps.core.ids import UserId
 from apps.tenants.enums import LinkKind, MembershipOrigin
-from apps.tenants.links import LinkState, time_state
+from apps.tenants.link_rules import LinkState, time_state
 from apps.tenants.models import Membership, SignInLink, User
 from apps.tenants.services import sign_in_link_send
 

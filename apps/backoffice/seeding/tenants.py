@@ -21,7 +21,7 @@ from apps.tenants.services import (
     user_upsert,
     workspace_upsert,
 )
-from apps.tenants.services.organizations import OrganizationWish
+from apps.tenants.services.organizations import OrganizationParams
 
 REASON = "sample data"
 
@@ -68,7 +68,7 @@ def seed_organization(
     workspace_ids: Mapping[str, WorkspaceId],
 ) -> None:
     """Create the organization with its relations, workspaces and members."""
-    wish = OrganizationWish(
+    params = OrganizationParams(
         name=seed.name,
         kind=seed.kind,
         slug=seed.slug,
@@ -76,7 +76,7 @@ def seed_organization(
         owner_user_id=UserId(seed_id(seed.owner)),
         is_demo=seed.is_demo,
     )
-    is_new = organization_upsert(context, organization_id=organization_id, wish=wish).is_created
+    is_new = organization_upsert(context, organization_id=organization_id, params=params).is_created
     inside = context.within(organization_id, is_demo=seed.is_demo)
     for product in seed.products:
         # Where products are real, the sample ones may be missing.

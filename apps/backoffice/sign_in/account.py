@@ -23,7 +23,7 @@ from apps.backoffice.staff import context_of
 from apps.core.audit import audit_append
 from apps.core.ids import UserId
 from apps.tenants.brute_force import TooManyGuessesError, one_guess
-from apps.tenants.guess_limits import Door
+from apps.tenants.guess_limits import GuessKind
 from apps.tenants.models import User
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class OwnPasswordForm(PasswordChangeForm):
 
     def clean_old_password(self) -> str:
         """Check the old password. Raises `TooManyGuessesError`."""
-        with one_guess(self._request, Door.PASSWORD, self.user.get_username()):
+        with one_guess(self._request, GuessKind.PASSWORD, self.user.get_username()):
             return str(super().clean_old_password())
 
 

@@ -24,8 +24,8 @@ from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError
 from apps.core.ids import AuditTarget, UserId
-from apps.tenants.brute_force import begin_guess, end_well
-from apps.tenants.guess_limits import Door
+from apps.tenants.brute_force import begin_guess, clear_failures
+from apps.tenants.guess_limits import GuessKind
 from apps.tenants.models import RecoveryCode, User
 from apps.tenants.selectors.users import user_for_update
 
@@ -77,13 +77,13 @@ def device_to_enrol(request: HttpRequest, user: User) -> WaitingDevice:
 
 def try_code(request: HttpRequest, user: User, code: str) -> bool:
     """Check a code of the authenticator and, if it is right, verify the session. Raises `TooManyGuessesError`."""
-    guess = begin_guess(request, Door.CODE, user.email)
+    guess = begin_guess(request, GuessKind.CODE, user.email)
     with transaction.atomic():
         device = TOTPDevice.objects.select_for_update().filter(user=user, confirmed=True).order_by("pk").first()
         if device is None or not device.verify_token(code):
             return False
         _open_session(request, device)
-    end_well(guess)
+    clear_failures(guess)
     return True
 
 
@@ -92,14 +92,14 @@ def try_recovery_code(request: HttpRequest, user: User, code: str) -> int | None
 
     Raises `TooManyGuessesError`. The session belongs to the authenticator and ends when that is removed.
     """
-    guess = begin_guess(request, Door.CODE, user.email)
+    guess = begin_guess(request, GuessKind.CODE, user.email)
     with transaction.atomic():
         device = TOTPDevice.objects.select_for_update().filter(user=user, confirmed=True).order_by("pk").first()
         if device is None or not recovery_code_use(UserId(user.pk), code):
             return None
         _open_session(request, device)
         left = audit_use(context_of(request), user_id=UserId(user.pk))
-    end_well(guess)
+    clear_failures(guess)
     return left
 
 
@@ -108,7 +108,7 @@ def confirm_first_code(request: HttpRequest, user: User, code: str) -> bool:
 
     Removes all other unconfirmed devices. Raises `TooManyGuessesError`.
     """
-    guess = begin_guess(request, Door.CODE, user.email)
+    guess = begin_guess(request, GuessKind.CODE, user.email)
     with transaction.atomic():
         # Two sessions that confirm at once: the second finds that the person has a factor.
         user_for_update(UserId(user.pk))
@@ -122,7 +122,7 @@ def confirm_first_code(request: HttpRequest, user: User, code: str) -> bool:
         _open_session(request, device)
         del request.session[_WAITING]
         _audit_enrolment(request, user)
-    end_well(guess)
+    clear_failures(guess)
     return True
 
 

@@ -38,11 +38,11 @@ from apps.backoffice.sign_in.second_factor import (
 )
 from apps.backoffice.staff import context_of, viewer_of
 from apps.core.ids import UserId
+from apps.tenants.access import platform_role
 from apps.tenants.brute_force import TooManyGuessesError
 from apps.tenants.forms import SignInForm
 from apps.tenants.known_devices import remember_device
 from apps.tenants.models import User
-from apps.tenants.selectors.access import platform_role
 
 FEW_CODES = 3
 

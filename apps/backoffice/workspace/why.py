@@ -20,19 +20,18 @@ from apps.core.context import ExecutionContext
 from apps.core.emails import email_to_find
 from apps.core.enums import LifecycleNeed, Role
 from apps.core.errors import ForbiddenError, NotFoundError, Reason
-from apps.core.gate import require
 from apps.core.ids import OrganizationId, UserId
 from apps.core.observability import current_request_id
-from apps.core.operations import OPERATIONS
+from apps.core.operations import OPERATIONS, require
 from apps.subscriptions.enums import Verdict
 from apps.subscriptions.ids import DecisionReceiptId
 from apps.subscriptions.models import DecisionReceipt
 from apps.subscriptions.receipts import decision_receipt_of
 from apps.subscriptions.rules.answers import lifecycle_answer
-from apps.tenants.access.resolver import Denial, resolve
-from apps.tenants.contracts import AccessFacts, Door, NamedTenant, Person, TenantFacts
+from apps.tenants.access import platform_role, tenant_facts
+from apps.tenants.contracts import AccessFacts, EntryPoint, NamedTenant, Person, TenantFacts
 from apps.tenants.models import Membership, User, Workspace
-from apps.tenants.selectors.access import platform_role, tenant_facts
+from apps.tenants.resolver import Denial, resolve
 
 _DEFAULT_OPERATION = "connector.sync"
 _SUGGESTIONS = 50
@@ -89,7 +88,7 @@ def _access(
     steps = [_membership(tenant, where), _platform(role, person)]
     is_tenants = OPERATIONS[operation].tenant_role is not None
     facts = AccessFacts(
-        door=Door.TENANT_PAGE if is_tenants else Door.STAFF,
+        entry_point=EntryPoint.TENANT_PAGE if is_tenants else EntryPoint.STAFF,
         principal=Person(UserId(person.pk), person.email, role),
         request_id=current_request_id(),
         named=(NamedTenant("the workspace", organization_id),),

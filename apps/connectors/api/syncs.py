@@ -82,7 +82,7 @@ class SyncEndpoint(InternalView):
 def _hidden_from_people(request: Request, error: NotFoundError) -> NotFoundError:
     """For a person the very answer that the connector of an invisible tenant gets."""
     is_person = isinstance(request.auth, Person)
-    return NotFoundError("There is nothing here that you can see.") if is_person else error
+    return NotFoundError("There is nothing at this address, or it is not visible to you.") if is_person else error
 
 
 class ConnectorSyncsView(SyncEndpoint):

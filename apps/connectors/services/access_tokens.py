@@ -26,9 +26,9 @@ from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.enums import MembershipRole
 from apps.core.errors import ConflictError
-from apps.core.gate import require
 from apps.core.ids import OrganizationId
 from apps.core.mails import Mail, mail_payload, public_address
+from apps.core.operations import require
 from apps.core.outbox import outbox_enqueue
 from apps.core.outbox_handlers import EMAIL_KIND
 from apps.subscriptions.services.guards import require_reason

@@ -36,8 +36,8 @@ from apps.connectors.services.timeline import connector_note
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, ForbiddenError, Reason, UnprocessableError
-from apps.core.gate import require
 from apps.core.ids import UserId, WorkspaceId
+from apps.core.operations import require
 from apps.subscriptions.services import lifecycle_require
 
 EDIT = "connector.edit"

@@ -21,8 +21,8 @@ from apps.connectors.selectors.connectors import connector_for_update, connector
 from apps.connectors.services.timeline import note_many
 from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
-from apps.core.gate import require
 from apps.core.ids import AuditTarget, OrganizationId, WorkspaceId
+from apps.core.operations import require
 from apps.core.row_versions import row_versions_attribute
 
 OPERATION = "connectors.auto_disable"

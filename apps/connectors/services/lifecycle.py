@@ -26,8 +26,8 @@ from apps.connectors.services.timeline import connector_note
 from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, Reason
-from apps.core.gate import require
 from apps.core.ids import WorkspaceId
+from apps.core.operations import require
 from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions.services import lifecycle_require
 from apps.subscriptions.services.guards import require_reason

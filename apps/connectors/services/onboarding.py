@@ -34,8 +34,8 @@ from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, CountinghouseError, FieldError, UnavailableError, UnprocessableError
 from apps.core.free_text import refuse_key_like
-from apps.core.gate import require
 from apps.core.ids import WorkspaceId
+from apps.core.operations import require
 from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions.selectors.lifecycle import unknown_workspace
 from apps.subscriptions.services import lifecycle_require

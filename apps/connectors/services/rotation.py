@@ -22,8 +22,8 @@ from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.crypto import SealError, newest_key_id
 from apps.core.failpoints import failpoint
-from apps.core.gate import require
 from apps.core.ids import AuditTarget
+from apps.core.operations import require
 
 OPERATION = "credentials.rotate"
 BATCH = 200

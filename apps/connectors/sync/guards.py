@@ -13,15 +13,13 @@ from apps.core import clock
 from apps.core.context import ExecutionContext, system_context
 from apps.core.enums import AuthorizationSource, Role
 from apps.core.errors import ConflictError, CountinghouseError, ForbiddenError, Reason
-from apps.core.gate import require
 from apps.core.ids import OrganizationId, RequestId, ServiceTokenId, UserId, WorkspaceId
-from apps.core.operations import OPERATIONS, PLATFORM_LADDER, reaches
+from apps.core.operations import OPERATIONS, PLATFORM_LADDER, reaches, require
 from apps.subscriptions.services import lifecycle_require
-from apps.tenants.access.resolver import tenant_role
+from apps.tenants.access import platform_role, tenant_facts, token_scopes
 from apps.tenants.contracts import Person
 from apps.tenants.models import User
-from apps.tenants.selectors.access import platform_role, tenant_facts
-from apps.tenants.selectors.live_tokens import token_scopes
+from apps.tenants.resolver import tenant_role
 
 OPERATION = "connector.sync"
 

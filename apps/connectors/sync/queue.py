@@ -38,11 +38,11 @@ from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.enums import AuthorizationSource
 from apps.core.errors import ConflictError, FieldError, UnprocessableError
-from apps.core.gate import require
 from apps.core.hints import hint_after_commit
 from apps.core.ids import AuditTarget
 from apps.core.leases import Queue
 from apps.core.moments import FIRST_YEAR, zone_of
+from apps.core.operations import require
 
 RUN_TASK = "connectors.run_syncs"
 SYNC_RUNS = Queue(

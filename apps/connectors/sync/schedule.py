@@ -19,9 +19,9 @@ from apps.connectors.sync.guards import OPERATION
 from apps.connectors.sync.queue import QUEUE_LEASE, RUN_TASK, SYNC_RUNS, month_facts, new_run, runs_insert
 from apps.core import clock
 from apps.core.context import ExecutionContext
-from apps.core.gate import require
 from apps.core.hints import hint_after_commit, send_hint
 from apps.core.ids import WorkspaceId
+from apps.core.operations import require
 from apps.subscriptions.selectors.lifecycle import workspace_lifecycles
 
 CONNECTORS_AT_ONCE = 200

@@ -48,7 +48,7 @@ class OneConnectorPage(ConnectorsPage):
         """The connector of the URL; one of another workspace answers like one that does not exist."""
         found = connectors_of_workspace(self.workspace_id).filter(pk=self.kwargs["connector_id"]).first()
         if found is None:
-            raise NotFoundError("There is nothing here that you can see.")
+            raise NotFoundError("There is nothing at this address, or it is not visible to you.")
         return found
 
     @property

@@ -89,7 +89,7 @@ class AuthorizeView(OAuthView):
         try:
             connector = connector_of(ConnectorId(uuid.UUID(request.GET.get("connector", ""))))
         except (ValueError, NotFoundError) as error:
-            raise NotFoundError("There is nothing here that you can see.") from error
+            raise NotFoundError("There is nothing at this address, or it is not visible to you.") from error
         context = self.context_for(connector)
         url = authorization_begin(context, connector_id=ConnectorId(connector.pk), agent=self.agent())
         return HttpResponseRedirect(url)

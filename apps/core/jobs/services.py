@@ -16,13 +16,13 @@ from apps.core.enums import AuthorizationSource
 from apps.core.errors import NotFoundError
 from apps.core.events import JOB_REQUESTED
 from apps.core.failpoints import failpoint
-from apps.core.gate import require
 from apps.core.hints import hint_after_commit
 from apps.core.ids import OrganizationId
 from apps.core.jobs.demo import SKIPPED_DEMO, is_demo
 from apps.core.jobs.registry import JobDefinition, job_of, jobs
 from apps.core.jobs.slots import due_slots, slot_name
 from apps.core.models import JobRun
+from apps.core.operations import require
 from apps.core.states import JobRunStatus, JobTrigger
 
 RUN_TASK = "core.run_job"

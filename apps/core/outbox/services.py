@@ -13,10 +13,10 @@ from apps.core.canonical import plain
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, NotFoundError, UnprocessableError
 from apps.core.events import OUTBOX_ITEM_RETRIED
-from apps.core.gate import require
 from apps.core.hints import hint_after_commit
 from apps.core.ids import OrganizationId, OutboxItemId
 from apps.core.models import OutboxItem
+from apps.core.operations import require
 from apps.core.states import OutboxStatus
 
 DRAIN_TASK = "core.drain_outbox"

@@ -11,6 +11,7 @@ from apps.core.context import ExecutionContext
 from apps.core.errors import CountinghouseError
 from apps.core.idempotency import Answer
 from apps.core.observability.requests import current_request_id
+from apps.core.operations import require
 from apps.core.wire.parser import parse_object
 from apps.core.wire.problems import handle, problem_of
 from apps.core.wire.refusals import FieldRefusedError
@@ -40,7 +41,7 @@ from apps.credits.api.hot import (
 from apps.credits.contracts import Consumption
 from apps.credits.services import credits_authorize, credits_consume, credits_consume_batch
 from apps.credits.services.consumption import Result
-from apps.tenants.access import api_context, require
+from apps.tenants.access import api_context
 from apps.tenants.api.base import ProductView
 from apps.tenants.authentication import ServiceTokenAuthentication
 from apps.tenants.contracts import ProductCaller

@@ -10,8 +10,8 @@ from apps.core import clock
 from apps.core.audit.verification import verify_audit
 from apps.core.audit.witness import EVENT, ChainHead, witness_lines
 from apps.core.context import ExecutionContext
-from apps.core.gate import require
 from apps.core.ids import OrganizationId
+from apps.core.operations import require
 from apps.credits.models import CreditAccount
 from apps.credits.selectors.ledger import ledger_faults
 

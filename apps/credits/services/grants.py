@@ -30,12 +30,12 @@ from apps.credits.services.accounts import (
     grant_begin,
     next_due_refresh,
 )
+from apps.tenants.access import personal_facts
 from apps.tenants.enums import OrganizationKind
 from apps.tenants.models import Organization, User
 from apps.tenants.personal_accounts import may_use_personal_account
-from apps.tenants.selectors.access import personal_facts
 from apps.tenants.services import organization_upsert
-from apps.tenants.services.organizations import OrganizationWish
+from apps.tenants.services.organizations import OrganizationParams
 from apps.tenants.services.refusals import unknown_organization, unknown_user
 
 DEFAULT_PRIORITY = 100
@@ -165,10 +165,10 @@ def _individual_organization(context: ExecutionContext, user_id: UUID) -> UUID:
     user = User.objects.filter(pk=user_id).first()
     if user is None:
         raise unknown_user("account.id", UserId(user_id))
-    wish = OrganizationWish(
+    wish = OrganizationParams(
         name=user.name or user.email, kind=OrganizationKind.INDIVIDUAL, owner_user_id=UserId(user_id)
     )
-    made = organization_upsert(context, organization_id=OrganizationId(uuid.uuid4()), wish=wish)
+    made = organization_upsert(context, organization_id=OrganizationId(uuid.uuid4()), params=wish)
     return UUID(str(made.record.pk))
 
 

@@ -15,8 +15,8 @@ from apps.core import clock
 from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, UnavailableError, UnprocessableError
-from apps.core.gate import require
 from apps.core.ids import AuditTarget, OrganizationId, WorkspaceId
+from apps.core.operations import require
 from apps.payments.events import CHECKOUT_STARTED, PORTAL_OPENED
 from apps.payments.providers.contract import ProviderCallError
 from apps.payments.providers.stripe.api import CheckoutWish, StripeApi, stripe_api

@@ -15,10 +15,10 @@ from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, CountinghouseError, NotFoundError, UnprocessableError
 from apps.core.failpoints import failpoint
-from apps.core.gate import require
 from apps.core.hints import hint_after_commit
 from apps.core.ids import RequestId
 from apps.core.leases import error_text
+from apps.core.operations import require
 from apps.core.outbox.backoff import MAX_ATTEMPTS, retry_delay
 from apps.core.unavailability import end_if_interrupted, is_unavailable
 from apps.payments.enums import WebhookStatus

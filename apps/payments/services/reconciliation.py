@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from apps.core.context import ExecutionContext
 from apps.core.errors import MalformedRequestError
-from apps.core.gate import require
 from apps.core.hints import send_hint
+from apps.core.operations import require
 from apps.payments.enums import EventSource
 from apps.payments.inbox import SWEEP_TASK, store
 from apps.payments.providers.registry import api_of, read_event

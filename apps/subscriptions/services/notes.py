@@ -6,8 +6,8 @@ from django.db import transaction
 
 from apps.core import clock
 from apps.core.context import ExecutionContext
-from apps.core.gate import require
 from apps.core.ids import WorkspaceId
+from apps.core.operations import require
 from apps.subscriptions.models import WorkspaceNote
 from apps.subscriptions.services.guards import impossible, locked_workspace
 

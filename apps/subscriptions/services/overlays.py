@@ -8,8 +8,8 @@ from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.enums import LifecycleState
 from apps.core.free_text import stored_form
-from apps.core.gate import require
 from apps.core.ids import WorkspaceId
+from apps.core.operations import require
 from apps.subscriptions import events
 from apps.subscriptions.services.guards import impossible, locked_workspace, nothing_to_change
 from apps.subscriptions.snapshots import overlay_values

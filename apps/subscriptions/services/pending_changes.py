@@ -10,8 +10,8 @@ from apps.core import clock
 from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, NotFoundError
-from apps.core.gate import require
 from apps.core.ids import AuditTarget, WorkspaceId
+from apps.core.operations import require
 from apps.subscriptions import events
 from apps.subscriptions.contracts import ChangePlan, End, ProviderNews, SubscriptionChange, WorkspacePlace
 from apps.subscriptions.enums import PendingChangeKind, PendingChangeStatus

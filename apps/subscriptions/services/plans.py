@@ -9,9 +9,9 @@ from django.db import transaction
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.free_text import refuse_key_like, stored_form
-from apps.core.gate import require
 from apps.core.ids import AuditTarget
 from apps.core.locks import lock_name
+from apps.core.operations import require
 from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions import events
 from apps.subscriptions.enums import PlanInterval

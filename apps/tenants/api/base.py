@@ -10,8 +10,9 @@ from apps.core.context import ExecutionContext
 from apps.core.errors import UnauthenticatedError
 from apps.core.ids import OrganizationId, UserId, WorkspaceId
 from apps.core.observability.requests import current_request_id
+from apps.core.operations import require
 from apps.core.wire.views import InternalView
-from apps.tenants.access import api_context, require
+from apps.tenants.access import api_context
 from apps.tenants.authentication import ServiceTokenAuthentication
 from apps.tenants.contracts import CronCaller, NamedTenant, ProductCaller
 from apps.tenants.permissions import HoldsScope

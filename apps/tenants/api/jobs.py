@@ -10,11 +10,11 @@ from rest_framework.response import Response
 
 from apps.core.context import ExecutionContext
 from apps.core.errors import NotFoundError, UnauthenticatedError
-from apps.core.gate import require
 from apps.core.ids import JobRunId, OrganizationId
 from apps.core.jobs import job_run_request
 from apps.core.jobs.selectors import job_run_by_id
 from apps.core.observability.requests import current_request_id
+from apps.core.operations import require
 from apps.core.wire.schema import CRON_OR_SESSION, Example, documented
 from apps.core.wire.views import InternalView
 from apps.tenants.access import job_context
@@ -82,7 +82,7 @@ class JobRunDetailView(JobEndpoint):
         run = job_run_by_id(JobRunId(job_run_id))
         if run is None or (run.organization_id is None and _is_only_a_member(request)):
             # The very answer that a run of an invisible tenant gets.
-            raise NotFoundError("There is nothing here that you can see.")
+            raise NotFoundError("There is nothing at this address, or it is not visible to you.")
         organization_id = OrganizationId(run.organization_id) if run.organization_id else None
         require(self.context_for(request, organization_id), "jobs.read")
         answer = JobRunDetailAnswer(

@@ -23,7 +23,7 @@ from apps.tenants.api.bodies import (
 from apps.tenants.contracts import NamedTenant
 from apps.tenants.selectors.organizations import organization_exists, organization_of_workspace
 from apps.tenants.services import organization_upsert, user_upsert, workspace_upsert
-from apps.tenants.services.organizations import OrganizationWish
+from apps.tenants.services.organizations import OrganizationParams
 
 
 class UsersUpsertView(ProductView):
@@ -74,14 +74,14 @@ class OrganizationsUpsertView(ProductView):
         named = [in_body("id", organization_id)] if organization_exists(organization_id) else []
         context = self.context_for(request, *named)
         owner = body.get("owner_user_id")
-        wish = OrganizationWish(
+        params = OrganizationParams(
             name=body["name"],
             kind=body["kind"],
             slug=body.get("slug"),
             time_zone=body.get("time_zone"),
             owner_user_id=UserId(owner) if owner else None,
         )
-        outcome = organization_upsert(context, organization_id=organization_id, wish=wish)
+        outcome = organization_upsert(context, organization_id=organization_id, params=params)
         organization = outcome.record
         answer = OrganizationAnswer(
             {

@@ -46,7 +46,7 @@ class Signed:
     claims: Mapping[str, Any]
 
 
-def key_id_of(token: str) -> str | None:
+def read_key_id(token: str) -> str | None:
     """Which key the token says it is signed with; None where it does not say. Not to be believed, only looked up."""
     raw = token.partition(".")[0]
     try:
@@ -54,33 +54,33 @@ def key_id_of(token: str) -> str | None:
     except ValueError:
         header = None
     if not isinstance(header, dict):
-        raise _bad("the ID token can't be read")
+        raise _invalid("the ID token can't be read")
     key_id = header.get("kid")
     return key_id if isinstance(key_id, str) else None
 
 
-def signed_by(token: str, keys: Sequence[RSAKey | ECKey]) -> Signed:
+def verify_signature(token: str, keys: Sequence[RSAKey | ECKey]) -> Signed:
     """The token's claims, if one of the keys signed it with an algorithm of the list. Raises `OidcError`."""
     if len(token) > _LONGEST_TOKEN or token.count(".") != 2:  # noqa: PLR2004 - header, claims, signature
-        raise _bad("the ID token is no signed token")
+        raise _invalid("the ID token is no signed token")
     for key in keys:
         try:
             decoded = jwt.decode(token, key, registry=JWSRegistry(algorithms=list(ALGORITHMS)))
         except (JoseError, ValueError, TypeError, KeyError):
             continue
         return Signed(str(decoded.header["alg"]), decoded.claims)
-    raise _bad("no published key has signed the ID token")
+    raise _invalid("no published key has signed the ID token")
 
 
-def subject_of(signed: Signed, expected: Expected) -> str:
+def read_subject(signed: Signed, expected: Expected) -> str:
     """Who signed in, once every claim is as expected. Raises `OidcError` that names the first claim that is not."""
     for check in (_issuer, _audience, _times, _nonce, _access_token):
         fact = check(signed, expected)
         if fact:
-            raise _bad(fact)
+            raise _invalid(fact)
     subject = signed.claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT:
-        raise _bad("sub is missing")
+        raise _invalid("sub is missing")
     return subject
 
 
@@ -132,5 +132,5 @@ def _is_same(given: object, wanted: str) -> bool:
     return isinstance(given, str) and given.isascii() and hmac.compare_digest(given, wanted)
 
 
-def _bad(fact: str) -> OidcError:
+def _invalid(fact: str) -> OidcError:
     return OidcError(OidcRefusal.BAD_TOKEN, fact)

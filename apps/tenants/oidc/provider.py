@@ -80,7 +80,7 @@ def metadata() -> Metadata:
     if known is not None and known[0].issuer == settings.OIDC_ISSUER and now < known[1] + _REMEMBERED_FOR:
         return known[0]
     address = f"{settings.OIDC_ISSUER.rstrip('/')}/.well-known/openid-configuration"
-    read = _read_metadata(_json_of(_asked(Call(address, is_guarded=False, seconds=_SECONDS))))
+    read = _read_metadata(_read_json(_send(Call(address, is_guarded=False, seconds=_SECONDS))))
     memory.metadata = read, now
     return read
 
@@ -115,7 +115,7 @@ def keys_for(key_id: str | None) -> list[Key]:
     """
     known, now = memory.keys, clock.now()
     if known is None or now >= known[1] + _REMEMBERED_FOR:
-        known = _fetched_keys(now)
+        known = _fetch_keys(now)
     return [key for key in known[0] if key_id is None or key.kid == key_id]
 
 
@@ -124,21 +124,22 @@ def refresh_keys() -> bool:
     known, now = memory.keys, clock.now()
     if known is not None and now < known[1] + _KEYS_ASKED_AT_MOST_EVERY:
         return False
-    _fetched_keys(now)
+    _fetch_keys(now)
     return True
 
 
-def _fetched_keys(now: datetime) -> tuple[list[Key], datetime]:
-    said = _json_of(_asked(Call(metadata().keys_address, is_guarded=False, seconds=_SECONDS)))
+def _fetch_keys(now: datetime) -> tuple[list[Key], datetime]:
+    said = _read_json(_send(Call(metadata().keys_address, is_guarded=False, seconds=_SECONDS)))
     listed = said.get("keys")
-    keys = [key for each in (listed if isinstance(listed, list) else [])[:_KEYS_AT_MOST] for key in _usable(each)]
+    published = listed[:_KEYS_AT_MOST] if isinstance(listed, list) else []
+    keys = [key for each in published for key in _read_usable_keys(each)]
     if not keys:
         raise OidcError(OidcRefusal.UNAVAILABLE, "the service publishes no key that we can use")
     memory.keys = keys, now
     return keys, now
 
 
-def _usable(published: object) -> list[Key]:
+def _read_usable_keys(published: object) -> list[Key]:
     """The key, or nothing for one that is not for us: one of them must not spoil the others (RFC 7517, 5).
 
     A symmetric key has no place among published ones; one that is for encryption signs nothing.
@@ -179,14 +180,14 @@ def exchange_code(*, code: str, verifier: str, redirect_uri: str) -> Tokens:
         seconds=_SECONDS,
         largest_body=_LARGEST_ANSWER,
     )
-    said = _json_of(_asked(call))
+    said = _read_json(_send(call))
     id_token, access_token = said.get("id_token"), said.get("access_token", "")
     if not isinstance(id_token, str) or not isinstance(access_token, str):
         raise OidcError(OidcRefusal.BAD_TOKEN, "the answer holds no ID token")
     return Tokens(id_token, access_token)
 
 
-def _asked(call: Call) -> Answer:
+def _send(call: Call) -> Answer:
     try:
         answer = outgoing_call(call)
     except (OutgoingError, RefusedAddressError) as error:
@@ -199,7 +200,7 @@ def _asked(call: Call) -> Answer:
     return answer
 
 
-def _json_of(answer: Answer) -> Mapping[str, Any]:
+def _read_json(answer: Answer) -> Mapping[str, Any]:
     try:
         said = json.loads(answer.body)
     except (ValueError, RecursionError):

@@ -5,13 +5,8 @@ from __future__ import annotations
 from django.db.models import F, Q, QuerySet
 from django_stubs_ext import WithAnnotations
 
-from apps.core.ids import UserId, WorkspaceId
+from apps.core.ids import UserId
 from apps.tenants.models import Workspace
-
-
-def workspace_with_organization(workspace_id: WorkspaceId) -> Workspace:
-    """The workspace of a resolved context, with its organization."""
-    return Workspace.objects.select_related("organization").get(pk=workspace_id)
 
 
 def workspaces_of(user_id: UserId, *, matching: str = "") -> QuerySet[WithAnnotations[Workspace]]:

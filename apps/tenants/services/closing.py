@@ -7,8 +7,8 @@ from django.db import transaction
 from apps.core import clock
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
-from apps.core.gate import require
 from apps.core.ids import OrganizationId
+from apps.core.operations import require
 from apps.tenants import events
 from apps.tenants.models import Organization, Workspace
 from apps.tenants.selectors.organizations import organization_for_update

@@ -15,7 +15,7 @@ from apps.tenants.models import Membership, MembershipDrift
 
 
 @transaction.atomic
-def owner_report_keep(
+def owner_report_store(
     context: ExecutionContext, *, membership: Membership, role: MembershipRole | None, changed_at: datetime
 ) -> MembershipDrift:
     """Keep the latest report of the context's product about the owner, who stays one; `role` None: removed.
@@ -43,12 +43,12 @@ def owner_report_keep(
     return kept
 
 
-def drift_settle(membership: Membership) -> None:
+def drift_delete(membership: Membership) -> None:
     """Drop what products had reported of a membership that has now been changed by who may."""
     MembershipDrift.objects.filter(organization=membership.organization_id, user=membership.user_id).delete()
 
 
-def not_theirs(context: ExecutionContext, membership: Membership) -> tuple[Reason, ...]:
+def explain_owner_report(context: ExecutionContext, membership: Membership) -> tuple[Reason, ...]:
     """Why a report about an owner changed nothing."""
     return (
         Reason(
@@ -61,6 +61,6 @@ def not_theirs(context: ExecutionContext, membership: Membership) -> tuple[Reaso
     )
 
 
-def older_than(what: str, moment: datetime, record: str) -> tuple[Reason, ...]:
+def explain_older_report(what: str, moment: datetime, record: str) -> tuple[Reason, ...]:
     """Why an older report changed nothing."""
     return (Reason("newer_news", "deny", f"{what} since {moment.isoformat()}, and the report is no newer", record),)

@@ -17,7 +17,7 @@ from apps.core.mails import mail_payload
 from apps.core.outbox import outbox_enqueue
 from apps.core.outbox_handlers import EMAIL_KIND
 from apps.tenants.enums import LinkKind
-from apps.tenants.links import MAILS_A_MAILBOX, REQUESTS_WINDOW
+from apps.tenants.link_rules import MAILS_A_MAILBOX, REQUESTS_WINDOW
 from apps.tenants.mails import staff_account_mail
 from apps.tenants.models import Membership, MembershipRemoval, Organization, User
 from apps.tenants.selectors.links import links_sent_since
@@ -49,14 +49,14 @@ def password_reset_prepare(context: ExecutionContext, *, email: str) -> None:
     lock_name(f"mailbox:{user.pk}")
     now = clock.now()
     if user.is_staff:
-        _tell_staff(context, user, now)
+        _notify_staff(context, user, now)
         return
     sent = links_sent_since(UserId(user.pk), LinkKind.PASSWORD_RESET, now - REQUESTS_WINDOW)
     if may_be_sent_links(user) and sent < MAILS_A_MAILBOX:
         sign_in_link_send(context, user_id=UserId(user.pk), kind=LinkKind.PASSWORD_RESET)
 
 
-def _tell_staff(context: ExecutionContext, user: User, now: datetime) -> None:
+def _notify_staff(context: ExecutionContext, user: User, now: datetime) -> None:
     outbox_enqueue(
         context,
         kind=EMAIL_KIND,

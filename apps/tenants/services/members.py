@@ -15,11 +15,11 @@ from apps.core.errors import ConflictError, FieldError, ForbiddenError, NotFound
 from apps.core.ids import OrganizationId, UserId
 from apps.tenants import events
 from apps.tenants.enums import MembershipOrigin
-from apps.tenants.memberships import AHEAD_AT_MOST, Verdict, is_outlived, judge
+from apps.tenants.memberships import AHEAD_AT_MOST, ReportOutcome, is_outlived, judge
 from apps.tenants.models import Membership, MembershipRemoval, Organization, User
 from apps.tenants.selectors.members import is_last_owner, membership_for_update, removal_of
 from apps.tenants.selectors.organizations import organization_for_update
-from apps.tenants.services.drift import drift_settle, not_theirs, older_than, owner_report_keep
+from apps.tenants.services.drift import drift_delete, explain_older_report, explain_owner_report, owner_report_store
 from apps.tenants.services.refusals import unknown_organization, unknown_user
 from apps.tenants.services.results import Upserted, values_of
 
@@ -68,15 +68,15 @@ def _later_report(
     context: ExecutionContext, membership: Membership, role: MembershipRole, moment: datetime
 ) -> Upserted[Membership]:
     verdict = _verdict(context, membership, role, moment)
-    if verdict is Verdict.NOT_THEIRS:
-        owner_report_keep(context, membership=membership, role=role, changed_at=moment)
-    elif verdict is Verdict.APPLY:
+    if verdict is ReportOutcome.NOT_THEIRS:
+        owner_report_store(context, membership=membership, role=role, changed_at=moment)
+    elif verdict is ReportOutcome.APPLY:
         _change_role(context, membership, role, moment)
-    elif verdict is Verdict.CONFIRM:
+    elif verdict is ReportOutcome.CONFIRM:
         # The same role said again is the newer news: an older contradiction that comes late may not undo it.
         membership.role_changed_at = moment
         membership.save(update_fields=["role_changed_at"])
-    is_applied = verdict in {Verdict.APPLY, Verdict.CONFIRM}
+    is_applied = verdict in {ReportOutcome.APPLY, ReportOutcome.CONFIRM}
     return Upserted(
         membership,
         is_created=False,
@@ -92,7 +92,7 @@ def may_change_owners(context: ExecutionContext) -> bool:
 
 def _verdict(
     context: ExecutionContext, membership: Membership, role: MembershipRole | None, moment: datetime
-) -> Verdict:
+) -> ReportOutcome:
     return judge(
         stored_role=MembershipRole(membership.role),
         stored_at=membership.role_changed_at,
@@ -102,11 +102,11 @@ def _verdict(
     )
 
 
-def _why_not(context: ExecutionContext, membership: Membership, verdict: Verdict) -> tuple[Reason, ...]:
-    if verdict is Verdict.STALE:
+def _why_not(context: ExecutionContext, membership: Membership, verdict: ReportOutcome) -> tuple[Reason, ...]:
+    if verdict is ReportOutcome.STALE:
         what = f"user {membership.user_id} has the role {membership.role}"
-        return older_than(what, membership.role_changed_at, f"membership:{membership.pk}")
-    return not_theirs(context, membership)
+        return explain_older_report(what, membership.role_changed_at, f"membership:{membership.pk}")
+    return explain_owner_report(context, membership)
 
 
 def _guard_grant(context: ExecutionContext) -> None:
@@ -136,7 +136,9 @@ def _first_report(
     if removal is not None and is_outlived(changed_at=moment, removed_at=removal.removed_at):
         # A report that was under way while the member was removed must not bring them back.
         ghost = Membership(organization=organization, user=user, role=role, role_changed_at=removal.removed_at)
-        why = older_than(f"user {user_id} is no member", removal.removed_at, f"organization:{organization.pk}")
+        why = explain_older_report(
+            f"user {user_id} is no member", removal.removed_at, f"organization:{organization.pk}"
+        )
         return Upserted(ghost, is_created=False, is_applied=False, explanation=why)
     membership = membership_create(context, organization=organization, user=user, role=role, moment=moment)
     return Upserted(membership, is_created=True)
@@ -172,7 +174,7 @@ def _origin(context: ExecutionContext) -> MembershipOrigin:
 def _change_role(context: ExecutionContext, membership: Membership, role: MembershipRole, moment: datetime) -> None:
     _guard_last_owner(membership)
     before = values_of(membership, "role", "role_changed_at")
-    drift_settle(membership)
+    drift_delete(membership)
     membership.role = role
     membership.role_changed_at = moment
     membership.save(update_fields=["role", "role_changed_at"])
@@ -204,9 +206,9 @@ def member_remove(
     # Without a time it is the newest news there is, also where a reporter's clock was ahead of ours.
     moment = changed_at or max(clock.now(), membership.role_changed_at)
     verdict = _verdict(context, membership, None, moment)
-    if verdict is Verdict.NOT_THEIRS:
-        owner_report_keep(context, membership=membership, role=None, changed_at=moment)
-    if verdict is not Verdict.APPLY:
+    if verdict is ReportOutcome.NOT_THEIRS:
+        owner_report_store(context, membership=membership, role=None, changed_at=moment)
+    if verdict is not ReportOutcome.APPLY:
         return Removal(is_applied=False, explanation=_why_not(context, membership, verdict))
     _guard_last_owner(membership)
     before = values_of(membership, *_KEPT)
@@ -214,7 +216,7 @@ def member_remove(
     MembershipRemoval.objects.update_or_create(
         organization_id=organization_id, user_id=user_id, defaults={"removed_at": moment}
     )
-    drift_settle(membership)
+    drift_delete(membership)
     membership.delete()
     return Removal()
 

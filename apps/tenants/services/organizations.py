@@ -14,10 +14,10 @@ from apps.core.free_text import refuse_key_like
 from apps.core.ids import OrganizationId, UserId
 from apps.core.locks import lock_name
 from apps.tenants import bootstrap, events
+from apps.tenants.access import personal_facts
 from apps.tenants.enums import OrganizationKind, RelationSource
 from apps.tenants.models import Organization, ProductRelation, User
 from apps.tenants.personal_accounts import may_use_personal_account
-from apps.tenants.selectors.access import personal_facts
 from apps.tenants.selectors.organizations import organization_for_update
 from apps.tenants.services.members import membership_create
 from apps.tenants.services.refusals import unknown_user
@@ -28,7 +28,7 @@ _KEPT = ("slug", "name", "kind", "time_zone", "is_demo")
 
 
 @dataclass(frozen=True, slots=True)
-class OrganizationWish:
+class OrganizationParams:
     """What a caller wants an organization to be. None leaves a value as it is, or takes its default."""
 
     name: str
@@ -42,7 +42,7 @@ class OrganizationWish:
 
 @transaction.atomic
 def organization_upsert(
-    context: ExecutionContext, *, organization_id: OrganizationId, wish: OrganizationWish
+    context: ExecutionContext, *, organization_id: OrganizationId, params: OrganizationParams
 ) -> Upserted[Organization]:
     """Make the organization with everything that each one has, or bring its name, slug and time zone up to date.
 
@@ -52,18 +52,18 @@ def organization_upsert(
     """
     lock_name(f"organization:{organization_id}")
     organization = organization_for_update(organization_id)
-    if wish.slug is not None:
-        _guard_slug(wish.slug, organization_id)
+    if params.slug is not None:
+        _guard_slug(params.slug, organization_id)
     if organization is None:
-        return Upserted(_create(context, organization_id, wish), is_created=True)
-    if organization.kind != wish.kind:
+        return Upserted(_create(context, organization_id, params), is_created=True)
+    if organization.kind != params.kind:
         raise ConflictError(
             f"The organization is of kind {organization.kind}; the kind never changes. Send kind: {organization.kind}, "
             "or make another organization.",
             code="kind_is_fixed",
             title="The kind of an organization never changes",
         )
-    return Upserted(_update(context, organization, wish), is_created=False)
+    return Upserted(_update(context, organization, params), is_created=False)
 
 
 def _guard_slug(slug: str, organization_id: OrganizationId) -> None:
@@ -77,19 +77,19 @@ def _guard_slug(slug: str, organization_id: OrganizationId) -> None:
         )
 
 
-def _create(context: ExecutionContext, organization_id: OrganizationId, wish: OrganizationWish) -> Organization:
-    owner = _owner(wish.owner_user_id)
-    if owner is not None and wish.kind == OrganizationKind.INDIVIDUAL:
+def _create(context: ExecutionContext, organization_id: OrganizationId, params: OrganizationParams) -> Organization:
+    owner = _owner(params.owner_user_id)
+    if owner is not None and params.kind == OrganizationKind.INDIVIDUAL:
         _guard_person(context, UserId(owner.pk))
-    context = context.within(organization_id, is_demo=wish.is_demo)
+    context = context.within(organization_id, is_demo=params.is_demo)
     organization = Organization.objects.create(
         id=organization_id,
-        slug=wish.slug or slug_for(wish.name, organization_id),
-        name=wish.name,
-        kind=wish.kind,
-        time_zone=wish.time_zone or "UTC",
-        is_demo=wish.is_demo,
-        is_synthetic=wish.is_synthetic,
+        slug=params.slug or slug_for(params.name, organization_id),
+        name=params.name,
+        kind=params.kind,
+        time_zone=params.time_zone or "UTC",
+        is_demo=params.is_demo,
+        is_synthetic=params.is_synthetic,
     )
     audit_append(context, events.ORGANIZATION_CREATED, organization.audit_target, after=values_of(organization, *_KEPT))
     if context.product_id is not None and Scope.TENANTS_MANAGE not in context.scopes:
@@ -120,13 +120,13 @@ def _owner(user_id: UserId | None) -> User | None:
     return user
 
 
-def _update(context: ExecutionContext, organization: Organization, wish: OrganizationWish) -> Organization:
+def _update(context: ExecutionContext, organization: Organization, params: OrganizationParams) -> Organization:
     before = values_of(organization, *_KEPT)
     changed = change(
         organization,
-        name=wish.name,
-        slug=wish.slug or organization.slug,
-        time_zone=wish.time_zone or organization.time_zone,
+        name=params.name,
+        slug=params.slug or organization.slug,
+        time_zone=params.time_zone or organization.time_zone,
     )
     if changed:
         audit_append(

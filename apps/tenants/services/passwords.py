@@ -36,7 +36,7 @@ def password_change(context: ExecutionContext, *, user_id: UserId, password: str
     """Give a tenant a new password, which ends every other session of theirs, and tell them by mail.
 
     Open links to the account end with it: whoever had read one could undo the change. Raises `UnprocessableError` for
-    a weak password, `ConflictError` for staff, whose passwords have a door of their own, `NotFoundError`.
+    a weak password, `ConflictError` for staff, whose passwords are changed in the back office, `NotFoundError`.
     """
     user = user_for_update(user_id)
     if user is None or not user.is_active:

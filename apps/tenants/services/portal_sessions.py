@@ -11,19 +11,18 @@ from apps.core import clock
 from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, FieldError, ForbiddenError, NotFoundError, Reason, UnprocessableError
-from apps.core.gate import require
 from apps.core.ids import AuditTarget, UserId, WorkspaceId
 from apps.core.mails import public_address
+from apps.core.operations import require
 from apps.tenants import events
 from apps.tenants.credentials import link_token_make, token_hash
 from apps.tenants.enums import LinkKind
-from apps.tenants.links import LIFETIMES, VISIT_LASTS, LinkState, time_state
-from apps.tenants.models import Product, SignInLink, User
+from apps.tenants.link_rules import LIFETIMES, VISIT_LASTS, LinkState, time_state
+from apps.tenants.models import Product, SignInLink, User, Workspace
 from apps.tenants.return_urls import leads_to
 from apps.tenants.selectors.links import link_by_id, link_for_update
 from apps.tenants.selectors.users import user_for_update
 from apps.tenants.selectors.visits import is_permitted
-from apps.tenants.selectors.workspaces import workspace_with_organization
 from apps.tenants.services.sign_in_links import LinkRefusedError, retire_ended_links
 
 CREATE = "portal_sessions.create"
@@ -39,7 +38,7 @@ def portal_session_create(
     `ConflictError` `organization_closed` or `account_deactivated`, `UnprocessableError` `return_url_not_registered`.
     """
     require(context, CREATE)
-    workspace = workspace_with_organization(workspace_id)
+    workspace = Workspace.objects.select_related("organization").get(pk=workspace_id)
     if context.product_id is None:
         reason = Reason("caller", "deny", "Only a product's token begins a portal session.")
         raise ForbiddenError("Only a product sends people to their pages.", explanation=[reason])

@@ -11,9 +11,9 @@ from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
 from apps.core.errors import ConflictError, FieldError, NotFoundError, UnprocessableError
 from apps.core.free_text import refuse_key_like, stored_form
-from apps.core.gate import require
 from apps.core.ids import OrganizationId, ProductId
 from apps.core.locks import lock_name
+from apps.core.operations import require
 from apps.tenants import events
 from apps.tenants.enums import BillingMode, RelationSource
 from apps.tenants.models import Product, ProductRelation

@@ -8,8 +8,8 @@ from django.db import transaction
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import FieldError, UnprocessableError
-from apps.core.gate import require
 from apps.core.ids import OrganizationId
+from apps.core.operations import require
 from apps.tenants import events
 from apps.tenants.models import Organization
 from apps.tenants.models.organizations import validate_time_zone

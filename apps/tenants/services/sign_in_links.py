@@ -17,7 +17,7 @@ from apps.core.outbox import outbox_enqueue
 from apps.tenants import events
 from apps.tenants.credentials import link_token_make, token_hash
 from apps.tenants.enums import LinkKind
-from apps.tenants.links import KEPT_FOR, LIFETIMES, LinkState, time_state
+from apps.tenants.link_rules import KEPT_FOR, LIFETIMES, LinkState, time_state
 from apps.tenants.models import Organization, SignInLink, User
 from apps.tenants.selectors.links import (
     belongs_to_demos_alone,
@@ -114,10 +114,10 @@ def _guard(user: User, kind: LinkKind) -> Organization | None:
         raise ConflictError("This account is deactivated.", code="account_deactivated")
     if belongs_to_demos_alone(UserId(user.pk)):
         raise ConflictError("This person belongs to demo organizations alone, from which no mail leaves.", code="demo")
-    return _inviting(user) if kind == LinkKind.INVITATION else None
+    return _inviting_organization(user) if kind == LinkKind.INVITATION else None
 
 
-def _inviting(user: User) -> Organization:
+def _inviting_organization(user: User) -> Organization:
     if has_signed_in(user):
         raise ConflictError(
             "This person has signed in before and needs no invitation. Send a sign-in link instead.",

@@ -22,7 +22,7 @@ from apps.tenants.models import User
 from apps.tenants.services import password_change
 from apps.tenants.sign_in.forms import ChangePasswordForm, NewPasswordForm
 from apps.tenants.sign_in.sessions import is_fresh_by_link
-from apps.tenants.views import locked_out
+from apps.tenants.views import show_locked_out
 
 
 @sensitive_post_parameters("old_password", "new_password1", "new_password2")
@@ -33,20 +33,20 @@ def account(request: HttpRequest) -> HttpResponseBase:
     user = request.user
     if not isinstance(user, User):
         return redirect_to_login(reverse("account"))
-    form = _form(request, user)
+    form = _choose_form(request, user)
     if form is None:
         if request.method == "POST":
-            return _page(request, None, status=403)
-        return _page(request, None)
+            return _show(request, None, status=403)
+        return _show(request, None)
     try:
         is_valid = request.method == "POST" and form.is_valid()
     except TooManyGuessesError as refusal:
-        return locked_out(request, refusal)
-    answer = _change(request, user, form) if is_valid else None
-    return answer or _page(request, form)
+        return show_locked_out(request, refusal)
+    answer = _change_password(request, user, form) if is_valid else None
+    return answer or _show(request, form)
 
 
-def _form(request: HttpRequest, user: User) -> NewPasswordForm | None:
+def _choose_form(request: HttpRequest, user: User) -> NewPasswordForm | None:
     """The form that this person needs; None where the password is changed elsewhere."""
     if user.is_staff or not settings.PASSWORD_SIGN_IN:
         return None
@@ -57,7 +57,7 @@ def _form(request: HttpRequest, user: User) -> NewPasswordForm | None:
     return ChangePasswordForm(request, user, sent)
 
 
-def _change(request: HttpRequest, user: User, form: NewPasswordForm) -> HttpResponse | None:
+def _change_password(request: HttpRequest, user: User, form: NewPasswordForm) -> HttpResponse | None:
     context = account_context(user, request_id=current_request_id())
     try:
         changed = password_change(context, user_id=UserId(user.pk), password=form.cleaned_data["new_password1"])
@@ -69,6 +69,6 @@ def _change(request: HttpRequest, user: User, form: NewPasswordForm) -> HttpResp
     return HttpResponseRedirect(reverse("account"))
 
 
-def _page(request: HttpRequest, form: NewPasswordForm | None, status: int = 200) -> HttpResponse:
+def _show(request: HttpRequest, form: NewPasswordForm | None, status: int = 200) -> HttpResponse:
     facts = {"title": "Your account", "form": form, "is_password_offered": settings.PASSWORD_SIGN_IN}
     return render(request, "billing/account_page.html", facts, status=status)

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from apps.core.observability.requests import current_request_id
 from apps.tenants.access import task_context
 from apps.tenants.brute_force import TooManyGuessesError, begin_guess, in_words
-from apps.tenants.guess_limits import Door
+from apps.tenants.guess_limits import GuessKind
 from apps.tenants.services import password_reset_request
 from apps.tenants.sign_in.forms import ForgotPasswordForm
 
@@ -32,7 +32,7 @@ def forgot_password(request: HttpRequest) -> HttpResponse:
     context = task_context("forgot-password", request_id=current_request_id())
     email = form.cleaned_data["email"]
     try:
-        begin_guess(request, Door.MAIL, email)  # every request counts, so none is given back
+        begin_guess(request, GuessKind.MAIL, email)  # every request counts, so none is given back
     except TooManyGuessesError as refusal:
         return _too_many(request, refusal.retry_after_seconds or 1)
     password_reset_request(context, email=email)
@@ -42,7 +42,7 @@ def forgot_password(request: HttpRequest) -> HttpResponse:
 @require_safe
 def forgot_password_sent(request: HttpRequest) -> HttpResponse:
     """What happens next, whoever asked."""
-    return render(request, "billing/forgot_sent.html", {"title": "Look into your mailbox"})
+    return render(request, "billing/forgot_sent.html", {"title": "Check your mailbox"})
 
 
 def _too_many(request: HttpRequest, seconds: int) -> HttpResponse:

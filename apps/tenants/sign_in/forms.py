@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from apps.core.emails import LONGEST_EMAIL
 from apps.tenants.brute_force import one_guess
-from apps.tenants.guess_limits import Door
+from apps.tenants.guess_limits import GuessKind
 from apps.tenants.models import User
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class ChangePasswordForm(NewPasswordForm):
     def clean_old_password(self) -> str:
         """A guess like one at the sign-in, and counted with those. Raises `TooManyGuessesError`."""
         password = str(self.cleaned_data["old_password"])
-        with one_guess(self.request, Door.PASSWORD, self.user.email):
+        with one_guess(self.request, GuessKind.PASSWORD, self.user.email):
             if not self.user.check_password(password):
-                raise forms.ValidationError("That is not your password. Forgot it? Sign out and ask for a new one.")
+                raise forms.ValidationError("Wrong password. Forgot it? Sign out and ask for a new one.")
         return password

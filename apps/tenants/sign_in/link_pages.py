@@ -19,7 +19,7 @@ from apps.core.observability.requests import current_request_id
 from apps.tenants.access import account_context
 from apps.tenants.enums import LinkKind
 from apps.tenants.known_devices import remember_device
-from apps.tenants.links import LinkState
+from apps.tenants.link_rules import LinkState
 from apps.tenants.models import SignInLink
 from apps.tenants.selectors.links import link_by_token
 from apps.tenants.services import sign_in_link_use
@@ -30,7 +30,7 @@ from apps.tenants.sign_in.sessions import Method, begin_session
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """What the page of a refused link says."""
+    """What the page of a _show_refusal link says."""
 
     status: HTTPStatus
     title: str
@@ -42,14 +42,12 @@ _ANEW = "Ask for a new one on the sign-in page."
 _WORDS = {
     LinkState.UNKNOWN: _Words(
         HTTPStatus.NOT_FOUND,
-        "This link is not complete",
-        "No link of ours reads like this. Some mail programs cut long addresses.",
+        "This link does not work",
+        "The address is incomplete or wrong. Some mail programs cut long links.",
         "Copy the whole address from the mail into the browser, or ask for a new link on the sign-in page.",
     ),
-    LinkState.USED: _Words(
-        HTTPStatus.GONE, "This link was used", "Each link works once, and this one was used already.", _ANEW
-    ),
-    LinkState.LATE: _Words(HTTPStatus.GONE, "This link is too old", "Its time is over.", _ANEW),
+    LinkState.USED: _Words(HTTPStatus.GONE, "This link was already used", "Each link works once.", _ANEW),
+    LinkState.LATE: _Words(HTTPStatus.GONE, "This link has expired", "Links work for a limited time only.", _ANEW),
     LinkState.REPLACED: _Words(
         HTTPStatus.GONE,
         "This link was replaced",
@@ -70,15 +68,15 @@ _WORDS = {
     ),
     LinkState.NOT_FOR_YOU: _Words(
         HTTPStatus.FORBIDDEN,
-        "This account is not opened by links",
-        "It is deactivated, or people sign in to it another way.",
+        "You can't sign in with a link",
+        "The account is deactivated, or it uses another way to sign in.",
         "Use the sign-in page. If that does not help, ask an admin of your organization.",
     ),
     LinkState.OF_ANOTHER_PERSON: _Words(
         HTTPStatus.CONFLICT,
-        "Somebody else is signed in here",
-        "This link is for another person than the one who is signed in in this browser.",
-        "Sign out first, then open the link again. It stays good until its time is over.",
+        "Someone else is signed in here",
+        "This link is for a different person than the one signed in in this browser.",
+        "Sign out first, then open the link again. It works until it expires.",
     ),
 }
 
@@ -90,18 +88,18 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
     """Say what the link is for and offer the button; on POST use it and sign the person in."""
     link = link_by_token(token)
     state = link_state(link)
-    if state is LinkState.OPEN and link is not None and _is_of_another(request, link):
+    if state is LinkState.OPEN and link is not None and _is_other_person(request, link):
         state = LinkState.OF_ANOTHER_PERSON
     if link is None or state is not LinkState.OPEN:
-        return refused(request, state)
-    return _answer(request, link)
+        return _show_refusal(request, state)
+    return _show_or_use(request, link)
 
 
-def _is_of_another(request: HttpRequest, link: SignInLink) -> bool:
+def _is_other_person(request: HttpRequest, link: SignInLink) -> bool:
     return request.user.is_authenticated and request.user.pk != link.user_id
 
 
-def _answer(request: HttpRequest, link: SignInLink) -> HttpResponse:
+def _show_or_use(request: HttpRequest, link: SignInLink) -> HttpResponse:
     form = NewPasswordForm(link.user, request.POST or None) if link.kind in SETS_PASSWORD else None
     if request.method != "POST" or (form is not None and not form.is_valid()):
         return _page(request, link, form)
@@ -110,9 +108,9 @@ def _answer(request: HttpRequest, link: SignInLink) -> HttpResponse:
     try:
         user = sign_in_link_use(context, link_id=link.pk, password=password)
     except LinkRefusedError as refusal:
-        return refused(request, refusal.state)
+        return _show_refusal(request, refusal.state)
     except UnprocessableError as error:
-        assert form is not None  # noqa: S101 - only a password is refused so; for the type checker
+        assert form is not None  # noqa: S101 - only a password is _show_refusal so; for the type checker
         form.add_error("new_password1", error.detail)
         return _page(request, link, form)
     begin_session(request, user, Method.LINK)
@@ -134,7 +132,7 @@ def _page(request: HttpRequest, link: SignInLink, form: NewPasswordForm | None) 
     return render(request, "billing/link.html", facts)
 
 
-def refused(request: HttpRequest, state: LinkState) -> HttpResponse:
+def _show_refusal(request: HttpRequest, state: LinkState) -> HttpResponse:
     """The page of a link that can't be used, or not by whoever is here."""
     words = _WORDS[state]
     facts = {"title": words.title, "words": words, "is_of_another": state is LinkState.OF_ANOTHER_PERSON}

@@ -23,7 +23,7 @@ from apps.core import clock
 from apps.core.mails import public_address
 from apps.core.observability.requests import current_request_id
 from apps.tenants.models import User
-from apps.tenants.oidc.id_token import Expected, Signed, key_id_of, signed_by, subject_of
+from apps.tenants.oidc.id_token import Expected, Signed, read_key_id, read_subject, verify_signature
 from apps.tenants.oidc.provider import exchange_code, is_configured, keys_for, metadata, refresh_keys
 from apps.tenants.oidc.refusals import OidcError, OidcRefusal
 from apps.tenants.sign_in.sessions import Method, begin_session
@@ -43,27 +43,27 @@ class _Words:
     status: HTTPStatus
     title: str
     why: str
-    remedy: str = "Try to sign in again. If this page comes back, tell your admin the number below."
+    remedy: str = "Try to sign in again. If this page comes back, give your admin the request number below."
 
 
 _WORDS = {
     OidcRefusal.NOT_BEGUN: _Words(
         HTTPStatus.BAD_REQUEST,
-        "This sign-in was not begun here",
+        "This sign-in did not start here",
         "The answer of the identity service belongs to no sign-in of this browser, or was used already.",
-        "Begin again from the sign-in page, in this browser.",
+        "Start again from the sign-in page, in this browser.",
     ),
     OidcRefusal.LATE: _Words(
         HTTPStatus.BAD_REQUEST,
         "That took too long",
         "A sign-in must be finished within ten minutes.",
-        "Begin again from the sign-in page.",
+        "Start again from the sign-in page.",
     ),
     OidcRefusal.CANCELLED: _Words(
         HTTPStatus.FORBIDDEN,
         "You did not sign in",
         "The identity service says that the sign-in was cancelled or not allowed.",
-        "Begin again from the sign-in page, or ask your admin whether your account may use these pages.",
+        "Start again from the sign-in page, or ask your admin whether your account may use these pages.",
     ),
     OidcRefusal.PROVIDER_ERROR: _Words(
         HTTPStatus.BAD_GATEWAY,
@@ -83,13 +83,13 @@ _WORDS = {
     ),
     OidcRefusal.BAD_TOKEN: _Words(
         HTTPStatus.FORBIDDEN,
-        "We can't trust this answer",
-        "The proof that the identity service sent about you does not hold, so that we do not use it.",
+        "The answer of the identity service is not valid",
+        "We could not verify what it says about you, so we did not use it.",
     ),
     OidcRefusal.UNKNOWN_PERSON: _Words(
         HTTPStatus.FORBIDDEN,
         "You have no account here yet",
-        "The identity service knows you, but no product has told us of you.",
+        "The identity service knows you, but no product has added you here.",
         "Ask an admin of your organization to add you in the product that you use.",
     ),
     OidcRefusal.DEACTIVATED: _Words(
@@ -116,7 +116,7 @@ def oidc_begin(request: HttpRequest) -> HttpResponse:
     try:
         endpoint = metadata().authorization_endpoint
     except OidcError as error:
-        return _refused(request, error)
+        return _show_refusal(request, error)
     state, nonce, verifier = generate_token(32), generate_token(32), generate_token(64)
     challenge: str = create_s256_code_challenge(verifier)  # type: ignore[no-untyped-call]
     attempts = dict(request.session.get(_SESSION_KEY) or {})
@@ -141,13 +141,13 @@ def oidc_begin(request: HttpRequest) -> HttpResponse:
 def oidc_callback(request: HttpRequest) -> HttpResponse:
     """Judge the answer and sign the person in, or say on a page why not."""
     try:
-        attempt = _attempt_of(request)
-        user = _person(_subject(request, attempt))
+        attempt = _take_attempt(request)
+        user = _find_user(_read_answer(request, attempt))
     except OidcError as error:
         if error.refusal is OidcRefusal.NOT_BEGUN and request.user.is_authenticated:
             # The page that signed them in was loaded again.
             return HttpResponseRedirect(reverse("billing-home"))
-        return _refused(request, error)
+        return _show_refusal(request, error)
     begin_session(request, user, Method.IDENTITY_SERVICE)
     return HttpResponseRedirect(attempt["next"] or reverse("billing-home"))
 
@@ -157,7 +157,7 @@ def redirect_uri() -> str:
     return public_address(reverse("oidc-callback"))
 
 
-def _attempt_of(request: HttpRequest) -> dict[str, Any]:
+def _take_attempt(request: HttpRequest) -> dict[str, Any]:
     """The attempt that the answer's state stands for; taken out, so that each state is good for one answer."""
     state = request.GET.get("state", "")
     attempts = dict(request.session.get(_SESSION_KEY) or {}) if is_configured() else {}
@@ -171,7 +171,7 @@ def _attempt_of(request: HttpRequest) -> dict[str, Any]:
     return attempt
 
 
-def _subject(request: HttpRequest, attempt: dict[str, Any]) -> str:
+def _read_answer(request: HttpRequest, attempt: dict[str, Any]) -> str:
     """The order matters: an answer of another issuer is not even asked for its error (RFC 9207)."""
     issuer = request.GET.get("iss")
     must_match = issuer is not None or metadata().names_issuer
@@ -182,7 +182,7 @@ def _subject(request: HttpRequest, attempt: dict[str, Any]) -> str:
     if not 0 < len(code) <= _LONGEST_CODE:
         raise OidcError(OidcRefusal.PROVIDER_ERROR, "the answer holds no code")
     tokens = exchange_code(code=code, verifier=attempt["verifier"], redirect_uri=redirect_uri())
-    signed = _signed(tokens.id_token)
+    signed = _verify_token(tokens.id_token)
     expected = Expected(
         issuer=settings.OIDC_ISSUER,
         client_id=settings.OIDC_CLIENT_ID,
@@ -190,18 +190,18 @@ def _subject(request: HttpRequest, attempt: dict[str, Any]) -> str:
         now=int(clock.now().timestamp()),
         access_token=tokens.access_token,
     )
-    return subject_of(signed, expected)
+    return read_subject(signed, expected)
 
 
-def _signed(token: str) -> Signed:
+def _verify_token(token: str) -> Signed:
     """The token with a signature that holds; a key that is new there is looked up once."""
-    key_id = key_id_of(token)
+    key_id = read_key_id(token)
     try:
-        return signed_by(token, keys_for(key_id))
+        return verify_signature(token, keys_for(key_id))
     except OidcError as error:
         if error.refusal is not OidcRefusal.BAD_TOKEN or not refresh_keys():
             raise
-    return signed_by(token, keys_for(key_id))
+    return verify_signature(token, keys_for(key_id))
 
 
 def _refuse_error(error: str) -> None:
@@ -213,7 +213,7 @@ def _refuse_error(error: str) -> None:
         raise OidcError(OidcRefusal.PROVIDER_ERROR, "the answer is an error")
 
 
-def _person(subject: str) -> User:
+def _find_user(subject: str) -> User:
     """Whoever has the subject as their id here. Nobody is made by signing in."""
     try:
         user_id = uuid.UUID(subject)
@@ -230,7 +230,7 @@ def _person(subject: str) -> User:
     return user
 
 
-def _refused(request: HttpRequest, error: OidcError) -> HttpResponse:
+def _show_refusal(request: HttpRequest, error: OidcError) -> HttpResponse:
     words = _WORDS[error.refusal]
     logger.warning("oidc_refused", extra={"refusal": error.refusal.value, "fact": error.fact})
     facts = {

@@ -20,7 +20,7 @@ from apps.core.mails import moment_in_zone
 from apps.core.observability.requests import current_request_id
 from apps.core.pages import refusal_response
 from apps.tenants.access import account_context
-from apps.tenants.links import VISIT_LASTS, LinkState
+from apps.tenants.link_rules import VISIT_LASTS, LinkState
 from apps.tenants.models import SignInLink
 from apps.tenants.selectors.links import link_by_token
 from apps.tenants.selectors.visits import Visit, visit_of
@@ -52,11 +52,11 @@ def portal_session(request: HttpRequest, token: str) -> HttpResponse:
     if state is LinkState.OPEN and link is not None and user.is_authenticated and user.pk != link.user_id:
         state = LinkState.OF_ANOTHER_PERSON
     if link is None or state is not LinkState.OPEN:
-        return _refused(request, link, state)
+        return _show_refusal(request, link, state)
     try:
         link = portal_session_begin(account_context(link.user, request_id=current_request_id()), link_id=link.pk)
     except LinkRefusedError as refusal:
-        return _refused(request, link, refusal.state)
+        return _show_refusal(request, link, refusal.state)
     _begin(request, link)
     assert link.workspace is not None  # noqa: S101 - held by the database; for the type checker
     return HttpResponseRedirect(reverse("billing-workspace", args=[link.workspace.slug]))
@@ -72,9 +72,10 @@ def _begin(request: HttpRequest, link: SignInLink) -> None:
     request.session.set_expiry(int(VISIT_LASTS.total_seconds()))
 
 
-def _refused(request: HttpRequest, link: SignInLink | None, state: LinkState) -> HttpResponse:
+def _show_refusal(request: HttpRequest, link: SignInLink | None, state: LinkState) -> HttpResponse:
+    is_other_person = state is LinkState.OF_ANOTHER_PERSON
     facts = {
-        "title": "Somebody else is signed in here" if state is LinkState.OF_ANOTHER_PERSON else "This link is over",
+        "title": "Someone else is signed in here" if is_other_person else "This link no longer works",
         "state": state.value,
         "product": link.product if link is not None and link.kind == "portal" else None,
         "return_url": link.return_url if link is not None else "",
@@ -104,21 +105,21 @@ class PortalSessionMiddleware:
             return self.get_response(request)
         visit = visit_of(uuid.UUID(link_id))
         if visit is None or not visit.is_live or request.user.pk != visit.user_id:
-            return self._over(request, visit)
+            return self._end_visit(request, visit)
         marked.visit = visit
         marked.way_back = WayBack(visit.product_name, visit.return_url, moment_in_zone(visit.ends_at, visit.time_zone))
         request.user.portal_workspace_id = visit.workspace_id
-        return _outside(request, visit) or self.get_response(request)
+        return _refuse_outside(request, visit) or self.get_response(request)
 
-    def _over(self, request: HttpRequest, visit: Visit | None) -> HttpResponseBase:
+    def _end_visit(self, request: HttpRequest, visit: Visit | None) -> HttpResponseBase:
         logout(request)
         if not request.path_info.startswith(("/billing/", "/account/")):
             return self.get_response(request)
-        facts = {"title": "Your visit is over", "visit": visit}
+        facts = {"title": "Your visit has ended", "visit": visit}
         return render(request, "billing/portal_over.html", facts, status=HTTPStatus.FORBIDDEN)
 
 
-def _outside(request: HttpRequest, visit: Visit) -> HttpResponse | None:
+def _refuse_outside(request: HttpRequest, visit: Visit) -> HttpResponse | None:
     """The answer to a page that a visit may not see; None for those that it may."""
     path, home = request.path_info, reverse("billing-workspace", args=[visit.workspace_slug])
     if path.startswith((home, "/portal/", "/sign-in/", settings.STATIC_URL)) or path == reverse("sign-out"):
@@ -133,4 +134,4 @@ def _outside(request: HttpRequest, visit: Visit) -> HttpResponse | None:
                 explanation=[Reason("portal_session", "deny", "A session that a product began changes no account.")],
             ),
         )
-    return refusal_response(request, NotFoundError("There is nothing here that you can see."))
+    return refusal_response(request, NotFoundError("There is nothing at this address, or it is not visible to you."))

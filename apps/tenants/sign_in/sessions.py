@@ -9,7 +9,7 @@ from django.contrib.auth import login
 from django.http import HttpRequest
 
 from apps.core import clock
-from apps.tenants.links import FRESH_FOR
+from apps.tenants.link_rules import FRESH_FOR
 from apps.tenants.models import User
 
 _BACKEND = "django.contrib.auth.backends.ModelBackend"

@@ -10,9 +10,8 @@ from apps.backoffice.workspace.subject import subject_now
 from apps.backoffice.workspace.why import askable_operations, explain
 from apps.core.enums import LifecycleNeed, MembershipRole, Role
 from apps.core.errors import ForbiddenError
-from apps.core.gate import permits
 from apps.core.observability import current_request_id
-from apps.core.operations import OPERATIONS
+from apps.core.operations import OPERATIONS, permits
 from apps.subscriptions.contracts import Resume, Suspend, WorkspacePlace
 from apps.subscriptions.enums import SubscriptionState
 from apps.subscriptions.ids import PlanId

@@ -1,7 +1,7 @@
 """THE context resolver: facts in, an execution context or a denial with its explanation out (spec 02, table).
 
 Pure: no query, no request, no clock, so the whole table is tested cell by cell. The order of the rules is the order
-of the code. Denials become errors in `apps.tenants.access.doors`, and HTTP in `apps.core.wire.problems`.
+of the code. Denials become errors in `apps.tenants.access`, and HTTP in `apps.core.wire.problems`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from apps.tenants.contracts import (
     AccessFacts,
     ConsoleCaller,
     CronCaller,
-    Door,
+    EntryPoint,
     Person,
     Principal,
     ProductCaller,
@@ -37,40 +37,33 @@ class Denial:
 
 def resolve(facts: AccessFacts) -> ExecutionContext | Denial:
     """Decide who acts, for which tenant and with which role; the first rule that matches decides."""
-    ambiguity = _ambiguity(facts)
+    ambiguity = _find_ambiguity(facts)
     if ambiguity is not None:
         return ambiguity
     if facts.names_a_tenant and facts.tenant is None:
-        return _absent_tenant(facts)
-    return _of_principal(facts, facts.principal)
+        return _deny_absent_tenant(facts)
+    return _resolve_principal(facts, facts.principal)
 
 
-def _of_principal(facts: AccessFacts, principal: Principal) -> ExecutionContext | Denial:
+def _resolve_principal(facts: AccessFacts, principal: Principal) -> ExecutionContext | Denial:
     match principal:
         case Person():
-            return _person(facts, principal)
+            return _resolve_person(facts, principal)
         case ProductCaller():
-            return _product(facts, principal)
+            return _resolve_product(facts, principal)
         case CronCaller():
-            return _cron(facts, principal)
-        case ProviderCaller() | SchedulerCaller() | ConsoleCaller():
-            return _inside(facts, principal)
-    assert_never(principal)
-
-
-def _inside(facts: AccessFacts, principal: ProviderCaller | SchedulerCaller | ConsoleCaller) -> ExecutionContext:
-    """Callers that no outsider can pose as: a checked signature, our own scheduler, our own console."""
-    match principal:
+            return _resolve_cron(facts, principal)
+        # No outsider can pose as these: a checked signature, our own scheduler, our own console.
         case ProviderCaller(provider):
-            return _context(facts, Actor(ActorKind.PROVIDER, provider, provider), Role.PROVIDER)
+            return _make_context(facts, Actor(ActorKind.PROVIDER, provider, provider), Role.PROVIDER)
         case SchedulerCaller(job):
-            return _machinery(facts, AuthorizationSource.SCHEDULER, job)
+            return _internal_context(facts, AuthorizationSource.SCHEDULER, job)
         case ConsoleCaller(os_user):
-            return _machinery(facts, AuthorizationSource.CONSOLE, os_user)
+            return _internal_context(facts, AuthorizationSource.CONSOLE, os_user)
     assert_never(principal)
 
 
-def _machinery(facts: AccessFacts, source: MachinerySource, name: str) -> ExecutionContext:
+def _internal_context(facts: AccessFacts, source: MachinerySource, name: str) -> ExecutionContext:
     tenant = facts.tenant
     return system_context(
         source,
@@ -82,7 +75,7 @@ def _machinery(facts: AccessFacts, source: MachinerySource, name: str) -> Execut
     )
 
 
-def _ambiguity(facts: AccessFacts) -> Denial | None:
+def _find_ambiguity(facts: AccessFacts) -> Denial | None:
     if len({named.organization_id for named in facts.named}) <= 1:
         return None
     sources = ", ".join(f"{named.source} names {named.organization_id}" for named in facts.named)
@@ -93,10 +86,10 @@ def _ambiguity(facts: AccessFacts) -> Denial | None:
     )
 
 
-def _absent_tenant(facts: AccessFacts) -> Denial:
+def _deny_absent_tenant(facts: AccessFacts) -> Denial:
     """For a person the very answer that an invisible tenant gets; a product is told which id is unknown."""
     if isinstance(facts.principal, Person):
-        return _hidden()
+        return _deny_hidden()
     named = facts.named[0]
     return Denial(
         "not_found",
@@ -105,20 +98,20 @@ def _absent_tenant(facts: AccessFacts) -> Denial:
     )
 
 
-def _hidden() -> Denial:
-    return Denial("not_found", "There is nothing here that you can see.", ())
+def _deny_hidden() -> Denial:
+    return Denial("not_found", "There is nothing at this address, or it is not visible to you.", ())
 
 
-def _person(facts: AccessFacts, person: Person) -> ExecutionContext | Denial:
-    match facts.door:
-        case Door.STAFF:
-            return _person_as_staff(facts, person)
-        case Door.TENANT_PAGE:
-            return _person_in_tenant(facts, person)
-        case Door.ACCOUNT:
-            return _context(facts, _user_actor(person), Role.VIEWER)
-        case Door.JOBS:
-            return _person_at_jobs(facts, person)
+def _resolve_person(facts: AccessFacts, person: Person) -> ExecutionContext | Denial:
+    match facts.entry_point:
+        case EntryPoint.STAFF:
+            return _resolve_staff(facts, person)
+        case EntryPoint.TENANT_PAGE:
+            return _resolve_member(facts, person)
+        case EntryPoint.ACCOUNT:
+            return _make_context(facts, _user_actor(person), Role.VIEWER)
+        case EntryPoint.JOBS:
+            return _resolve_job_starter(facts, person)
         case _:
             return Denial(
                 "not_authenticated",
@@ -127,7 +120,7 @@ def _person(facts: AccessFacts, person: Person) -> ExecutionContext | Denial:
             )
 
 
-def _person_as_staff(facts: AccessFacts, person: Person) -> ExecutionContext | Denial:
+def _resolve_staff(facts: AccessFacts, person: Person) -> ExecutionContext | Denial:
     if person.platform_role is None:
         return Denial(
             "not_allowed",
@@ -135,18 +128,18 @@ def _person_as_staff(facts: AccessFacts, person: Person) -> ExecutionContext | D
             "platform_admin.",
             (Reason("platform_role", "deny", "no verified platform role", f"user:{person.user_id}"),),
         )
-    return _context(facts, _user_actor(person), person.platform_role)
+    return _make_context(facts, _user_actor(person), person.platform_role)
 
 
-def _person_in_tenant(facts: AccessFacts, person: Person) -> ExecutionContext | Denial:
+def _resolve_member(facts: AccessFacts, person: Person) -> ExecutionContext | Denial:
     """Membership, else the demo rule, else staff read-only, else the page of a tenant that does not exist."""
     tenant = facts.tenant
     if person.portal_workspace_id is not None and (
         tenant is None or tenant.workspace_id != person.portal_workspace_id or tenant.membership_role is None
     ):
-        return _hidden()
+        return _deny_hidden()
     role = tenant_role(tenant, person) if tenant is not None else None
-    return _context(facts, _user_actor(person), role) if role is not None else _hidden()
+    return _make_context(facts, _user_actor(person), role) if role is not None else _deny_hidden()
 
 
 def tenant_role(tenant: TenantFacts, person: Person) -> Role | None:
@@ -160,7 +153,7 @@ def job_role(tenant: TenantFacts, person: Person) -> Role | None:
 
 
 def _first_role(tenant: TenantFacts, person: Person, as_staff: Role | None) -> Role | None:
-    """One order at every door: an explicit membership, then the demo rule, then what staff are there (spec 02)."""
+    """The same order everywhere: an explicit membership, then the demo rule, then the role of staff there (spec 02)."""
     is_staff = person.platform_role is not None
     if tenant.membership_role is not None:
         return tenant.membership_role
@@ -169,13 +162,13 @@ def _first_role(tenant: TenantFacts, person: Person, as_staff: Role | None) -> R
     return as_staff if is_staff else None
 
 
-def _person_at_jobs(facts: AccessFacts, person: Person) -> ExecutionContext | Denial:
+def _resolve_job_starter(facts: AccessFacts, person: Person) -> ExecutionContext | Denial:
     """For every organization at once with a platform role alone; in a named one with the role that one has there."""
     if facts.tenant is not None:
         role = job_role(facts.tenant, person)
-        return _context(facts, _user_actor(person), role) if role is not None else _hidden()
+        return _make_context(facts, _user_actor(person), role) if role is not None else _deny_hidden()
     if person.platform_role is not None:
-        return _context(facts, _user_actor(person), person.platform_role)
+        return _make_context(facts, _user_actor(person), person.platform_role)
     return Denial(
         "not_allowed",
         "Only staff may start a job for every organization. Name yours: organization_id.",
@@ -183,10 +176,10 @@ def _person_at_jobs(facts: AccessFacts, person: Person) -> ExecutionContext | De
     )
 
 
-def _product(facts: AccessFacts, product: ProductCaller) -> ExecutionContext | Denial:
+def _resolve_product(facts: AccessFacts, product: ProductCaller) -> ExecutionContext | Denial:
     tenant = facts.tenant
     if tenant is not None and not (tenant.is_related_to_product or product.is_identity_service):
-        return _not_related(tenant, product)
+        return _deny_unrelated(tenant, product)
     if tenant is not None and facts.acting_user_id is not None and tenant.membership_role is None:
         return Denial(
             "not_a_member",
@@ -200,10 +193,10 @@ def _product(facts: AccessFacts, product: ProductCaller) -> ExecutionContext | D
                 ),
             ),
         )
-    return _context(facts, Actor(ActorKind.PRODUCT, str(product.product_id), product.product_slug), Role.SERVICE)
+    return _make_context(facts, Actor(ActorKind.PRODUCT, str(product.product_id), product.product_slug), Role.SERVICE)
 
 
-def _not_related(tenant: TenantFacts, product: ProductCaller) -> Denial:
+def _deny_unrelated(tenant: TenantFacts, product: ProductCaller) -> Denial:
     return Denial(
         "product_not_related",
         f"Product {product.product_slug} is not related to organization {tenant.organization_id}: it did not create "
@@ -219,21 +212,21 @@ def _not_related(tenant: TenantFacts, product: ProductCaller) -> Denial:
     )
 
 
-def _cron(facts: AccessFacts, cron: CronCaller) -> ExecutionContext | Denial:
-    if facts.door is not Door.JOBS:
+def _resolve_cron(facts: AccessFacts, cron: CronCaller) -> ExecutionContext | Denial:
+    if facts.entry_point is not EntryPoint.JOBS:
         return Denial(
             "not_allowed",
             "A cron token only starts jobs: POST /api/v1/internal/jobs/{name}:run.",
             (Reason("credential", "deny", "a cron token was shown", f"service_token:{cron.token_id}"),),
         )
-    return _context(facts, Actor(ActorKind.SCHEDULER, str(cron.token_id), f"cron:{cron.name}"), Role.SYSTEM)
+    return _make_context(facts, Actor(ActorKind.SCHEDULER, str(cron.token_id), f"cron:{cron.name}"), Role.SYSTEM)
 
 
 def _user_actor(person: Person) -> Actor:
     return Actor(ActorKind.USER, str(person.user_id), person.label)
 
 
-def _context(facts: AccessFacts, actor: Actor, role: Role) -> ExecutionContext:
+def _make_context(facts: AccessFacts, actor: Actor, role: Role) -> ExecutionContext:
     tenant, principal = facts.tenant, facts.principal
     return ExecutionContext(
         actor=actor,
