@@ -8,7 +8,9 @@ import pytest
 
 from apps.core.errors import MalformedRequestError
 from apps.core.wire.parser import DEEPEST, parse_object
-from apps.credits.api.hot import quick_consumption, quick_object
+from apps.core.wire.refusals import FieldRefusedError
+from apps.credits.api.bodies import ConsumeBody
+from apps.credits.api.hot import quick_object
 
 _PLAIN = {"account": {"type": "user", "id": "u"}, "items": [{"a": "b", "n": None}, {}], "on": True, "ttl": 60, "": ""}
 _LEFT = (
@@ -45,7 +47,8 @@ def test_whatever_two_readers_could_read_differently_is_left_to_the_strict_parse
 @pytest.mark.parametrize("depth", [6, DEEPEST + 1, 500])
 def test_a_body_deeper_than_any_consumption_is_no_consumption(depth: int) -> None:
     deep = quick_object(b'{"account": ' * depth + b"1" + b"}" * depth)
-    assert quick_consumption(deep) is None
+    with pytest.raises(FieldRefusedError):
+        ConsumeBody.read(deep)
 
 
 def test_the_strict_parser_then_refuses_a_key_that_stands_twice() -> None:

@@ -88,14 +88,14 @@ class InternalView(APIView):
 
     def read(self, serializer_class: type[StrictSerializer], request: Request) -> dict[str, Any]:
         """The body's validated values. A wrong body is refused with every field that is wrong (400, or 422)."""
-        if request.stream is None and not _may_be_left_out(serializer_class, request):
+        # A body without its length would be dropped, so it is never left out.
+        may_be_left_out = serializer_class.may_be_left_out() and "Transfer-Encoding" not in request.headers
+        if request.stream is None and not may_be_left_out:
             raise MalformedRequestError("The request has no body. Send a JSON object with its Content-Length.")
-        serializer = serializer_class(data=request.data, context={"request": request, "view": self})
         try:
-            values: dict[str, Any] = serializer.run_validation(request.data)
+            return serializer_class.read(request.data)
         except FieldRefusedError as refusal:
             raise refusal.as_error() from refusal
-        return values
 
     def _check_query(self, request: Request) -> None:
         known = self.query_parameters.get(str(request.method), frozenset())
@@ -107,9 +107,3 @@ class InternalView(APIView):
                 errors.append(FieldError(name, "given_twice", f"the query parameter `{name}` may stand only once."))
         if errors:
             raise FieldRefusedError(malformed=errors[:20]).as_error()
-
-
-def _may_be_left_out(serializer_class: type[StrictSerializer], request: Request) -> bool:
-    """Whether no body means an empty object. A body without its length would be dropped, so it is never left out."""
-    fields = serializer_class._declared_fields.values()  # noqa: SLF001 - an instance would copy every field
-    return "Transfer-Encoding" not in request.headers and not any(field.required for field in fields)

@@ -12,32 +12,21 @@ from apps.core.errors import CountinghouseError
 from apps.core.idempotency import Answer
 from apps.core.observability.requests import current_request_id
 from apps.core.operations import require
-from apps.core.wire.parser import parse_object
 from apps.core.wire.problems import handle, problem_of
 from apps.core.wire.refusals import FieldRefusedError
 from apps.core.wire.schema import Example, documented
+from apps.core.wire.serializers import StrictSerializer
 from apps.core.wire.throttles import CallerThrottle
 from apps.credits.api import examples
 from apps.credits.api.bodies import (
-    MOST_ITEMS,
     AuthorizeAnswer,
     AuthorizeBody,
     BatchAnswer,
     BatchBody,
-    BatchItemBody,
     ConsumeAnswer,
     ConsumeBody,
 )
-from apps.credits.api.hot import (
-    Authorization,
-    authorization_of,
-    consumption_of,
-    json_answer,
-    on_wire,
-    quick_authorization,
-    quick_consumption,
-    quick_object,
-)
+from apps.credits.api.hot import authorization_of, consumption_of, json_answer, on_wire, read_body
 from apps.credits.contracts import Consumption
 from apps.credits.services import credits_authorize, credits_consume, credits_consume_batch
 from apps.credits.services.consumption import Result
@@ -54,6 +43,8 @@ class HotView(ProductView):
     one after the other, without DRF's own request around them. Whatever is unusual goes DRF's way, which answers it.
     """
 
+    body: ClassVar[type[StrictSerializer]]
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         meta = request.META
         is_common = request.method == "POST" and meta.get("CONTENT_TYPE") == "application/json"
@@ -68,8 +59,8 @@ class HotView(ProductView):
                 return answer
         return super().dispatch(request, *args, **kwargs)
 
-    def quick(self, context: ExecutionContext, data: dict[str, Any]) -> HttpResponse | None:
-        """The answer to a body that msgspec takes; None where the strict serializer must look."""
+    def answer(self, context: ExecutionContext, values: dict[str, Any]) -> HttpResponse:
+        """The answer to the values of a `body`."""
         raise NotImplementedError
 
     def _quick_answer(self, request: HttpRequest) -> HttpResponse | None:
@@ -81,7 +72,7 @@ class HotView(ProductView):
         require(context, self.operations["POST"])
         if not CallerThrottle().allow_request(request, self):  # type: ignore[arg-type]  # it reads the headers alone
             return None
-        return self.quick(context, quick_object(request.body) or parse_object(request.body))
+        return self.answer(context, read_body(self.body, request.body))
 
 
 _TOKENS = ServiceTokenAuthentication()
@@ -91,6 +82,7 @@ class AuthorizeView(HotView):
     """Whether an account may consume, at what price; with `hold` the credits are held."""
 
     operations: ClassVar[dict[str, str]] = {"POST": "credits.authorize"}
+    body = AuthorizeBody
 
     @documented(
         operation="credits.authorize",
@@ -100,17 +92,19 @@ class AuthorizeView(HotView):
         examples=(Example("authorize", request=examples.AUTHORIZE, answer=examples.AUTHORIZE_ANSWER),),
     )
     def post(self, request: Request) -> HttpResponse:
-        return _authorized(self.context_for(request), authorization_of(self.read(AuthorizeBody, request)))
+        return self.answer(self.context_for(request), self.read(AuthorizeBody, request))
 
-    def quick(self, context: ExecutionContext, data: dict[str, Any]) -> HttpResponse | None:
-        asked = quick_authorization(data)
-        return None if asked is None else _authorized(context, asked)
+    def answer(self, context: ExecutionContext, values: dict[str, Any]) -> HttpResponse:
+        question, hold_ttl, key, local = authorization_of(values)
+        answer = credits_authorize(context, question=question, hold_ttl=hold_ttl, key=key, local=local)
+        return json_answer(on_wire(answer), 200)
 
 
 class ConsumeView(HotView):
     """Charge one run, once for its key."""
 
     operations: ClassVar[dict[str, str]] = {"POST": "credits.consume"}
+    body = ConsumeBody
 
     @documented(
         operation="credits.consume",
@@ -120,17 +114,18 @@ class ConsumeView(HotView):
         examples=(Example("consume", request=examples.CONSUME, answer=examples.CONSUME_ANSWER),),
     )
     def post(self, request: Request) -> HttpResponse:
-        return _consumed(self.context_for(request), consumption_of(self.read(ConsumeBody, request)))
+        return self.answer(self.context_for(request), self.read(ConsumeBody, request))
 
-    def quick(self, context: ExecutionContext, data: dict[str, Any]) -> HttpResponse | None:
-        consumption = quick_consumption(data)
-        return None if consumption is None else _consumed(context, consumption)
+    def answer(self, context: ExecutionContext, values: dict[str, Any]) -> HttpResponse:
+        answer = credits_consume(context, consumption=consumption_of(values))
+        return json_answer(consumed(answer), status_of(answer))
 
 
 class ConsumeBatchView(HotView):
     """Charge up to 1,000 runs; each succeeds or fails alone, the results are in order."""
 
     operations: ClassVar[dict[str, str]] = {"POST": "credits.consume"}
+    body = BatchBody
     body_limit = _BATCH_LIMIT
 
     @documented(
@@ -141,28 +136,14 @@ class ConsumeBatchView(HotView):
         examples=(Example("batch", request={"items": [examples.CONSUME]}, answer=examples.BATCH_ANSWER),),
     )
     def post(self, request: Request) -> HttpResponse:
-        items = self.read(BatchItemBody, request)["items"]
-        context = self.context_for(request)
-        return json_answer({"results": _results(context, [_item(item) for item in items])}, 200)
+        return self.answer(self.context_for(request), self.read(BatchBody, request))
 
-    def quick(self, context: ExecutionContext, data: dict[str, Any]) -> HttpResponse | None:
-        items = data.get("items")
-        if len(data) != 1 or not isinstance(items, list) or not 0 < len(items) <= MOST_ITEMS:
-            return None
-        if not all(isinstance(item, dict) for item in items):
-            return None
-        return json_answer({"results": _results(context, [_item(item) for item in items])}, 200)
-
-
-def _authorized(context: ExecutionContext, asked: Authorization) -> HttpResponse:
-    question, hold_ttl, key, local = asked
-    answer = credits_authorize(context, question=question, hold_ttl=hold_ttl, key=key, local=local)
-    return json_answer(on_wire(answer), 200)
-
-
-def _consumed(context: ExecutionContext, consumption: Consumption) -> HttpResponse:
-    answer = credits_consume(context, consumption=consumption)
-    return json_answer(consumed(answer), status_of(answer))
+    def answer(self, context: ExecutionContext, values: dict[str, Any]) -> HttpResponse:
+        items = [_read_item(item) for item in values["items"]]
+        sound = [item for item in items if isinstance(item, Consumption)]
+        results = iter(credits_consume_batch(context, consumptions=sound) if sound else [])
+        answers = [_result(next(results) if isinstance(item, Consumption) else item) for item in items]
+        return json_answer({"results": answers}, 200)
 
 
 def consumed(answer: Answer) -> dict[str, Any]:
@@ -175,20 +156,11 @@ def status_of(answer: Answer) -> int:
     return 200 if answer.replayed else answer.status
 
 
-def _item(item: dict[str, Any]) -> Consumption | CountinghouseError:
-    consumption = quick_consumption(item)
-    if consumption is not None:
-        return consumption
+def _read_item(item: dict[str, Any]) -> Consumption | CountinghouseError:
     try:
-        return consumption_of(ConsumeBody().run_validation(item))
+        return consumption_of(ConsumeBody.read(item))
     except FieldRefusedError as refusal:
         return refusal.as_error()
-
-
-def _results(context: ExecutionContext, items: list[Consumption | CountinghouseError]) -> list[dict[str, Any]]:
-    sound = [item for item in items if isinstance(item, Consumption)]
-    results = iter(credits_consume_batch(context, consumptions=sound) if sound else [])
-    return [_result(next(results) if isinstance(item, Consumption) else item) for item in items]
 
 
 def _result(result: Result) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError(f"There is no product {product}. Make it first: manage.py create_service_token.")
         try:
-            values = PolicyFile().run_validation(parse_object(file.read_bytes()))
+            values = PolicyFile.read(parse_object(file.read_bytes()))
             policy = credit_policy_publish_prices(
                 console_context(),
                 product_id=ProductId(found.pk),
