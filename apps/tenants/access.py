@@ -245,7 +245,7 @@ def is_related(product_id: ProductId, organization_id: OrganizationId) -> bool:
 
 
 def personal_facts(product_id: ProductId, user_id: UserId, *, is_identity_service: bool) -> PersonalFacts:
-    """What binds the product to the user, in one query."""
+    """How the product is related to the user, in one query."""
     shared = Membership.objects.filter(user=OuterRef("pk"), organization__product_relations__product=product_id)
     row = User.objects.filter(pk=user_id).annotate(shares=Exists(shared)).values_list("created_by_product", "shares")
     found = row.first()

@@ -38,7 +38,6 @@ class BadTokenLimit:
             return (self._failures[address][0] + WINDOW - now) // timedelta(seconds=1) + 1
 
     def clear(self) -> None:
-        """Forget every failure."""
         with self._lock:
             self._failures.clear()
 

@@ -1,4 +1,4 @@
-"""What the context resolver looks at: the principal, the tenant that was named, and what binds the two."""
+"""The input of the context resolver: the principal, the named tenant, and how the two are related."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class ProviderCaller:
 
 @dataclass(frozen=True, slots=True)
 class SchedulerCaller:
-    """A Celery task; whoever enqueued it lends it nothing."""
+    """A Celery task; it has none of the rights of whoever enqueued it."""
 
     job: str
 
@@ -85,7 +85,7 @@ Principal = Person | ProductCaller | CronCaller | ProviderCaller | SchedulerCall
 
 @dataclass(frozen=True, slots=True)
 class TenantFacts:
-    """The tenant as it is stored now, with what binds the principal to it."""
+    """The tenant as stored now, and how the principal is related to it."""
 
     organization_id: OrganizationId
     workspace_id: WorkspaceId | None = None

@@ -21,7 +21,7 @@ _LINK_FORM = re.compile(r"chl_[A-Za-z0-9_-]{43}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class FreshToken:
-    """A token at the one moment when its text is known."""
+    """A new token; its text is known only now."""
 
     text: str
     prefix: str
@@ -46,7 +46,7 @@ def is_link_token(text: str) -> bool:
 
 
 def token_hash(text: str) -> bytes:
-    """The 32 bytes that are stored in the token's place."""
+    """The hash that is stored instead of the token."""
     return hashlib.sha256(text.encode()).digest()
 
 

@@ -37,7 +37,7 @@ class SignInForm(AuthenticationForm):
         )
 
     def clean_username(self) -> str:
-        """In the form in which it is stored."""
+        """Normalize the address as it is stored."""
         address = email_to_find(str(self.cleaned_data["username"]))
         # Django gives the field no length.
         if len(address) > LONGEST_EMAIL:

@@ -26,7 +26,7 @@ class GuessKind(StrEnum):
 
 
 class Counted(StrEnum):
-    """By what tries are counted."""
+    """What a count is kept for."""
 
     PAIR = "pair"  # the account, from this address
     ACCOUNT = "account"  # the account, from everywhere but its known browsers
@@ -36,7 +36,7 @@ class Counted(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many tries in a window that begins with the first of them."""
+    """At most `tries` in a window that begins with the first of them."""
 
     counted: Counted
     tries: int

@@ -25,10 +25,12 @@ from http import HTTPStatus
 from typing import Any, ClassVar, Protocol
 
 from django.contrib.auth.views import redirect_to_login
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.views import View
+from django_stubs_ext import WithAnnotations
 
 from apps.core.context import ExecutionContext
 from apps.core.enums import LifecycleNeed, Role
@@ -38,7 +40,6 @@ from apps.core.operations import OPERATIONS, permits, require
 from apps.core.registry import Registry
 from apps.tenants.access import page_context
 from apps.tenants.models import Organization, User, Workspace
-from apps.tenants.selectors.workspaces import workspaces_of
 
 # The rest is one click away, on the list of all workspaces.
 SWITCHER_LENGTH = 12
@@ -189,7 +190,7 @@ class BillingPage(View):
         return permits(self.execution_context, operation_name) and self.lifecycle.permits(need)
 
     def render(self, template: str, facts: Mapping[str, Any], *, title: str, status: int = 200) -> HttpResponse:
-        """The template within the frame."""
+        """Render the template within the frame."""
         return render(self.request, template, {**facts, "frame": self._frame(), "title": title}, status=status)
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -212,6 +213,22 @@ class BillingPage(View):
             others=() if context.is_visit else list(own[:SWITCHER_LENGTH]),
             lifecycle=self.lifecycle,
         )
+
+
+def workspaces_of(user_id: UserId, *, matching: str = "") -> QuerySet[WithAnnotations[Workspace]]:
+    """The workspaces of the organizations that the user is a member of, with their `role` there, by name.
+
+    `matching` keeps those whose own or whose organization's name contains it.
+    """
+    workspaces = (
+        Workspace.objects.filter(organization__memberships__user=user_id)
+        .annotate(role=F("organization__memberships__role"))
+        .select_related("organization")
+        .order_by("organization__name", "organization_id", "name", "pk")
+    )
+    if matching:
+        workspaces = workspaces.filter(Q(name__icontains=matching) | Q(organization__name__icontains=matching))
+    return workspaces
 
 
 def _return_path(request: HttpRequest) -> str:

@@ -48,7 +48,7 @@ def without_patterns(text: str) -> str:
 
 
 def _run_at(text: str, start: int) -> int:
-    """How many characters from there on stand side by side in a row."""
+    """The length of the sequence that begins at `start`."""
     length = 1
     while start + length < len(text) and any(text[start : start + length + 1] in row for row in _DIRECTIONS):
         length += 1
@@ -75,7 +75,6 @@ class PatternValidator:
             )
 
     def get_help_text(self) -> str:
-        """What the form says beforehand."""
         return "Your password can't consist mostly of sequences, repetitions, the product's name or your own."
 
 

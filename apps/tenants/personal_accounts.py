@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PersonalFacts:
-    """What binds a product to a user."""
+    """How a product is related to a user."""
 
     user_exists: bool
     is_creator: bool = False

@@ -67,15 +67,14 @@ class ExistingHashes:
         return presented in self._hashes
 
     def note_end(self, presented: bytes) -> None:
-        """Know that the token is expired or revoked, which no token comes back from."""
+        """Remember that the token is expired or revoked; both are final."""
         self._ended.add(presented)
 
     def expect_more(self) -> None:
-        """Read again at the next look: this process has made a token."""
+        """Reload at the next lookup: this process has made a token."""
         self._is_stale = True
 
     def forget(self) -> None:
-        """Drop everything."""
         with self._lock:
             self._hashes, self._ended, self._read_at, self._is_stale = set(), set(), None, True
 
@@ -115,7 +114,7 @@ def caller_of(text: str, *, address: str) -> Caller:
 
 
 def forget_all() -> None:
-    """Drop what this process remembers of tokens, good and bad; for tests."""
+    """Clear this process's caches of tokens; for tests."""
     with _lock:
         _remembered.clear()
     _bad_tokens.clear()

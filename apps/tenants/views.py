@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, redirect_to_login
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -21,9 +22,8 @@ from apps.core.ids import UserId
 from apps.tenants.brute_force import TooManyGuessesError, in_words
 from apps.tenants.forms import SignInForm
 from apps.tenants.known_devices import remember_device
-from apps.tenants.models import User
-from apps.tenants.pages import BillingPage, links_for
-from apps.tenants.selectors.workspaces import demo_workspaces, workspaces_of
+from apps.tenants.models import User, Workspace
+from apps.tenants.pages import BillingPage, links_for, workspaces_of
 
 LISTED_AT_MOST = 100
 DEMOS_AT_MOST = 5
@@ -50,18 +50,16 @@ class SignIn(LoginView):
             return show_locked_out(request, refusal)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Which ways in there are."""
         offered = {"has_password": settings.PASSWORD_SIGN_IN, "has_identity_service": bool(settings.OIDC_ISSUER)}
         return {**super().get_context_data(**kwargs), **offered}
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Sign in, and know this browser from now on."""
+        """Sign in and remember the browser."""
         answer = super().form_valid(form)
         remember_device(self.request, answer, account=form.cleaned_data["username"], factors=1)
         return answer
 
     def get_default_redirect_url(self) -> str:
-        """Where a sign-in without `next` leads."""
         return reverse("billing-home")
 
     def get_redirect_url(self) -> str:
@@ -87,13 +85,13 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 def _after_sign_out(wanted: str) -> str:
-    """Back to the link that was for somebody else, or to the sign-in."""
+    """The link that was for another person, or the sign-in page."""
     is_link = wanted.isprintable() and wanted.startswith(("/sign-in/link/", "/portal/")) and "\\" not in wanted
     return wanted if is_link else reverse("sign-in")
 
 
 def show_locked_out(request: HttpRequest, refusal: TooManyGuessesError) -> HttpResponse:
-    """The answer to too many guesses. It does not say whose account was tried."""
+    """Answer 429. The page does not say which account was tried."""
     seconds = refusal.retry_after_seconds or 1
     page = render(
         request, "billing/locked_out.html", {"wait": in_words(seconds), "title": "Too many tries"}, status=429
@@ -119,9 +117,18 @@ def billing_home(request: HttpRequest) -> HttpResponseBase:
         "listed_at_most": LISTED_AT_MOST,
         "wanted": wanted,
         "has_search": bool(wanted) or len(found) >= SEARCH_FROM,
-        "demos": demo_workspaces(at_most=DEMOS_AT_MOST),
+        "demos": _demo_workspaces(),
     }
     return render(request, "billing/home.html", facts)
+
+
+def _demo_workspaces() -> QuerySet[Workspace]:
+    """Workspaces of demo organizations, which any signed-in user may look at (spec 02)."""
+    return (
+        Workspace.objects.filter(organization__is_demo=True, organization__closed_at__isnull=True)
+        .select_related("organization")
+        .order_by("organization__name", "name", "pk")[:DEMOS_AT_MOST]
+    )
 
 
 class WorkspaceHome(BillingPage):
@@ -130,7 +137,7 @@ class WorkspaceHome(BillingPage):
     operations: ClassVar[dict[str, str]] = {"GET": "workspaces.read"}
 
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
-        """To the first page of the navigation."""
+        """Redirect to the first page of the navigation."""
         links = links_for(self.execution_context, workspace_slug=workspace_slug)
         if not links:
             raise ForbiddenError(

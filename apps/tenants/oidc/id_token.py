@@ -40,7 +40,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A token whose signature holds."""
+    """A token with a valid signature."""
 
     algorithm: str
     claims: Mapping[str, Any]

@@ -32,7 +32,7 @@ Key = RSAKey | ECKey
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What the service says about itself, as far as a sign-in needs it."""
+    """The part of the provider metadata that a sign-in needs."""
 
     issuer: str
     authorization_endpoint: str
@@ -44,7 +44,7 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a code was exchanged for."""
+    """The answer of the token endpoint."""
 
     id_token: str
     access_token: str

@@ -13,14 +13,14 @@ _WITH = ("user", "organization", "workspace", "product", "service_token")
 
 
 def link_by_token(token: str) -> SignInLink | None:
-    """The link whose secret this is, whatever has become of it."""
+    """The link with this secret, in whatever state."""
     if not is_link_token(token):
         return None
     return SignInLink.objects.select_related(*_WITH).filter(token_hash=token_hash(token)).first()
 
 
 def link_by_id(link_id: UUID) -> SignInLink | None:
-    """The link, with what it is about."""
+    """The link with its related rows."""
     return SignInLink.objects.select_related(*_WITH).filter(pk=link_id).first()
 
 

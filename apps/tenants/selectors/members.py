@@ -19,12 +19,10 @@ def membership_for_update(organization_id: OrganizationId, user_id: UserId) -> M
 
 
 def membership_of(organization_id: OrganizationId, user_id: UserId) -> Membership | None:
-    """The membership, to read."""
     return Membership.objects.filter(organization=organization_id, user=user_id).first()
 
 
 def members_of(organization_id: OrganizationId) -> QuerySet[Membership]:
-    """The organization's memberships."""
     return Membership.objects.filter(organization=organization_id)
 
 

@@ -25,7 +25,6 @@ def organization_of_workspace(workspace_id: WorkspaceId) -> OrganizationId | Non
 
 
 def organization_exists(organization_id: OrganizationId) -> bool:
-    """Whether there is such an organization."""
     return Organization.objects.filter(pk=organization_id).exists()
 
 

@@ -9,7 +9,6 @@ from apps.tenants.models import Product, ServiceToken
 
 
 def product_by_slug(slug: str) -> Product | None:
-    """The product with the slug."""
     return Product.objects.filter(slug=slug).first()
 
 

@@ -43,7 +43,7 @@ class LinkRefusedError(Exception):
 
 
 def token_binding(link_id: uuid.UUID) -> Binding:
-    """The one place in which the sealed secret of this link opens."""
+    """The associated data of the sealed secret: it opens for this link only."""
     return Binding("sign_in_link", link_id, "token")
 
 
@@ -130,7 +130,7 @@ def _inviting_organization(user: User) -> Organization:
 
 
 def has_signed_in(user: User) -> bool:
-    """Whether the person has a way in already."""
+    """Whether the person has signed in before, or has a password."""
     return user.last_login is not None or user.has_usable_password()
 
 

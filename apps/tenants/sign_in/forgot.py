@@ -41,7 +41,7 @@ def forgot_password(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def forgot_password_sent(request: HttpRequest) -> HttpResponse:
-    """What happens next, whoever asked."""
+    """Say what happens next; the page is the same for every address."""
     return render(request, "billing/forgot_sent.html", {"title": "Check your mailbox"})
 
 

@@ -20,8 +20,6 @@ else:
 
 
 class ForgotPasswordForm(forms.Form):
-    """Whose password it is."""
-
     email = forms.EmailField(
         label="E-mail address",
         max_length=LONGEST_EMAIL,
@@ -34,8 +32,6 @@ class ForgotPasswordForm(forms.Form):
 
 
 class NewPasswordForm(_SetPasswordForm):
-    """A new password, twice."""
-
     error_messages = {  # noqa: RUF012 - Django's own declaration is a plain class attribute
         "password_mismatch": "The two passwords are not the same. Type the new one twice.",
     }
@@ -50,7 +46,7 @@ class NewPasswordForm(_SetPasswordForm):
             field.widget.attrs["maxlength"] = 256
 
     def clean_new_password1(self) -> str:
-        """No longer than a person would type; the field itself has no bound."""
+        """Limit the length; Django's field has no limit."""
         password = str(self.cleaned_data["new_password1"])
         if len(password) > 256:  # noqa: PLR2004 - as above
             raise forms.ValidationError("A password has at most 256 characters here.")

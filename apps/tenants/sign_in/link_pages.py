@@ -30,7 +30,7 @@ from apps.tenants.sign_in.sessions import Method, begin_session
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """What the page of a _show_refusal link says."""
+    """What the page says of a link that can't be used."""
 
     status: HTTPStatus
     title: str
@@ -110,7 +110,7 @@ def _show_or_use(request: HttpRequest, link: SignInLink) -> HttpResponse:
     except LinkRefusedError as refusal:
         return _show_refusal(request, refusal.state)
     except UnprocessableError as error:
-        assert form is not None  # noqa: S101 - only a password is _show_refusal so; for the type checker
+        assert form is not None  # noqa: S101 - only a password is refused so; for the type checker
         form.add_error("new_password1", error.detail)
         return _page(request, link, form)
     begin_session(request, user, Method.LINK)
@@ -133,7 +133,7 @@ def _page(request: HttpRequest, link: SignInLink, form: NewPasswordForm | None) 
 
 
 def _show_refusal(request: HttpRequest, state: LinkState) -> HttpResponse:
-    """The page of a link that can't be used, or not by whoever is here."""
+    """The page of a link that can't be used, or not by the person who is signed in."""
     words = _WORDS[state]
     facts = {"title": words.title, "words": words, "is_of_another": state is LinkState.OF_ANOTHER_PERSON}
     return render(request, "billing/link_refused.html", facts, status=words.status)

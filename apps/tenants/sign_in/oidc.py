@@ -139,7 +139,7 @@ def oidc_begin(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def oidc_callback(request: HttpRequest) -> HttpResponse:
-    """Judge the answer and sign the person in, or say on a page why not."""
+    """Verify the answer and sign the person in, or show why not."""
     try:
         attempt = _take_attempt(request)
         user = _find_user(_read_answer(request, attempt))
@@ -153,7 +153,7 @@ def oidc_callback(request: HttpRequest) -> HttpResponse:
 
 
 def redirect_uri() -> str:
-    """What is registered at the identity service as our address."""
+    """Our callback address, as registered at the identity service."""
     return public_address(reverse("oidc-callback"))
 
 
@@ -214,7 +214,7 @@ def _refuse_error(error: str) -> None:
 
 
 def _find_user(subject: str) -> User:
-    """Whoever has the subject as their id here. Nobody is made by signing in."""
+    """The user whose id is the subject. A sign-in creates no user."""
     try:
         user_id = uuid.UUID(subject)
     except ValueError:

@@ -120,7 +120,7 @@ class PortalSessionMiddleware:
 
 
 def _refuse_outside(request: HttpRequest, visit: Visit) -> HttpResponse | None:
-    """The answer to a page that a visit may not see; None for those that it may."""
+    """The refusal for pages outside of the visit; None for pages that it may see."""
     path, home = request.path_info, reverse("billing-workspace", args=[visit.workspace_slug])
     if path.startswith((home, "/portal/", "/sign-in/", settings.STATIC_URL)) or path == reverse("sign-out"):
         return None

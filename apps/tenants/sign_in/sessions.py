@@ -17,7 +17,7 @@ _METHOD, _SINCE = "signed_in_by", "signed_in_at"
 
 
 class Method(Enum):
-    """What a session was begun with; sessions of a password say nothing."""
+    """How the session began; a session that began with a password has no method."""
 
     LINK = "link"
     IDENTITY_SERVICE = "identity_service"
