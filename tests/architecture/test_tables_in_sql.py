@@ -21,9 +21,9 @@ OUR_TABLE = re.compile(
 INSERTED = re.compile(r"INSERT INTO (\w+)(?: AS \w+)? \(([^()]*)\)")
 # Each file beside the apps whose tables it names.
 FOREIGN = {
-    "apps/credits/migrations/sql/facts.sql": {"subscriptions", "tenants"},
-    "apps/credits/migrations/sql/consume.sql": {"core"},
-    "apps/credits/migrations/sql/consume_set.sql": {"core"},
+    "apps/credits/migrations/sql/0002/facts.sql": {"subscriptions", "tenants"},
+    "apps/credits/migrations/sql/0002/consume.sql": {"core"},
+    "apps/credits/migrations/sql/0002/consume_set.sql": {"core"},
 }
 
 
@@ -33,7 +33,7 @@ def statements() -> Iterator[tuple[str, str]]:
         for node in ast.walk(source.tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield source.path, node.value
-    for path in sorted(PROJECT.glob("apps/*/migrations/sql/*.sql")):
+    for path in sorted(PROJECT.glob("apps/*/migrations/sql/**/*.sql")):
         yield str(path.relative_to(PROJECT)), path.read_text(encoding="utf-8")
 
 
