@@ -152,14 +152,10 @@ def _system_context(
 def _resolve(facts: AccessFacts) -> ExecutionContext:
     outcome = resolve(facts)
     if isinstance(outcome, Denial):
-        raise error_from(outcome)
+        error = _ERRORS.get(outcome.code, ForbiddenError)
+        title = _TITLES.get(outcome.code)
+        raise error(outcome.detail, code=outcome.code, title=title, explanation=outcome.explanation)
     return outcome
-
-
-def error_from(denial: Denial) -> CountinghouseError:
-    """The denial as an error with its code, sentence and explanation."""
-    error = _ERRORS.get(denial.code, ForbiddenError)
-    return error(denial.detail, code=denial.code, title=_TITLES.get(denial.code), explanation=denial.explanation)
 
 
 def tenant_facts(
