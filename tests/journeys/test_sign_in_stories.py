@@ -131,7 +131,7 @@ def test_a_forgotten_password(open_tab: Opener) -> None:
         tab.page.get_by_role("button", name="Sign out").click()
         tab.page.get_by_text("You are signed out.").wait_for()
         tab.page.goto(f"{tab.address}{path}")
-        assert "This link was used" in tab.page.title()
+        assert "This link was already used" in tab.page.title()
         tab.check(statuses=(410,))
 
 

@@ -192,7 +192,7 @@ def test_an_address_that_is_no_link_is_told_apart_from_nothing(text: str) -> Non
     before = fingerprint()
     for path in (UNKNOWN, reverse("sign-in-link", args=[text])):
         assert Client().post(path, CHOICE).status_code == 404
-        assert "not complete" in Client().get(path).content.decode()
+        assert "link does not work" in Client().get(path).content.decode()
     assert fingerprint() == before
 
 
