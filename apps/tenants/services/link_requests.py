@@ -34,7 +34,7 @@ def password_reset_request(context: ExecutionContext, *, email: str) -> None:
     """Note that somebody asks for a new password; the worker finds out for whom.
 
     The same is done for every e-mail address, so that neither answer nor time tells which are known. The caller has
-    counted the request at `Door.MAIL`.
+    counted the request as `GuessKind.MAIL`.
     """
     outbox_enqueue(context, kind=PREPARE_RESET, key=uuid.uuid4().hex, payload={"email": email})
 
