@@ -123,7 +123,7 @@ def test_whoever_tries_too_often_is_told_how_long_to_wait(person: User, open_tab
             tab.page.get_by_label("E-mail address").fill("pat@countinghouse.example")
             tab.page.get_by_label("Password").fill("wrong")
             tab.page.get_by_role("button", name="Continue").click()
-        tab.page.get_by_text("You can try again in 15 minutes").wait_for()
+        tab.page.get_by_text("Try again in 15 minutes").wait_for()
         # The browser tells every 429 on its console.
         tab.complaints.clear()
         tab.check()
