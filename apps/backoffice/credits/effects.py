@@ -1,4 +1,4 @@
-"""What a verb of credits would do to an account: balance before and after, and which grants it touches. Reads only.
+"""Previews of the verbs of credits: balance before and after, and which grants change. Reads only.
 
 The services commit their answer with their key, so they can't be run and rolled back as the workspace's verbs are; here
 the effect is computed from the account as it is, with the order in which grants burn (spec 05). The service has the
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from django.db.models import Sum
 
 from apps.backoffice.credits.forms import AdjustForm, GrantForm, OverdraftForm, ReverseForm
-from apps.backoffice.credits.price_words import affected, affected_title, headline, warnings
+from apps.backoffice.credits.price_preview import affected, affected_title, headline, warnings
 from apps.backoffice.records.credits import burn_order, format_credits
 from apps.backoffice.verbs import Change, ChangeGroup, Preview
 from apps.core import clock
@@ -28,15 +28,13 @@ def of_grant(account: CreditAccount, form: GrantForm) -> Preview:
     """Credits come in; debts that no grant has paid are paid first."""
     amount, effective_at, expires_at = form.cleaned_data["amount"], form.effective_at(), form.expires_at()
     begins_later = effective_at is not None and effective_at > clock.now()
-    lines = (
-        [f"It counts from {effective_at:%-d %B %Y, %H:%M} UTC on; until then nothing changes."] if begins_later else []
-    )
+    lines = [f"Available from {effective_at:%-d %B %Y, %H:%M} UTC; until then nothing changes."] if begins_later else []
     debt = UncoveredCharge.objects.filter(account=account, amount_left__gt=0).aggregate(total=Sum("amount_left"))[
         "total"
     ]
     if debt and not begins_later:
-        lines.append(f"{format_credits(min(debt, amount))} of it pays charges that no grant has paid yet.")
-    lines.append(f"What is left of it expires on {expires_at:%-d %B %Y}." if expires_at else "It does not expire.")
+        lines.append(f"{format_credits(min(debt, amount))} pay charges that no grant has paid yet.")
+    lines.append(f"Unused credits expire on {expires_at:%-d %B %Y}." if expires_at else "These credits do not expire.")
     return _preview(_balances(account, 0 if begins_later else amount), lines)
 
 
@@ -64,7 +62,7 @@ def of_overdraft(account: CreditAccount, form: OverdraftForm) -> Preview:
         Change("Available", format_credits(free + account.overdraft_limit), format_credits(free + limit)),
         Change("Balance", format_credits(account.balance), format_credits(account.balance)),
     )
-    warning = "The account would stand below its limit: nothing more can be charged until credits come in."
+    warning = "The account would be below its limit: nothing more can be charged until credits are added."
     return _preview(changes, warning=warning if free + limit < 0 else "")
 
 
@@ -79,7 +77,7 @@ def of_reversal(entry: CreditEntry, form: ReverseForm) -> Preview:
     if debt is not None:
         forgiven = min(left, debt.amount_left)
         left -= forgiven
-        lines.append(f"{format_credits(forgiven)} that no grant had paid is not owed any more")
+        lines.append(f"{format_credits(forgiven)} that no grant had paid are no longer owed")
     for burn in GrantBurn.objects.filter(entry=entry, amount__gt=0).select_related("grant").order_by("-pk"):
         if not left:
             break
@@ -121,7 +119,7 @@ def _grant_name(grant: CreditGrant) -> str:
 
 def _back(grant: CreditGrant, amount: int) -> str:
     ended = grant.expires_at is not None and grant.expires_at <= clock.now()
-    end = ", which has expired: it expires again at once" if ended else ""
+    end = ". It has expired, so they expire again immediately" if ended else ""
     return f"{format_credits(amount)} to {_grant_name(grant)}{end}"
 
 

@@ -1,4 +1,4 @@
-"""Forms of the verbs of credits. Amounts are typed as decimal numbers of credits."""
+"""Forms of the verbs of credits. Amounts are typed as decimal numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOWEST_PRIORITY = 255
 
 
 class GrantForm(KeyedForm):
-    """What is given, until when, and when it is burned."""
+    """The last day counts whole, in UTC."""
 
     grant_type = forms.ChoiceField(
         label="Kind", choices=[("", "Choose"), *GrantType.choices], widget=UnfoldAdminSelectWidget()
@@ -52,22 +52,16 @@ class GrantForm(KeyedForm):
 
 
 class AdjustForm(KeyedForm):
-    """How much is taken."""
-
     amount = AmountField(
         label="Credits to take", help_text="To give credits, grant an adjustment instead.", placeholder="12.5"
     )
 
 
 class OverdraftForm(KeyedForm):
-    """How far below zero the balance may go."""
-
     limit = AmountField(label="Limit", allow_zero=True, help_text="With 0 the balance can't go below zero.")
 
 
 class ReverseForm(KeyedForm):
-    """How much of a charge is given back."""
-
     amount = AmountField(label="Credits to give back", required=False, help_text="Leave empty for the whole charge.")
 
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from apps.backoffice.cells import badge, badges, code, link, moment, record_link, title_and_slug
 from apps.backoffice.credits.policy_form import PolicyForms
-from apps.backoffice.credits.price_words import headline, preview_panels, warnings
+from apps.backoffice.credits.price_preview import headline, preview_panels, warnings
 from apps.backoffice.credits.verbs import POLICY_OPERATION, POLICY_VERBS
 from apps.backoffice.filters import choice_filter
 from apps.backoffice.pages.lookups import count_of, product_choices

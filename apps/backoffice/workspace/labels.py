@@ -1,4 +1,4 @@
-"""Lifecycle states, allowances and fields of records in the words and colours of the staff plane. Decides nothing."""
+"""Labels and colours of lifecycle states, allowances and fields of records. Decides nothing."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ _ENUMS: Mapping[str, type[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class AllowedLine:
-    """One class of operations and how far it goes."""
+    """One class of operations and whether it is allowed."""
 
     label: str
     answer: str
@@ -97,23 +97,21 @@ class AllowedLine:
 
 
 def lifecycle_badge(state: LifecycleState) -> SafeString:
-    """The lifecycle state as a badge."""
     return badge(STATE_WORDS[state].label, TONES[state])
 
 
 def allowed_line(need: LifecycleNeed, allowance: Allowance) -> AllowedLine:
-    """How far one class of operations goes."""
     tone, icon = _MARKS[allowance]
     return AllowedLine(NEED_WORDS[need], ALLOWANCE_WORDS[allowance], tone, icon)
 
 
 def allowed_lines(decision: LifecycleDecision) -> list[AllowedLine]:
-    """What is allowed, one line for each class of operations that the lifecycle speaks of."""
+    """What is allowed, one line for each class of operations."""
     return [allowed_line(need, decision.allowance(need)) for need in NEED_WORDS]
 
 
 def describe_changes(changes: Iterable[FieldChange]) -> list[FieldChange]:
-    """The changes that say something to a person, with labels in place of names and raw values."""
+    """The changes worth showing, with labels in place of field names and raw values."""
     return [
         FieldChange(
             _FIELDS.get(change.field, change.field.replace("_", " ").capitalize()),

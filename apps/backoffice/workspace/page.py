@@ -1,4 +1,4 @@
-"""The page itself: which sections are shown to whom, with which verbs, now or as of a moment."""
+"""The workspace page: its sections and verbs for one user, now or as of a moment."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class AsOf:
 
 
 def page_context(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
-    """What the template shows. As of a moment no verb is offered: the past can't be changed."""
+    """The template's context. As of a moment no verb is offered: the past can't be changed."""
     now = clock.now()
     asked = read_as_of(request.GET.get("at", ""), workspace, now)
     subject = subject_as_of(workspace, asked.moment) if asked.moment else subject_now(workspace)

@@ -1,4 +1,4 @@
-"""Verbs of the organization's payment config that staff have, a row for each of spec 04's table that names them."""
+"""Verbs of the organization's payment config: a row for each verb of spec 04's table that staff may use."""
 
 from __future__ import annotations
 

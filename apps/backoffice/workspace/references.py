@@ -1,4 +1,4 @@
-"""What decisions call a record ("workspace:<uuid>"), as a link to the page that shows it."""
+"""Links for the records that decisions name, such as "workspace:<uuid>"."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PAGES: Mapping[str, tuple[str, type[Model]]] = {
 
 
 def reference_link(record: str, workspace_id: WorkspaceId | None = None) -> SafeString:
-    """The link; the plain text where nothing shows such a record."""
+    """A link to the record's page, or the plain text where it has none."""
     kind, _, key = record.partition(":")
     if kind == "workspace_subscription" and workspace_id is not None:
         return link(page_url_of(Workspace, workspace_id), "subscription record")
@@ -41,5 +41,4 @@ def reference_link(record: str, workspace_id: WorkspaceId | None = None) -> Safe
 
 
 def why_url(workspace_id: object) -> str:
-    """Where "Why?" is asked of the workspace."""
     return reverse("admin:tenants_workspace_why", args=(workspace_id,))

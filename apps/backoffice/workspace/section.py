@@ -1,4 +1,4 @@
-"""What a section of the workspace page is. An app's section is one builder, put into `sections.SECTIONS`."""
+"""The parts of a section of the workspace page. A section is one builder, listed in `sections.SECTIONS`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from apps.backoffice.workspace.subject import WorkspaceSubject
 
 @dataclass(frozen=True, slots=True)
 class Callout:
-    """One sentence that a person should not miss, with the names of the verbs that answer it."""
+    """A highlighted sentence, with the names of the verbs that resolve it."""
 
     text: str | SafeString
     tone: Tone = "warn"
@@ -26,7 +26,7 @@ class Callout:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What a builder answers. `content` is what a template of its own needs beyond facts and rows."""
+    """What a builder returns. `content` is what a template of its own needs beyond facts and rows."""
 
     title: str
     icon: str
@@ -42,16 +42,14 @@ class Section:
 
 
 Build = Callable[[HttpRequest, WorkspaceSubject], Section]
-
-
 Offer = Callable[[HttpRequest, WorkspaceSubject], list[Button]]
 
 
 @dataclass(frozen=True, slots=True)
 class SectionSpec:
-    """One section of the page. `has_history` says that it can be shown as of a moment; the others are left out then.
+    """Who may see a section, and how it is built. Without `has_history` it is left out as of a moment.
 
-    `offer` answers the verbs of another record's page that the section offers; the page's own verbs name their section.
+    `offer` adds verbs of another record's page; the page's own verbs name their section.
     """
 
     name: str
@@ -63,7 +61,7 @@ class SectionSpec:
 
 @dataclass(frozen=True, slots=True)
 class ShownSection:
-    """A section as the template shows it, with the verbs that whoever asks may use now."""
+    """A section as the template shows it, with the verbs that the user may use now."""
 
     name: str
     section: Section
@@ -71,17 +69,16 @@ class ShownSection:
 
     @property
     def usual_verbs(self) -> list[Button]:
-        """Those that stand on the page."""
         return [button for button in self._beside_callouts if not button.verb.is_rare]
 
     @property
     def rare_verbs(self) -> list[Button]:
-        """Those behind "More"."""
+        """The verbs behind "More"."""
         return [button for button in self._beside_callouts if button.verb.is_rare]
 
     @property
     def callouts(self) -> list[tuple[Callout, list[Button]]]:
-        """Each callout with the buttons that answer it."""
+        """Each callout with the buttons of its verbs."""
         return [
             (callout, [button for button in self.verbs if button.verb.name in callout.verbs])
             for callout in self.section.callouts

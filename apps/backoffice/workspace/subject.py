@@ -1,4 +1,4 @@
-"""What the workspace page speaks of: the workspace with every record that its posture rests on, now or then."""
+"""The workspace with every record that its lifecycle depends on, now or as of a moment."""
 
 from __future__ import annotations
 
@@ -31,12 +31,10 @@ class WorkspaceSubject:
 
     @property
     def workspace_id(self) -> WorkspaceId:
-        """The typed id."""
         return WorkspaceId(self.workspace.pk)
 
     @property
     def organization(self) -> Organization:
-        """The organization, which came with the workspace."""
         return self.workspace.organization
 
     @property
@@ -45,27 +43,24 @@ class WorkspaceSubject:
 
     @property
     def organization_id(self) -> OrganizationId:
-        """The typed id."""
         return OrganizationId(self.workspace.organization_id)
 
     @property
     def state(self) -> SubscriptionState | None:
-        """The state of the subscription record, if there is one."""
         return self.facts.subscription.state if self.facts.subscription else None
 
     @property
     def status(self) -> PaymentStatus:
-        """The organization's payment status."""
         return self.facts.payment_status
 
     @property
     def subscription_version(self) -> int:
-        """The version that whoever looks now sees; 0 without a record."""
+        """The version of the subscription record; 0 without one."""
         return self.subscription.version if self.subscription else 0
 
 
 def subject_now(workspace: Workspace) -> WorkspaceSubject:
-    """The workspace as it is, in a constant number of queries. The workspace comes with its organization."""
+    """The workspace as it is, in a constant number of queries. Pass the workspace with its organization."""
     workspace_id = WorkspaceId(workspace.pk)
     facts = workspace_facts(workspace_id, at=clock.now())
     return WorkspaceSubject(

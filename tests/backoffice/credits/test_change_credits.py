@@ -80,7 +80,7 @@ def test_who_may_previews_without_change_and_applies_once_however_often_it_click
         typed = {**fields, "key": str(uuid.uuid4())}
         before = everything()
         _, text = step(client, url, "preview", typed)
-        assert "What it will do" in text, text
+        assert "what it will do" in text, text
         assert everything() == before
         leads_to, text = step(client, url, "apply", typed)
         assert leads_to, text

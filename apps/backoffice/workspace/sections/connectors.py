@@ -1,4 +1,4 @@
-"""What feeds the workspace: each connector with its state, and the way to enable or disable it."""
+"""The workspace's connectors with their state and verbs, and their last syncs."""
 
 from __future__ import annotations
 

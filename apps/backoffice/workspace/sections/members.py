@@ -18,7 +18,7 @@ def members_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
     ask = why_url(subject.workspace_id)
     panel = panel_of(
         "Members",
-        ("Person", "Role", "Role since", "What may they do?"),
+        ("Person", "Role", "Role since", "Access"),
         members,
         lambda row: (
             record_link(row.user),

@@ -13,7 +13,7 @@ from apps.subscriptions.selectors.records import workspace_notes
 
 
 def notes_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
-    """The newest notes; as of a moment, those that there were."""
+    """The newest notes, up to the moment that is shown."""
     notes = workspace_notes(subject.workspace_id)
     if subject.as_of is not None:
         notes = notes.filter(written_at__lte=subject.as_of)

@@ -1,4 +1,4 @@
-"""The organization's payment config, which each of its workspaces rests on."""
+"""The organization's payment config, which decides for all of its workspaces."""
 
 from __future__ import annotations
 
@@ -49,7 +49,6 @@ def payments_section(request: HttpRequest, subject: WorkspaceSubject) -> Section
 
 
 def _callouts(subject: WorkspaceSubject) -> list[Callout]:
-    """The days that are left of a grace period."""
     end = subject.facts.grace_period_end_at
     if subject.as_of is not None or end is None or end <= subject.facts.at:
         return []

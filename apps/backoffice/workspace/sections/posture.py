@@ -27,7 +27,7 @@ _OUTCOMES: dict[RuleOutcome, tuple[str, Tone]] = {
 
 @dataclass(frozen=True, slots=True)
 class TraceLine:
-    """One rule that was tried."""
+    """One rule of the decision."""
 
     rule: str
     fact: str
@@ -38,7 +38,7 @@ class TraceLine:
 
 @dataclass(frozen=True, slots=True)
 class Posture:
-    """What the top of the page says."""
+    """The lifecycle with its reasons, at the top of the page."""
 
     label: str
     meaning: str

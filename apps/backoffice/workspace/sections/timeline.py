@@ -25,7 +25,7 @@ _MOST_CHANGES = 4
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One thing that happened, or that a provider said."""
+    """An audit entry, or an update of a provider that changed nothing."""
 
     at: datetime
     what: str
@@ -37,14 +37,14 @@ class TimelineEntry:
 
 
 def timeline_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
-    """The latest entries of the audit log that bear on the workspace, and what providers said that changed nothing."""
+    """The latest audit entries of the workspace and its payments, and provider updates that changed nothing."""
     entries = [*_first(_of_workspace(subject), subject), *_first(_of_payments(subject), subject)]
-    happenings = [*_describe(entries), *_evidence(subject)]
-    happenings.sort(key=lambda happening: happening.at, reverse=True)
+    items = [*_describe(entries), *_evidence(subject)]
+    items.sort(key=lambda item: item.at, reverse=True)
     return Section(
         title="Timeline and audit" if subject.as_of is None else "Timeline until then",
         icon="history",
-        content=happenings[:ENTRIES],
+        content=items[:ENTRIES],
         empty="No events yet.",
         links=[
             ("All of this workspace", list_url(AuditEntry, q=subject.workspace_id)),
@@ -91,7 +91,7 @@ def _describe(entries: list[AuditEntry]) -> list[TimelineEntry]:
 
 def _changes(entry: AuditEntry, plans: dict[str, str]) -> list[FieldChange]:
     if not entry.before:
-        return []  # a beginning: everything is new, and the entry's own page lists it
+        return []  # the first entry of a record: everything is new, and the entry's own page lists it
     changes = describe_changes(field_changes(entry.before, entry.after))[:_MOST_CHANGES]
     return [
         FieldChange(

@@ -29,7 +29,7 @@ def percent(compared: Compared) -> str:
 
 
 def headline(preview: PricePreview) -> str:
-    """The one sentence."""
+    """The comparison in one sentence."""
     total = preview.total
     if not total.lines:
         return "Nothing was used in the last 30 days, so there is nothing to compare with."
@@ -45,7 +45,7 @@ def headline(preview: PricePreview) -> str:
 
 
 def warnings(preview: PricePreview) -> list[str]:
-    """What would not go as before."""
+    """Uses that the draft would refuse."""
     missing = [f"{name} ({count:,} uses)" for name, count in sorted(preview.unpriced.items())]
     lines = [f"Without a price, and refused from then on: {', '.join(missing)}."] if missing else []
     if preview.too_large:
