@@ -13,6 +13,7 @@ import psycopg
 from django.db import connection
 
 from apps.core import clock
+from apps.credits.contracts import scope_of
 from apps.credits.selectors.policies import remembered_terms
 from apps.credits.services import credits_consume
 from apps.credits.services.consumption import CONSUME, common_of, hash_of, item_of, json_text, price_of
@@ -56,7 +57,7 @@ def parameters_of(world: World) -> dict[str, object]:
     terms = remembered_terms(context.product_id) if context.product_id else None
     return {
         **common_of(context, terms, now),
-        **item_of(context, item, hash_of(item), now),
+        **item_of(scope_of(context), item, hash_of(item), now),
         **price_of(item, terms, now, None),
     }
 

@@ -150,7 +150,7 @@ def _send(
     if batch and terms is None and context.product_id is not None:
         # Without it each item would come back by itself, only to say which policy is in force.
         terms = terms_in_force(context.product_id, now)
-    common = common_of(context, terms, now)
+    common, scope = common_of(context, terms, now), scope_of(context)
     priced: dict[tuple[object, ...], dict[str, object]] = {}
     sent = []
     for place in places:
@@ -159,7 +159,7 @@ def _send(
         alike = (item.question.operation, item.question.quantity, item.outcome, item.occurred_at, free_rest)
         if alike not in priced:
             priced[alike] = price_of(item, terms, now, free_rest)
-        values = item_of(context, item, hashes[place], now)
+        values = item_of(scope, item, hashes[place], now)
         values.update(priced[alike])
         sent.append(values)
     failpoint("credits.before_statement")
@@ -247,11 +247,11 @@ def common_of(context: ExecutionContext, terms: PolicyTerms | None, now: datetim
     }
 
 
-def item_of(context: ExecutionContext, item: Consumption, body_hash: str, now: datetime) -> dict[str, object]:
+def item_of(scope: str, item: Consumption, body_hash: str, now: datetime) -> dict[str, object]:
     """What the statement must know of one consumption, but for its price."""
     question, moment = item.question, item.occurred_at or now
     return {
-        "lock": lock_number(f"idempotency\x1f{scope_of(context)}\x1f{item.key}"),
+        "lock": lock_number(f"idempotency\x1f{scope}\x1f{item.key}"),
         "key": item.key,
         "hash": body_hash,
         "account_type": question.account.type,
