@@ -1,13 +1,35 @@
-"""The jobs of connectors: the hourly sync, and the sweep that hands out what a dead worker left (spec 06, spec 08)."""
+"""The jobs of connectors: the hourly sync and the sweep of runs that nobody works on (spec 06, spec 08).
+
+The database alone says what is due. A lost message costs only time: the run's lease ends, and the sweep sends it again.
+Messages carry lists of runs, never one run each (spec 11, Speed).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from apps.connectors.sync.schedule import syncs_schedule, syncs_sweep
+from django.db import transaction
+from django.db.models import Q
+
+from apps.connectors.enums import ConnectorStatus, SyncStatus
+from apps.connectors.models import Connector, SyncRun
+from apps.connectors.rules.months import select_months
+from apps.connectors.sync.guards import OPERATION
+from apps.connectors.sync.queue import QUEUE_LEASE, RUN_TASK, SYNC_RUNS, insert_runs, make_run, month_facts
+from apps.core import clock
 from apps.core.context import ExecutionContext
+from apps.core.hints import hint_after_commit, send_hint
+from apps.core.ids import WorkspaceId
 from apps.core.jobs import job
+from apps.core.operations import require
+from apps.subscriptions.selectors.lifecycle import workspace_lifecycles
+
+CONNECTORS_AT_ONCE = 200
+RUNS_A_TASK = 300
+_SWEPT_AT_ONCE = 3_000
+_EVERY = timedelta(hours=1)
 
 
 @job("billing-sync", operation="jobs.billing_sync", every=timedelta(hours=1))
@@ -24,3 +46,97 @@ def sweep_syncs(
 ) -> dict[str, int]:
     """Hand out the runs whose message was lost, whose wait is over or whose worker died, of every organization."""
     return syncs_sweep(context)
+
+
+def syncs_schedule(
+    context: ExecutionContext, *, organization_id: UUID | None = None, include_demo: bool = False
+) -> dict[str, int]:
+    """Queue a run for every due month of every connector that is due; returns counts for people.
+
+    A connector whose workspace may not sync now is passed over, and asked again in the next hour. Carried out again
+    after a death it queues what is left: a month has one active run. Raises `ForbiddenError`.
+    """
+    require(context, OPERATION)
+    now = clock.now()
+    counts = {"connectors": 0, "runs": 0, "lists": 0, "not_allowed": 0}
+    for batch in _due_connectors(now, organization_id, include_demo=include_demo):
+        allowed = _filter_allowed(batch)
+        counts["connectors"] += len(allowed)
+        counts["not_allowed"] += len(batch) - len(allowed)
+        queued, lists = _queue(context, batch, allowed, now)
+        counts["runs"] += queued
+        counts["lists"] += lists
+    return counts
+
+
+def syncs_sweep(context: ExecutionContext) -> dict[str, int]:
+    """Send the runs again whose message was lost, whose wait is over or whose worker died."""
+    require(context, OPERATION)
+    now = clock.now()
+    stranded = SYNC_RUNS.overdue().order_by("lease_expires_at", "pk")
+    run_ids = list(stranded.values_list("pk", flat=True)[:_SWEPT_AT_ONCE])
+    # Where workers are behind, the same runs are not sent again every minute. A run that has begun keeps its lease:
+    # that it is over is what lets another worker take it.
+    SyncRun.objects.filter(pk__in=run_ids, status=SyncStatus.QUEUED, claims=0, lease_expires_at__lte=now).update(
+        lease_expires_at=now + QUEUE_LEASE
+    )
+    sent = 0
+    for chunk in _chunk(run_ids):
+        if not send_hint(RUN_TASK, ",".join(map(str, chunk))):
+            break  # the broker is away: a later sweep sends them all
+        sent += len(chunk)
+    return {"stranded": len(run_ids), "handed_out": sent}
+
+
+def _due_connectors(now: datetime, organization_id: UUID | None, *, include_demo: bool) -> Iterator[list[Connector]]:
+    """The due connectors in lists, in the order of their ids: constant memory, and each is met once."""
+    rows = Connector.objects.filter(
+        Q(next_due_at__lte=now) | Q(next_due_at__isnull=True), status=ConnectorStatus.ENABLED
+    ).select_related("workspace__organization")
+    if organization_id is not None:
+        rows = rows.filter(workspace__organization=organization_id)
+    if not include_demo:
+        rows = rows.filter(workspace__organization__is_demo=False)
+    last: UUID | None = None
+    while True:
+        following = rows.filter(pk__gt=last) if last is not None else rows
+        batch = list(following.order_by("pk")[:CONNECTORS_AT_ONCE])
+        if not batch:
+            return
+        yield batch
+        last = batch[-1].pk
+
+
+def _filter_allowed(batch: Sequence[Connector]) -> list[Connector]:
+    decisions = workspace_lifecycles({WorkspaceId(connector.workspace_id) for connector in batch})
+    return [
+        connector
+        for connector in batch
+        if decisions[WorkspaceId(connector.workspace_id)].operations().get(OPERATION, False)
+    ]
+
+
+@transaction.atomic
+def _queue(
+    context: ExecutionContext, batch: Sequence[Connector], allowed: Sequence[Connector], now: datetime
+) -> tuple[int, int]:
+    facts = month_facts(allowed)
+    runs = [
+        make_run(context, connector, decision)
+        for connector in allowed
+        for decision in select_months(facts[connector.pk], now)
+        if decision.is_due
+    ]
+    made = insert_runs(runs)
+    # To the whole hour, so that a firing a minute late makes the next one no later.
+    next_due_at = now.replace(minute=0, second=0, microsecond=0) + _EVERY
+    Connector.objects.filter(pk__in=[connector.pk for connector in batch]).update(next_due_at=next_due_at)
+    lists = list(_chunk([run.pk for run in runs if run.pk in made]))
+    for chunk in lists:
+        hint_after_commit(RUN_TASK, ",".join(map(str, chunk)))
+    return len(made), len(lists)
+
+
+def _chunk(run_ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    for start in range(0, len(run_ids), RUNS_A_TASK):
+        yield run_ids[start : start + RUNS_A_TASK]

@@ -16,7 +16,7 @@ from apps.connectors.enums import ConnectorEventKind, SyncStatus, SyncTrigger
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector, ConnectorEvent, SyncRun
 from apps.connectors.services import connector_disable, connector_enable
-from apps.connectors.sync.guards import why_not
+from apps.connectors.sync.guards import check_run
 from apps.core import clock
 from apps.core.amounts import MICRO
 from apps.core.context import Actor, ExecutionContext
@@ -102,7 +102,7 @@ def _leave_sync(context: ExecutionContext, connector: Connector) -> None:
         authorization_source=AuthorizationSource.SESSION, request_id="r", created_at=clock.now(),
         finished_at=clock.now(), error_code="not_allowed",
     )  # fmt: skip
-    refusal = why_not(run)
+    refusal = check_run(run)
     assert refusal is not None
     run.error = refusal.detail
     run.save(force_insert=True)

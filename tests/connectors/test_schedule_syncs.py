@@ -10,9 +10,9 @@ import time_machine
 from celery import current_app
 
 from apps.connectors.enums import ConnectorStatus, SyncStatus
+from apps.connectors.jobs import CONNECTORS_AT_ONCE, RUNS_A_TASK, syncs_schedule, syncs_sweep
 from apps.connectors.models import Connector, SyncRun
 from apps.connectors.sync.queue import QUEUE_LEASE, RUN_TASK
-from apps.connectors.sync.schedule import CONNECTORS_AT_ONCE, RUNS_A_TASK, syncs_schedule, syncs_sweep
 from apps.connectors.tasks import run_syncs
 from apps.core.hints import speak_again
 from apps.tenants.models import Workspace

@@ -143,7 +143,7 @@ def test_a_gate_asked_at_the_start_alone_is_caught(
     connector: Connector, state: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control: without the question before each page a demoted admin's run reads on."""
-    monkeypatch.setattr(engine, "why_not", lambda run: None)
+    monkeypatch.setattr(engine, "check_run", lambda run: None)
     assert stopped_after_a_page(connector, state, demote).status == SyncStatus.SUCCEEDED
 
 

@@ -81,7 +81,7 @@ def over_the_inbox(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> Non
 def over_pages(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     run: Any = SimpleNamespace(month="2026-01", cursor="", pk=uuid.uuid4(), pages=0)
     with pytest.raises(ProviderError):
-        engine._fetched(run, raising(error))
+        engine._fetch_page(run, raising(error))
 
 
 def in_a_job(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from apps.connectors.enums import (
 )
 from apps.connectors.messages import describe_actor
 from apps.connectors.models import Connector, ConnectorEvent, SyncRun
-from apps.connectors.sync.queue import SyncAnswer
+from apps.connectors.sync.queue import RequestedRun
 from apps.core.wire.fields import StrictCharField, StrictChoiceField, StrictIntegerField, StrictUUIDField
 from apps.core.wire.serializers import AnswerSerializer, StrictSerializer
 from apps.core.wire.values import StrictObjectField, StrictTimeField
@@ -169,9 +169,9 @@ class SyncRunAnswer(QueuedRunAnswer):
     finished_at = StrictTimeField(allow_null=True)
 
 
-def queued_values(answers: Sequence[SyncAnswer]) -> dict[str, Any]:
+def queued_values(requested: Sequence[RequestedRun]) -> dict[str, Any]:
     """The runs that were asked for, as the answer has them."""
-    return {"runs": [_queued(answer.run) for answer in answers]}
+    return {"runs": [_queued(item.run) for item in requested]}
 
 
 def sync_run_values(run: SyncRun) -> dict[str, Any]:

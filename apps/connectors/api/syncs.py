@@ -108,8 +108,8 @@ class ConnectorSyncsView(SyncEndpoint):
         except NotFoundError as error:
             raise _hidden_from_people(request, error) from None
         context = self.context_in(request, connector)
-        answers = sync_request(context, connector_id=ConnectorId(connector_id), month=body["month"])
-        return Response(SyncAnswerBody(queued_values(answers)).data, status=202)
+        requested = sync_request(context, connector_id=ConnectorId(connector_id), month=body["month"])
+        return Response(SyncAnswerBody(queued_values(requested)).data, status=202)
 
 
 class SyncRunView(SyncEndpoint):

@@ -90,7 +90,7 @@ class SyncRun(models.Model):
 class MonthState(models.Model):
     """One month of one connector: the facts that the choice of months rests on.
 
-    `read_at` is when the latest complete sync began to read it; `reopened_at`, when it was last asked for by name
+    `read_at` is when the latest complete sync began to read it; `reopened_at`, when it was last requested by name
     though it was final.
     """
 

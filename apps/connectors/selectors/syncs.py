@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
+from apps.connectors.enums import ConnectorEventKind, SyncStatus
 from apps.connectors.ids import ConnectorId, SyncRunId
-from apps.connectors.models import SyncRun
+from apps.connectors.models import ConnectorEvent, SyncRun
 from apps.connectors.models.syncs import ACTIVE
 from apps.core.errors import NotFoundError
 from apps.core.ids import WorkspaceId
+
+# After one of these the count of failures starts again.
+_FRESH_STARTS = (
+    ConnectorEventKind.ENABLED,
+    ConnectorEventKind.RESTORED,
+    ConnectorEventKind.AUTHORIZED,
+    ConnectorEventKind.CREDENTIAL_REPLACED,
+)
 
 
 def sync_runs() -> QuerySet[SyncRun]:
@@ -37,6 +46,16 @@ def sync_runs_of_workspace(workspace_id: WorkspaceId) -> QuerySet[SyncRun]:
 def active_runs(connector_id: ConnectorId) -> QuerySet[SyncRun]:
     """The connector's runs that are queued or running; at most one a month."""
     return sync_runs_of_connector(connector_id).filter(status__in=ACTIVE)
+
+
+def failures_in_a_row(connector_id: ConnectorId, limit: int) -> int:
+    """How many of the connector's latest runs failed one after the other, up to the limit."""
+    fresh = ConnectorEvent.objects.filter(connector=connector_id, kind__in=_FRESH_STARTS).order_by("-pk").first()
+    ended = SyncRun.objects.filter(connector=connector_id, status__in=[SyncStatus.SUCCEEDED, SyncStatus.FAILED])
+    if fresh is not None:
+        ended = ended.filter(finished_at__gt=fresh.occurred_at)
+    latest = list(ended.order_by("-finished_at").values_list("status", flat=True)[:limit])
+    return next((place for place, status in enumerate(latest) if status != SyncStatus.FAILED), len(latest))
 
 
 def sync_run_for_update(run_id: SyncRunId) -> SyncRun | None:

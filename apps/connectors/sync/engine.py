@@ -1,7 +1,7 @@
 """Carries out one run, page by page (spec 06, Sync run).
 
-Each page is upserted and the cursor moved in one transaction, keyed by connector and external id: a worker that dies
-anywhere loses nothing and doubles nothing, and the next one goes on at the cursor. The lease (`apps.core.leases`) says
+Each page is upserted and the cursor moved in one transaction, keyed by connector and external id, so that a worker that
+dies anywhere loses and doubles nothing, and the next one continues at the cursor. The lease (`apps.core.leases`) says
 whose the run is.
 """
 
@@ -10,34 +10,46 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.db import DataError, transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
 
 from apps.connectors.contracts import Month, Provider, ProviderError, RecordPage
-from apps.connectors.enums import ConnectorEventKind, SyncStatus
+from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, SyncStatus
 from apps.connectors.ids import ConnectorId, SyncRunId
-from apps.connectors.models import SyncRun
+from apps.connectors.messages import describe_counts
+from apps.connectors.models import Connector, MonthState, SeenRecords, SyncRun
 from apps.connectors.providers.registry import open_provider
-from apps.connectors.rules.retries import MAX_TRIES, page_delay
-from apps.connectors.selectors.syncs import sync_run_for_update, sync_run_of
-from apps.connectors.services import connector_note
+from apps.connectors.rules.retries import FAILURES_IN_A_ROW, MAX_TRIES, page_delay
+from apps.connectors.selectors.syncs import failures_in_a_row, sync_run_for_update, sync_run_of
+from apps.connectors.services import connector_auto_disable, connector_note
 from apps.connectors.services.access_tokens import secret_for_call
-from apps.connectors.sync.guards import run_context, why_not
-from apps.connectors.sync.outcomes import code_of, run_complete, run_fail, run_postpone, run_stop
+from apps.connectors.sync.guards import check_run, run_context
 from apps.connectors.sync.queue import SYNC_RUNS
-from apps.connectors.sync.records import PageContext, PageResult, make_rows, record_adjustments, write_page
+from apps.connectors.sync.records import (
+    PageContext,
+    make_rows,
+    record_adjustments,
+    void_missing_records,
+    write_page,
+)
 from apps.core import clock
+from apps.core.errors import CountinghouseError
 from apps.core.failpoints import failpoint
+from apps.core.leases import error_text
 from apps.core.unavailability import end_if_interrupted
 
 logger = logging.getLogger(__name__)
 
-# A shorter wait is sat out; for a longer one the worker does other work.
-_SAT_OUT = timedelta(seconds=5)
+# The worker sleeps through a shorter wait; during a longer one it does other work.
+_LONGEST_SLEEP = timedelta(seconds=5)
 # More pages than any month has: a provider whose cursors go in circles is stopped.
 MOST_PAGES = 200_000
+_CREDENTIAL_INVALID = AutoDisableReason.CREDENTIAL_INVALID
 
 Opener = Callable[[SyncRun], Provider]
 
@@ -50,16 +62,16 @@ def open_for(run: SyncRun) -> Provider:
     """The provider of the run's connector, with its credential opened for the next call."""
     connector = run.connector
     is_demo = connector.workspace.organization.is_demo
-    # Nothing leaves the building of a demo, so that there is nothing to open either.
+    # A demo calls no provider, so that no credential is opened.
     secret = None if is_demo else secret_for_call(run_context(run), connector_id=ConnectorId(connector.pk))
     return open_provider(connector.provider, secret, connector.settings, is_demo=is_demo)
 
 
 def sync_run_execute(run_id: SyncRunId, *, opened: Opener = open_for, until: datetime | None = None) -> SyncRun | None:
-    """Carry out the run in this process, unless it is over or another worker's; then None.
+    """Carry out the run in this process; None where it has ended or is another worker's.
 
-    Returns the run as it is afterwards: over, or handed back until its provider may be asked again, or because it is
-    `until`: then another task goes on at its cursor.
+    Returns the run as it is afterwards: ended, or back in the queue until its provider may be asked again, or because
+    it is `until`: then another task continues at its cursor.
     """
     run = _claim(run_id)
     if run is None:
@@ -67,7 +79,7 @@ def sync_run_execute(run_id: SyncRunId, *, opened: Opener = open_for, until: dat
     failpoint("sync.after_claim")
     try:
         with SYNC_RUNS.keep(run):
-            _carry_out(run, opened, until)
+            _read_pages(run, opened, until)
     except RunLostError:
         logger.info("sync_run_lost", extra={"sync_run_id": str(run_id)})
     return sync_run_of(run_id)
@@ -84,32 +96,32 @@ def _claim(run_id: SyncRunId) -> SyncRun | None:
         return None
     claimed = sync_run_of(run_id)
     if is_taken_over:
-        connector_note(
-            run_context(claimed),
-            connector_id=ConnectorId(run.connector_id),
-            kind=ConnectorEventKind.SYNC_TAKEN_OVER,
-            sentence=f"The worker of the sync of {run.month} died; another goes on after {run.pages} pages.",
-        )
+        sentence = f"The worker of the sync of {run.month} died; another continues after {run.pages} pages."
+        _note(claimed, ConnectorEventKind.SYNC_TAKEN_OVER, sentence)
     return claimed
 
 
-def _carry_out(run: SyncRun, opened: Opener, until: datetime | None) -> None:
-    """Page after page, until the run is over or handed back."""
+def _read_pages(run: SyncRun, opened: Opener, until: datetime | None) -> None:
+    """Read page after page, until the run has ended or is back in the queue."""
     if run.tries > MAX_TRIES:
-        _owned(run_fail(run, "worker_died", f"The worker died {run.tries} times at the same page."))
+        _fail(run, "worker_died", f"The worker died {run.tries} times at the same page.")
         return
-    while not _time_is_up(run, until):
-        # Read afresh: the gate judges what is true before this page.
+    while True:
+        # The task may take no longer. At least one page is read.
+        if until is not None and clock.now() >= until and run.pages:
+            _postpone(run, timedelta(0), "")
+            return
+        # The guard checks what is true before this page.
         run.connector = sync_run_of(SyncRunId(run.pk)).connector
-        refusal = why_not(run)
+        refusal = check_run(run)
         if refusal is not None:
-            _owned(run_stop(run, refusal))
+            _stop(run, refusal)
             return
         try:
-            page = _fetched(run, opened)
-            _written(run, page)
+            page = _fetch_page(run, opened)
+            _write_page(run, page)
         except ProviderError as error:
-            if not _goes_on(run, error):
+            if not _retry_page(run, error):
                 return
             continue
         failpoint("sync.after_page")
@@ -117,16 +129,8 @@ def _carry_out(run: SyncRun, opened: Opener, until: datetime | None) -> None:
             return
 
 
-def _time_is_up(run: SyncRun, until: datetime | None) -> bool:
-    """Whether the run was handed back, because its task may take no longer. At least one page is read."""
-    if until is None or clock.now() < until or not run.pages:
-        return False
-    _owned(run_postpone(run, timedelta(0), ""))
-    return True
-
-
-def _fetched(run: SyncRun, opened: Opener) -> RecordPage:
-    """The next page. Whatever a provider's code raises is the provider's failure and not the worker's."""
+def _fetch_page(run: SyncRun, opened: Opener) -> RecordPage:
+    """The next page. Whatever a provider's code raises becomes a `ProviderError`."""
     try:
         page = opened(run).fetch_month(Month.read(run.month), run.cursor or None)
     except ProviderError:
@@ -141,62 +145,117 @@ def _fetched(run: SyncRun, opened: Opener) -> RecordPage:
     return page
 
 
-def _written(run: SyncRun, page: RecordPage) -> None:
-    """Upsert the page and move the cursor, and after the last one end the run, in one transaction."""
+def _write_page(run: SyncRun, page: RecordPage) -> None:
+    """Upsert the page, move the cursor, and complete the run after the last page, in one transaction."""
     try:
         rows = make_rows(page.records, run.month)
     except (ValueError, TypeError, OverflowError) as error:
-        raise _unstorable(error) from error
+        raise _storage_error(error) from error
     try:
-        with transaction.atomic():
-            locked = SYNC_RUNS.lock(run)
-            if locked is None:
-                raise RunLostError
+        with _lock(run) as locked:
             place = PageContext(locked.connector_id, locked.pk, locked.month, clock.now())
-            outcome = write_page(place, rows, fetched=len(page.records))
+            result = write_page(place, rows, fetched=len(page.records))
             if locked.was_final:
-                record_adjustments(place, outcome)
+                record_adjustments(place, result)
             failpoint("sync.before_page_commit")
-            _move(locked, page, outcome)
+            locked.cursor, locked.pages, locked.tries, locked.error = page.next_cursor or "", locked.pages + 1, 0, ""
+            locked.fetched += result.fetched
+            locked.created += len(result.created)
+            locked.updated += len(result.updated)
+            locked.unchanged += result.unchanged
+            locked.lease_expires_at = clock.now() + SYNC_RUNS.lease
+            counts = ["fetched", "created", "updated", "unchanged"]
+            locked.save(update_fields=["cursor", "pages", "tries", "error", "lease_expires_at", *counts])
             if page.next_cursor is None:
-                _owned(run_complete(run))
+                _complete(run, locked, place)
     except (DataError, UnicodeError) as error:  # what PostgreSQL does not take; anything else is our mistake
-        raise _unstorable(error) from error
+        raise _storage_error(error) from error
     run.cursor, run.pages, run.tries = locked.cursor, locked.pages, 0
 
 
-def _unstorable(error: Exception) -> ProviderError:
-    return ProviderError(
-        f"The provider sent a record that can't be stored ({type(error).__name__}).", is_permanent=True
-    )
+def _storage_error(error: Exception) -> ProviderError:
+    sentence = f"The provider sent a record that can't be stored ({type(error).__name__})."
+    return ProviderError(sentence, is_permanent=True)
 
 
-def _move(run: SyncRun, page: RecordPage, outcome: PageResult) -> None:
-    run.cursor, run.pages, run.tries, run.error = page.next_cursor or "", run.pages + 1, 0, ""
-    run.fetched += outcome.fetched
-    run.created += len(outcome.created)
-    run.updated += len(outcome.updated)
-    run.unchanged += outcome.unchanged
-    run.lease_expires_at = clock.now() + SYNC_RUNS.lease
-    counts = ["cursor", "pages", "tries", "error", "fetched", "created", "updated", "unchanged", "lease_expires_at"]
-    run.save(update_fields=counts)
-
-
-def _goes_on(run: SyncRun, error: ProviderError) -> bool:
-    """What becomes of a page that could not be read; whether this worker tries it again."""
+def _retry_page(run: SyncRun, error: ProviderError) -> bool:
+    """Whether this worker tries the failed page again; if not, the run has ended or is back in the queue."""
     run.tries += 1
     if error.is_permanent or run.tries >= MAX_TRIES:
-        _owned(run_fail(run, code_of(error), error.sentence))
+        code = "provider_refused" if error.is_permanent else "provider_unavailable"
+        _fail(run, _CREDENTIAL_INVALID.value if error.is_credential_invalid else code, error.sentence)
         return False
     # Jitter spreads load; nothing rests on it being hard to guess.
     wait = page_delay(run.tries, jitter=random.random(), wish=error.retry_after)  # noqa: S311
-    if wait <= _SAT_OUT:
-        time.sleep(wait.total_seconds())
-        return True
-    _owned(run_postpone(run, wait, error.sentence))
-    return False
+    if wait > _LONGEST_SLEEP:
+        _postpone(run, wait, error.sentence)
+        return False
+    time.sleep(wait.total_seconds())
+    return True
 
 
-def _owned(is_ours: bool) -> None:
-    if not is_ours:
-        raise RunLostError
+@contextmanager
+def _lock(run: SyncRun) -> Iterator[SyncRun]:
+    """A transaction with the run's row locked; raises `RunLostError` where the run is no longer this worker's."""
+    with transaction.atomic():
+        locked = SYNC_RUNS.lock(run)
+        if locked is None:
+            raise RunLostError
+        yield locked
+
+
+def _complete(run: SyncRun, locked: SyncRun, place: PageContext) -> None:
+    """End a run whose last page is written: void what is gone, and record that the month was read completely."""
+    locked.voided = void_missing_records(place, was_final=locked.was_final)
+    _end(locked, SyncStatus.SUCCEEDED)
+    months = MonthState.objects.filter(connector=locked.connector_id, month=locked.month)
+    MonthState.objects.get_or_create(connector_id=locked.connector_id, month=locked.month)
+    # From when the run started: it may have missed what changed while it read.
+    months.update(read_at=Greatest(F("read_at"), locked.started_at))
+    Connector.objects.filter(pk=locked.connector_id).update(last_success_at=clock.now())
+    # An hourly run that changed nothing would only push aside what a person looks for.
+    if not (locked.created or locked.updated or locked.voided):
+        return
+    _note(run, ConnectorEventKind.SYNC_SUCCEEDED, f"{locked.month} is up to date: {describe_counts(locked)}.")
+    if locked.was_final:
+        sentence = f"{locked.month} was final before; what changed since is kept as adjustments."
+        _note(run, ConnectorEventKind.LATE_CHANGE, sentence)
+
+
+def _stop(run: SyncRun, refusal: CountinghouseError) -> None:
+    """End a run that may not continue. The pages that it has written stay."""
+    with _lock(run) as locked:
+        locked.error_code, locked.error = refusal.problem_code, error_text(refusal.detail)
+        _end(locked, SyncStatus.CANCELLED)
+        _note(run, ConnectorEventKind.SYNC_REFUSED, f"The sync of {run.month} was stopped: {refusal.detail}")
+
+
+def _fail(run: SyncRun, code: str, sentence: str) -> None:
+    """End a run that can't continue, and auto-disable its connector where that is due."""
+    with _lock(run) as locked:
+        locked.error_code, locked.error = code, error_text(sentence)
+        _end(locked, SyncStatus.FAILED)
+        _note(run, ConnectorEventKind.SYNC_FAILED, f"The sync of {run.month} failed: {locked.error}")
+        context, connector_id = run_context(run), ConnectorId(run.connector_id)
+        if code == _CREDENTIAL_INVALID.value:
+            connector_auto_disable(context, connector_id=connector_id, reason=_CREDENTIAL_INVALID)
+        elif failures_in_a_row(connector_id, FAILURES_IN_A_ROW) >= FAILURES_IN_A_ROW:
+            connector_auto_disable(context, connector_id=connector_id, reason=AutoDisableReason.TOO_MANY_FAILURES)
+
+
+def _postpone(run: SyncRun, wait: timedelta, sentence: str) -> None:
+    """Put the run back into the queue until the provider may be asked again."""
+    with _lock(run) as locked:
+        locked.status, locked.lease_expires_at = SyncStatus.QUEUED, clock.now() + wait
+        locked.tries, locked.error = run.tries, error_text(sentence)
+        locked.save(update_fields=["status", "lease_expires_at", "tries", "error"])
+
+
+def _end(run: SyncRun, status: SyncStatus) -> None:
+    run.status, run.lease_expires_at, run.finished_at = status, None, clock.now()
+    run.save(update_fields=["status", "lease_expires_at", "finished_at", "voided", "error", "error_code"])
+    SeenRecords.objects.filter(run=run).delete()
+
+
+def _note(run: SyncRun, kind: ConnectorEventKind, sentence: str) -> None:
+    connector_note(run_context(run), connector_id=ConnectorId(run.connector_id), kind=kind, sentence=sentence)

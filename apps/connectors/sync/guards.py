@@ -1,8 +1,7 @@
-"""May this run go on? Asked before it starts and again before each page (spec 06, "The gate"; spec 02).
+"""Checks whether a run may start, and again before each page whether it may continue (spec 06, "The gate"; spec 02).
 
-Three questions, each of the facts as they are now: does whoever asked for the run still reach `connector.sync`; does
-the lifecycle allow it; is the connector still enabled. A demotion, an unpaid invoice or a switch that was turned stops
-a run before its next page.
+The requester must still reach `connector.sync`, the lifecycle must allow it, and the connector must be enabled, all as
+of now: a demotion, an unpaid invoice or a disabled connector stops a run before its next page.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ OPERATION = "connector.sync"
 
 
 def run_context(run: SyncRun) -> ExecutionContext:
-    """The context in which a run is carried out: `system`, never the role of whoever asked (spec 02, Celery task)."""
+    """A run is carried out as `system`, never with the requester's role (spec 02, Celery task)."""
     organization = run.connector.workspace.organization
     return system_context(
         AuthorizationSource.SCHEDULER,
@@ -67,54 +66,54 @@ def require_enabled(connector: Connector) -> None:
         )
 
 
-def why_not(run: SyncRun) -> CountinghouseError | None:
-    """Why the run may not read its next page; None where it may. The run comes with its connector, read afresh."""
+def check_run(run: SyncRun) -> CountinghouseError | None:
+    """Why the run may not read its next page; None where it may. Its connector must have been read just now."""
     try:
-        _require_still_reached(run)
+        _require_still_allowed(run)
         require_may_sync(run_context(run), run.connector)
     except (ForbiddenError, ConflictError) as error:
         return error
     return None
 
 
-def _require_still_reached(run: SyncRun) -> None:
-    """A person's role, and what a token permits, count as they are now, in the next step of a running task."""
+def _require_still_allowed(run: SyncRun) -> None:
+    """A person's role and a token's scopes count as they are now."""
     match run.authorization_source:
         case AuthorizationSource.SESSION:
-            missing = _missing_role(run)
+            missing = _check_role(run)
         case AuthorizationSource.SERVICE_TOKEN | AuthorizationSource.CRON_TOKEN:
-            missing = _missing_scope(run)
+            missing = _check_scope(run)
         case _:
             return
     if missing is not None:
-        # The tenant reads this sentence: it names nobody, as whoever asked may be one of our staff.
-        raise ForbiddenError("Whoever asked for this sync may sync no more.", explanation=[missing])
+        # It names nobody: the tenant reads it, and the requester may be one of our staff.
+        raise ForbiddenError("Whoever asked for this sync is no longer allowed to sync.", explanation=[missing])
 
 
-def _missing_role(run: SyncRun) -> Reason | None:
-    role = _role_now(run)
+def _check_role(run: SyncRun) -> Reason | None:
+    role = _current_role(run)
     operation = OPERATIONS[OPERATION]
     if role is not None and (reaches(role, operation.tenant_role) or reaches(role, operation.platform_role)):
         return None
     return Reason("role", "deny", f"the role is {role.value if role else 'none'}", f"user:{run.actor_id}")
 
 
-def _missing_scope(run: SyncRun) -> Reason | None:
+def _check_scope(run: SyncRun) -> Reason | None:
     is_cron = run.authorization_source == AuthorizationSource.CRON_TOKEN
     needed = OPERATIONS[_FOR_CRON[OPERATION] if is_cron else OPERATION].scope
     organization_id = OrganizationId(run.connector.workspace.organization_id)
-    # That very token: another of the same product was not the one that asked.
+    # Another token of the same product did not ask.
     if run.token_id and needed in token_scopes(ServiceTokenId(run.token_id), organization_id, at=clock.now()):
         return None
     return Reason(
         "token_scope",
         "deny",
-        f"the token that asked lives no more, or lacks the scope {needed}",
+        f"the token that asked is revoked or expired, or lacks the scope {needed}",
         f"service_token:{run.token_id or ''}",
     )
 
 
-def _role_now(run: SyncRun) -> Role | None:
+def _current_role(run: SyncRun) -> Role | None:
     user = User.objects.filter(pk=run.actor_id, is_active=True).first()
     if user is None:
         return None
@@ -123,5 +122,5 @@ def _role_now(run: SyncRun) -> Role | None:
     organization_id = OrganizationId(run.connector.workspace.organization_id)
     tenant = tenant_facts(organization_id, user_id=UserId(user.pk))
     person = Person(UserId(user.pk), user.email, platform_role(user))
-    # Whoever asked with a tenant role has not shown the second factor for a platform role now.
+    # A request with a tenant role has not passed the second factor that a platform role needs.
     return tenant_role(tenant, person) if tenant is not None else None

@@ -1,4 +1,4 @@
-"""Asks for sync runs, and cancels them (spec 06, Sync run). A month that is being synced gets no second run."""
+"""The queue of sync runs: which months get one, and cancelling (spec 06, Sync run). A month has one active run."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ _TRIGGERS = {
     AuthorizationSource.CONSOLE: SyncTrigger.CRON,
     AuthorizationSource.SERVICE_TOKEN: SyncTrigger.API,
 }
-# Callers from outside. The gate asks again before each page what they may do then; `actor.id` says who they are.
-_ASKED_AGAIN = frozenset(
+# Callers from outside, by whose `actor.id` the guard checks before each page what they may still do.
+_CHECKED_AGAIN = frozenset(
     {AuthorizationSource.SESSION, AuthorizationSource.SERVICE_TOKEN, AuthorizationSource.CRON_TOKEN}
 )
 
 
 @dataclass(frozen=True, slots=True)
-class SyncAnswer:
-    """A run that was asked for; `is_new` is False where the month was being synced already."""
+class RequestedRun:
+    """The run of a requested month; `is_new` is False where the month was being synced already."""
 
     run: SyncRun
     is_new: bool
@@ -80,7 +80,7 @@ class SyncAnswer:
 
 def sync_request(
     context: ExecutionContext, *, connector_id: ConnectorId, month: Month | None = None, reason: str = ""
-) -> list[SyncAnswer]:
+) -> list[RequestedRun]:
     """Queue a run for every due month, or for the named one, oldest first; a final month is reopened by its name.
 
     A month whose run is active keeps it. The audit log keeps the `reason`; none is owed. Raises `UnprocessableError`
@@ -91,11 +91,11 @@ def sync_request(
     connector = connector_of(connector_id)
     # Before the transaction, so that a denial's receipt stays.
     require_may_sync(context, connector)
-    chosen = [decision for decision in _chosen(connector, month) if decision.is_due]
-    return _queue(context, connector, chosen, is_by_name=month is not None, reason=reason)
+    decisions = [decision for decision in _choose_months(connector, month) if decision.is_due]
+    return _queue(context, connector, decisions, is_by_name=month is not None, reason=reason)
 
 
-def _chosen(connector: Connector, month: Month | None) -> list[MonthDecision]:
+def _choose_months(connector: Connector, month: Month | None) -> list[MonthDecision]:
     facts = month_facts([connector])[connector.pk]
     try:
         return select_months(facts, clock.now(), month)
@@ -111,43 +111,48 @@ def _chosen(connector: Connector, month: Month | None) -> list[MonthDecision]:
 
 @transaction.atomic
 def _queue(
-    context: ExecutionContext, connector: Connector, chosen: Sequence[MonthDecision], *, is_by_name: bool, reason: str
-) -> list[SyncAnswer]:
-    runs = runs_insert([new_run(context, connector, decision) for decision in chosen])
-    for decision in chosen:
+    context: ExecutionContext,
+    connector: Connector,
+    decisions: Sequence[MonthDecision],
+    *,
+    is_by_name: bool,
+    reason: str,
+) -> list[RequestedRun]:
+    runs = insert_runs([make_run(context, connector, decision) for decision in decisions])
+    for decision in decisions:
         if decision.reopens:
             _reopen(context, connector, decision.month)
     active = {
         run.month: run
         for run in SyncRun.objects.filter(
-            connector=connector, status__in=ACTIVE, month__in=[str(decision.month) for decision in chosen]
+            connector=connector, status__in=ACTIVE, month__in=[str(decision.month) for decision in decisions]
         )
     }
-    answers = [
-        SyncAnswer(active[str(decision.month)], active[str(decision.month)].pk in runs)
-        for decision in chosen
+    requested = [
+        RequestedRun(active[str(decision.month)], active[str(decision.month)].pk in runs)
+        for decision in decisions
         if str(decision.month) in active
     ]
-    made = [answer.run for answer in answers if answer.is_new]
+    made = [item.run for item in requested if item.is_new]
     if made:
-        _tell(context, connector, made, is_by_name=is_by_name, reason=reason)
+        _record_request(context, connector, made, is_by_name=is_by_name, reason=reason)
         hint_after_commit(RUN_TASK, ",".join(str(run.pk) for run in made))
-    return answers
+    return requested
 
 
-def new_run(context: ExecutionContext, connector: Connector, decision: MonthDecision) -> SyncRun:
-    """An unsaved run of the month, with who asks for it and why the month was chosen."""
+def make_run(context: ExecutionContext, connector: Connector, decision: MonthDecision) -> SyncRun:
+    """An unsaved run of the month, with its requester and why the month was chosen."""
     now = clock.now()
     return SyncRun(
         id=uuid.uuid4(),
         connector=connector,
         month=str(decision.month),
-        # A job's own runs are the scheduler's; what is told is who started the job.
+        # A job runs as the scheduler; the trigger is who started the job.
         trigger=_TRIGGERS.get(context.started_by or context.authorization_source, SyncTrigger.USER),
         reason=decision.why,
         was_final=decision.status is MonthStatus.FINAL or decision.reading.reopened_at is not None,
         actor_label=context.actor.label,
-        actor_id=context.actor.id if context.authorization_source in _ASKED_AGAIN else "",
+        actor_id=context.actor.id if context.authorization_source in _CHECKED_AGAIN else "",
         role=context.role,
         authorization_source=context.authorization_source,
         token_id=context.token_id,
@@ -157,8 +162,8 @@ def new_run(context: ExecutionContext, connector: Connector, decision: MonthDeci
     )
 
 
-def runs_insert(runs: Sequence[SyncRun]) -> set[uuid.UUID]:
-    """Insert those whose month has no active run; returns the ids of those that were."""
+def insert_runs(runs: Sequence[SyncRun]) -> set[uuid.UUID]:
+    """Insert the runs whose month has no active run; returns their ids."""
     # The partial unique index decides, whoever else inserts at the same moment.
     SyncRun.objects.bulk_create(runs, ignore_conflicts=True, batch_size=1_000)
     return set(SyncRun.objects.filter(pk__in=[run.pk for run in runs]).values_list("pk", flat=True))
@@ -170,11 +175,11 @@ def _reopen(context: ExecutionContext, connector: Connector, month: Month) -> No
         context,
         connector_id=ConnectorId(connector.pk),
         kind=ConnectorEventKind.MONTH_REOPENED,
-        sentence=f"{month} was final, and is read again because it was asked for by name.",
+        sentence=f"{month} was final. It is read again because somebody asked for it by name.",
     )
 
 
-def _tell(
+def _record_request(
     context: ExecutionContext, connector: Connector, runs: Sequence[SyncRun], *, is_by_name: bool, reason: str
 ) -> None:
     months = ", ".join(run.month for run in runs)
@@ -182,7 +187,7 @@ def _tell(
         context,
         connector_id=ConnectorId(connector.pk),
         kind=ConnectorEventKind.SYNC_QUEUED,
-        sentence=f"Sync asked for: {months}{' (by name)' if is_by_name else ''}.",
+        sentence=f"Sync requested: {months}{' (by name)' if is_by_name else ''}.",
     )
     audit_append(
         context,
@@ -227,25 +232,25 @@ def sync_run_cancel(context: ExecutionContext, *, run_id: SyncRunId) -> SyncRun:
 
 
 def month_facts(connectors: Sequence[Connector]) -> Mapping[UUID, MonthFacts]:
-    """The facts of each connector; two queries however many there are. They come with workspace and organization."""
+    """The input of the choice of months, in one query. The connectors must have workspace and organization loaded."""
     readings: dict[UUID, dict[Month, MonthReading]] = defaultdict(dict)
     for state in MonthState.objects.filter(connector__in=[connector.pk for connector in connectors]):
         readings[state.connector_id][Month.read(state.month)] = MonthReading(state.read_at, state.reopened_at)
-    return {connector.pk: _facts(connector, readings[connector.pk]) for connector in connectors}
+    return {connector.pk: _make_facts(connector, readings[connector.pk]) for connector in connectors}
 
 
 def month_decisions(connector: Connector, now: datetime) -> list[MonthDecision]:
-    """What is decided about each month of the connector, oldest first."""
+    """The decision about each month of the connector, oldest first."""
     return select_months(month_facts([connector])[connector.pk], now)
 
 
-def _facts(connector: Connector, readings: dict[Month, MonthReading]) -> MonthFacts:
+def _make_facts(connector: Connector, readings: dict[Month, MonthReading]) -> MonthFacts:
     zone = zone_of(connector.workspace.organization.time_zone)
     provider = provider_classes().get(connector.provider)
     return MonthFacts(
         zone=zone,
         settlement_lag=provider.settlement_lag if provider else DEFAULT_LAG,
-        # From when it was made and not from now: else an outage of years would lose months.
+        # Counted from its creation: counted from now, an outage of years would lose months.
         first_month=max(month_of(connector.created_at, zone).shifted(-MONTHS_BACK), Month(FIRST_YEAR, 1)),
         readings=readings,
     )

@@ -130,10 +130,10 @@ class ConnectorSync(OneConnectorPage):
             month = None if text == "auto" else Month.read(text)
         except ValueError:
             raise UnprocessableError("Write the month like 2026-04.") from None
-        answers = sync_request(self.execution_context, connector_id=self.connector_id, month=month)
-        if not answers:
+        requested = sync_request(self.execution_context, connector_id=self.connector_id, month=month)
+        if not requested:
             return "Every month is final. Choose a month to read it again."
-        return f"{len(answers)} month{'s' if len(answers) > 1 else ''} will be synced, oldest first."
+        return f"{len(requested)} month{'s' if len(requested) > 1 else ''} will be synced, oldest first."
 
 
 class ConnectorCancel(OneConnectorPage):
