@@ -157,7 +157,7 @@ REST_FRAMEWORK: dict[str, Any] = {
 # These skip every middleware after HotPathMiddleware.
 HOT_PATHS = frozenset(
     [f"/api/v1/internal/credits:{name}" for name in ("authorize", "consume", "consume-batch")]
-    + [f"/webhooks/{provider}" for provider in ("stripe", "orb")]
+    + [f"/webhooks/{provider}" for provider in variables.WEBHOOK_SECRETS]
 )
 # --- Observability ------------------------------------------------------------------------------------------------
 LOGGING = set_up_logs(

@@ -1,4 +1,4 @@
-"""What follows from a change of a payment config: connectors, the anchor, notices, events that waited (spec 04).
+"""Handles every change of a payment config: connectors, grace anchor, e-mails, events that waited (spec 04).
 
 Registered with `apps.subscriptions.handlers`; runs in the changing transaction, whoever changed the config.
 """
@@ -13,26 +13,27 @@ from apps.connectors.services import connectors_auto_disable, connectors_restore
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
-from apps.payments.grace import grace_ended_notice, grace_started_notice
-from apps.payments.inbox import CUSTOMER_FIELDS, drive_unmatched
+from apps.payments.grace import notify_grace_ended, notify_grace_started
+from apps.payments.inbox import requeue_unmatched
 from apps.payments.models import GraceAnchor
 from apps.payments.rules.statuses import CauseChange, causes_of_payment, causes_of_subscription, keeps_anchor
 from apps.payments.tracking import GraceEnded, GraceStarted, Tracked, billing_event_record
 from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus
 from apps.subscriptions.models import OrganizationPaymentConfig
+from apps.subscriptions.models.payment_configs import CUSTOMER_FIELDS
 from apps.subscriptions.rules.payment_transitions import is_in_grace
 
 
-def payment_config_consequences(
+def handle_payment_config_change(
     context: ExecutionContext, *, config: OrganizationPaymentConfig, before: Mapping[str, Any]
 ) -> None:
-    """Carry out everything that follows; each part leaves alone what the change did not touch."""
+    """Handle the change; each part returns at once where its fields did not change."""
     _switch_connectors(context, config, before)
-    _settle_grace(context, config, before)
+    _handle_grace(context, config, before)
     for provider, field in CUSTOMER_FIELDS.items():
         customer_id = getattr(config, field)
         if customer_id and customer_id != before[field]:
-            drive_unmatched(provider, customer_id)
+            requeue_unmatched(provider, customer_id)
 
 
 def _switch_connectors(context: ExecutionContext, config: OrganizationPaymentConfig, before: Mapping[str, Any]) -> None:
@@ -51,7 +52,7 @@ def _switch_connectors(context: ExecutionContext, config: OrganizationPaymentCon
         switch(context, organization_id=organization_id, reason=change.reason)
 
 
-def _settle_grace(context: ExecutionContext, config: OrganizationPaymentConfig, before: Mapping[str, Any]) -> None:
+def _handle_grace(context: ExecutionContext, config: OrganizationPaymentConfig, before: Mapping[str, Any]) -> None:
     status, was = PaymentStatus(config.payment_status), PaymentStatus(before["payment_status"])
     if was == status:
         return
@@ -59,12 +60,12 @@ def _settle_grace(context: ExecutionContext, config: OrganizationPaymentConfig, 
         GraceAnchor.objects.filter(organization=config.organization_id).delete()
     if is_in_grace(status):
         _track(context, config, GraceStarted(config.grace_period_end_at))
-        grace_started_notice(context, config)
+        notify_grace_started(context, config)
         return
     if is_in_grace(was):
         _track(context, config, GraceEnded(status.value))
     if is_in_grace(was) and keeps_anchor(status):
-        grace_ended_notice(context, config, ended_at=before["grace_period_end_at"])
+        notify_grace_ended(context, config, ended_at=before["grace_period_end_at"])
 
 
 def _track(context: ExecutionContext, config: OrganizationPaymentConfig, properties: Tracked) -> None:

@@ -1,4 +1,4 @@
-"""Frozen values that the parts of payments hand each other."""
+"""What a provider's event says, in one form for every provider."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class ObjectKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectNews:
-    """What one event, or one answer, says of one provider object.
+class ObjectSnapshot:
+    """One provider object, as one event or one answer of the API shows it.
 
-    `fields` are the columns of the mirror as they were at that moment, taken only when the news are later than what
-    the mirror has; empty where the event is no snapshot. `firsts` are moments of which the mirror keeps the earliest
-    ever told. `organization_id` is what the provider keeps for us about whom the customer stands for.
+    `fields` are the columns of the mirror at that moment; the mirror takes them only from an event later than what it
+    has. Empty where the event does not hold the object. `firsts` are moments of which the mirror keeps the earliest
+    ever told. `organization_id` is what the provider stores for us about whom the customer stands for.
     """
 
     kind: ObjectKind
@@ -47,11 +47,11 @@ class ObjectNews:
 
 
 @dataclass(frozen=True, slots=True)
-class EventNews:
-    """One event of a provider: its identity, its own time, and what it says; None for a type that is not handled."""
+class ProviderEvent:
+    """One event: its identity, its own time, and the object that it shows; None for a type that we do not handle."""
 
     provider: Provider
     event_id: str
     type: str
     occurred_at: datetime
-    about: ObjectNews | None
+    snapshot: ObjectSnapshot | None

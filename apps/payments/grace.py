@@ -39,33 +39,33 @@ def end_due_grace_periods(
     Raises `SomeFailedError` in the end where one could not be ended; all the others are.
     """
     counts, organizations = {"ended": 0, "changed_meanwhile": 0}, Apart("organizations")
-    due = _running(organization_id, include_demo=include_demo).filter(grace_period_end_at__lte=now)
+    due = _running_grace_periods(organization_id, include_demo=include_demo).filter(grace_period_end_at__lte=now)
     for config in in_pieces(due, key=["organization_id"]):
         with organizations.record(config.organization_id):
-            counts["ended" if _end(context, config) else "changed_meanwhile"] += 1
+            counts["ended" if _end_grace(context, config) else "changed_meanwhile"] += 1
     organizations.finish()
     return counts
 
 
-def remind_of_ends(
+def remind_before_grace_ends(
     context: ExecutionContext, *, now: datetime, organization_id: UUID | None, include_demo: bool
 ) -> int:
     """Tell the owners of each grace period that ends within three days, once an end; returns how many there are.
 
     Raises `SomeFailedError` in the end where some could not be told; all the others are.
     """
-    soon = _running(organization_id, include_demo=include_demo).filter(
+    soon = _running_grace_periods(organization_id, include_demo=include_demo).filter(
         grace_period_end_at__gt=now, grace_period_end_at__lte=now + REMINDER_BEFORE
     )
     organizations = Apart("organizations")
     for config in in_pieces(soon, key=["organization_id"]):
         with organizations.record(config.organization_id), transaction.atomic():
-            grace_reminder(_within(context, config), config)
+            notify_grace_ending(_organization_context(context, config), config)
     organizations.finish()
     return organizations.done
 
 
-def _running(organization_id: UUID | None, *, include_demo: bool) -> QuerySet[OrganizationPaymentConfig]:
+def _running_grace_periods(organization_id: UUID | None, *, include_demo: bool) -> QuerySet[OrganizationPaymentConfig]:
     rows = OrganizationPaymentConfig.objects.filter(grace_period_end_at__isnull=False).select_related("organization")
     if organization_id is not None:
         rows = rows.filter(organization=organization_id)
@@ -74,11 +74,11 @@ def _running(organization_id: UUID | None, *, include_demo: bool) -> QuerySet[Or
     return rows
 
 
-def _end(context: ExecutionContext, config: OrganizationPaymentConfig) -> bool:
+def _end_grace(context: ExecutionContext, config: OrganizationPaymentConfig) -> bool:
     """Whether it was ended. Who paid, or got more time, since the row was read keeps what they got."""
     try:
         payment_config_change(
-            _within(context, config),
+            _organization_context(context, config),
             organization_id=OrganizationId(config.organization_id),
             change=EndGrace(),
             reason=_END_REASON,
@@ -89,7 +89,7 @@ def _end(context: ExecutionContext, config: OrganizationPaymentConfig) -> bool:
     return True
 
 
-def _within(context: ExecutionContext, config: OrganizationPaymentConfig) -> ExecutionContext:
+def _organization_context(context: ExecutionContext, config: OrganizationPaymentConfig) -> ExecutionContext:
     return context.within(OrganizationId(config.organization_id), is_demo=config.organization.is_demo)
 
 
@@ -112,24 +112,26 @@ _ENDED = (
 )
 
 
-def grace_started_notice(context: ExecutionContext, config: OrganizationPaymentConfig) -> None:
+def notify_grace_started(context: ExecutionContext, config: OrganizationPaymentConfig) -> None:
     """Tell the owners that a grace period runs, and until when."""
-    _send(context, config, "started", "A payment did not go through", _STARTED, config.grace_period_end_at)
+    _enqueue_mail(context, config, "started", "A payment did not go through", _STARTED, config.grace_period_end_at)
 
 
-def grace_reminder(context: ExecutionContext, config: OrganizationPaymentConfig) -> None:
+def notify_grace_ending(context: ExecutionContext, config: OrganizationPaymentConfig) -> None:
     """Tell the owners that the grace period ends in three days; once an end."""
-    _send(context, config, "reminder", "Three days left to pay the open invoice", _REMINDER, config.grace_period_end_at)
+    _enqueue_mail(
+        context, config, "reminder", "Three days left to pay the open invoice", _REMINDER, config.grace_period_end_at
+    )
 
 
-def grace_ended_notice(
+def notify_grace_ended(
     context: ExecutionContext, config: OrganizationPaymentConfig, *, ended_at: datetime | None
 ) -> None:
     """Tell the owners that the grace period is over."""
-    _send(context, config, "ended", "The connectors are switched off", _ENDED, ended_at)
+    _enqueue_mail(context, config, "ended", "The connectors are switched off", _ENDED, ended_at)
 
 
-def _send(
+def _enqueue_mail(
     context: ExecutionContext,
     config: OrganizationPaymentConfig,
     what: str,

@@ -15,11 +15,12 @@ from apps.core.hints import hint_after_commit
 from apps.core.ids import RequestId
 from apps.core.leases import Queue
 from apps.core.statements import fetch_all
-from apps.payments.contracts import EventNews
+from apps.payments.contracts import ProviderEvent
 from apps.payments.enums import EventSource, WebhookStatus
 from apps.payments.models import ProviderCustomer, WebhookEvent
 from apps.subscriptions.enums import Provider
 from apps.subscriptions.models import OrganizationPaymentConfig
+from apps.subscriptions.models.payment_configs import CUSTOMER_FIELDS
 
 PROCESS_TASK = "payments.process_webhook_event"
 SWEEP_TASK = "payments.sweep_inbox"
@@ -31,7 +32,6 @@ INBOX = Queue(
     beat=timedelta(seconds=45),
     due_at="next_try_at",
 )
-CUSTOMER_FIELDS = {Provider.STRIPE: "payment_provider_id", Provider.ORB: "orb_customer_id"}
 
 _STORE = """
     INSERT INTO payments_webhookevent
@@ -43,30 +43,30 @@ _STORE = """
 """
 
 
-def store(news: EventNews, body: dict[str, Any], *, source: EventSource, request_id: RequestId) -> UUID | None:
-    """Keep the event, in one statement; its row's id, or None when we have it already."""
+def store(event: ProviderEvent, body: dict[str, Any], *, source: EventSource, request_id: RequestId) -> UUID | None:
+    """Store the event, in one statement; its row's id, or None when we have it already."""
     now = clock.now()
-    is_heard = news.about is not None
+    is_heard = event.snapshot is not None
     values = (
         uuid.uuid4(),
-        news.provider.value,
-        news.event_id,
-        news.type[:120],
+        event.provider.value,
+        event.event_id,
+        event.type[:120],
         source.value,
         msgspec.json.encode(body).decode(),
-        news.occurred_at,
+        event.occurred_at,
         now,
         (WebhookStatus.RECEIVED if is_heard else WebhookStatus.IGNORED).value,
         now if is_heard else None,  # when it is next tried
         None if is_heard else now,  # when it was settled
-        news.about.customer_id if news.about else "",
+        event.snapshot.customer_id if event.snapshot else "",
         request_id,
     )
     return next((UUID(stored) for (stored,) in fetch_all(_STORE, values)), None)
 
 
-def drive_unmatched(provider: Provider | None = None, customer_id: str = "") -> int:
-    """Put events that waited for a customer who is known now back to work; all such, or those of one customer."""
+def requeue_unmatched(provider: Provider | None = None, customer_id: str = "") -> int:
+    """Requeue events that waited for a customer who is known now; all such, or those of one customer; how many."""
     waiting = WebhookEvent.objects.filter(status=WebhookStatus.UNMATCHED)
     if provider is not None:
         waiting = waiting.filter(provider=provider, customer_external_id=customer_id)
@@ -78,8 +78,8 @@ def drive_unmatched(provider: Provider | None = None, customer_id: str = "") -> 
     return count
 
 
-def drive_disputes(provider: Provider, charge_id: str) -> None:
-    """Put disputes that waited for somebody to say who paid the charge back to work."""
+def requeue_disputes(provider: Provider, charge_id: str) -> None:
+    """Requeue the disputes of this charge that waited until it was known who paid it."""
     waiting = WebhookEvent.objects.filter(status=WebhookStatus.UNMATCHED, provider=provider, customer_external_id="")
     waiting = waiting.filter(type__startswith="charge.dispute.", payload__data__object__charge=charge_id)
     if waiting.update(status=WebhookStatus.RECEIVED, next_try_at=clock.now(), error=""):
@@ -91,6 +91,7 @@ def _customer_is_known() -> Q:
     for provider, field in CUSTOMER_FIELDS.items():
         configs = OrganizationPaymentConfig.objects.exclude(**{field: None}).values(field)
         known |= Q(provider=provider, customer_external_id__in=configs)
+    for provider in Provider:
         customers = ProviderCustomer.objects.filter(provider=provider).exclude(organization=None)
         known |= Q(provider=provider, customer_external_id__in=customers.values("external_id"))
     return known & ~Q(customer_external_id="")

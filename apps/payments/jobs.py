@@ -11,7 +11,7 @@ from apps.core.jobs import job
 from apps.core.models import JobRun
 from apps.core.states import JobRunStatus, JobTrigger
 from apps.payments.credit_tracking import CreditScope, track_exhaustion, track_grants
-from apps.payments.grace import end_due_grace_periods, remind_of_ends
+from apps.payments.grace import end_due_grace_periods, remind_before_grace_ends
 from apps.payments.services import webhook_events_reconcile, webhook_inbox_sweep
 from apps.subscriptions.enums import Provider
 
@@ -37,7 +37,7 @@ def end_grace_periods(
         counts = end_due_grace_periods(context, now=now, organization_id=organization_id, include_demo=include_demo)
     finally:
         # One that can't be ended keeps nobody from being told of their own.
-        soon = remind_of_ends(context, now=now, organization_id=organization_id, include_demo=include_demo)
+        soon = remind_before_grace_ends(context, now=now, organization_id=organization_id, include_demo=include_demo)
     return {**counts, "ending_soon": soon}
 
 

@@ -1,7 +1,8 @@
-"""Processes one stored event: match, mirror, sync the statuses (spec 04, Webhooks). Retries are with the services.
+"""Processes one stored event: find its organization, mirror the object, sync the statuses (spec 04, Webhooks).
 
-Two transactions. The first takes the news into the mirror and brings the payment config to what the mirror claims; the
-second syncs the workspace subscription. Each is a function of the mirror, so that either may be repeated.
+Two transactions. The first stores the snapshot in the mirror and brings the payment config to what the mirror calls
+for; the second syncs the workspace subscription. Each is a function of the mirror, so that either may be repeated.
+Retries are with `services.events`.
 """
 
 from __future__ import annotations
@@ -13,18 +14,19 @@ from django.db import transaction
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError
 from apps.core.ids import OrganizationId, RequestId
-from apps.payments import workspace_sync
-from apps.payments.contracts import EventNews, ObjectKind, ObjectNews
+from apps.payments.contracts import ObjectKind, ObjectSnapshot, ProviderEvent
 from apps.payments.enums import WebhookStatus
-from apps.payments.inbox import CUSTOMER_FIELDS, drive_disputes
-from apps.payments.mirror import MODELS, Taken, mirror_answer, mirror_ask, mirror_take
+from apps.payments.inbox import requeue_disputes
+from apps.payments.mirror import MODELS, MirrorResult, store_answer, store_snapshot, take_ticket
 from apps.payments.models import MirroredObject, ProviderCustomer, ProviderRefund, ProviderSubscription
-from apps.payments.providers.registry import api_of, ask
-from apps.payments.status_sync import settle_payments, settle_subscription_status
-from apps.payments.tracking import news_track
+from apps.payments.providers.registry import fetch_snapshot, provider_reader
+from apps.payments.status_sync import sync_payment_status, sync_subscription_status
+from apps.payments.tracking import track_event
+from apps.payments.workspace_sync import sync_workspace_subscription
 from apps.subscriptions.contracts import SetProviderCustomer
 from apps.subscriptions.enums import PaymentStatus, Provider
 from apps.subscriptions.models import OrganizationPaymentConfig
+from apps.subscriptions.models.payment_configs import CUSTOMER_FIELDS
 from apps.subscriptions.rules.payment_transitions import ignores_provider
 from apps.subscriptions.selectors.records import payment_config_for_update
 from apps.subscriptions.services import payment_config_change
@@ -34,8 +36,8 @@ from apps.tenants.selectors.organizations import organization_exists
 
 
 @dataclass(frozen=True, slots=True)
-class Processed:
-    """What came of the event. `customer_id` is what an unmatched one waits for."""
+class ProcessingResult:
+    """The status that the event gets. `customer_id` is what an unmatched one waits for."""
 
     status: WebhookStatus
     organization_id: OrganizationId | None = None
@@ -45,158 +47,163 @@ class Processed:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """News of one second that only the provider can order."""
+    """Two events of one second, which only the provider can order."""
 
     row: MirroredObject
     ticket: int
 
 
-def process(news: EventNews, *, request_id: RequestId) -> Processed:
+def process(event: ProviderEvent, *, request_id: RequestId) -> ProcessingResult:
     """Do everything that the event asks for. Any error means that it must be tried again, from the start."""
-    about = news.about
-    if about is None:
-        return Processed(WebhookStatus.IGNORED, note="Nothing in this event concerns us.")
-    about = named(news, about)
-    organization_id = match(news, about)
+    snapshot = event.snapshot
+    if snapshot is None:
+        return ProcessingResult(WebhookStatus.IGNORED, note="Nothing in this event concerns us.")
+    # May ask the provider: never inside a transaction.
+    snapshot = replace(snapshot, customer_id=find_customer_id(event, snapshot))
+    organization_id = match_organization(event, snapshot)
     if organization_id is None:
-        return Processed(WebhookStatus.UNMATCHED, customer_id=about.customer_id, note=unmatched_note(about))
-    context = _context(news, organization_id, request_id)
-    question = _take(context, news, about, organization_id)
-    if question is not None:
-        answer = ask(news.provider, about.kind, about.external_id)
-        if answer is not None:
-            _take_answer(context, news, replace(answer, firsts=about.firsts), organization_id, question.ticket)
-    if about.kind is ObjectKind.SUBSCRIPTION:
-        _follow(context, news, about)
-    return Processed(WebhookStatus.PROCESSED, organization_id, about.customer_id)
-
-
-@transaction.atomic(durable=True)
-def _take(
-    context: ExecutionContext, news: EventNews, about: ObjectNews, organization_id: OrganizationId
-) -> _Question | None:
-    config = _locked_config(organization_id)
-    config = bind(context, news, about, config)
-    taken = mirror_take(news, about, organization_id)
-    _settle(context, config, news, about, taken)
-    if about.kind is ObjectKind.REFUND:
-        drive_disputes(news.provider, about.charge_id)
-    news_track(context, news, about, organization_id)
-    if taken.is_tied and api_of(news.provider) is not None:
-        return _Question(taken.row, mirror_ask(taken.row))
-    return None
-
-
-@transaction.atomic(durable=True)
-def _take_answer(
-    context: ExecutionContext, news: EventNews, answer: ObjectNews, organization_id: OrganizationId, ticket: int
-) -> None:
-    config = _locked_config(organization_id)
-    _settle(context, config, news, answer, mirror_answer(news, answer, organization_id, ticket))
-
-
-def _settle(
-    context: ExecutionContext, config: OrganizationPaymentConfig, news: EventNews, about: ObjectNews, taken: Taken
-) -> None:
-    """Old news changes nothing of what is claimed, but for moments that it was the first to tell."""
-    if about.kind in {ObjectKind.INVOICE, ObjectKind.CUSTOMER}:
-        is_evidence = ignores_provider(PaymentStatus(config.payment_status))
-        if taken.is_newest or not is_evidence:
-            settle_payments(context, config, news)
-    if about.kind is ObjectKind.SUBSCRIPTION:
-        settle_subscription_status(context, config)
-
-
-def _follow(context: ExecutionContext, news: EventNews, about: ObjectNews) -> None:
-    row = MODELS[about.kind].objects.get(provider=news.provider, external_id=about.external_id)
-    if isinstance(row, ProviderSubscription):
-        workspace_sync.follow(context, row)
-
-
-def _locked_config(organization_id: OrganizationId) -> OrganizationPaymentConfig:
-    config = payment_config_for_update(organization_id)
-    if config is None:
-        raise RuntimeError(f"Organization {organization_id} has no payment config.")
-    return config
-
-
-def _context(news: EventNews, organization_id: OrganizationId, request_id: RequestId) -> ExecutionContext:
+        note = explain_unmatched(snapshot)
+        return ProcessingResult(WebhookStatus.UNMATCHED, customer_id=snapshot.customer_id, note=note)
     organization = Organization.objects.get(pk=organization_id)
-    return webhook_context(news.provider.value, organization=organization, request_id=request_id)
+    context = webhook_context(event.provider.value, organization=organization, request_id=request_id)
+    question = _store_event(context, event, snapshot, organization_id)
+    if question is not None:
+        answer = fetch_snapshot(event.provider, snapshot.kind, snapshot.external_id)
+        if answer is not None:
+            answer = replace(answer, firsts=snapshot.firsts)
+            _store_provider_answer(context, event, answer, organization_id, question.ticket)
+    if snapshot.kind is ObjectKind.SUBSCRIPTION:
+        mirrored = ProviderSubscription.objects.get(provider=event.provider, external_id=snapshot.external_id)
+        sync_workspace_subscription(context, mirrored)
+    return ProcessingResult(WebhookStatus.PROCESSED, organization_id, snapshot.customer_id)
 
 
-def named(news: EventNews, about: ObjectNews) -> ObjectNews:
-    """The news with the customer that it leads to. May ask the provider: never inside a transaction."""
-    return replace(about, customer_id=customer_of(news, about))
-
-
-def customer_of(news: EventNews, about: ObjectNews) -> str:
-    """The provider's id of the customer; empty where the news does not lead to one that we know."""
-    if about.customer_id:
-        return about.customer_id
-    rows = MODELS[about.kind].objects.filter(provider=news.provider, external_id=about.external_id)
+def find_customer_id(event: ProviderEvent, snapshot: ObjectSnapshot) -> str:
+    """The provider's id of the customer; empty where the event does not lead to one that we know."""
+    if snapshot.customer_id:
+        return snapshot.customer_id
+    rows = MODELS[snapshot.kind].objects.filter(provider=event.provider, external_id=snapshot.external_id)
     known = rows.values_list("customer_external_id", flat=True).first()
-    return known or (_customer_of_charge(news.provider, about.charge_id) if about.charge_id else "")
+    return known or (_find_payer(event.provider, snapshot.charge_id) if snapshot.charge_id else "")
 
 
-def _customer_of_charge(provider: Provider, charge_id: str) -> str:
-    """Who paid the charge: a refund of it may have told; else the provider is asked, where a key is configured."""
+def _find_payer(provider: Provider, charge_id: str) -> str:
+    """Who paid the charge: a refund of it may have said so; else the provider is asked, where a key is configured."""
     refunds = ProviderRefund.objects.filter(provider=provider, charge_external_id=charge_id)
     known = refunds.exclude(customer_external_id="").values_list("customer_external_id", flat=True).first()
     if known:
         return str(known)
-    charge = ask(provider, ObjectKind.REFUND, charge_id)
+    charge = fetch_snapshot(provider, ObjectKind.REFUND, charge_id)
     return charge.customer_id if charge else ""
 
 
-def unmatched_note(about: ObjectNews) -> str:
-    """Why an event waits, and what would help."""
-    if about.customer_id or not about.charge_id:
-        who = f"the customer {about.customer_id}" if about.customer_id else "its customer"
-        return f"No organization is known yet for {who}."
-    return (
-        f"It names the charge {about.charge_id} and no customer, and nothing that we know tells who paid that charge. "
-        "It is matched once a refund of the charge comes. With a key of the provider in the settings the provider is "
-        "asked: set it, then process this event again."
-    )
+def match_organization(event: ProviderEvent, snapshot: ObjectSnapshot) -> OrganizationId | None:
+    """The organization that the event is about; None when its customer is not known yet.
 
-
-def organization_of(provider: Provider, customer_id: str) -> OrganizationId | None:
-    """The organization that the customer stands for; None while nobody has said so."""
-    if not customer_id:
-        return None
-    configs = OrganizationPaymentConfig.objects.filter(**{CUSTOMER_FIELDS[provider]: customer_id})
-    found = configs.values_list("organization", flat=True).first()
-    if found is None:
-        customers = ProviderCustomer.objects.filter(provider=provider, external_id=customer_id)
-        found = customers.values_list("organization", flat=True).first()
-    return OrganizationId(found) if found else None
-
-
-def match(news: EventNews, about: ObjectNews) -> OrganizationId | None:
-    """The organization that the news is about; None when its customer is not known yet. `named` comes before it.
-
-    Raises `ConflictError` `provider_customer_taken` when the news ties a customer to another organization than before.
+    Raises `ConflictError` `provider_customer_taken` when the event ties a customer to another organization than before.
     """
-    bound = organization_of(news.provider, about.customer_id)
-    claimed = OrganizationId(about.organization_id) if about.organization_id else None
+    linked = find_organization(event.provider, snapshot.customer_id)
+    claimed = OrganizationId(snapshot.organization_id) if snapshot.organization_id else None
     if claimed is None or not organization_exists(claimed):
-        return bound
-    if bound is not None and bound != claimed:
+        return linked
+    if linked is not None and linked != claimed:
+        label = event.provider.label
         raise ConflictError(
-            f"The {news.provider.label} customer {about.customer_id} stands for organization {bound}; {news.type} "
-            f"names {claimed}. Correct the metadata at {news.provider.label}, then process the event again.",
+            f"The {label} customer {snapshot.customer_id} stands for organization {linked}; {event.type} names "
+            f"{claimed}. Correct the metadata at {label}, then process the event again.",
             code="provider_customer_taken",
             title="The customer stands for another organization",
         )
     return claimed
 
 
-def bind(
-    context: ExecutionContext, news: EventNews, about: ObjectNews, config: OrganizationPaymentConfig
+def find_organization(provider: Provider, customer_id: str) -> OrganizationId | None:
+    """The organization that the customer stands for; None while no event and no person has said so."""
+    if not customer_id:
+        return None
+    found = None
+    if provider in CUSTOMER_FIELDS:
+        configs = OrganizationPaymentConfig.objects.filter(**{CUSTOMER_FIELDS[provider]: customer_id})
+        found = configs.values_list("organization", flat=True).first()
+    if found is None:
+        customers = ProviderCustomer.objects.filter(provider=provider, external_id=customer_id)
+        found = customers.values_list("organization", flat=True).first()
+    return OrganizationId(found) if found else None
+
+
+def explain_unmatched(snapshot: ObjectSnapshot) -> str:
+    """Why an event waits, and what would help."""
+    if snapshot.customer_id or not snapshot.charge_id:
+        who = f"the customer {snapshot.customer_id}" if snapshot.customer_id else "its customer"
+        return f"No organization is known yet for {who}."
+    return (
+        f"It names the charge {snapshot.charge_id} and no customer, and nothing that we know tells who paid that "
+        "charge. It is matched once a refund of the charge comes. With a key of the provider in the settings the "
+        "provider is asked: set it, then process this event again."
+    )
+
+
+@transaction.atomic(durable=True)
+def _store_event(
+    context: ExecutionContext, event: ProviderEvent, snapshot: ObjectSnapshot, organization_id: OrganizationId
+) -> _Question | None:
+    """Mirror the object and sync the statuses; the question for the provider, where one is needed and can be asked."""
+    config = _lock_config(organization_id)
+    if snapshot.organization_id is not None:
+        config = link_customer(context, config, event.provider, snapshot.customer_id)
+    result = store_snapshot(event, snapshot, organization_id)
+    _sync_statuses(context, config, event, snapshot, result)
+    if snapshot.kind is ObjectKind.REFUND:
+        requeue_disputes(event.provider, snapshot.charge_id)
+    track_event(context, event, snapshot, organization_id)
+    if result.is_tied and provider_reader(event.provider) is not None:
+        return _Question(result.row, take_ticket(result.row))
+    return None
+
+
+@transaction.atomic(durable=True)
+def _store_provider_answer(
+    context: ExecutionContext,
+    event: ProviderEvent,
+    answer: ObjectSnapshot,
+    organization_id: OrganizationId,
+    ticket: int,
+) -> None:
+    config = _lock_config(organization_id)
+    _sync_statuses(context, config, event, answer, store_answer(event, answer, organization_id, ticket))
+
+
+def _sync_statuses(
+    context: ExecutionContext,
+    config: OrganizationPaymentConfig,
+    event: ProviderEvent,
+    snapshot: ObjectSnapshot,
+    result: MirrorResult,
+) -> None:
+    """An event that the mirror has passed changes no status, but for moments that it was the first to tell."""
+    if snapshot.kind in {ObjectKind.INVOICE, ObjectKind.CUSTOMER}:
+        is_evidence = ignores_provider(PaymentStatus(config.payment_status))
+        if result.is_newest or not is_evidence:
+            sync_payment_status(context, config, event)
+    if snapshot.kind is ObjectKind.SUBSCRIPTION:
+        sync_subscription_status(context, config)
+
+
+def link_customer(
+    context: ExecutionContext, config: OrganizationPaymentConfig, provider: Provider, customer_id: str
 ) -> OrganizationPaymentConfig:
-    """Keep the customer on the organization's config, unless it has one there; its further customers count as well."""
-    if about.organization_id is None or getattr(config, CUSTOMER_FIELDS[news.provider]):
+    """Write the customer into the organization's locked config, unless it has one at this provider; the config now.
+
+    The one that is there came first and is the one that pays; further customers count as well, by the mirror.
+    """
+    if provider not in CUSTOMER_FIELDS or getattr(config, CUSTOMER_FIELDS[provider]):
         return config
-    change = SetProviderCustomer(news.provider, about.customer_id)
+    change = SetProviderCustomer(provider, customer_id)
     return payment_config_change(context, organization_id=OrganizationId(config.organization_id), change=change).record
+
+
+def _lock_config(organization_id: OrganizationId) -> OrganizationPaymentConfig:
+    config = payment_config_for_update(organization_id)
+    if config is None:
+        raise RuntimeError(f"Organization {organization_id} has no payment config.")
+    return config

@@ -1,4 +1,4 @@
-"""Brings an organization's payment config to what the mirror claims (spec 04): payments, and whether it subscribed.
+"""Syncs an organization's payment config with the mirror (spec 04): payment status and subscription status.
 
 Called in the transaction that changed the mirror, with the config locked, so that events of one organization that are
 processed at the same time each see what the other wrote.
@@ -14,14 +14,14 @@ from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
 from apps.core.moments import after
-from apps.payments.contracts import EventNews
+from apps.payments.contracts import ProviderEvent
 from apps.payments.enums import InvoiceStatus, ProviderSubscriptionStatus
 from apps.payments.models import GraceAnchor, ProviderCustomer, ProviderInvoice, ProviderSubscription
 from apps.payments.rules.statuses import (
     InvoiceFacts,
-    PaymentClaim,
+    PaymentFacts,
     PaymentStep,
-    claim_of,
+    payment_facts,
     steps_towards,
     subscription_statuses,
     subscription_steps,
@@ -42,89 +42,91 @@ from apps.subscriptions.selectors.records import payment_config_for_update
 from apps.subscriptions.services import payment_config_change
 
 
-def claim_about(organization_id: OrganizationId) -> PaymentClaim:
-    """What the mirrored invoices and checkouts of the organization claim."""
+def load_payment_facts(organization_id: OrganizationId) -> PaymentFacts:
+    """What the mirrored invoices and checkouts of the organization say."""
     rows = ProviderInvoice.objects.filter(organization=organization_id).exclude(_UNIMPORTANT)
     values = rows.values_list("external_id", "status", "failed_at", "uncollectible_at", "lock_settled_at")
-    facts = [
+    invoices = [
         InvoiceFacts(external_id, InvoiceStatus(status), failed_at, uncollectible_at, settled_at is not None)
         for external_id, status, failed_at, uncollectible_at, settled_at in values
     ]
     checkouts = ProviderCustomer.objects.filter(organization=organization_id, checkout_completed_at__isnull=False)
     has_paid = Q(organization=organization_id, status=InvoiceStatus.PAID)
     is_good = checkouts.exists() or ProviderInvoice.objects.filter(has_paid).exists()
-    return claim_of(facts, has_completed_checkout=is_good)
+    return payment_facts(invoices, has_completed_checkout=is_good)
 
 
 # Paid without ever failing: years of them would be read for one bit, which is asked for by itself.
 _UNIMPORTANT = Q(failed_at__isnull=True, uncollectible_at__isnull=True)
 
 
-def settle_payments(context: ExecutionContext, config: OrganizationPaymentConfig, news: EventNews | None) -> None:
-    """Carry out what the claim asks of the payment status; while staff decide, keep it as evidence."""
+def sync_payment_status(
+    context: ExecutionContext, config: OrganizationPaymentConfig, event: ProviderEvent | None
+) -> None:
+    """Make the changes that the mirror calls for; while staff decide, they are stored as evidence instead."""
     organization_id = OrganizationId(config.organization_id)
-    claim = claim_about(organization_id)
+    facts = load_payment_facts(organization_id)
     anchor = GraceAnchor.objects.filter(organization=organization_id).first()
     status = PaymentStatus(config.payment_status)
-    for step in steps_towards(claim, status, anchor.anchored_at if anchor else None):
-        change = _change(step, claim, config, anchor)
+    for step in steps_towards(facts, status, anchor.anchored_at if anchor else None):
+        change = _change_for(step, facts, config, anchor)
         payment_config_change(
-            context, organization_id=organization_id, change=change, news=_provider_news(news, claim, step)
+            context, organization_id=organization_id, change=change, news=_provider_news(event, facts, step)
         )
-    _settle_locks(organization_id, claim)
-    _anchor(organization_id, claim)
+    _mark_locks_decided(organization_id, facts)
+    _store_grace_anchor(organization_id, facts)
 
 
-def settle_subscription_status(context: ExecutionContext, config: OrganizationPaymentConfig) -> None:
+def sync_subscription_status(context: ExecutionContext, config: OrganizationPaymentConfig) -> None:
     """Set what the mirrored subscriptions say: subscribed while one runs, unsubscribed once all have ended."""
     organization_id = OrganizationId(config.organization_id)
     mirrored = ProviderSubscription.objects.filter(organization=organization_id).values_list("status", flat=True)
-    claimed = subscription_statuses(ProviderSubscriptionStatus(status) for status in mirrored.distinct())
+    desired = subscription_statuses(ProviderSubscriptionStatus(status) for status in mirrored.distinct())
     current = SubscriptionStatus(config.subscription_status)
-    for status in subscription_steps(claimed, current, SUBSCRIPTION_STATUS_MAY_BECOME):
+    for status in subscription_steps(desired, current, SUBSCRIPTION_STATUS_MAY_BECOME):
         payment_config_change(context, organization_id=organization_id, change=SetSubscriptionStatus(status))
 
 
-def _change(
-    step: PaymentStep, claim: PaymentClaim, config: OrganizationPaymentConfig, anchor: GraceAnchor | None
+def _change_for(
+    step: PaymentStep, facts: PaymentFacts, config: OrganizationPaymentConfig, anchor: GraceAnchor | None
 ) -> PaymentConfigChange:
-    since = claim.unpaid_since
+    since = facts.unpaid_since
     if step is PaymentStep.LOCK:
         return Lock()
     if step is PaymentStep.START_GRACE and since is not None:
         return StartGrace(since)
     if step is PaymentStep.REANCHOR_GRACE and since is not None:
-        return ReanchorGrace(since, keep_until=_promised(config, anchor))
+        return ReanchorGrace(since, keep_until=_extended_end(config, anchor))
     return MarkOkay()
 
 
-def _promised(config: OrganizationPaymentConfig, anchor: GraceAnchor | None) -> datetime | None:
+def _extended_end(config: OrganizationPaymentConfig, anchor: GraceAnchor | None) -> datetime | None:
     """The end that staff have promised by extending; None where the end is the anchor's own."""
     end = config.grace_period_end_at
     return end if end is not None and anchor is not None and end > anchor.ends_at else None
 
 
-def _provider_news(news: EventNews | None, claim: PaymentClaim, step: PaymentStep) -> ProviderNews | None:
-    if news is None:
+def _provider_news(event: ProviderEvent | None, facts: PaymentFacts, step: PaymentStep) -> ProviderNews | None:
+    if event is None:
         return None
-    about = news.about.external_id if news.about else ""
-    object_id = {PaymentStep.LOCK: next(iter(claim.given_up), ""), PaymentStep.START_GRACE: claim.unpaid}
-    return ProviderNews(object_id.get(step) or about, step.value, news.occurred_at)
+    external_id = event.snapshot.external_id if event.snapshot else ""
+    object_id = {PaymentStep.LOCK: next(iter(facts.given_up), ""), PaymentStep.START_GRACE: facts.unpaid}
+    return ProviderNews(object_id.get(step) or external_id, step.value, event.occurred_at)
 
 
-def _settle_locks(organization_id: OrganizationId, claim: PaymentClaim) -> None:
+def _mark_locks_decided(organization_id: OrganizationId, facts: PaymentFacts) -> None:
     """These invoices have been decided about: staff who unlock are not overruled by them."""
-    if claim.given_up:
-        rows = ProviderInvoice.objects.filter(organization=organization_id, external_id__in=claim.given_up)
+    if facts.given_up:
+        rows = ProviderInvoice.objects.filter(organization=organization_id, external_id__in=facts.given_up)
         rows.filter(lock_settled_at__isnull=True).update(lock_settled_at=clock.now())
 
 
-def _anchor(organization_id: OrganizationId, claim: PaymentClaim) -> None:
+def _store_grace_anchor(organization_id: OrganizationId, facts: PaymentFacts) -> None:
     """Write down what a grace period that runs now rests on. Leaving grace for good clears it (`consequences`)."""
     config = payment_config_for_update(organization_id)
-    if config is None or claim.unpaid_since is None or not is_in_grace(PaymentStatus(config.payment_status)):
+    if config is None or facts.unpaid_since is None or not is_in_grace(PaymentStatus(config.payment_status)):
         return
-    ends_at = after(claim.unpaid_since, grace_length(config.grace_period_days))
+    ends_at = after(facts.unpaid_since, grace_length(config.grace_period_days))
     GraceAnchor.objects.update_or_create(
-        organization_id=organization_id, defaults={"anchored_at": claim.unpaid_since, "ends_at": ends_at}
+        organization_id=organization_id, defaults={"anchored_at": facts.unpaid_since, "ends_at": ends_at}
     )

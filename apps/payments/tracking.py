@@ -20,7 +20,7 @@ from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
 from apps.core.operations import require
 from apps.core.outbox import outbox_enqueue
-from apps.payments.contracts import EventNews, ObjectKind, ObjectNews
+from apps.payments.contracts import ObjectKind, ObjectSnapshot, ProviderEvent
 from apps.payments.enums import BillingEventName
 from apps.payments.models import BillingEvent
 from apps.tenants.models import Organization
@@ -96,7 +96,7 @@ class SubscriptionCancelled:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionUncancelled:
-    """It goes on after all."""
+    """The cancellation was taken back: the subscription continues."""
 
     name: ClassVar[BillingEventName] = BillingEventName.SUBSCRIPTION_UNCANCELLED
     provider: str
@@ -199,23 +199,25 @@ def billing_event_record(
     if not BillingEvent.objects.filter(pk=event.pk).exists():
         return False
     if settings.SEGMENT_WRITE_KEY:
-        _send(context, event, organization_id)
+        _enqueue(context, event, organization_id)
     return True
 
 
-def news_track(context: ExecutionContext, news: EventNews, about: ObjectNews, organization_id: OrganizationId) -> None:
-    """Record what a provider's event tells; two events that tell the same of one object are one."""
-    properties = _told(news, about)
+def track_event(
+    context: ExecutionContext, event: ProviderEvent, snapshot: ObjectSnapshot, organization_id: OrganizationId
+) -> None:
+    """Record what a provider's event says; two events that say the same of one object are one."""
+    properties = _describe(event, snapshot)
     if properties is None:
         return
     # Payments fail more than once; everything else happens to an object a single time.
-    once = news.event_id if isinstance(properties, InvoicePaymentFailed | CheckoutCompleted) else about.external_id
+    once = event.event_id if isinstance(properties, InvoicePaymentFailed | CheckoutCompleted) else snapshot.external_id
     billing_event_record(
         context,
         properties=properties,
         organization_id=organization_id,
-        occurred_at=news.occurred_at,
-        key=f"{properties.name.name.lower()}:{news.provider.value}:{once}",
+        occurred_at=event.occurred_at,
+        key=f"{properties.name.name.lower()}:{event.provider.value}:{once}",
     )
 
 
@@ -233,23 +235,23 @@ _SUBSCRIPTION_EVENTS: dict[str, type[SubscriptionStarted | SubscriptionEnded]] =
 }
 
 
-def _told(news: EventNews, about: ObjectNews) -> Tracked | None:
-    if news.type == "checkout.session.completed":
-        return CheckoutCompleted(news.provider.value, about.customer_id)
-    if about.kind is ObjectKind.INVOICE and news.type in _INVOICE_EVENTS:
-        return _INVOICE_EVENTS[news.type](
-            news.provider.value,
-            about.external_id,
-            int(about.fields.get("total_minor", 0)),
-            str(about.fields.get("currency", "")),
+def _describe(event: ProviderEvent, snapshot: ObjectSnapshot) -> Tracked | None:
+    if event.type == "checkout.session.completed":
+        return CheckoutCompleted(event.provider.value, snapshot.customer_id)
+    if snapshot.kind is ObjectKind.INVOICE and event.type in _INVOICE_EVENTS:
+        return _INVOICE_EVENTS[event.type](
+            event.provider.value,
+            snapshot.external_id,
+            int(snapshot.fields.get("total_minor", 0)),
+            str(snapshot.fields.get("currency", "")),
         )
-    if about.kind is ObjectKind.SUBSCRIPTION and news.type in _SUBSCRIPTION_EVENTS:
-        plan = str(about.fields.get("plan_key", ""))
-        return _SUBSCRIPTION_EVENTS[news.type](news.provider.value, about.external_id, plan)
+    if snapshot.kind is ObjectKind.SUBSCRIPTION and event.type in _SUBSCRIPTION_EVENTS:
+        plan = str(snapshot.fields.get("plan_key", ""))
+        return _SUBSCRIPTION_EVENTS[event.type](event.provider.value, snapshot.external_id, plan)
     return None
 
 
-def _send(context: ExecutionContext, event: BillingEvent, organization_id: OrganizationId) -> None:
+def _enqueue(context: ExecutionContext, event: BillingEvent, organization_id: OrganizationId) -> None:
     is_demo = Organization.objects.values_list("is_demo", flat=True).get(pk=organization_id)
     outbox_enqueue(
         context,

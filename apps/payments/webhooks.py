@@ -18,8 +18,8 @@ from apps.core.wire.problems import problem_response
 from apps.core.wire.refusals import TooLargeError
 from apps.payments.enums import EventSource
 from apps.payments.inbox import PROCESS_TASK, store
-from apps.payments.providers.registry import read_event
-from apps.payments.providers.signatures import require_signature
+from apps.payments.providers.contract import require_signature
+from apps.payments.providers.registry import payment_provider
 from apps.subscriptions.enums import Provider
 
 
@@ -47,12 +47,13 @@ class WebhookView(View):
 
     def _receive(self, request: HttpRequest) -> HttpResponse:
         body = _body(request)
+        provider = payment_provider(self.provider)
         secrets = settings.WEBHOOK_SECRETS[self.provider.value]
-        require_signature(self.provider, request.headers, body, secrets=secrets, now=clock.now())
-        event = parse_object(body)
-        news = read_event(self.provider, event)
-        stored = store(news, event, source=EventSource.WEBHOOK, request_id=current_request_id())
-        if stored is not None and news.about is not None:
+        require_signature(provider, request.headers, body, secrets=secrets, now=clock.now())
+        payload = parse_object(body)
+        event = provider.parse_event(payload)
+        stored = store(event, payload, source=EventSource.WEBHOOK, request_id=current_request_id())
+        if stored is not None and event.snapshot is not None:
             send_hint(PROCESS_TASK, str(stored))
         return HttpResponse(status=200)
 

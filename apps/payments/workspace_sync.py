@@ -1,6 +1,6 @@
-"""Brings a workspace subscription to what its mirrored subscription says, through its service (spec 03, Mutation).
+"""Syncs a workspace subscription with its mirrored subscription, through its service (spec 03, Mutation).
 
-The service changes the record only while this provider manages it; otherwise the news is kept as evidence.
+The service changes the record only while this provider manages it; otherwise it stores the event as evidence.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ from apps.tenants.selectors.organizations import organization_of_workspace, work
 
 
 @transaction.atomic
-def follow(context: ExecutionContext, mirrored: ProviderSubscription) -> None:
-    """Carry out what leads from the record as it is to the mirrored subscription; nothing where it says so already.
+def sync_workspace_subscription(context: ExecutionContext, mirrored: ProviderSubscription) -> None:
+    """Make the changes that lead from the record as it is to the mirrored subscription; none where they agree already.
 
     Raises `UnprocessableError` `unknown_plan` when the record must start and no plan of ours is named, and
     `ConflictError` when the metadata name a workspace of another organization: staff correct it and process the event
@@ -58,25 +58,25 @@ def follow(context: ExecutionContext, mirrored: ProviderSubscription) -> None:
     if mirrored.workspace_id is None or target is None or mirrored.organization_id is None:
         return
     workspace_id = WorkspaceId(mirrored.workspace_id)
-    _require_place(workspace_id, mirrored)
+    _require_own_workspace(workspace_id, mirrored)
     workspace_for_update(workspace_id)
     record = workspace_subscription_for_update(workspace_id)
-    if _is_foreign(record, mirrored):
-        _tell(context, workspace_id, mirrored, target)
+    if _follows_another(record, mirrored):
+        _store_evidence(context, workspace_id, mirrored, target)
         return
-    for moment, change in _changes(record, mirrored, target):
-        if _carry_out(context, workspace_id, change, ProviderNews(mirrored.external_id, mirrored.status, moment)):
+    for moment, change in _list_changes(record, mirrored, target):
+        if _apply(context, workspace_id, change, ProviderNews(mirrored.external_id, mirrored.status, moment)):
             _track(context, mirrored, change)
 
 
-def _carry_out(
+def _apply(
     context: ExecutionContext, workspace_id: WorkspaceId, change: SubscriptionChange, news: ProviderNews
 ) -> bool:
-    """Whether the change was made: staff may manage the record, and then the news is evidence."""
+    """Whether the change was made: staff may manage the record, and then the event is only evidence."""
     try:
         return subscription_change(context, workspace_id=workspace_id, change=change, news=news).is_applied
     except ConflictError as error:
-        # A start has set the dates already that are told once more after it.
+        # The start has set these dates already.
         if error.problem_code != "nothing_to_change":
             raise
         return False
@@ -103,7 +103,7 @@ def _track(context: ExecutionContext, mirrored: ProviderSubscription, change: Su
     )
 
 
-def _require_place(workspace_id: WorkspaceId, mirrored: ProviderSubscription) -> None:
+def _require_own_workspace(workspace_id: WorkspaceId, mirrored: ProviderSubscription) -> None:
     owner = organization_of_workspace(workspace_id)
     if owner != mirrored.organization_id:
         raise ConflictError(
@@ -114,8 +114,8 @@ def _require_place(workspace_id: WorkspaceId, mirrored: ProviderSubscription) ->
         )
 
 
-def _is_foreign(record: WorkspaceSubscription | None, mirrored: ProviderSubscription) -> bool:
-    """Whether the record follows somebody else, so that the news is only told."""
+def _follows_another(record: WorkspaceSubscription | None, mirrored: ProviderSubscription) -> bool:
+    """Whether the record follows another subscription, so that this one is only evidence."""
     if record is None:
         return False
     is_followed = record.provider_subscription_id == mirrored.external_id
@@ -123,7 +123,7 @@ def _is_foreign(record: WorkspaceSubscription | None, mirrored: ProviderSubscrip
     return record.managed_by != mirrored.provider or not (is_followed or is_free)
 
 
-def _tell(
+def _store_evidence(
     context: ExecutionContext,
     workspace_id: WorkspaceId,
     mirrored: ProviderSubscription,
@@ -134,7 +134,7 @@ def _tell(
     subscription_change(context, workspace_id=workspace_id, change=change, news=news)
 
 
-def _changes(
+def _list_changes(
     record: WorkspaceSubscription | None, mirrored: ProviderSubscription, target: SubscriptionState
 ) -> Iterator[tuple[datetime, SubscriptionChange]]:
     """The changes in order, each with the provider's time of it: start, state, dates, and the end last."""
@@ -144,16 +144,16 @@ def _changes(
         return
     started_at = mirrored.started_at or mirrored.news_at
     if is_start:
-        state, change = _start(record, mirrored, target)
+        state, change = _start_change(record, mirrored, target)
         yield started_at, change
     if state is not None and not is_over(target) and state is not target:
-        yield mirrored.news_at, _step(state, target, mirrored)
-    yield from ((mirrored.news_at, change) for change in _details(None if is_start else record, mirrored))
+        yield mirrored.news_at, _state_change(state, target, mirrored)
+    yield from ((mirrored.news_at, change) for change in _list_detail_changes(None if is_start else record, mirrored))
     if is_over(target):
         yield mirrored.ended_at or mirrored.news_at, End()
 
 
-def _start(
+def _start_change(
     record: WorkspaceSubscription | None, mirrored: ProviderSubscription, target: SubscriptionState
 ) -> tuple[SubscriptionState, SubscriptionChange]:
     plan_id = _plan_id(mirrored)
@@ -172,8 +172,10 @@ def _start(
     return SubscriptionState.ACTIVE, Activate(plan_id, _period(mirrored))
 
 
-def _step(state: SubscriptionState, target: SubscriptionState, mirrored: ProviderSubscription) -> SubscriptionChange:
-    """The one change that leads on; a step that the table does not know is told to a person."""
+def _state_change(
+    state: SubscriptionState, target: SubscriptionState, mirrored: ProviderSubscription
+) -> SubscriptionChange:
+    """The one change that leads on; a person decides about one that the table does not know."""
     verbs: dict[str, SubscriptionChange] = {
         Activate.verb: Activate(period=_period(mirrored)),
         MarkPastDue.verb: MarkPastDue(),
@@ -191,8 +193,10 @@ def _step(state: SubscriptionState, target: SubscriptionState, mirrored: Provide
     return verbs[verb]
 
 
-def _details(record: WorkspaceSubscription | None, mirrored: ProviderSubscription) -> Iterator[SubscriptionChange]:
-    """What differs beside the state. Without a record: of one that was started a moment ago."""
+def _list_detail_changes(
+    record: WorkspaceSubscription | None, mirrored: ProviderSubscription
+) -> Iterator[SubscriptionChange]:
+    """The differences beside the state. Without a record: of one that was started a moment ago."""
     if record is not None and is_over(SubscriptionState(record.state)):
         return
     period, plan_id = _period(mirrored), _plan_id(mirrored)

@@ -12,7 +12,7 @@ from apps.payments.contracts import ObjectKind
 from apps.payments.enums import WebhookStatus
 from apps.payments.models import GraceAnchor, ProviderCustomer, ProviderInvoice, ProviderSubscription
 from apps.payments.processing import process
-from apps.payments.providers.registry import read_event
+from apps.payments.providers.registry import payment_provider
 from apps.subscriptions.enums import Provider
 from apps.subscriptions.models import WorkspaceSubscription
 from tests.payments.cast import NOON, Stripe, Tenant
@@ -73,8 +73,8 @@ def process_next(event: Event, waiting: Sequence[Event]) -> list[Event]:
 
 
 def _is_processed(event: Event) -> bool:
-    news = read_event(Provider.STRIPE, event)
-    return process(news, request_id=RequestId("test-of-orders")).status == WebhookStatus.PROCESSED
+    parsed = payment_provider(Provider.STRIPE).parse_event(event)
+    return process(parsed, request_id=RequestId("test-of-orders")).status == WebhookStatus.PROCESSED
 
 
 def state_of(tenant: Tenant) -> dict[str, Any]:
@@ -111,11 +111,11 @@ class StripeTruth:
         self.events: list[Event] = []
         self.questions = 0
 
-    def object_now(self, kind: ObjectKind, external_id: str) -> dict[str, Any] | None:
+    def fetch_object(self, kind: ObjectKind, external_id: str) -> dict[str, Any] | None:
         self.questions += 1
         return self.objects.get(external_id)
 
-    def events_since(self, moment: datetime) -> list[Event]:
+    def list_events(self, since: datetime) -> list[Event]:
         return self.events
 
 

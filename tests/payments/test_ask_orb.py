@@ -28,7 +28,7 @@ def orb() -> Iterator[responses.RequestsMock]:
 
 
 def create() -> str:
-    return API.customer_create(key="key-1", organization_id=ORGANIZATION, name="Northwind", email="o@example.com")
+    return API.create_customer(key="key-1", organization_id=ORGANIZATION, name="Northwind", email="o@example.com")
 
 
 def test_a_customer_is_made_with_our_id_and_our_key(orb: responses.RequestsMock) -> None:
@@ -104,12 +104,12 @@ def test_an_answer_that_is_no_object_is_unknown_and_never_an_id(orb: responses.R
 )
 def test_an_object_is_asked_by_its_id(orb: responses.RequestsMock, kind: ObjectKind, path: str) -> None:
     orb.get(f"{BASE}/{path}/a%2Fb", json={"id": "a/b", "status": "paid"})
-    assert API.object_now(kind, "a/b") == {"id": "a/b", "status": "paid"}
+    assert API.fetch_object(kind, "a/b") == {"id": "a/b", "status": "paid"}
     orb.get(f"{BASE}/{path}/gone", status=404)
-    assert API.object_now(kind, "gone") is None
+    assert API.fetch_object(kind, "gone") is None
 
 
 def test_what_orb_does_not_have_is_not_asked(orb: responses.RequestsMock) -> None:
-    assert API.object_now(ObjectKind.DISPUTE, "dp_1") is None
-    assert list(API.events_since(datetime(2026, 4, 1, tzinfo=UTC))) == []
+    assert API.fetch_object(ObjectKind.DISPUTE, "dp_1") is None
+    assert list(API.list_events(datetime(2026, 4, 1, tzinfo=UTC))) == []
     assert len(orb.calls) == 0

@@ -24,7 +24,7 @@ def fake() -> Iterator[StripeFake]:
         yield fake
 
 
-def api_of(fake: StripeFake) -> StripeApi:
+def provider_reader(fake: StripeFake) -> StripeApi:
     return StripeApi("sk_test_fake", fake.base)
 
 
@@ -34,7 +34,7 @@ def test_events_come_page_by_page_none_twice_none_missing(fake: StripeFake, coun
     old = fake.emit("invoice.paid", {"id": "in_old"})
     old["created"] = fake.now - 1
     made = [fake.emit("invoice.paid", {"id": f"in_{number}"})["id"] for number in range(count)]
-    found = [event["id"] for event in api_of(fake).events_since(since)]
+    found = [event["id"] for event in provider_reader(fake).list_events(since)]
     assert found == made[::-1]
     pages = [request for request in fake.requests if request[:2] == ("GET", "/v1/events")]
     assert len(pages) == max(1, -(-count // 100))
@@ -43,34 +43,34 @@ def test_events_come_page_by_page_none_twice_none_missing(fake: StripeFake, coun
 @pytest.mark.parametrize(("kind", "name"), [(ObjectKind.CUSTOMER, "customer"), (ObjectKind.INVOICE, "invoice")])
 def test_an_object_is_as_stripe_has_it_or_none(fake: StripeFake, kind: ObjectKind, name: str) -> None:
     thing = fake.make(name)
-    assert api_of(fake).object_now(kind, thing["id"]) == thing
-    assert api_of(fake).object_now(kind, f"{thing['id']}_gone") is None
+    assert provider_reader(fake).fetch_object(kind, thing["id"]) == thing
+    assert provider_reader(fake).fetch_object(kind, f"{thing['id']}_gone") is None
 
 
 def test_a_write_without_an_answer_is_unknown_and_found_again_by_its_key(fake: StripeFake) -> None:
     fake.faults = ["drop"]
-    api = api_of(fake)
+    api = provider_reader(fake)
     with pytest.raises(ProviderCallError) as caught:
-        api.customer_create(key="key-1", organization_id=ORGANIZATION, name="Northwind")
+        api.create_customer(key="key-1", organization_id=ORGANIZATION, name="Northwind")
     assert caught.value.is_unknown
     [made] = fake.of_kind("customer")
-    assert api.customer_find(ORGANIZATION) == made["id"]
-    assert api.customer_create(key="key-1", organization_id=ORGANIZATION, name="Northwind") == made["id"]
+    assert api.find_customer(ORGANIZATION) == made["id"]
+    assert api.create_customer(key="key-1", organization_id=ORGANIZATION, name="Northwind") == made["id"]
     assert len(fake.of_kind("customer")) == 1
 
 
 def test_a_key_with_another_body_is_refused_for_good(fake: StripeFake) -> None:
-    api = api_of(fake)
-    api.customer_create(key="key-1", organization_id=ORGANIZATION, name="Northwind")
+    api = provider_reader(fake)
+    api.create_customer(key="key-1", organization_id=ORGANIZATION, name="Northwind")
     with pytest.raises(ProviderCallError) as caught:
-        api.customer_create(key="key-1", organization_id=ORGANIZATION, name="Southwind")
+        api.create_customer(key="key-1", organization_id=ORGANIZATION, name="Southwind")
     assert caught.value.is_permanent
 
 
 def test_a_broken_stripe_leaves_the_outcome_unknown(fake: StripeFake) -> None:
     fake.faults = ["500"]
     with pytest.raises(ProviderCallError) as caught:
-        api_of(fake).customer_create(key="key-1", organization_id=ORGANIZATION, name="Northwind")
+        provider_reader(fake).create_customer(key="key-1", organization_id=ORGANIZATION, name="Northwind")
     assert (caught.value.is_unknown, caught.value.is_permanent) == (True, False)
 
 

@@ -13,7 +13,7 @@ from django.db import connection
 from apps.core import clock
 from apps.payments import mirror
 from apps.payments.models import ProviderInvoice, WebhookEvent
-from apps.payments.providers.registry import answered_by
+from apps.payments.providers.registry import read_from
 from apps.payments.services import webhook_events_reconcile
 from apps.subscriptions.enums import Provider
 from tests.contexts import console_context
@@ -106,7 +106,7 @@ def differences(lives: Lives) -> list[str]:
 def run(chance: random.Random) -> tuple[Lives, list[int]]:
     lives = make_lives(chance)
     truth = truth_of(lives)
-    with answered_by(Provider.STRIPE, truth):
+    with read_from(Provider.STRIPE, truth):
         answers = work_through(deliveries_of(truth.events, chance))
         missing = {event["id"] for event in truth.events} - set(WebhookEvent.objects.values_list("event_id", flat=True))
         counts = webhook_events_reconcile(console_context(), provider=Provider.STRIPE, now=clock.now())

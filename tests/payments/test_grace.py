@@ -14,7 +14,7 @@ from apps.core.ids import OrganizationId
 from apps.core.jobs.apart import SomeFailedError
 from apps.core.models import OutboxItem
 from apps.payments import grace
-from apps.payments.grace import end_due_grace_periods, remind_of_ends
+from apps.payments.grace import end_due_grace_periods, remind_before_grace_ends
 from apps.payments.jobs import end_grace_periods
 from apps.subscriptions.contracts import EndGrace, ExtendGrace, StartGrace, Unlock
 from apps.subscriptions.services import payment_config_change
@@ -46,7 +46,10 @@ def test_a_grace_period_ends_when_it_is_due_and_the_owners_are_told_once() -> No
     tenant, stripe = in_grace()
     assert end_due(14 * DAY - timedelta(seconds=1)) == {"ended": 0, "changed_meanwhile": 0}
     for _ in range(2):
-        assert remind_of_ends(console_context(), now=NOON + 12 * DAY, organization_id=None, include_demo=False) == 1
+        assert (
+            remind_before_grace_ends(console_context(), now=NOON + 12 * DAY, organization_id=None, include_demo=False)
+            == 1
+        )
     assert end_due(14 * DAY)["ended"] == 1
     assert end_due(15 * DAY)["ended"] == 0
     assert tenant.status == "disabled"

@@ -11,11 +11,11 @@ from apps.connectors.enums import AutoDisableReason
 from apps.payments.enums import InvoiceStatus, ProviderSubscriptionStatus
 from apps.payments.rules.statuses import (
     InvoiceFacts,
-    PaymentClaim,
+    PaymentFacts,
     causes_of_payment,
     causes_of_subscription,
-    claim_of,
     keeps_anchor,
+    payment_facts,
     steps_towards,
     subscription_statuses,
     subscription_steps,
@@ -29,7 +29,7 @@ EARLY, LATE = NOON, NOON + timedelta(days=1)
 Steps = tuple[str, ...]
 
 
-def expected_steps(claim: PaymentClaim, status: str, anchor: datetime | None) -> Steps:
+def expected_steps(claim: PaymentFacts, status: str, anchor: datetime | None) -> Steps:
     """The table of spec 04; `anchor` None: staff began the grace period, and no invoice ends it."""
     if claim.given_up and status != "locked":
         return ("lock",)
@@ -51,7 +51,7 @@ def test_every_claim_at_every_status_asks_for_the_steps_of_spec_04() -> None:
     for status, given_up, since, is_good, anchor in itertools.product(
         PaymentStatus, ((), ("in_1",)), dates, (False, True), dates
     ):
-        claim = PaymentClaim(given_up, "in_2" if since else "", since, is_good)
+        claim = PaymentFacts(given_up, "in_2" if since else "", since, is_good)
         found = tuple(step.value for step in steps_towards(claim, status, anchor))
         assert found == expected_steps(claim, status.value, anchor), (status, claim, anchor)
 
@@ -80,7 +80,7 @@ def test_what_one_invoice_says(
         "in_1", InvoiceStatus(status), EARLY if failed else None, LATE if given_up else None, is_settled
     )
     assert (invoice.is_overdue, invoice.is_given_up, invoice.is_good) == says
-    claim = claim_of([invoice], has_completed_checkout=False)
+    claim = payment_facts([invoice], has_completed_checkout=False)
     assert (claim.unpaid_since is not None, bool(claim.given_up), claim.is_good) == says
 
 
@@ -93,13 +93,13 @@ def test_the_earliest_unpaid_invoice_counts_and_the_order_does_not() -> None:
         InvoiceFacts("in_5", InvoiceStatus.UNCOLLECTIBLE, EARLY, LATE),
         InvoiceFacts("in_4", InvoiceStatus.UNCOLLECTIBLE, EARLY, LATE),
     ]
-    claims = {claim_of(order, has_completed_checkout=False) for order in itertools.permutations(invoices)}
-    assert claims == {PaymentClaim(("in_4", "in_5"), "in_2", EARLY, is_good=True)}
+    claims = {payment_facts(order, has_completed_checkout=False) for order in itertools.permutations(invoices)}
+    assert claims == {PaymentFacts(("in_4", "in_5"), "in_2", EARLY, is_good=True)}
 
 
 def test_nothing_is_claimed_without_an_invoice_but_a_checkout_is_good() -> None:
-    assert claim_of([], has_completed_checkout=False) == PaymentClaim()
-    assert claim_of([], has_completed_checkout=True) == PaymentClaim(is_good=True)
+    assert payment_facts([], has_completed_checkout=False) == PaymentFacts()
+    assert payment_facts([], has_completed_checkout=True) == PaymentFacts(is_good=True)
 
 
 def test_the_mirrored_subscriptions_tell_what_the_organization_has_been() -> None:

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from apps.core.models import OutboxItem
 from apps.core.outbox import outbox_drain, waiting_reason
 from apps.core.states import OutboxStatus
-from apps.payments.outbox_handlers import StripeCustomerHandler
+from apps.payments.outbox_handlers import CustomerHandler
 from apps.payments.providers.stripe import api as stripe_provider
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.tenants.models import Organization
@@ -91,9 +91,9 @@ def test_control_without_asking_and_with_another_key_each_time_there_are_two(
     def careless(self: Any, delivery: Any, organization_id: Any) -> str:
         api = stripe_provider.stripe_api()
         assert api is not None
-        return api.customer_create(key=f"k{next(numbers)}", organization_id=organization_id, name="Northwind")
+        return api.create_customer(key=f"k{next(numbers)}", organization_id=organization_id, name="Northwind")
 
-    monkeypatch.setattr(StripeCustomerHandler, "customer_of", careless)
+    monkeypatch.setattr(CustomerHandler, "find_or_create", careless)
     fake.faults = ["drop"]
     enqueued("stripe.create_customer")
     drain()

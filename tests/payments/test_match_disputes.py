@@ -8,7 +8,7 @@ import pytest
 
 from apps.payments.contracts import ObjectKind
 from apps.payments.models import ProviderDispute
-from apps.payments.providers.registry import answered_by
+from apps.payments.providers.registry import read_from
 from apps.subscriptions.enums import Provider
 from tests.counterparts.stripe_fake import RESOURCES
 from tests.payments.cast import NOON, Stripe, Tenant, deliver, make_tenant, stored
@@ -62,7 +62,7 @@ def test_with_a_key_the_provider_is_asked_who_paid(stripe: Stripe) -> None:
     truth = StripeTruth()
     truth.objects["ch_4"] = charge_of(stripe, "ch_4")
     dispute = dispute_of(stripe, "ch_4")
-    with answered_by(Provider.STRIPE, truth):
+    with read_from(Provider.STRIPE, truth):
         deliver(dispute)
     is_of(dispute, stripe.tenant)
     assert truth.questions == 1
@@ -70,11 +70,11 @@ def test_with_a_key_the_provider_is_asked_who_paid(stripe: Stripe) -> None:
 
 def test_a_provider_that_does_not_answer_is_asked_again_later(stripe: Stripe) -> None:
     class Away(StripeTruth):
-        def object_now(self, kind: ObjectKind, external_id: str) -> dict[str, Any] | None:
+        def fetch_object(self, kind: ObjectKind, external_id: str) -> dict[str, Any] | None:
             raise ConnectionError("nobody there")
 
     dispute = dispute_of(stripe, "ch_5")
-    with answered_by(Provider.STRIPE, Away()):
+    with read_from(Provider.STRIPE, Away()):
         deliver(dispute)
     assert (stored(dispute).status, stored(dispute).attempts) == ("received", 1)
     assert not ProviderDispute.objects.exists()

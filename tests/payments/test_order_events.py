@@ -12,7 +12,7 @@ import pytest
 from django.db import transaction
 
 from apps.payments import mirror
-from apps.payments.providers.registry import answered_by
+from apps.payments.providers.registry import read_from
 from apps.subscriptions.enums import Provider
 from tests.payments.cast import Tenant, make_tenant
 from tests.payments.lives import Event, StripeTruth, hard_events, process_all, process_next, seven_events, state_of
@@ -76,7 +76,7 @@ def test_with_a_key_ties_are_settled_by_asking_and_every_order_ends_in_one_state
         truth.objects = {event["data"]["object"]["id"]: event["data"]["object"] for event in events}
         return events
 
-    with answered_by(Provider.STRIPE, truth):
+    with read_from(Provider.STRIPE, truth):
         assert len(ends(known_life, ORDERS // 2)) == 1
     assert truth.questions
 

@@ -10,7 +10,7 @@ import pytest
 
 from apps.payments.contracts import ObjectKind
 from apps.payments.providers.orb.events import ORB_TYPES
-from apps.payments.providers.registry import read_event
+from apps.payments.providers.registry import payment_provider
 from apps.payments.providers.stripe.events import STRIPE_TYPES
 from apps.subscriptions.enums import Provider
 
@@ -73,10 +73,10 @@ def test_every_type_of_the_spec_is_heard() -> None:
 def test_a_fixture_of_each_type_is_read(kind: str) -> None:
     resource = RESOURCES[OBJECT_OF[kind.rpartition(".")[0]]]
     event = {"id": "evt_1", "type": kind, "created": 1_775_000_000, "data": {"object": resource}}
-    news = read_event(Provider.STRIPE, event)
+    parsed = payment_provider(Provider.STRIPE).parse_event(event)
     if kind == "checkout.session.completed":
-        assert news.about is None, "the fixture's checkout has no customer"
+        assert parsed.snapshot is None, "the fixture's checkout has no customer"
         return
-    assert news.about is not None
-    assert news.about.external_id == resource["id"]
-    assert news.about.kind in ObjectKind
+    assert parsed.snapshot is not None
+    assert parsed.snapshot.external_id == resource["id"]
+    assert parsed.snapshot.kind in ObjectKind

@@ -1,3 +1,3 @@
-"""One module an outside system, behind one small contract."""
+"""One folder a payment provider, behind one contract; Segment, which is none, beside them."""
 
 from __future__ import annotations

@@ -1,10 +1,115 @@
-"""What the provider clients have in common: one error, which says whether the same call can ever go well."""
+"""The contract of a payment provider: verify, parse, fetch, write. Each provider implements it in a folder of its own.
+
+Also what the clients have in common: one error, which says whether the same call can ever go well.
+"""
 
 from __future__ import annotations
 
-from apps.core.outgoing import Answer, Call, OutgoingError, outgoing_call
+import hashlib
+import hmac
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Protocol
+from uuid import UUID
 
+from apps.core.errors import UnauthenticatedError
+from apps.core.outgoing import Answer, Call, OutgoingError, outgoing_call
+from apps.payments.contracts import ObjectKind, ObjectSnapshot, ProviderEvent
+from apps.subscriptions.enums import Provider
+
+SIGNATURE_TOLERANCE = timedelta(minutes=5)
+_HEX = re.compile(r"[0-9a-f]{64}")
+_MOST_SIGNATURES = 20
 LONGEST_CALL_SECONDS = 15
+
+
+class ProviderReader(Protocol):
+    """The questions to a provider's API. Both raise `ProviderCallError`; nobody calls them inside a transaction."""
+
+    def fetch_object(self, kind: ObjectKind, external_id: str) -> dict[str, Any] | None:
+        """The object as the provider's API answers it; None when it knows none."""
+        ...
+
+    def list_events(self, since: datetime) -> Iterable[dict[str, Any]]:
+        """Every event since then that the provider still knows, in the form of its webhooks."""
+        ...
+
+
+class ProviderApi(ProviderReader, Protocol):
+    """A provider's API: the questions, and the customer that each organization gets."""
+
+    def find_customer(self, organization_id: UUID) -> str | None:
+        """The id of the customer that is marked with the organization's id; None when there is none."""
+        ...
+
+    def create_customer(self, *, key: str, organization_id: UUID, name: str, email: str) -> str:
+        """Create the customer, marked with the organization's id. The same key again is the same customer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SignedMessage:
+    """What the provider signed, when, and its signatures (HMAC-SHA256 in hexadecimal; several while a secret moves)."""
+
+    signed_at: datetime
+    message: bytes
+    signatures: Sequence[str]
+
+
+class PaymentProvider(ABC):
+    """One payment provider. Its folder holds one as `PROVIDER`; `registry` finds it by the folder's name."""
+
+    name: ClassVar[Provider]
+    key_setting: ClassVar[str]  # the setting that holds the API key
+
+    @abstractmethod
+    def read_signature(self, headers: Mapping[str, str], body: bytes) -> SignedMessage:
+        """The signature in the headers of a webhook; raises `BadSignatureError` where it is missing or no signature."""
+
+    @abstractmethod
+    def parse_event(self, body: dict[str, Any]) -> ProviderEvent:
+        """The event that a webhook's body is; raises `MalformedRequestError` naming the first field that is wrong."""
+
+    @abstractmethod
+    def parse_object(self, kind: ObjectKind, body: dict[str, Any]) -> ObjectSnapshot:
+        """An object as `ProviderApi.fetch_object` answers it; raises `MalformedRequestError`."""
+
+    @abstractmethod
+    def connect(self) -> ProviderApi | None:
+        """The API with the key of the settings; None while there is none."""
+
+
+class BadSignatureError(UnauthenticatedError):
+    """The signature is missing, wrong or outside the tolerance. The body is neither read nor stored."""
+
+    code = "bad_signature"
+    title = "The signature is not good"
+
+
+def require_signature(
+    provider: PaymentProvider, headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str], now: datetime
+) -> None:
+    """Raise `BadSignatureError` unless one of the secrets signed exactly this body just now (spec 04; spec 09).
+
+    The signature covers its time, which must be within `SIGNATURE_TOLERANCE` of ours on either side: an old body can be
+    a replay, and one from the future would stay good for as long as its sender likes.
+    """
+    if not secrets:
+        raise BadSignatureError(f"No signing secret of {provider.name.label} is configured here.")
+    signed = provider.read_signature(headers, body)
+    given = [value for value in signed.signatures if _HEX.fullmatch(value)]
+    if not given or len(signed.signatures) > _MOST_SIGNATURES:
+        raise BadSignatureError("The signature is missing.")
+    if abs(now - signed.signed_at) > SIGNATURE_TOLERANCE:
+        raise BadSignatureError("The signature was made too long ago, or its time lies in the future.")
+    expected = [hmac.new(secret.encode(), signed.message, hashlib.sha256).hexdigest() for secret in secrets]
+    # Every pair is compared, so that the time taken tells nothing about which one fits.
+    fits = [hmac.compare_digest(ours, theirs) for ours in expected for theirs in given]
+    if not any(fits):
+        raise BadSignatureError("The signature does not fit the body. Check the signing secret.")
 
 
 class ProviderCallError(Exception):
@@ -29,7 +134,7 @@ class ProviderCallError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
-def ask_provider(label: str, call: Call) -> Answer:
+def call_provider(label: str, call: Call) -> Answer:
     """The answer, if it is a success or a 4xx that the caller wants to read; raises `ProviderCallError` otherwise."""
     try:
         answer = outgoing_call(call)

@@ -14,7 +14,7 @@ from apps.core.moments import PROVIDER_YEARS, read_iso_moment, read_seconds
 _BIGGEST = 2**62
 
 
-class Read(BaseModel):
+class ProviderModel(BaseModel):
     """A part of a provider's body: exact types for what is named, whatever else is there is passed over."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
@@ -43,10 +43,10 @@ Minor = Annotated[int, Field(ge=-_BIGGEST, le=_BIGGEST)]
 Currency = Annotated[str, Field(pattern=r"^[A-Za-z]{3}$")]
 Metadata = dict[str, Any]
 
-ModelT = TypeVar("ModelT", bound=Read)
+ModelT = TypeVar("ModelT", bound=ProviderModel)
 
 
-def read(model: type[ModelT], body: object, where: str = "") -> ModelT:
+def validate(model: type[ModelT], body: object, where: str = "") -> ModelT:
     """The part of the body; raises `MalformedRequestError` naming the first field that is not as it must be."""
     try:
         return model.model_validate(body)

@@ -1,69 +1,43 @@
-"""Finds a payment provider by name: its parsers, and its API where a key is configured (spec 04)."""
+"""Finds payment providers by name. Each name of `Provider` is the name of a folder here, which declares `PROVIDER`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any, Protocol
+from importlib import import_module
 
-from apps.payments.contracts import EventNews, ObjectKind, ObjectNews
-from apps.payments.providers.orb.events import read_orb_event, read_orb_object
-from apps.payments.providers.stripe.events import read_stripe_event, read_stripe_object
+from apps.payments.contracts import ObjectKind, ObjectSnapshot
+from apps.payments.providers.contract import PaymentProvider, ProviderReader
 from apps.subscriptions.enums import Provider
 
-
-class ProviderApi(Protocol):
-    """What we ask of a provider. Both raise what their client raises; nobody calls them inside a transaction."""
-
-    def object_now(self, kind: ObjectKind, external_id: str) -> dict[str, Any] | None:
-        """The object as the provider's API answers it; None when it knows none."""
-        ...
-
-    def events_since(self, moment: datetime) -> Iterable[dict[str, Any]]:
-        """Every event since then that the provider still knows, in the form of its webhooks."""
-        ...
+_readers: dict[Provider, ProviderReader | None] = {}
 
 
-_OBJECT_READERS = {Provider.STRIPE: read_stripe_object, Provider.ORB: read_orb_object}
-_apis: dict[Provider, Callable[[], ProviderApi | None]] = {}
+def payment_provider(name: Provider) -> PaymentProvider:
+    """The provider of that name."""
+    provider: PaymentProvider = import_module(f"{__package__}.{name.value}").PROVIDER
+    return provider
 
 
-def register_api(provider: Provider, api: Callable[[], ProviderApi | None]) -> None:
-    """Say how to get at the provider; the callable answers None while no key is configured."""
-    _apis[provider] = api
+def provider_reader(name: Provider) -> ProviderReader | None:
+    """The provider's API to read from; None while no key is configured."""
+    return _readers[name] if name in _readers else payment_provider(name).connect()
 
 
-def api_of(provider: Provider) -> ProviderApi | None:
-    """The provider to ask; None while no key is configured."""
-    found = _apis.get(provider)
-    return found() if found else None
-
-
-def ask(provider: Provider, kind: ObjectKind, external_id: str) -> ObjectNews | None:
-    """The object as it is now; None when the provider knows none, or can't be asked."""
-    api = api_of(provider)
-    answer = api.object_now(kind, external_id) if api else None
-    return _OBJECT_READERS[provider](kind, answer) if answer is not None else None
+def fetch_snapshot(name: Provider, kind: ObjectKind, external_id: str) -> ObjectSnapshot | None:
+    """The object as the provider has it now; None when it knows none, or can't be asked."""
+    reader = provider_reader(name)
+    answer = reader.fetch_object(kind, external_id) if reader else None
+    return payment_provider(name).parse_object(kind, answer) if answer is not None else None
 
 
 @contextmanager
-def answered_by(provider: Provider, api: ProviderApi | None) -> Iterator[None]:
-    """While the block runs, ask this one instead; None: as if no key were configured."""
-    before = _apis.get(provider)
-    _apis[provider] = lambda: api
+def read_from(name: Provider, reader: ProviderReader | None) -> Iterator[None]:
+    """While the block runs, read from this one instead; None: as if no key were configured. For tests."""
+    before = dict(_readers)
+    _readers[name] = reader
     try:
         yield
     finally:
-        if before is None:
-            del _apis[provider]
-        else:
-            _apis[provider] = before
-
-
-_EVENT_READERS = {Provider.STRIPE: read_stripe_event, Provider.ORB: read_orb_event}
-
-
-def read_event(provider: Provider, body: dict[str, Any]) -> EventNews:
-    """The event that the body is; raises `MalformedRequestError` naming the first field that can't be taken."""
-    return _EVENT_READERS[provider](body)
+        _readers.clear()
+        _readers.update(before)

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from apps.core.outgoing import Call
-from apps.payments.providers.contract import LONGEST_CALL_SECONDS, ProviderCallError, ask_provider
+from apps.payments.providers.contract import LONGEST_CALL_SECONDS, ProviderCallError, call_provider
 
 API_BASE = "https://api.segment.io"
 _BAD_REQUEST = 400
@@ -31,7 +31,7 @@ class SegmentApi:
             is_guarded=False,  # the address is the operator's
             seconds=LONGEST_CALL_SECONDS,
         )
-        answer = ask_provider("Segment", call)
+        answer = call_provider("Segment", call)
         if answer.status >= _BAD_REQUEST:
             raise ProviderCallError(f"Segment answered {answer.status}.", is_permanent=True)
 

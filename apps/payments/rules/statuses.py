@@ -47,7 +47,7 @@ class InvoiceFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentClaim:
+class PaymentFacts:
     """What the mirror claims. `unpaid_since`: when the payment of the earliest unpaid invoice failed."""
 
     given_up: tuple[str, ...] = ()
@@ -56,12 +56,12 @@ class PaymentClaim:
     is_good: bool = False
 
 
-def claim_of(invoices: Iterable[InvoiceFacts], *, has_completed_checkout: bool) -> PaymentClaim:
+def payment_facts(invoices: Iterable[InvoiceFacts], *, has_completed_checkout: bool) -> PaymentFacts:
     """What these invoices come to, whatever their order."""
     known = sorted(invoices, key=lambda invoice: invoice.external_id)
     unpaid = [(invoice.failed_at, invoice.external_id) for invoice in known if invoice.is_overdue and invoice.failed_at]
     since, first = min(unpaid, default=(None, ""))
-    return PaymentClaim(
+    return PaymentFacts(
         given_up=tuple(invoice.external_id for invoice in known if invoice.is_given_up),
         unpaid=first,
         unpaid_since=since,
@@ -78,53 +78,53 @@ class PaymentStep(Enum):
     LOCK = "lock"
 
 
-def steps_towards(claim: PaymentClaim, status: PaymentStatus, anchored_at: datetime | None) -> tuple[PaymentStep, ...]:
+def steps_towards(facts: PaymentFacts, status: PaymentStatus, anchored_at: datetime | None) -> tuple[PaymentStep, ...]:
     """The changes, in order; none where the status says so already or nothing may change it.
 
     `anchored_at` is the anchor of the grace period that runs or that has led to the disabling; None where staff
     started it: what staff began is not ended by an invoice that has nothing to do with it.
     """
     if ignores_provider(status):
-        return _wished(claim)
-    if claim.given_up and is_legal(PaymentStep.LOCK.value, status):
+        return _evidence_of(facts)
+    if facts.given_up and is_legal(PaymentStep.LOCK.value, status):
         return (PaymentStep.LOCK,)
     if is_legal(PaymentStep.START_GRACE.value, status):
-        return _from_unanchored(claim, status)
+        return _from_unanchored(facts, status)
     if not is_legal(PaymentStep.MARK_OKAY.value, status) or anchored_at is None:
         return ()
     if is_in_grace(status):
-        return _from_grace(claim, anchored_at)
-    return _from_disabled(claim, anchored_at)
+        return _from_grace(facts, anchored_at)
+    return _from_disabled(facts, anchored_at)
 
 
-def _wished(claim: PaymentClaim) -> tuple[PaymentStep, ...]:
+def _evidence_of(facts: PaymentFacts) -> tuple[PaymentStep, ...]:
     """While staff decide, the news is kept as evidence of what it would have asked for."""
-    if claim.given_up:
+    if facts.given_up:
         return (PaymentStep.LOCK,)
-    if claim.unpaid_since is not None:
+    if facts.unpaid_since is not None:
         return (PaymentStep.START_GRACE,)
-    return (PaymentStep.MARK_OKAY,) if claim.is_good else ()
+    return (PaymentStep.MARK_OKAY,) if facts.is_good else ()
 
 
-def _from_unanchored(claim: PaymentClaim, status: PaymentStatus) -> tuple[PaymentStep, ...]:
-    if claim.unpaid_since is not None:
+def _from_unanchored(facts: PaymentFacts, status: PaymentStatus) -> tuple[PaymentStep, ...]:
+    if facts.unpaid_since is not None:
         return (PaymentStep.START_GRACE,)
-    if claim.is_good and is_legal(PaymentStep.MARK_OKAY.value, status):
+    if facts.is_good and is_legal(PaymentStep.MARK_OKAY.value, status):
         return (PaymentStep.MARK_OKAY,)
     return ()
 
 
-def _from_grace(claim: PaymentClaim, anchored_at: datetime) -> tuple[PaymentStep, ...]:
-    if claim.unpaid_since is None:
+def _from_grace(facts: PaymentFacts, anchored_at: datetime) -> tuple[PaymentStep, ...]:
+    if facts.unpaid_since is None:
         return (PaymentStep.MARK_OKAY,)
-    return () if claim.unpaid_since == anchored_at else (PaymentStep.REANCHOR_GRACE,)
+    return () if facts.unpaid_since == anchored_at else (PaymentStep.REANCHOR_GRACE,)
 
 
-def _from_disabled(claim: PaymentClaim, anchored_at: datetime) -> tuple[PaymentStep, ...]:
+def _from_disabled(facts: PaymentFacts, anchored_at: datetime) -> tuple[PaymentStep, ...]:
     """Service comes back once the invoices are paid whose grace period has ended; others have one of their own."""
-    if claim.unpaid_since is None:
+    if facts.unpaid_since is None:
         return (PaymentStep.MARK_OKAY,)
-    if claim.unpaid_since > anchored_at:
+    if facts.unpaid_since > anchored_at:
         return (PaymentStep.MARK_OKAY, PaymentStep.START_GRACE)
     return ()
 
@@ -160,16 +160,16 @@ def workspace_state(mirrored: ProviderSubscriptionStatus) -> SubscriptionState |
 
 
 def subscription_steps(
-    claimed: tuple[SubscriptionStatus, ...],
+    desired: tuple[SubscriptionStatus, ...],
     current: SubscriptionStatus,
     may_become: Mapping[SubscriptionStatus, frozenset[SubscriptionStatus]],
 ) -> tuple[SubscriptionStatus, ...]:
-    """What to set, in order, so that the last claimed status is reached by allowed steps; none where it is so."""
-    if not claimed or claimed[-1] is current:
+    """What to set, in order, so that the last desired status is reached by allowed steps; none where it is so."""
+    if not desired or desired[-1] is current:
         return ()
-    if claimed[-1] in may_become[current]:
-        return claimed[-1:]
-    return tuple(status for status in claimed if status is not current)
+    if desired[-1] in may_become[current]:
+        return desired[-1:]
+    return tuple(status for status in desired if status is not current)
 
 
 _INVALID = AutoDisableReason.INVALID_PAYMENT_METHOD
@@ -187,13 +187,13 @@ class CauseChange:
 
 _COMES_INVALID, _GOES_INVALID = CauseChange(_INVALID, is_arrival=True), CauseChange(_INVALID, is_arrival=False)
 _COMES_GIVEN_UP, _GOES_GIVEN_UP = CauseChange(_GIVEN_UP, is_arrival=True), CauseChange(_GIVEN_UP, is_arrival=False)
-_IN_ORDER = (_GOES_INVALID, _GOES_GIVEN_UP)
+_ALL_GO = (_GOES_INVALID, _GOES_GIVEN_UP)
 
 _OF_PAYMENT: Mapping[PaymentStatus, tuple[CauseChange, ...]] = MappingProxyType(
     {
-        PaymentStatus.UNINITIALIZED: _IN_ORDER,
-        PaymentStatus.OKAY: _IN_ORDER,
-        PaymentStatus.GRACE_PERIOD: _IN_ORDER,
+        PaymentStatus.UNINITIALIZED: _ALL_GO,
+        PaymentStatus.OKAY: _ALL_GO,
+        PaymentStatus.GRACE_PERIOD: _ALL_GO,
         PaymentStatus.DISABLED: (_COMES_INVALID, _GOES_GIVEN_UP),
         PaymentStatus.LOCKED: (_COMES_GIVEN_UP,),
         # Staff decide: connectors stay as they are until the status is given back to the rules.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from apps.payments.services.customers import provider_customer_keep
 from apps.payments.services.events import (
     webhook_event_process,
     webhook_event_process_again,
@@ -11,7 +10,6 @@ from apps.payments.services.events import (
 from apps.payments.services.reconciliation import webhook_events_reconcile
 
 __all__ = [
-    "provider_customer_keep",
     "webhook_event_process",
     "webhook_event_process_again",
     "webhook_events_reconcile",

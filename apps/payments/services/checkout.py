@@ -19,7 +19,7 @@ from apps.core.ids import AuditTarget, OrganizationId, WorkspaceId
 from apps.core.operations import require
 from apps.payments.events import CHECKOUT_STARTED, PORTAL_OPENED
 from apps.payments.providers.contract import ProviderCallError
-from apps.payments.providers.stripe.api import CheckoutWish, StripeApi, stripe_api
+from apps.payments.providers.stripe.api import CheckoutParams, StripeApi, stripe_api
 from apps.payments.tracking import CheckoutStarted, billing_event_record
 from apps.subscriptions.enums import SubscriptionState
 from apps.subscriptions.models import Plan
@@ -37,7 +37,7 @@ def checkout_obstacle(context: ExecutionContext, organization_id: OrganizationId
         return NOT_CONFIGURED
     if context.is_demo:
         return DEMO
-    return "" if _customer_of(organization_id) else NO_CUSTOMER
+    return "" if _customer_id(organization_id) else NO_CUSTOMER
 
 
 def checkout_start(
@@ -56,12 +56,12 @@ def checkout_start(
     do its part.
     """
     require(context, "checkout.start")
-    api, customer_id = _stripe_of(context, organization_id)
+    api, customer_id = _require_stripe(context, organization_id)
     _require_sellable(workspace_id, plan_slug)
     mode = "subscription" if plan_slug else "setup"
     key = f"checkout-{organization_id}-{workspace_id}-{attempt}-{plan_slug}"
     _store_start(context, organization_id, CheckoutStarted(mode, workspace_id, plan_slug), key)
-    wish = CheckoutWish(
+    params = CheckoutParams(
         customer_id=customer_id,
         organization_id=organization_id,
         workspace_id=workspace_id,
@@ -70,7 +70,7 @@ def checkout_start(
         plan_slug=plan_slug,
     )
     try:
-        return api.checkout_start(key=key, wish=wish)
+        return api.start_checkout(key=key, params=params)
     except ProviderCallError as error:
         raise _unavailable(error) from error
 
@@ -79,23 +79,23 @@ def checkout_start(
 def _store_start(
     context: ExecutionContext, organization_id: OrganizationId, properties: CheckoutStarted, key: str
 ) -> None:
-    """Keep the key, before anything is sent with it."""
+    """Store the key before anything is sent with it."""
     is_new = billing_event_record(
         context, properties=properties, organization_id=organization_id, occurred_at=clock.now(), key=key
     )
     if is_new:
-        _note(context, CHECKOUT_STARTED, organization_id, key, {"mode": properties.mode, "plan": properties.plan})
+        _audit(context, CHECKOUT_STARTED, organization_id, key, {"mode": properties.mode, "plan": properties.plan})
 
 
 def portal_open(context: ExecutionContext, *, organization_id: OrganizationId, attempt: UUID, return_url: str) -> str:
     """Open Stripe's customer portal; answers the address of its page. Raises as `checkout_start`."""
     require(context, "checkout.start")
-    api, customer_id = _stripe_of(context, organization_id)
+    api, customer_id = _require_stripe(context, organization_id)
     key = f"portal-{organization_id}-{attempt}"
     with transaction.atomic():
-        _note(context, PORTAL_OPENED, organization_id, key, {"customer": customer_id})
+        _audit(context, PORTAL_OPENED, organization_id, key, {"customer": customer_id})
     try:
-        return api.portal_open(key=key, customer_id=customer_id, return_url=return_url)
+        return api.open_portal(key=key, customer_id=customer_id, return_url=return_url)
     except ProviderCallError as error:
         raise _unavailable(error) from error
 
@@ -115,19 +115,19 @@ def _require_sellable(workspace_id: WorkspaceId, plan_slug: str) -> None:
         raise UnprocessableError("There is no such plan to subscribe to.", code="unknown_plan", title="Unknown plan")
 
 
-def _stripe_of(context: ExecutionContext, organization_id: OrganizationId) -> tuple[StripeApi, str]:
+def _require_stripe(context: ExecutionContext, organization_id: OrganizationId) -> tuple[StripeApi, str]:
     obstacle, api = checkout_obstacle(context, organization_id), stripe_api()
     if obstacle or api is None:
         raise ConflictError(obstacle, code="checkout_impossible", title="No payment page can be opened")
-    return api, _customer_of(organization_id)
+    return api, _customer_id(organization_id)
 
 
-def _customer_of(organization_id: OrganizationId) -> str:
+def _customer_id(organization_id: OrganizationId) -> str:
     config = payment_config_of(organization_id)
     return (config.payment_provider_id or "") if config else ""
 
 
-def _note(
+def _audit(
     context: ExecutionContext, event: AuditEvent, organization_id: OrganizationId, key: str, facts: dict[str, str]
 ) -> None:
     audit_append(

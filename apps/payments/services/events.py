@@ -23,10 +23,10 @@ from apps.core.outbox.backoff import MAX_ATTEMPTS, retry_delay
 from apps.core.unavailability import end_if_interrupted, is_unavailable
 from apps.payments.enums import WebhookStatus
 from apps.payments.events import WEBHOOK_EVENT_PROCESSED_AGAIN
-from apps.payments.inbox import INBOX, PROCESS_TASK, drive_unmatched
+from apps.payments.inbox import INBOX, PROCESS_TASK, requeue_unmatched
 from apps.payments.models import WebhookEvent
-from apps.payments.processing import Processed, process
-from apps.payments.providers.registry import read_event
+from apps.payments.processing import ProcessingResult, process
+from apps.payments.providers.registry import payment_provider
 from apps.payments.selectors.inbox import webhook_event_for_update
 from apps.subscriptions.enums import Provider
 
@@ -58,7 +58,7 @@ def webhook_inbox_sweep(
 
     Events that waited for their customer are taken up when somebody has said whom the customer stands for.
     """
-    counts = {"driven": drive_unmatched(), **{status.value: 0 for status in WebhookStatus}, "lost": 0}
+    counts = {"requeued": requeue_unmatched(), **{status.value: 0 for status in WebhookStatus}, "lost": 0}
     where = Q(organization_id=organization_id) if organization_id else Q()
     ends_at = clock.now() + LONGEST_SWEEP
     for _ in range(limit):
@@ -112,7 +112,7 @@ def _work(context: ExecutionContext, event: WebhookEvent) -> str:
     if event.attempts > MAX_ATTEMPTS:
         return _park(event, f"The worker died during the last of {MAX_ATTEMPTS} tries.")
     try:
-        processed = _process(event)
+        result = _process(event)
     except Exception as error:
         end_if_interrupted(error)  # the lease ends, and the event is claimed again
         # Whatever goes wrong belongs on the event; one bad event must not stop the others.
@@ -121,25 +121,25 @@ def _work(context: ExecutionContext, event: WebhookEvent) -> str:
     failpoint("inbox.after_process")
     is_ours = INBOX.release(
         event,
-        processed.status,
+        result.status,
         next_try_at=None,
         processed_at=clock.now(),
-        error=processed.note,
-        organization_id=processed.organization_id,
-        customer_external_id=processed.customer_id or event.customer_external_id,
+        error=result.note,
+        organization_id=result.organization_id,
+        customer_external_id=result.customer_id or event.customer_external_id,
     )
-    return processed.status.value if is_ours else ""
+    return result.status.value if is_ours else ""
 
 
-def _process(event: WebhookEvent) -> Processed:
-    news = read_event(Provider(event.provider), event.payload)
+def _process(event: WebhookEvent) -> ProcessingResult:
+    parsed = payment_provider(Provider(event.provider)).parse_event(event.payload)
     for _ in range(_TRIES_AT_ONCE - 1):
         try:
-            return process(news, request_id=RequestId(event.request_id))
+            return process(parsed, request_id=RequestId(event.request_id))
         except OperationalError as error:
             if not is_unavailable(error):
                 raise
-    return process(news, request_id=RequestId(event.request_id))
+    return process(parsed, request_id=RequestId(event.request_id))
 
 
 def _fail(event: WebhookEvent, error: Exception) -> str:

@@ -10,7 +10,7 @@ from apps.core.hints import send_hint
 from apps.core.operations import require
 from apps.payments.enums import EventSource
 from apps.payments.inbox import SWEEP_TASK, store
-from apps.payments.providers.registry import api_of, read_event
+from apps.payments.providers.registry import payment_provider, provider_reader
 from apps.subscriptions.enums import Provider
 
 # Stripe forgets its events after this.
@@ -25,15 +25,15 @@ def webhook_events_reconcile(context: ExecutionContext, *, provider: Provider, n
     """
     require(context, "jobs.reconcile_payments")
     counts = {"listed": 0, "found": 0, "unreadable": 0}
-    api = api_of(provider)
-    for body in api.events_since(now - LOOKS_BACK) if api else ():
+    reader, parser = provider_reader(provider), payment_provider(provider)
+    for body in reader.list_events(now - LOOKS_BACK) if reader else ():
         counts["listed"] += 1
         try:
-            news = read_event(provider, body)
+            event = parser.parse_event(body)
         except MalformedRequestError:
             counts["unreadable"] += 1
             continue
-        if store(news, body, source=EventSource.RECONCILIATION, request_id=context.request_id) is not None:
+        if store(event, body, source=EventSource.RECONCILIATION, request_id=context.request_id) is not None:
             counts["found"] += 1
     if counts["found"]:
         send_hint(SWEEP_TASK)

@@ -11,12 +11,14 @@ from django.db.models import Q
 
 from apps.core.constraints import one_of
 from apps.core.row_versions import kept_row_versions
-from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus, UsageCategoryOverride
+from apps.subscriptions.enums import PaymentStatus, Provider, SubscriptionStatus, UsageCategoryOverride
 from apps.subscriptions.models.version_counter import counts_versions
 from apps.subscriptions.rules.payment_transitions import status_pairs, subscription_status_pairs
 from apps.tenants.models import Organization
 
 LONGEST_GRACE_DAYS = 365
+# Which field holds the customer at each provider. A provider without one is matched by the mirror of its customers.
+CUSTOMER_FIELDS = {Provider.STRIPE: "payment_provider_id", Provider.ORB: "orb_customer_id"}
 
 
 @kept_row_versions()

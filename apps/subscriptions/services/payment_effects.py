@@ -18,13 +18,11 @@ from apps.subscriptions.contracts import (
     SetUsageOverride,
     StartGrace,
 )
-from apps.subscriptions.enums import PaymentStatus, Provider
+from apps.subscriptions.enums import PaymentStatus
 from apps.subscriptions.models import OrganizationPaymentConfig
-from apps.subscriptions.models.payment_configs import LONGEST_GRACE_DAYS
+from apps.subscriptions.models.payment_configs import CUSTOMER_FIELDS, LONGEST_GRACE_DAYS
 from apps.subscriptions.rules.payment_transitions import PaymentTransition, grace_length, is_in_grace, targets
 from apps.subscriptions.services.guards import impossible
-
-_CUSTOMER_FIELDS = {Provider.STRIPE: "payment_provider_id", Provider.ORB: "orb_customer_id"}
 
 
 def carry_out(config: OrganizationPaymentConfig, change: PaymentConfigChange, transition: PaymentTransition) -> None:
@@ -84,7 +82,7 @@ def _set_grace_days(config: OrganizationPaymentConfig, days: int | None) -> None
 def _set_customer(config: OrganizationPaymentConfig, change: SetProviderCustomer) -> None:
     if not change.customer_id:
         raise impossible("customer_id", f"Name the customer at {change.provider.label}.")
-    field = _CUSTOMER_FIELDS[change.provider]
+    field = CUSTOMER_FIELDS[change.provider]
     lock_name(f"provider-customer:{change.provider.value}:{change.customer_id}")
     taken = OrganizationPaymentConfig.objects.filter(**{field: change.customer_id}).exclude(pk=config.pk)
     other = taken.values_list("organization", flat=True).first()

@@ -13,7 +13,7 @@ from django.conf import settings
 
 from apps.core.outgoing import Answer, Call
 from apps.payments.contracts import ObjectKind
-from apps.payments.providers.contract import LONGEST_CALL_SECONDS, ProviderCallError, ask_provider
+from apps.payments.providers.contract import LONGEST_CALL_SECONDS, ProviderCallError, call_provider
 
 API_BASE = "https://api.withorb.com/v1"
 _NOT_FOUND, _BAD_REQUEST = 404, 400
@@ -32,29 +32,29 @@ class OrbApi:
         self._key = api_key
         self._base = (base or API_BASE).rstrip("/")
 
-    def customer_create(self, *, key: str, organization_id: UUID, name: str, email: str) -> str:
+    def create_customer(self, *, key: str, organization_id: UUID, name: str, email: str) -> str:
         """Make the organization's customer; answers its id. Orb keeps external ids unique: there can't be a second."""
         body = {"external_customer_id": str(organization_id), "name": name, "email": email}
         answer = self._call("customers", key=key, body=body)
         if answer.status in _ALREADY_THERE:
-            known = self.customer_find(organization_id)
+            known = self.find_customer(organization_id)
             if known is not None:
                 return known
         return str(_object_in(answer)["id"])
 
-    def customer_find(self, organization_id: UUID) -> str | None:
+    def find_customer(self, organization_id: UUID) -> str | None:
         """The customer whose external id is the organization's; None when there is none."""
         answer = self._call(f"customers/external_customer_id/{organization_id}")
         return None if answer.status == _NOT_FOUND else str(_object_in(answer)["id"])
 
-    def object_now(self, kind: ObjectKind, external_id: str) -> dict[str, Any] | None:
+    def fetch_object(self, kind: ObjectKind, external_id: str) -> dict[str, Any] | None:
         """The object as Orb has it; None when it knows none, or can't be asked for that kind."""
         if kind not in _PATHS:
             return None
         answer = self._call(f"{_PATHS[kind]}/{quote(external_id, safe='')}")
         return None if answer.status == _NOT_FOUND else _object_in(answer)
 
-    def events_since(self, moment: datetime) -> Iterator[dict[str, Any]]:
+    def list_events(self, since: datetime) -> Iterator[dict[str, Any]]:
         """Nothing: Orb has no list of the webhooks that it sent."""
         return iter(())
 
@@ -67,7 +67,7 @@ class OrbApi:
             is_guarded=False,  # the address is the operator's
             seconds=LONGEST_CALL_SECONDS,
         )
-        return ask_provider("Orb", call)
+        return call_provider("Orb", call)
 
 
 def orb_api() -> OrbApi | None:

@@ -11,9 +11,19 @@ from pydantic import Field
 
 from apps.core.amounts import minor_digits
 from apps.core.errors import MalformedRequestError
-from apps.payments.contracts import EventNews, ObjectKind, ObjectNews
+from apps.payments.contracts import ObjectKind, ObjectSnapshot, ProviderEvent
 from apps.payments.enums import PROVIDER_SUBSCRIPTION_ORDER, CustomerStatus, InvoiceStatus, ProviderSubscriptionStatus
-from apps.payments.providers.parsing import Currency, ExternalId, IsoTime, Metadata, Read, read, short, text_in, uuid_in
+from apps.payments.providers.parsing import (
+    Currency,
+    ExternalId,
+    IsoTime,
+    Metadata,
+    ProviderModel,
+    short,
+    text_in,
+    uuid_in,
+    validate,
+)
 from apps.subscriptions.enums import Provider
 
 _STEPS = 16
@@ -47,25 +57,25 @@ _SUBSCRIPTION_STATUSES = {
 }
 
 
-class _Envelope(Read):
+class _Envelope(ProviderModel):
     id: ExternalId
     type: ExternalId
     created_at: IsoTime
     properties: dict[str, Any] | None = None
 
 
-class _Customer(Read):
+class _Customer(ProviderModel):
     id: ExternalId
     external_customer_id: str | None = None
     email: str | None = None
 
 
-class _Plan(Read):
+class _Plan(ProviderModel):
     id: ExternalId | None = None
     external_plan_id: str | None = None
 
 
-class _Subscription(Read):
+class _Subscription(ProviderModel):
     id: ExternalId
     customer: _Customer | None = None
     status: Literal["upcoming", "active", "ended"] | None = None
@@ -77,11 +87,11 @@ class _Subscription(Read):
     metadata: Metadata | None = None
 
 
-class _OfSubscription(Read):
+class _OfSubscription(ProviderModel):
     id: ExternalId
 
 
-class _Invoice(Read):
+class _Invoice(ProviderModel):
     id: ExternalId
     customer: _Customer | None = None
     subscription: _OfSubscription | None = None
@@ -98,20 +108,20 @@ class _Invoice(Read):
     invoice_pdf: str | None = None
 
 
-def read_orb_event(body: dict[str, Any]) -> EventNews:
+def parse_event(body: dict[str, Any]) -> ProviderEvent:
     """The event; its object is read only when we handle the type. Raises `MalformedRequestError`."""
-    envelope = read(_Envelope, body)
-    about = None
+    envelope = validate(_Envelope, body)
+    snapshot = None
     if envelope.type in ORB_TYPES:
         noun, _, step = envelope.type.partition(".")
         resource = _resource(envelope, body, noun)
-        about = _READERS[noun](resource, step, envelope.created_at)
-    return EventNews(Provider.ORB, envelope.id, envelope.type, envelope.created_at, about)
+        snapshot = _PARSERS[noun](resource, step, envelope.created_at)
+    return ProviderEvent(Provider.ORB, envelope.id, envelope.type, envelope.created_at, snapshot)
 
 
-def read_orb_object(kind: ObjectKind, answer: dict[str, Any]) -> ObjectNews:
+def parse_object(kind: ObjectKind, answer: dict[str, Any]) -> ObjectSnapshot:
     """An object as Orb answers it to our own question."""
-    return _READERS[kind.value](answer, "", None)
+    return _PARSERS[kind.value](answer, "", None)
 
 
 def _resource(envelope: _Envelope, body: Mapping[str, Any], noun: str) -> dict[str, Any]:
@@ -140,8 +150,8 @@ def _customer_named(properties: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _read_subscription(body: dict[str, Any], step: str, at: datetime | None) -> ObjectNews:
-    subscription = read(_Subscription, body, "subscription")
+def _parse_subscription(body: dict[str, Any], step: str, at: datetime | None) -> ObjectSnapshot:
+    subscription = validate(_Subscription, body, "subscription")
     status = _subscription_status(subscription, step)
     is_over = status is ProviderSubscriptionStatus.ENDED
     fields: dict[str, Any] = {
@@ -180,8 +190,8 @@ def _plan_key(subscription: _Subscription) -> str | None:
     return short(subscription.plan.external_plan_id or subscription.plan.id, 255)
 
 
-def _read_invoice(body: dict[str, Any], step: str, at: datetime | None) -> ObjectNews:
-    invoice = read(_Invoice, body, "invoice")
+def _parse_invoice(body: dict[str, Any], step: str, at: datetime | None) -> ObjectSnapshot:
+    invoice = validate(_Invoice, body, "invoice")
     if step == "payment_succeeded":
         status = InvoiceStatus.PAID
     else:
@@ -208,8 +218,8 @@ def _read_invoice(body: dict[str, Any], step: str, at: datetime | None) -> Objec
     return _news(ObjectKind.INVOICE, invoice.id, invoice.customer, rank, fields, firsts)
 
 
-def _read_customer(body: dict[str, Any], step: str, at: datetime | None) -> ObjectNews:
-    customer = read(_Customer, body, "customer")
+def _parse_customer(body: dict[str, Any], step: str, at: datetime | None) -> ObjectSnapshot:
+    customer = validate(_Customer, body, "customer")
     fields = {"status": CustomerStatus.ACTIVE, "email": short(customer.email, 320) or None}
     firsts = {"credits_depleted_at": at} if step == "credit_balance_depleted" and at else {}
     return _news(ObjectKind.CUSTOMER, customer.id, customer, 0, fields, firsts)
@@ -222,9 +232,9 @@ def _news(
     rank: int,
     fields: Mapping[str, Any],
     firsts: Mapping[str, datetime] | None = None,
-) -> ObjectNews:
+) -> ObjectSnapshot:
     """What the body did not tell (the short style) is left out, so that it does not erase what we know."""
-    return ObjectNews(
+    return ObjectSnapshot(
         kind=kind,
         external_id=external_id,
         customer_id=customer.id if customer else "",
@@ -253,4 +263,4 @@ def _web_address(text: str | None) -> str | None:
     return text if text and text.startswith("https://") and len(text) <= 4_000 else None  # noqa: PLR2004
 
 
-_READERS = {"subscription": _read_subscription, "invoice": _read_invoice, "customer": _read_customer}
+_PARSERS = {"subscription": _parse_subscription, "invoice": _parse_invoice, "customer": _parse_customer}

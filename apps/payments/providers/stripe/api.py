@@ -28,7 +28,7 @@ AnswerT = TypeVar("AnswerT")
 
 
 @dataclass(frozen=True, slots=True)
-class CheckoutWish:
+class CheckoutParams:
     """A Checkout session to be started. `plan_slug` empty: only a way to pay is asked for (`setup`)."""
 
     customer_id: str
@@ -51,46 +51,46 @@ class StripeApi:
             http_client=stripe.RequestsClient(timeout=LONGEST_CALL_SECONDS),
         )
 
-    def customer_create(self, *, key: str, organization_id: UUID, name: str) -> str:
-        """Make the organization's customer, marked with its id; answers its id. The same key, one customer."""
+    def create_customer(self, *, key: str, organization_id: UUID, name: str, email: str = "") -> str:
+        """Create the customer, marked with the organization's id; its id. Stripe needs no address."""
         params: Any = {"name": name, "metadata": {"organization_id": str(organization_id)}}
-        made = _ask(lambda: self._client.v1.customers.create(params, {"idempotency_key": key}))
+        made = _call(lambda: self._client.v1.customers.create(params, {"idempotency_key": key}))
         return _id(made)
 
-    def customer_find(self, organization_id: UUID) -> str | None:
+    def find_customer(self, organization_id: UUID) -> str | None:
         """The oldest customer that is marked with the organization's id; None when there is none.
 
         Stripe's search lags by up to a minute; within that time the key of the write itself guards against a second.
         """
         params: Any = {"query": f"metadata['organization_id']:'{organization_id}'", "limit": _PAGE}
-        found = _plain(_ask(lambda: self._client.v1.customers.search(params)))["data"]
+        found = _plain(_call(lambda: self._client.v1.customers.search(params)))["data"]
         return min(found, key=lambda one: one["created"])["id"] if found else None
 
-    def checkout_start(self, *, key: str, wish: CheckoutWish) -> str:
+    def start_checkout(self, *, key: str, params: CheckoutParams) -> str:
         """Start a Checkout session; answers the address of Stripe's page. A plan's price has its slug as lookup key."""
-        params = _checkout(wish, self._price_of(wish.plan_slug) if wish.plan_slug else "")
-        return _address(_ask(lambda: self._client.v1.checkout.sessions.create(params, {"idempotency_key": key})))
+        session: Any = _session_params(params, self._price_of(params.plan_slug) if params.plan_slug else "")
+        return _address(_call(lambda: self._client.v1.checkout.sessions.create(session, {"idempotency_key": key})))
 
-    def portal_open(self, *, key: str, customer_id: str, return_url: str) -> str:
+    def open_portal(self, *, key: str, customer_id: str, return_url: str) -> str:
         """Open Stripe's customer portal; answers the address of its page."""
         params: Any = {"customer": customer_id, "return_url": return_url}
-        return _address(_ask(lambda: self._client.v1.billing_portal.sessions.create(params, {"idempotency_key": key})))
+        return _address(_call(lambda: self._client.v1.billing_portal.sessions.create(params, {"idempotency_key": key})))
 
-    def object_now(self, kind: ObjectKind, external_id: str) -> dict[str, Any] | None:
+    def fetch_object(self, kind: ObjectKind, external_id: str) -> dict[str, Any] | None:
         """The object as Stripe has it; None when it knows none, or not by such a name."""
         retrieve = self._retrievers().get(kind)
         if retrieve is None:
             return None
         try:
-            return _plain(_ask(lambda: retrieve(external_id)))
+            return _plain(_call(lambda: retrieve(external_id)))
         except _UnknownObjectError:
             return None
 
-    def events_since(self, moment: datetime) -> Iterator[dict[str, Any]]:
+    def list_events(self, since: datetime) -> Iterator[dict[str, Any]]:
         """Every event since then that Stripe still knows, newest first, in the form of its webhooks."""
-        params: dict[str, Any] = {"created": {"gte": int(moment.timestamp())}, "limit": _PAGE}
+        params: dict[str, Any] = {"created": {"gte": int(since.timestamp())}, "limit": _PAGE}
         while True:
-            page = _plain(_ask(lambda: self._client.v1.events.list(params)))  # type: ignore[arg-type] # noqa: B023
+            page = _plain(_call(lambda: self._client.v1.events.list(params)))  # type: ignore[arg-type] # noqa: B023
             yield from page["data"]
             if not page.get("has_more") or not page["data"]:
                 return
@@ -110,7 +110,7 @@ class StripeApi:
 
     def _price_of(self, plan_slug: str) -> str:
         params: Any = {"lookup_keys": [plan_slug], "active": True, "limit": 1}
-        found = _plain(_ask(lambda: self._client.v1.prices.list(params)))["data"]
+        found = _plain(_call(lambda: self._client.v1.prices.list(params)))["data"]
         if not found:
             raise ProviderCallError(f"Stripe has no price with the lookup key {plan_slug!r}.", is_permanent=True)
         return str(found[0]["id"])
@@ -131,14 +131,14 @@ class _UnknownObjectError(ProviderCallError):
     """Stripe answered 404."""
 
 
-def _checkout(wish: CheckoutWish, price_id: str) -> Any:
+def _session_params(params: CheckoutParams, price_id: str) -> Any:
     """The parameters of the session; its metadata lead back to the organization and the workspace (spec 04)."""
-    owner = {"organization_id": str(wish.organization_id), "workspace_id": str(wish.workspace_id)}
+    owner = {"organization_id": str(params.organization_id), "workspace_id": str(params.workspace_id)}
     shared = {
-        "customer": wish.customer_id,
-        "client_reference_id": str(wish.organization_id),
-        "success_url": wish.success_url,
-        "cancel_url": wish.cancel_url,
+        "customer": params.customer_id,
+        "client_reference_id": str(params.organization_id),
+        "success_url": params.success_url,
+        "cancel_url": params.cancel_url,
         "metadata": owner,
     }
     if not price_id:
@@ -147,11 +147,11 @@ def _checkout(wish: CheckoutWish, price_id: str) -> Any:
         **shared,
         "mode": "subscription",
         "line_items": [{"price": price_id, "quantity": 1}],
-        "subscription_data": {"metadata": {**owner, "plan": wish.plan_slug}},
+        "subscription_data": {"metadata": {**owner, "plan": params.plan_slug}},
     }
 
 
-def _ask(call: Callable[[], AnswerT]) -> AnswerT:
+def _call(call: Callable[[], AnswerT]) -> AnswerT:
     try:
         return call()
     except stripe.StripeError as error:

@@ -7,29 +7,29 @@ from typing import Any
 
 from pydantic import Field
 
-from apps.payments.contracts import ObjectKind, ObjectNews
+from apps.payments.contracts import ObjectKind, ObjectSnapshot
 from apps.payments.enums import CustomerStatus, PaymentMethodStatus
 from apps.payments.providers.parsing import (
     Currency,
     ExternalId,
     Metadata,
     Minor,
-    Read,
+    ProviderModel,
     Reference,
     Seconds,
-    read,
     short,
     uuid_in,
+    validate,
 )
 
 _NOTHING: Metadata = {}
 
 
-class _InvoiceSettings(Read):
+class _InvoiceSettings(ProviderModel):
     default_payment_method: Reference | None = None
 
 
-class _Customer(Read):
+class _Customer(ProviderModel):
     id: ExternalId
     email: str | None = None
     metadata: Metadata | None = None
@@ -37,12 +37,12 @@ class _Customer(Read):
     deleted: bool = False
 
 
-def read_customer(body: dict[str, Any], *, is_deleted: bool = False) -> ObjectNews:
+def parse_customer(body: dict[str, Any], *, is_deleted: bool = False) -> ObjectSnapshot:
     """A customer, with the organization that we wrote into its metadata."""
-    customer = read(_Customer, body, "data.object")
+    customer = validate(_Customer, body, "data.object")
     is_gone = is_deleted or customer.deleted
     settings = customer.invoice_settings
-    return ObjectNews(
+    return ObjectSnapshot(
         kind=ObjectKind.CUSTOMER,
         external_id=customer.id,
         customer_id=customer.id,
@@ -56,18 +56,18 @@ def read_customer(body: dict[str, Any], *, is_deleted: bool = False) -> ObjectNe
     )
 
 
-class _Checkout(Read):
+class _Checkout(ProviderModel):
     id: ExternalId
     customer: Reference | None = None
     client_reference_id: str | None = None
 
 
-def read_checkout(body: dict[str, Any], *, completed_at: datetime) -> ObjectNews | None:
+def parse_checkout(body: dict[str, Any], *, completed_at: datetime) -> ObjectSnapshot | None:
     """A completed checkout, as news of its customer; None for a checkout without one, which buys nothing lasting."""
-    checkout = read(_Checkout, body, "data.object")
+    checkout = validate(_Checkout, body, "data.object")
     if checkout.customer is None:
         return None
-    return ObjectNews(
+    return ObjectSnapshot(
         kind=ObjectKind.CUSTOMER,
         external_id=checkout.customer,
         customer_id=checkout.customer,
@@ -76,29 +76,29 @@ def read_checkout(body: dict[str, Any], *, completed_at: datetime) -> ObjectNews
     )
 
 
-class _Card(Read):
+class _Card(ProviderModel):
     brand: str | None = None
     last4: str | None = None
     exp_month: int | None = Field(default=None, ge=0, le=12)
     exp_year: int | None = Field(default=None, ge=0, le=9999)
 
 
-class _PaymentMethod(Read):
+class _PaymentMethod(ProviderModel):
     id: ExternalId
     customer: Reference | None = None
     type: str
     card: _Card | None = None
 
 
-def read_payment_method(
+def parse_payment_method(
     body: dict[str, Any], *, is_detached: bool = False, customer_before: object = None
-) -> ObjectNews:
+) -> ObjectSnapshot:
     """A payment method. A detached one names its customer only among what it was before."""
-    method = read(_PaymentMethod, body, "data.object")
+    method = validate(_PaymentMethod, body, "data.object")
     card = method.card or _Card()
     is_off = is_detached or method.customer is None
     before = customer_before if isinstance(customer_before, str) else ""
-    return ObjectNews(
+    return ObjectSnapshot(
         kind=ObjectKind.PAYMENT_METHOD,
         external_id=method.id,
         customer_id=method.customer or short(before, 255),
@@ -114,7 +114,7 @@ def read_payment_method(
     )
 
 
-class _Charge(Read):
+class _Charge(ProviderModel):
     id: ExternalId
     customer: Reference | None = None
     amount: Minor
@@ -122,11 +122,11 @@ class _Charge(Read):
     currency: Currency
 
 
-def read_refund(body: dict[str, Any]) -> ObjectNews:
+def parse_refund(body: dict[str, Any]) -> ObjectSnapshot:
     """What was given back of a charge so far."""
-    charge = read(_Charge, body, "data.object")
+    charge = validate(_Charge, body, "data.object")
     is_full = charge.amount_refunded >= charge.amount
-    return ObjectNews(
+    return ObjectSnapshot(
         kind=ObjectKind.REFUND,
         external_id=charge.id,
         customer_id=charge.customer or "",
@@ -143,11 +143,11 @@ def read_refund(body: dict[str, Any]) -> ObjectNews:
     )
 
 
-class _EvidenceDetails(Read):
+class _EvidenceDetails(ProviderModel):
     due_by: Seconds | None = None
 
 
-class _Dispute(Read):
+class _Dispute(ProviderModel):
     id: ExternalId
     charge: Reference
     status: str
@@ -157,10 +157,10 @@ class _Dispute(Read):
     evidence_details: _EvidenceDetails = Field(default_factory=_EvidenceDetails)
 
 
-def read_dispute(body: dict[str, Any]) -> ObjectNews:
+def parse_dispute(body: dict[str, Any]) -> ObjectSnapshot:
     """A dispute. It names the charge, not the customer."""
-    dispute = read(_Dispute, body, "data.object")
-    return ObjectNews(
+    dispute = validate(_Dispute, body, "data.object")
+    return ObjectSnapshot(
         kind=ObjectKind.DISPUTE,
         external_id=dispute.id,
         customer_id="",

@@ -6,25 +6,25 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from apps.payments.contracts import EventNews, ObjectKind, ObjectNews
-from apps.payments.providers.parsing import ExternalId, Read, Seconds, read
+from apps.payments.contracts import ObjectKind, ObjectSnapshot, ProviderEvent
+from apps.payments.providers.parsing import ExternalId, ProviderModel, Seconds, validate
 from apps.payments.providers.stripe.customers import (
-    read_checkout,
-    read_customer,
-    read_dispute,
-    read_payment_method,
-    read_refund,
+    parse_checkout,
+    parse_customer,
+    parse_dispute,
+    parse_payment_method,
+    parse_refund,
 )
-from apps.payments.providers.stripe.objects import read_invoice, read_subscription
+from apps.payments.providers.stripe.objects import parse_invoice, parse_subscription
 from apps.subscriptions.enums import Provider
 
 
-class _Data(Read):
+class _Data(ProviderModel):
     object: dict[str, Any]
     previous_attributes: dict[str, Any] | None = None
 
 
-class _Envelope(Read):
+class _Envelope(ProviderModel):
     id: ExternalId
     type: ExternalId
     created: Seconds
@@ -46,22 +46,22 @@ _INVOICE = (
 )
 
 
-def read_stripe_event(body: dict[str, Any]) -> EventNews:
+def parse_event(body: dict[str, Any]) -> ProviderEvent:
     """The event; its object is read only when we handle the type. Raises `MalformedRequestError`."""
-    envelope = read(_Envelope, body)
-    reader = _TYPES.get(envelope.type)
-    about = reader(envelope) if reader else None
-    return EventNews(Provider.STRIPE, envelope.id, envelope.type, envelope.created, about)
+    envelope = validate(_Envelope, body)
+    parser = _TYPES.get(envelope.type)
+    snapshot = parser(envelope) if parser else None
+    return ProviderEvent(Provider.STRIPE, envelope.id, envelope.type, envelope.created, snapshot)
 
 
-def read_stripe_object(kind: ObjectKind, answer: dict[str, Any]) -> ObjectNews:
+def parse_object(kind: ObjectKind, answer: dict[str, Any]) -> ObjectSnapshot:
     """An object as Stripe answers it to our own question."""
     return _OBJECTS[kind](answer)
 
 
-def _invoice(step: str) -> Callable[[_Envelope], ObjectNews]:
-    def reader(envelope: _Envelope) -> ObjectNews:
-        news = read_invoice(envelope.data.object, step=_INVOICE.index(step))
+def _invoice(step: str) -> Callable[[_Envelope], ObjectSnapshot]:
+    def parse(envelope: _Envelope) -> ObjectSnapshot:
+        news = parse_invoice(envelope.data.object, step=_INVOICE.index(step))
         firsts = dict(news.firsts)
         if step == "payment_failed":
             firsts["failed_at"] = envelope.created
@@ -69,44 +69,44 @@ def _invoice(step: str) -> Callable[[_Envelope], ObjectNews]:
             firsts["uncollectible_at"] = envelope.created
         return replace(news, firsts=firsts)
 
-    return reader
+    return parse
 
 
-def _subscription(step: str) -> Callable[[_Envelope], ObjectNews]:
-    def reader(envelope: _Envelope) -> ObjectNews:
-        return read_subscription(
+def _subscription(step: str) -> Callable[[_Envelope], ObjectSnapshot]:
+    def parse(envelope: _Envelope) -> ObjectSnapshot:
+        return parse_subscription(
             envelope.data.object,
             step=_SUBSCRIPTION.index(step),
             deleted_at=envelope.created if step == "deleted" else None,
         )
 
-    return reader
+    return parse
 
 
-def _customer(envelope: _Envelope) -> ObjectNews:
-    return read_customer(envelope.data.object, is_deleted=envelope.type == "customer.deleted")
+def _customer(envelope: _Envelope) -> ObjectSnapshot:
+    return parse_customer(envelope.data.object, is_deleted=envelope.type == "customer.deleted")
 
 
-def _payment_method(envelope: _Envelope) -> ObjectNews:
-    return read_payment_method(
+def _payment_method(envelope: _Envelope) -> ObjectSnapshot:
+    return parse_payment_method(
         envelope.data.object,
         is_detached=envelope.type == "payment_method.detached",
         customer_before=(envelope.data.previous_attributes or {}).get("customer"),
     )
 
 
-def _checkout(envelope: _Envelope) -> ObjectNews | None:
-    return read_checkout(envelope.data.object, completed_at=envelope.created)
+def _checkout(envelope: _Envelope) -> ObjectSnapshot | None:
+    return parse_checkout(envelope.data.object, completed_at=envelope.created)
 
 
-_TYPES: dict[str, Callable[[_Envelope], ObjectNews | None]] = {
+_TYPES: dict[str, Callable[[_Envelope], ObjectSnapshot | None]] = {
     "checkout.session.completed": _checkout,
     "customer.updated": _customer,
     "customer.deleted": _customer,
     "payment_method.attached": _payment_method,
     "payment_method.detached": _payment_method,
-    "charge.refunded": lambda envelope: read_refund(envelope.data.object),
-    "charge.dispute.created": lambda envelope: read_dispute(envelope.data.object),
+    "charge.refunded": lambda envelope: parse_refund(envelope.data.object),
+    "charge.dispute.created": lambda envelope: parse_dispute(envelope.data.object),
     # `customer.created` is not in the list of spec 04; it tells whom a customer stands for, so it is heard too.
     "customer.created": _customer,
     **{f"customer.subscription.{step}": _subscription(step) for step in _SUBSCRIPTION},
@@ -114,11 +114,11 @@ _TYPES: dict[str, Callable[[_Envelope], ObjectNews | None]] = {
 }
 STRIPE_TYPES = frozenset(_TYPES)
 
-_OBJECTS: dict[ObjectKind, Callable[[dict[str, Any]], ObjectNews]] = {
-    ObjectKind.CUSTOMER: read_customer,
-    ObjectKind.SUBSCRIPTION: read_subscription,
-    ObjectKind.INVOICE: read_invoice,
-    ObjectKind.PAYMENT_METHOD: read_payment_method,
-    ObjectKind.DISPUTE: read_dispute,
-    ObjectKind.REFUND: read_refund,
+_OBJECTS: dict[ObjectKind, Callable[[dict[str, Any]], ObjectSnapshot]] = {
+    ObjectKind.CUSTOMER: parse_customer,
+    ObjectKind.SUBSCRIPTION: parse_subscription,
+    ObjectKind.INVOICE: parse_invoice,
+    ObjectKind.PAYMENT_METHOD: parse_payment_method,
+    ObjectKind.DISPUTE: parse_dispute,
+    ObjectKind.REFUND: parse_refund,
 }

@@ -7,21 +7,21 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from apps.payments.contracts import ObjectKind, ObjectNews
+from apps.payments.contracts import ObjectKind, ObjectSnapshot
 from apps.payments.enums import PROVIDER_SUBSCRIPTION_ORDER, InvoiceStatus, ProviderSubscriptionStatus
 from apps.payments.providers.parsing import (
     Currency,
     ExternalId,
     Metadata,
     Minor,
-    Read,
+    ProviderModel,
     Reference,
     Seconds,
     later,
-    read,
     short,
     text_in,
     uuid_in,
+    validate,
 )
 
 _INVOICE_ORDER = ("draft", "open", "uncollectible", "void", "paid")
@@ -41,21 +41,21 @@ _SUBSCRIPTION_STATUSES = {
 _NOTHING: Metadata = {}
 
 
-class _Transitions(Read):
+class _Transitions(ProviderModel):
     finalized_at: Seconds | None = None
     marked_uncollectible_at: Seconds | None = None
     paid_at: Seconds | None = None
 
 
-class _SubscriptionDetails(Read):
+class _SubscriptionDetails(ProviderModel):
     subscription: Reference | None = None
 
 
-class _Parent(Read):
+class _Parent(ProviderModel):
     subscription_details: _SubscriptionDetails | None = None
 
 
-class _Invoice(Read):
+class _Invoice(ProviderModel):
     id: ExternalId
     customer: Reference | None = None
     status: Literal["draft", "open", "uncollectible", "void", "paid"]
@@ -77,13 +77,13 @@ class _Invoice(Read):
     status_transitions: _Transitions = Field(default_factory=_Transitions)
 
 
-def read_invoice(body: dict[str, Any], *, step: int = 0) -> ObjectNews:
+def parse_invoice(body: dict[str, Any], *, step: int = 0) -> ObjectSnapshot:
     """An invoice; `step` ranks news of one status within one second."""
-    invoice = read(_Invoice, body, "data.object")
+    invoice = validate(_Invoice, body, "data.object")
     details = invoice.parent.subscription_details if invoice.parent else None
     transitions = invoice.status_transitions
     firsts = {"uncollectible_at": transitions.marked_uncollectible_at} if transitions.marked_uncollectible_at else {}
-    return ObjectNews(
+    return ObjectSnapshot(
         kind=ObjectKind.INVOICE,
         external_id=invoice.id,
         customer_id=invoice.customer or "",
@@ -115,22 +115,22 @@ def _remaining(invoice: _Invoice) -> int:
     return max(0, invoice.amount_due - invoice.amount_paid) if invoice.status == "open" else 0
 
 
-class _Price(Read):
+class _Price(ProviderModel):
     id: ExternalId
     lookup_key: str | None = None
 
 
-class _Item(Read):
+class _Item(ProviderModel):
     price: _Price | None = None
     current_period_start: Seconds | None = None
     current_period_end: Seconds | None = None
 
 
-class _Items(Read):
+class _Items(ProviderModel):
     data: list[_Item]
 
 
-class _Subscription(Read):
+class _Subscription(ProviderModel):
     id: ExternalId
     customer: Reference
     status: Literal[
@@ -148,14 +148,14 @@ class _Subscription(Read):
     metadata: Metadata | None = None
 
 
-def read_subscription(body: dict[str, Any], *, step: int = 0, deleted_at: datetime | None = None) -> ObjectNews:
+def parse_subscription(body: dict[str, Any], *, step: int = 0, deleted_at: datetime | None = None) -> ObjectSnapshot:
     """A subscription; `deleted_at` is the time of the event that tells its end."""
-    subscription = read(_Subscription, body, "data.object")
+    subscription = validate(_Subscription, body, "data.object")
     status = ProviderSubscriptionStatus.ENDED if deleted_at else _SUBSCRIPTION_STATUSES[subscription.status]
     items, metadata = subscription.items.data, subscription.metadata or _NOTHING
     starts = [item.current_period_start for item in items] + [subscription.current_period_start]
     is_over = status is ProviderSubscriptionStatus.ENDED
-    return ObjectNews(
+    return ObjectSnapshot(
         kind=ObjectKind.SUBSCRIPTION,
         external_id=subscription.id,
         customer_id=subscription.customer,
