@@ -1,4 +1,4 @@
-"""What credits have to tell: grants that were posted, accounts that ran out (spec 04, Tracking).
+"""Tracks credits: grants that were posted, accounts that ran out (spec 04, Tracking).
 
 Derived from what credits keeps anyway, its entries and its refusals, so that neither a consumption nor a refusal costs
 a statement more. Each cause has its own key: looking again, or twice at once, finds nothing new.
@@ -65,14 +65,14 @@ def track_exhaustion(context: ExecutionContext, scope: CreditScope) -> int:
     that never had credits has none to run out of.
     """
     count = 0
-    for key, account, at in (*_refused(scope), *_spent(scope)):
+    for key, account, at in (*_find_refusals(scope), *_find_empty_accounts(scope)):
         entries = CreditEntry.objects.filter(account=account, recorded_at__lte=at)
         balance = entries.order_by("-sequence").values_list("balance_after", flat=True).first()
         count += _record(context, key, account, at, CreditsExhausted(format_micro(balance or 0)))
     return count
 
 
-def _refused(scope: CreditScope) -> Iterator[tuple[str, UUID, datetime]]:
+def _find_refusals(scope: CreditScope) -> Iterator[tuple[str, UUID, datetime]]:
     """The earliest refusal after each account's latest grant."""
     receipts = DecisionReceipt.objects.filter(kind=ReceiptKind.CREDITS, decision=Verdict.DENY, code=_REFUSED_FOR_WANT)
     receipts = receipts.filter(organization_id__in=scope.accounts().values("pk"))
@@ -86,7 +86,7 @@ def _refused(scope: CreditScope) -> Iterator[tuple[str, UUID, datetime]]:
             yield key, account, at
 
 
-def _spent(scope: CreditScope) -> Iterator[tuple[str, UUID, datetime]]:
+def _find_empty_accounts(scope: CreditScope) -> Iterator[tuple[str, UUID, datetime]]:
     """Accounts with nothing left but what they hold; since when is not asked, as it shows until the next grant."""
     accounts = CreditAccount.objects.filter(balance__lte=-F("overdraft_limit"), last_sequence__gt=0)
     accounts = accounts.filter(pk__in=scope.accounts().values("pk"))

@@ -36,7 +36,7 @@ def end_grace_periods(
     try:
         counts = end_due_grace_periods(context, now=now, organization_id=organization_id, include_demo=include_demo)
     finally:
-        # One that can't be ended keeps nobody from being told of their own.
+        # One that can't be ended keeps nobody from being reminded of their own.
         soon = remind_before_grace_ends(context, now=now, organization_id=organization_id, include_demo=include_demo)
     return {**counts, "ending_soon": soon}
 
@@ -45,7 +45,7 @@ def end_grace_periods(
 def track_credits(
     context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
 ) -> dict[str, int]:
-    """Record what credits have to tell since the last run that went well; all of it where a run is for some alone."""
+    """Record grants and exhausted accounts since the last successful run; all of them in a run for one organization."""
     since = None if organization_id or include_demo else _last_success("track-credits")
     scope = CreditScope(since, organization_id, include_demo)
     return {"granted": track_grants(context, scope), "exhausted": track_exhaustion(context, scope)}

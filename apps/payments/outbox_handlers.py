@@ -11,8 +11,7 @@ from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
 from apps.core.outbox import Delivery, OutboxError, OutboxHandler, outbox_enqueue, outbox_handler
 from apps.payments.processing import link_customer
-from apps.payments.providers.contract import PaymentProvider, ProviderCallError
-from apps.payments.providers.registry import payment_provider
+from apps.payments.providers.contract import PaymentProvider, ProviderCallError, payment_provider
 from apps.payments.providers.segment import segment_api
 from apps.payments.tracking import SEGMENT_KIND
 from apps.subscriptions.enums import Provider

@@ -19,7 +19,7 @@ from apps.payments.enums import WebhookStatus
 from apps.payments.inbox import requeue_disputes
 from apps.payments.mirror import MODELS, MirrorResult, store_answer, store_snapshot, take_ticket
 from apps.payments.models import MirroredObject, ProviderCustomer, ProviderRefund, ProviderSubscription
-from apps.payments.providers.registry import fetch_snapshot, provider_reader
+from apps.payments.providers.contract import fetch_snapshot, provider_reader
 from apps.payments.status_sync import sync_payment_status, sync_subscription_status
 from apps.payments.tracking import track_event
 from apps.payments.workspace_sync import sync_workspace_subscription

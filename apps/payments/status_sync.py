@@ -115,7 +115,7 @@ def _provider_news(event: ProviderEvent | None, facts: PaymentFacts, step: Payme
 
 
 def _mark_locks_decided(organization_id: OrganizationId, facts: PaymentFacts) -> None:
-    """These invoices have been decided about: staff who unlock are not overruled by them."""
+    """Mark the invoices as decided, so that they don't lock again what staff unlock."""
     if facts.given_up:
         rows = ProviderInvoice.objects.filter(organization=organization_id, external_id__in=facts.given_up)
         rows.filter(lock_settled_at__isnull=True).update(lock_settled_at=clock.now())

@@ -1,4 +1,4 @@
-"""The Invoices page of a workspace, and the ways from it to Stripe's own pages (spec 04; spec 08, Billing pages)."""
+"""The Invoices page of a workspace, and its redirects to Stripe's own pages (spec 04; spec 08, Billing pages)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django.utils.decorators import method_decorator
 
 from apps.core import clock
 from apps.core.amounts import format_minor
-from apps.core.errors import ConflictError, CountinghouseError, UnavailableError, UnprocessableError
+from apps.core.errors import ConflictError, UnavailableError, UnprocessableError
 from apps.core.ids import WorkspaceId
 from apps.core.moments import in_zone, zone_of
 from apps.payments.models import ProviderInvoice
@@ -28,7 +28,7 @@ from apps.subscriptions.selectors.records import payment_config_of
 from apps.tenants.pages import BillingPage
 
 PAGE = 24
-_DONE = "Thank you. As soon as Stripe has told us, this page shows it; that takes a minute at most."
+_DONE = "Thank you. This page is updated as soon as Stripe confirms, within a minute."
 # Where a form of this page may lead: the browser judges the redirect by the page's own policy.
 _STRIPE_PAGES = ["https://checkout.stripe.com", "https://billing.stripe.com"]
 
@@ -60,7 +60,7 @@ class GraceNotice:
 
 @method_decorator(csp_update({"form-action": _STRIPE_PAGES}), name="dispatch")
 class InvoicesPage(BillingPage):
-    """What was invoiced, what is open, and how to pay. Nothing is shown that does not work here."""
+    """The invoices, what is unpaid, and how to pay. Nothing is shown that does not work here."""
 
     operations: ClassVar[dict[str, str]] = {"GET": "invoices.read"}
     page = "invoices"
@@ -106,19 +106,19 @@ class InvoicesPage(BillingPage):
         ]
 
 
-class _StripeDoor(BillingPage):
-    """A POST that leads to a page of Stripe's, or back with a sentence that says why not."""
+class _StripeRedirect(BillingPage):
+    """A POST that redirects to a page of Stripe, or back to the invoices with an error message."""
 
     operations: ClassVar[dict[str, str]] = {"POST": "checkout.start"}
     page = "invoices"
 
     def post(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
-        """Go to Stripe."""
+        """Redirect to the page that `open` returns."""
         invoices = reverse("billing-invoices", args=[workspace_slug])
         try:
             address = self.open(request, attempt=_attempt(request), return_url=request.build_absolute_uri(invoices))
         except (ConflictError, UnavailableError, UnprocessableError) as error:
-            messages.error(request, _sentence(error))
+            messages.error(request, str(error))
             return HttpResponseRedirect(invoices)
         return HttpResponse(status=303, headers={"Location": address})
 
@@ -127,8 +127,8 @@ class _StripeDoor(BillingPage):
         raise NotImplementedError
 
 
-class CheckoutDoor(_StripeDoor):
-    """To Stripe's checkout."""
+class CheckoutRedirect(_StripeRedirect):
+    """Redirects to Stripe's checkout."""
 
     def open(self, request: HttpRequest, *, attempt: UUID, return_url: str) -> str:
         """Start a Checkout session."""
@@ -142,8 +142,8 @@ class CheckoutDoor(_StripeDoor):
         )
 
 
-class PortalDoor(_StripeDoor):
-    """To Stripe's customer portal."""
+class PortalRedirect(_StripeRedirect):
+    """Redirects to Stripe's customer portal."""
 
     def open(self, request: HttpRequest, *, attempt: UUID, return_url: str) -> str:
         """Open the customer portal."""
@@ -160,10 +160,6 @@ def _attempt(request: HttpRequest) -> UUID:
         return uuid.uuid4()
 
 
-def _sentence(error: CountinghouseError) -> str:
-    return str(error)
-
-
 def _page_number(request: HttpRequest) -> int:
     text = request.GET.get("page", "1")
     return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) <= 4 else 1  # noqa: PLR2004
@@ -171,7 +167,7 @@ def _page_number(request: HttpRequest) -> int:
 
 def _left(now: datetime, end: datetime, zone: tzinfo) -> str:
     if end <= now:
-        return "The time to pay is over"
+        return "The payment deadline has passed"
     days = (in_zone(end, zone).date() - in_zone(now, zone).date()).days
     return (
         "Today is the last day to pay" if days < 1 else "1 day left to pay" if days == 1 else f"{days} days left to pay"
@@ -199,7 +195,7 @@ def _money(minor: int, currency: str) -> str:
 
 
 def _safe(address: str) -> str:
-    """Once more at the way out: a link that is not https is not shown."""
+    """Checked again on output: a link that is not https is not shown."""
     return address if address.startswith("https://") else ""
 
 
@@ -207,6 +203,6 @@ def billing_routes() -> list[tuple[str, Any, str]]:
     """Below the address of a workspace: path, page, name."""
     return [
         ("invoices/", InvoicesPage, "billing-invoices"),
-        ("invoices/checkout/", CheckoutDoor, "billing-checkout"),
-        ("invoices/portal/", PortalDoor, "billing-portal"),
+        ("invoices/checkout/", CheckoutRedirect, "billing-checkout"),
+        ("invoices/portal/", PortalRedirect, "billing-portal"),
     ]

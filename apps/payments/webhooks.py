@@ -18,8 +18,7 @@ from apps.core.wire.problems import problem_response
 from apps.core.wire.refusals import TooLargeError
 from apps.payments.enums import EventSource
 from apps.payments.inbox import PROCESS_TASK, store
-from apps.payments.providers.contract import require_signature
-from apps.payments.providers.registry import payment_provider
+from apps.payments.providers.contract import payment_provider, require_signature
 from apps.subscriptions.enums import Provider
 
 

@@ -12,7 +12,7 @@ from apps.payments.contracts import ObjectKind
 from apps.payments.enums import WebhookStatus
 from apps.payments.models import GraceAnchor, ProviderCustomer, ProviderInvoice, ProviderSubscription
 from apps.payments.processing import process
-from apps.payments.providers.registry import payment_provider
+from apps.payments.providers.contract import payment_provider
 from apps.subscriptions.enums import Provider
 from apps.subscriptions.models import WorkspaceSubscription
 from tests.payments.cast import NOON, Stripe, Tenant

@@ -23,8 +23,7 @@ from pytest_django import Settings
 from apps.core import clock
 from apps.payments.enums import WebhookStatus
 from apps.payments.models import ProviderCustomer, ProviderInvoice, WebhookEvent
-from apps.payments.providers.contract import PaymentProvider
-from apps.payments.providers.registry import payment_provider
+from apps.payments.providers.contract import PaymentProvider, payment_provider
 from apps.payments.webhooks import WebhookView
 from apps.subscriptions.enums import Provider
 from tests.payments.cast import NOON, Tenant, make_tenant, sweep

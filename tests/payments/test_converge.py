@@ -13,7 +13,7 @@ from django.db import connection
 from apps.core import clock
 from apps.payments import mirror
 from apps.payments.models import ProviderInvoice, WebhookEvent
-from apps.payments.providers.registry import read_from
+from apps.payments.providers.contract import read_from
 from apps.payments.services import webhook_events_reconcile
 from apps.subscriptions.enums import Provider
 from tests.contexts import console_context

@@ -8,7 +8,7 @@ import pytest
 
 from apps.payments.contracts import ObjectKind
 from apps.payments.models import ProviderDispute
-from apps.payments.providers.registry import read_from
+from apps.payments.providers.contract import read_from
 from apps.subscriptions.enums import Provider
 from tests.counterparts.stripe_fake import RESOURCES
 from tests.payments.cast import NOON, Stripe, Tenant, deliver, make_tenant, stored

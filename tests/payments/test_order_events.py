@@ -12,7 +12,7 @@ import pytest
 from django.db import transaction
 
 from apps.payments import mirror
-from apps.payments.providers.registry import read_from
+from apps.payments.providers.contract import read_from
 from apps.subscriptions.enums import Provider
 from tests.payments.cast import Tenant, make_tenant
 from tests.payments.lives import Event, StripeTruth, hard_events, process_all, process_next, seven_events, state_of

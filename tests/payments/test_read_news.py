@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from apps.payments.contracts import ObjectKind
+from apps.payments.providers.contract import payment_provider
 from apps.payments.providers.orb.events import ORB_TYPES
-from apps.payments.providers.registry import payment_provider
 from apps.payments.providers.stripe.events import STRIPE_TYPES
 from apps.subscriptions.enums import Provider
 

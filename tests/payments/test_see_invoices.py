@@ -176,7 +176,10 @@ def test_without_a_customer_and_in_a_demo_nothing_is_opened(room: Room, stripe: 
 
 @pytest.mark.parametrize(
     ("has_customer", "plan", "said"),
-    [(True, "no-such-plan", "There is no such plan to subscribe to."), (False, "team", NO_CUSTOMER)],
+    [
+        (True, "no-such-plan", "This plan is not available. Choose another one."),
+        (False, "team", NO_CUSTOMER),
+    ],
 )
 def test_what_can_not_be_bought_is_said_and_stripe_is_not_asked(
     room: Room, stripe: StripeFake, has_customer: bool, plan: str, said: str

@@ -23,7 +23,7 @@ from apps.subscriptions.enums import SubscriptionState
 from apps.subscriptions.ids import PlanId
 from apps.subscriptions.models import OrganizationPaymentConfig, WorkspaceSubscription
 from apps.subscriptions.rules.transitions import legal_verbs
-from apps.subscriptions.services import guards, payment_config_change, subscription_change
+from apps.subscriptions.services import change_steps, payment_config_change, subscription_change
 from apps.tenants.models import Workspace
 from tests.contexts import staff_context
 from tests.sizes import size
@@ -130,7 +130,9 @@ def test_writers_without_locks_are_caught(writers: ThreadPoolExecutor, monkeypat
         return record
 
     monkeypatch.setattr(f"{SERVICE}.workspace_subscription_for_update", unlocked)
-    monkeypatch.setattr(guards, "workspace_for_update", lambda workspace_id: Workspace.objects.get(pk=workspace_id))
+    monkeypatch.setattr(
+        change_steps, "workspace_for_update", lambda workspace_id: Workspace.objects.get(pk=workspace_id)
+    )
     chance, plan_id, place = chance_of(SEED), PlanId(make_plan().pk), make_place()
     right = Race(Counter({"won": 1, "told": WRITERS - 1}), new_entries=1, rows=1, version=1)
     assert any(race(writers, place, chance, plan_id) != right for _ in range(5))

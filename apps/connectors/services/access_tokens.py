@@ -31,7 +31,7 @@ from apps.core.mails import Mail, mail_payload, public_address
 from apps.core.operations import require
 from apps.core.outbox import outbox_enqueue
 from apps.core.outbox_handlers import EMAIL_KIND
-from apps.subscriptions.services.guards import require_reason
+from apps.subscriptions.services.change_steps import require_reason
 from apps.tenants.models import Membership
 
 

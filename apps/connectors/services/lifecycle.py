@@ -30,7 +30,7 @@ from apps.core.ids import WorkspaceId
 from apps.core.operations import require
 from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions.services import lifecycle_require
-from apps.subscriptions.services.guards import require_reason
+from apps.subscriptions.services.change_steps import require_reason
 
 EDIT, DISABLE = "connector.edit", "connectors.disable"
 

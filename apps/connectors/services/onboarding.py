@@ -39,7 +39,7 @@ from apps.core.operations import require
 from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions.selectors.lifecycle import unknown_workspace
 from apps.subscriptions.services import lifecycle_require
-from apps.subscriptions.services.guards import locked_workspace
+from apps.subscriptions.services.change_steps import locked_workspace
 from apps.tenants.models import Workspace
 
 # Printable ASCII without blanks: what can stand in a header.

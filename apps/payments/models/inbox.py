@@ -17,10 +17,10 @@ _WAITING = [WebhookStatus.RECEIVED, WebhookStatus.PROCESSING]
 
 
 class WebhookEvent(models.Model):
-    """One event, stored before anything is done about it; the payload is as the provider signed it.
+    """One event, stored before it is processed; the payload is as the provider signed it.
 
     `lease_expires_at` of an event in work is when its worker counts as dead; `next_try_at` of a received one is when
-    it is due. An unmatched event waits for `customer_external_id` to become known, and is driven again then.
+    it is due. An unmatched event waits for `customer_external_id` to become known, and is requeued then.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -15,11 +15,11 @@ from apps.tenants.models import Organization
 
 
 class MirroredObject(models.Model):
-    """A provider's object as its newest news tells it.
+    """A provider's object as its newest event shows it.
 
-    News have a total order: the event's time, then `news_rank` (a terminal state is later than one that leads to it),
-    then the event's id. A row takes only news later than what it has, so that the order of deliveries can't matter.
-    Of two news of one second the provider is asked, where a key is configured; its answer ranks above all others of
+    Events have a total order: the event's time, then `news_rank` (a terminal state is later than one that leads to it),
+    then the event's id. A row takes only an event later than what it has, so that the order of deliveries can't matter.
+    Of two events of one second the provider is asked, where a key is configured; its answer ranks above all others of
     that second. `asked_ticket` and `answered_ticket` order such questions: an older one never undoes a newer answer.
     """
 
@@ -122,7 +122,7 @@ class ProviderInvoice(MirroredObject):
     """An invoice at a provider. Amounts are in minor units of `currency` (ISO 4217, upper case).
 
     `failed_at` is the time of the earliest failed payment and `uncollectible_at` of the earliest giving up, of all
-    news, whatever the order in which they came: they are facts that later news don't take back.
+    events, whatever the order in which they came: they are facts that later events don't take back.
     """
 
     status = models.CharField(max_length=16, choices=InvoiceStatus.choices)

@@ -1,6 +1,6 @@
-"""The contract of a payment provider: verify, parse, fetch, write. Each provider implements it in a folder of its own.
+"""The contract of a payment provider: verify, parse, fetch, write; and the look-up of a provider by name.
 
-Also what the clients have in common: one error, which says whether the same call can ever go well.
+Each name of `Provider` is the name of a folder here, which declares a `PaymentProvider` as `PROVIDER`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ import hashlib
 import hmac
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from importlib import import_module
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
@@ -60,7 +62,7 @@ class SignedMessage:
 
 
 class PaymentProvider(ABC):
-    """One payment provider. Its folder holds one as `PROVIDER`; `registry` finds it by the folder's name."""
+    """One payment provider, declared as `PROVIDER` in its folder."""
 
     name: ClassVar[Provider]
     key_setting: ClassVar[str]  # the setting that holds the API key
@@ -153,3 +155,36 @@ def call_provider(label: str, call: Call) -> Answer:
         # Not for good: it goes well once the operator has corrected the key.
         raise ProviderCallError(f"{label} refuses our key ({answer.status}). Correct it in the settings.")
     return answer
+
+
+_readers: dict[Provider, ProviderReader | None] = {}
+
+
+def payment_provider(name: Provider) -> PaymentProvider:
+    """The provider of that name."""
+    provider: PaymentProvider = import_module(f"{__package__}.{name.value}").PROVIDER
+    return provider
+
+
+def provider_reader(name: Provider) -> ProviderReader | None:
+    """The provider's API to read from; None while no key is configured."""
+    return _readers[name] if name in _readers else payment_provider(name).connect()
+
+
+def fetch_snapshot(name: Provider, kind: ObjectKind, external_id: str) -> ObjectSnapshot | None:
+    """The object as the provider has it now; None when it knows none, or can't be asked."""
+    reader = provider_reader(name)
+    answer = reader.fetch_object(kind, external_id) if reader else None
+    return payment_provider(name).parse_object(kind, answer) if answer is not None else None
+
+
+@contextmanager
+def read_from(name: Provider, reader: ProviderReader | None) -> Iterator[None]:
+    """While the block runs, read from this one instead; None: as if no key were configured. For tests."""
+    before = dict(_readers)
+    _readers[name] = reader
+    try:
+        yield
+    finally:
+        _readers.clear()
+        _readers.update(before)

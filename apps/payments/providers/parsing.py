@@ -1,4 +1,4 @@
-"""The values that providers send, and how a body that does not hold them is refused."""
+"""Types for the values that providers send, and the error for a body that does not hold them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BIGGEST = 2**62
 
 
 class ProviderModel(BaseModel):
-    """A part of a provider's body: exact types for what is named, whatever else is there is passed over."""
+    """A part of a provider's body: exact types for the fields that we use; others are ignored."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 

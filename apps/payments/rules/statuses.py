@@ -37,7 +37,7 @@ class InvoiceFacts:
 
     @property
     def is_given_up(self) -> bool:
-        """It was marked uncollectible, and nobody has decided about that yet."""
+        """It was marked uncollectible, and nobody has decided about it yet."""
         return self.uncollectible_at is not None and not self.is_lock_settled
 
     @property
@@ -98,7 +98,7 @@ def steps_towards(facts: PaymentFacts, status: PaymentStatus, anchored_at: datet
 
 
 def _evidence_of(facts: PaymentFacts) -> tuple[PaymentStep, ...]:
-    """While staff decide, the news is kept as evidence of what it would have asked for."""
+    """While staff decide: the steps that are stored as evidence instead of being taken."""
     if facts.given_up:
         return (PaymentStep.LOCK,)
     if facts.unpaid_since is not None:

@@ -26,9 +26,9 @@ from apps.subscriptions.models import Plan
 from apps.subscriptions.rules.transitions import is_new_start
 from apps.subscriptions.selectors.records import payment_config_of, workspace_subscription_of
 
-NOT_CONFIGURED = "Online payment is not set up in this installation. Please write to our billing team."
-DEMO = "This is a demo: nothing leaves the building, so that no payment page is opened."
-NO_CUSTOMER = "Your customer record at Stripe is still being made. Please try again in a few minutes."
+NOT_CONFIGURED = "Online payment is not set up in this installation. Please contact our billing team."
+DEMO = "This is demo data: there is nothing to pay, so no payment page opens."
+NO_CUSTOMER = "We are still creating your customer record at Stripe. Please try again in a few minutes."
 
 
 def checkout_obstacle(context: ExecutionContext, organization_id: OrganizationId) -> str:
@@ -110,9 +110,13 @@ def _require_sellable(workspace_id: WorkspaceId, plan_slug: str) -> None:
     if not plan_slug:
         return
     if not may_subscribe(workspace_id):
-        raise ConflictError("This workspace has a subscription already. Our billing team changes its plan.")
+        raise ConflictError("This workspace already has a subscription. To change its plan, contact our billing team.")
     if not Plan.objects.filter(slug=plan_slug, is_active=True).exists():
-        raise UnprocessableError("There is no such plan to subscribe to.", code="unknown_plan", title="Unknown plan")
+        raise UnprocessableError(
+            "This plan is not available. Choose another one.",
+            code="unknown_plan",
+            title="Unknown plan",
+        )
 
 
 def _require_stripe(context: ExecutionContext, organization_id: OrganizationId) -> tuple[StripeApi, str]:
@@ -137,5 +141,5 @@ def _audit(
 
 def _unavailable(error: ProviderCallError) -> UnavailableError:
     if error.is_permanent:
-        return UnavailableError("Stripe refuses to open this page. Please write to our billing team.")
-    return UnavailableError("Stripe can't be reached just now. Please try again in a few minutes; nothing was charged.")
+        return UnavailableError("Stripe refused to open this page. Please contact our billing team.")
+    return UnavailableError("We can't reach Stripe right now. Nothing was charged. Please try again in a few minutes.")

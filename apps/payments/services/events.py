@@ -1,4 +1,4 @@
-"""Working through the inbox (spec 04, Webhooks): one event, all that are due, and one again on a person's word."""
+"""Processes the inbox (spec 04, Webhooks): one event, all that are due, or one again when a person asks for it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from apps.payments.events import WEBHOOK_EVENT_PROCESSED_AGAIN
 from apps.payments.inbox import INBOX, PROCESS_TASK, requeue_unmatched
 from apps.payments.models import WebhookEvent
 from apps.payments.processing import ProcessingResult, process
-from apps.payments.providers.registry import payment_provider
+from apps.payments.providers.contract import payment_provider
 from apps.payments.selectors.inbox import webhook_event_for_update
 from apps.subscriptions.enums import Provider
 

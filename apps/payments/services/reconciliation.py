@@ -10,7 +10,7 @@ from apps.core.hints import send_hint
 from apps.core.operations import require
 from apps.payments.enums import EventSource
 from apps.payments.inbox import SWEEP_TASK, store
-from apps.payments.providers.registry import payment_provider, provider_reader
+from apps.payments.providers.contract import payment_provider, provider_reader
 from apps.subscriptions.enums import Provider
 
 # Stripe forgets its events after this.

@@ -9,7 +9,7 @@ from apps.core.context import ExecutionContext
 from apps.core.ids import WorkspaceId
 from apps.core.operations import require
 from apps.subscriptions.models import WorkspaceNote
-from apps.subscriptions.services.guards import impossible, locked_workspace
+from apps.subscriptions.services.change_steps import impossible, locked_workspace
 
 NOTE_OPERATION = "notes.add"
 

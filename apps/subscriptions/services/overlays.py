@@ -11,7 +11,7 @@ from apps.core.free_text import stored_form
 from apps.core.ids import WorkspaceId
 from apps.core.operations import require
 from apps.subscriptions import events
-from apps.subscriptions.services.guards import impossible, locked_workspace, nothing_to_change
+from apps.subscriptions.services.change_steps import impossible, locked_workspace, nothing_to_change
 from apps.subscriptions.snapshots import overlay_values
 from apps.tenants.models import Workspace
 

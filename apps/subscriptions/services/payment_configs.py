@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import transaction
 
@@ -11,30 +12,49 @@ from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, Reason
 from apps.core.ids import AuditTarget, OrganizationId
 from apps.core.operations import require
+from apps.core.locks import lock_name
+from apps.core.moments import after
 from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions import events
-from apps.subscriptions.contracts import EndGrace, PaymentConfigChange, ProviderNews, SetSubscriptionStatus
+from apps.subscriptions.contracts import (
+    EndGrace,
+    ExtendGrace,
+    LeaveManual,
+    PaymentConfigChange,
+    ProviderNews,
+    ReanchorGrace,
+    SetGraceDays,
+    SetProviderCustomer,
+    SetSubscriptionStatus,
+    SetUsageOverride,
+    StartGrace,
+)
 from apps.subscriptions.enums import EvidenceSubject, PaymentStatus, SubscriptionStatus
 from apps.subscriptions.handlers import run_handlers
 from apps.subscriptions.models import OrganizationPaymentConfig, ProviderEvidence
+from apps.subscriptions.models.payment_configs import CUSTOMER_FIELDS, LONGEST_GRACE_DAYS
 from apps.subscriptions.rules.payment_transitions import (
     PAYMENT_TRANSITIONS,
     SUBSCRIPTION_STATUS_MAY_BECOME,
     PaymentTransition,
+    grace_length,
     ignores_provider,
+    is_in_grace,
     is_legal,
     legal_verbs,
+    targets,
 )
 from apps.subscriptions.selectors.records import payment_config_for_update
-from apps.subscriptions.services.guards import (
+from apps.subscriptions.services.change_steps import (
+    changed_names,
+    evidence_store,
+    impossible,
     is_person,
     nothing_to_change,
     provider_of,
     require_actor,
     require_reason,
 )
-from apps.subscriptions.services.payment_effects import carry_out
-from apps.subscriptions.services.recording import changed_names, evidence_store
 from apps.subscriptions.snapshots import PAYMENT_CONFIG_TARGET, payment_config_values
 from apps.tenants.services.refusals import unknown_organization
 
@@ -195,3 +215,73 @@ def _require_transition(config: OrganizationPaymentConfig, transition: PaymentTr
             )
         ],
     )
+
+
+def carry_out(config: OrganizationPaymentConfig, change: PaymentConfigChange, transition: PaymentTransition) -> None:
+    """Set the fields that the change speaks of. Raises `UnprocessableError` for impossible values."""
+    if transition.changes_status:
+        _move(config, change, transition)
+        return
+    match change:
+        case ExtendGrace():
+            _extend(config, change.until)
+        case ReanchorGrace():
+            _reanchor(config, change)
+        case SetSubscriptionStatus():
+            config.subscription_status = change.status
+        case SetUsageOverride():
+            config.usage_category_override = change.category or ""
+        case SetGraceDays():
+            _set_grace_days(config, change.days)
+        case SetProviderCustomer():
+            _set_customer(config, change)
+        case _:
+            raise AssertionError(f"{change.verb} changes nothing")
+
+
+def _move(config: OrganizationPaymentConfig, change: PaymentConfigChange, transition: PaymentTransition) -> None:
+    target = change.status if isinstance(change, LeaveManual) else transition.target
+    if target is None or target not in targets(transition):
+        possible = ", ".join(sorted(status.value for status in targets(transition)))
+        raise impossible("status", f"{transition.label} leads to {possible}.")
+    config.payment_status = target
+    config.grace_period_end_at = _grace_end(config, change) if is_in_grace(PaymentStatus(target)) else None
+
+
+def _grace_end(config: OrganizationPaymentConfig, change: PaymentConfigChange) -> datetime | None:
+    if not isinstance(change, StartGrace):
+        return None
+    return after(change.started_at, grace_length(config.grace_period_days))
+
+
+def _extend(config: OrganizationPaymentConfig, until: datetime) -> None:
+    if config.grace_period_end_at is None or until <= config.grace_period_end_at:
+        raise impossible("until", f"Choose an end later than {config.grace_period_end_at:%Y-%m-%d %H:%M} UTC.")
+    config.grace_period_end_at = until
+
+
+def _reanchor(config: OrganizationPaymentConfig, change: ReanchorGrace) -> None:
+    end = after(change.started_at, grace_length(config.grace_period_days))
+    config.grace_period_end_at = end if change.keep_until is None else max(end, change.keep_until)
+
+
+def _set_grace_days(config: OrganizationPaymentConfig, days: int | None) -> None:
+    if days is not None and not 1 <= days <= LONGEST_GRACE_DAYS:
+        raise impossible("days", f"A grace period lasts 1 to {LONGEST_GRACE_DAYS} days.")
+    config.grace_period_days = days
+
+
+def _set_customer(config: OrganizationPaymentConfig, change: SetProviderCustomer) -> None:
+    if not change.customer_id:
+        raise impossible("customer_id", f"Name the customer at {change.provider.label}.")
+    field = CUSTOMER_FIELDS[change.provider]
+    lock_name(f"provider-customer:{change.provider.value}:{change.customer_id}")
+    taken = OrganizationPaymentConfig.objects.filter(**{field: change.customer_id}).exclude(pk=config.pk)
+    other = taken.values_list("organization", flat=True).first()
+    if other is not None:
+        raise ConflictError(
+            f"The {change.provider.label} customer {change.customer_id} stands for organization {other}.",
+            code="provider_customer_taken",
+            title="Another organization has this customer",
+        )
+    setattr(config, field, change.customer_id)

@@ -23,7 +23,7 @@ from apps.subscriptions.selectors.records import (
     pending_change_for_update,
     workspace_subscription_of,
 )
-from apps.subscriptions.services.guards import active_plan, impossible, locked_workspace, place_of, require_reason
+from apps.subscriptions.services.change_steps import active_plan, impossible, locked_workspace, place_of, require_reason
 from apps.subscriptions.services.subscriptions import SubscriptionOutcome, subscription_change
 from apps.subscriptions.snapshots import PENDING_CHANGE_TARGET, pending_change_values
 from apps.tenants.models import Workspace

@@ -17,8 +17,7 @@ from apps.subscriptions import events
 from apps.subscriptions.enums import PlanInterval
 from apps.subscriptions.models import Plan
 from apps.subscriptions.selectors.records import plan_for_update
-from apps.subscriptions.services.guards import impossible, require_reason
-from apps.subscriptions.services.recording import changed_names
+from apps.subscriptions.services.change_steps import changed_names, impossible, require_reason
 from apps.subscriptions.snapshots import PLAN_TARGET, plan_values
 
 PLAN_OPERATION = "plans.manage"

@@ -18,7 +18,7 @@ from apps.subscriptions.contracts import (
     UpdatePeriod,
 )
 from apps.subscriptions.models import WorkspaceSubscription
-from apps.subscriptions.services.guards import active_plan, impossible
+from apps.subscriptions.services.change_steps import active_plan, impossible
 
 
 def carry_out(record: WorkspaceSubscription, change: SubscriptionChange, *, is_new: bool, moment: datetime) -> None:

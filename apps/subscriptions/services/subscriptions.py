@@ -24,16 +24,18 @@ from apps.subscriptions.rules.transitions import (
     legal_verbs,
 )
 from apps.subscriptions.selectors.records import workspace_subscription_for_update
-from apps.subscriptions.services.guards import (
+from apps.subscriptions.services.change_steps import (
+    changed_names,
+    evidence_store,
     impossible,
     locked_workspace,
+    moment_of,
     nothing_to_change,
     place_of,
     provider_of,
     require_actor,
     require_reason,
 )
-from apps.subscriptions.services.recording import changed_names, evidence_store, moment_of
 from apps.subscriptions.services.subscription_effects import carry_out, require_free_at_provider
 from apps.subscriptions.snapshots import SUBSCRIPTION_TARGET, subscription_values
 

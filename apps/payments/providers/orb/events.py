@@ -1,4 +1,4 @@
-"""Orb's events in both payload styles: with the whole object, or with little more than its id (spec 04, Webhooks)."""
+"""Parses Orb's events in both payload styles: the whole object, or little more than its id (spec 04, Webhooks)."""
 
 from __future__ import annotations
 
@@ -135,11 +135,11 @@ def _resource(envelope: _Envelope, body: Mapping[str, Any], noun: str) -> dict[s
     named = properties.get(noun)
     if isinstance(named, dict):
         return named
-    about = _customer_named(properties)
-    return about.get("customer", {}) if noun == "customer" else {"id": properties.get(f"{noun}_id"), **about}
+    customer = _customer_in(properties)
+    return customer.get("customer", {}) if noun == "customer" else {"id": properties.get(f"{noun}_id"), **customer}
 
 
-def _customer_named(properties: Mapping[str, Any]) -> dict[str, Any]:
+def _customer_in(properties: Mapping[str, Any]) -> dict[str, Any]:
     if "customer_id" not in properties:
         return {}
     return {
@@ -166,7 +166,7 @@ def _parse_subscription(body: dict[str, Any], step: str, at: datetime | None) ->
     if subscription.metadata is not None:
         fields["workspace_id"] = uuid_in(subscription.metadata.get("workspace_id"))
     rank = PROVIDER_SUBSCRIPTION_ORDER.index(status) * _STEPS + (_SUBSCRIPTION.index(step) if step else 0)
-    return _news(ObjectKind.SUBSCRIPTION, subscription.id, subscription.customer, rank, fields)
+    return _snapshot(ObjectKind.SUBSCRIPTION, subscription.id, subscription.customer, rank, fields)
 
 
 def _subscription_status(subscription: _Subscription, step: str) -> ProviderSubscriptionStatus:
@@ -215,17 +215,17 @@ def _parse_invoice(body: dict[str, Any], step: str, at: datetime | None) -> Obje
     }
     rank = _INVOICE_ORDER.index(status) * _STEPS + (_INVOICE.index(step) if step else 0)
     firsts = {"failed_at": at} if step == "payment_failed" and at else {}
-    return _news(ObjectKind.INVOICE, invoice.id, invoice.customer, rank, fields, firsts)
+    return _snapshot(ObjectKind.INVOICE, invoice.id, invoice.customer, rank, fields, firsts)
 
 
 def _parse_customer(body: dict[str, Any], step: str, at: datetime | None) -> ObjectSnapshot:
     customer = validate(_Customer, body, "customer")
     fields = {"status": CustomerStatus.ACTIVE, "email": short(customer.email, 320) or None}
     firsts = {"credits_depleted_at": at} if step == "credit_balance_depleted" and at else {}
-    return _news(ObjectKind.CUSTOMER, customer.id, customer, 0, fields, firsts)
+    return _snapshot(ObjectKind.CUSTOMER, customer.id, customer, 0, fields, firsts)
 
 
-def _news(
+def _snapshot(
     kind: ObjectKind,
     external_id: str,
     customer: _Customer | None,
@@ -233,7 +233,7 @@ def _news(
     fields: Mapping[str, Any],
     firsts: Mapping[str, datetime] | None = None,
 ) -> ObjectSnapshot:
-    """What the body did not tell (the short style) is left out, so that it does not erase what we know."""
+    """Fields that the body leaves out (the short style) are left out here, so that they erase nothing."""
     return ObjectSnapshot(
         kind=kind,
         external_id=external_id,

@@ -1,4 +1,4 @@
-"""Stripe (spec 04): its signature, and where the rest of the contract is: `events`, `objects`, `customers`, `api`."""
+"""Stripe (spec 04): its signature, and where the rest of the contract is: `events`, `customers`, `api`."""
 
 from __future__ import annotations
 

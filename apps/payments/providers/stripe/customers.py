@@ -1,4 +1,4 @@
-"""Stripe's customers with what hangs on them: checkouts, payment methods, refunds, disputes."""
+"""Parses Stripe's customers and what belongs to them: checkouts, payment methods, refunds, disputes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class _Checkout(ProviderModel):
 
 
 def parse_checkout(body: dict[str, Any], *, completed_at: datetime) -> ObjectSnapshot | None:
-    """A completed checkout, as news of its customer; None for a checkout without one, which buys nothing lasting."""
+    """A completed checkout, as a snapshot of its customer; None where it has none, and so buys nothing lasting."""
     checkout = validate(_Checkout, body, "data.object")
     if checkout.customer is None:
         return None
@@ -123,14 +123,14 @@ class _Charge(ProviderModel):
 
 
 def parse_refund(body: dict[str, Any]) -> ObjectSnapshot:
-    """What was given back of a charge so far."""
+    """The refunds of a charge so far."""
     charge = validate(_Charge, body, "data.object")
     is_full = charge.amount_refunded >= charge.amount
     return ObjectSnapshot(
         kind=ObjectKind.REFUND,
         external_id=charge.id,
         customer_id=charge.customer or "",
-        # What was given back only grows, so the larger of one second is the later.
+        # Refunds only grow, so the larger of one second is the later.
         rank=int(is_full),
         charge_id=charge.id,
         fields={
