@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
+from apps.connectors.enums import CredentialKind, RecordKind
+from apps.core.enums import UsageCategory
 
 MONTH_PATTERN = r"(20[0-9]{2})-(0[1-9]|1[0-2])"
 _MONTH = re.compile(MONTH_PATTERN, re.ASCII)

@@ -74,14 +74,6 @@ class RecordKind(TextEnum):
     CREDIT_NOTE = "credit_note", "Credit note"
 
 
-class UsageCategory(TextEnum):
-    """How usage is billed (spec 01, Glossary)."""
-
-    REGULAR = "regular", "Regular"
-    FREE = "free", "Free"
-    INTERNAL = "internal", "Internal"
-
-
 class SyncTrigger(TextEnum):
     """What asked for a sync run."""
 

@@ -129,3 +129,11 @@ class LifecycleState(TextEnum):
     GRACE = "grace", "Grace"
     SUSPENDED_READ_ONLY = "suspended_read_only", "Suspended, read-only"
     CLOSED = "closed", "Closed"
+
+
+class UsageCategory(TextEnum):
+    """Under which category usage counts; only the regular one is billed (spec 01, Glossary)."""
+
+    REGULAR = "regular", "Regular"
+    FREE = "free", "Free"
+    INTERNAL = "internal", "Internal"

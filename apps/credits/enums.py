@@ -41,14 +41,6 @@ class EntryKind(TextEnum):
     ADJUSTMENT = "adjustment", "Adjustment"
 
 
-class UsageCategory(TextEnum):
-    """Under which category a quantity counts; nothing is charged but for the regular one."""
-
-    REGULAR = "regular", "Regular"
-    FREE = "free", "Free"
-    INTERNAL = "internal", "Internal"
-
-
 class HoldStatus(TextEnum):
     """An open hold reserves credits; every other state is final."""
 

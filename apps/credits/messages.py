@@ -8,8 +8,9 @@ from datetime import datetime, tzinfo
 from uuid import UUID
 
 from apps.core.amounts import format_micro
+from apps.core.enums import UsageCategory
 from apps.core.moments import in_zone
-from apps.credits.enums import EntryKind, UsageCategory
+from apps.credits.enums import EntryKind
 from apps.credits.models import CreditEntry, CreditGrant
 from apps.subscriptions.messages import day
 

@@ -48,7 +48,7 @@ class MirrorResult:
 
 def store_snapshot(event: ProviderEvent, snapshot: ObjectSnapshot, organization_id: OrganizationId) -> MirrorResult:
     """Store the snapshot if its event is later than what the row has. The caller has locked the payment config."""
-    row = _locked_row(event, snapshot)
+    row = _lock_row(event, snapshot)
     order = (event.occurred_at, snapshot.rank, event.event_id)
     known = (row.news_at, row.news_rank, row.news_id)
     is_same = row.news_id == event.event_id
@@ -82,7 +82,7 @@ def store_answer(
 
     It counts for that second. It undoes neither an event of a later second nor the answer to a later question.
     """
-    row = _locked_row(event, answer)
+    row = _lock_row(event, answer)
     if row.news_at <= event.occurred_at and ticket > row.answered_ticket:
         row.news_at, row.news_rank, row.news_id = event.occurred_at, ANSWER_RANK, f"answer:{ticket:010}"
         row.answered_ticket = ticket
@@ -93,7 +93,7 @@ def store_answer(
     return MirrorResult(row, is_newest=row.answered_ticket == ticket, is_tied=False)
 
 
-def _locked_row(event: ProviderEvent, snapshot: ObjectSnapshot) -> MirroredObject:
+def _lock_row(event: ProviderEvent, snapshot: ObjectSnapshot) -> MirroredObject:
     """The object's row, made when it is missing, locked until the transaction ends."""
     model = MODELS[snapshot.kind]
     rows = model.objects.select_for_update(no_key=True, of=("self",))

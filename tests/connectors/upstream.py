@@ -17,8 +17,9 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from apps.connectors.contracts import CheckResult, Month, Provider, ProviderError, ProviderRecord, RecordPage
-from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
+from apps.connectors.enums import CredentialKind, RecordKind
 from apps.connectors.models import BillingRecord, SyncRun
+from apps.core.enums import UsageCategory
 
 CURRENCIES = ("EUR", "USD", "JPY")
 

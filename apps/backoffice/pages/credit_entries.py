@@ -27,7 +27,8 @@ from apps.backoffice.records.credits import (
     why_free,
 )
 from apps.core import clock
-from apps.credits.enums import EntryKind, UsageCategory
+from apps.core.enums import UsageCategory
+from apps.credits.enums import EntryKind
 from apps.credits.models import CreditEntry, GrantBurn, Hold
 from apps.tenants.models import Product, User, Workspace
 

@@ -7,10 +7,11 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
-from apps.connectors.enums import AdjustmentKind, RecordKind, UsageCategory
+from apps.connectors.enums import AdjustmentKind, RecordKind
 from apps.connectors.models.connectors import Connector
 from apps.connectors.models.syncs import SyncRun
 from apps.core.constraints import one_of
+from apps.core.enums import UsageCategory
 from apps.core.models.protection import append_only
 
 # A decimal number as text: exact however large or small, and never NaN. A report casts it to numeric.

@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import ClassVar
 
 from apps.connectors.contracts import CheckResult, Month, Provider, ProviderRecord, RecordPage
-from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
+from apps.connectors.enums import CredentialKind, RecordKind
+from apps.core.enums import UsageCategory
 
 _PAGES = 3
 _DAYS_A_PAGE = 9

@@ -26,9 +26,10 @@ from apps.connectors.contracts import (
     ProviderSettings,
     RecordPage,
 )
-from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
+from apps.connectors.enums import CredentialKind, RecordKind
 from apps.connectors.oauth.google import GOOGLE, google_api_base
 from apps.connectors.providers.http import fetch_json, minor_units, parse
+from apps.core.enums import UsageCategory
 from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Call
 

@@ -26,8 +26,9 @@ from apps.connectors.contracts import (
     ProviderSettings,
     RecordPage,
 )
-from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
+from apps.connectors.enums import CredentialKind, RecordKind
 from apps.connectors.providers.http import fetch, fetch_json, parse, to_json_values
+from apps.core.enums import UsageCategory
 from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Call, RefusedAddressError
 from apps.core.outgoing.addresses import checked_url

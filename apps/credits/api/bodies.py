@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.core.enums import LifecycleState
+from apps.core.enums import LifecycleState, UsageCategory
 from apps.core.wire.answers import ReasonAnswer
 from apps.core.wire.fields import (
     StrictBooleanField,
@@ -21,7 +21,7 @@ from apps.core.wire.serializers import (
     malformed,
 )
 from apps.core.wire.values import AmountField, QuantityField, StrictObjectField, StrictTimeField
-from apps.credits.enums import AccountType, EntryKind, GrantType, OnInsufficient, UsageCategory
+from apps.credits.enums import AccountType, EntryKind, GrantType, OnInsufficient
 from apps.subscriptions.enums import Verdict
 
 MOST_ITEMS = 1_000

@@ -11,9 +11,10 @@ from django.db.models import F, Q
 from django.db.models.lookups import Exact, GreaterThan, In, IsNull
 
 from apps.core.constraints import one_of
+from apps.core.enums import UsageCategory
 from apps.core.free_text import FreeTextField
 from apps.core.models.protection import append_only
-from apps.credits.enums import EntryKind, UsageCategory
+from apps.credits.enums import EntryKind
 from apps.credits.models.accounts import CreditAccount, CreditGrant
 
 

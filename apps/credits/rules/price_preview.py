@@ -14,7 +14,7 @@ from datetime import date
 from uuid import UUID
 
 from apps.core.amounts import NumberOutOfRangeError, divide_half_away
-from apps.credits.enums import UsageCategory
+from apps.core.enums import UsageCategory
 from apps.credits.rules.pricing import Price, charge_for, free_left
 
 _PER_MILLE = 1000

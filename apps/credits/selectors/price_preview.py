@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from apps.core.enums import UsageCategory
 from apps.core.pieces import in_one_transaction
-from apps.credits.enums import EntryKind, UsageCategory
+from apps.credits.enums import EntryKind
 from apps.credits.models import CreditEntry
 from apps.credits.rules.price_preview import PricePreview, RecordedUse, preview_prices
 from apps.credits.rules.pricing import PolicyTerms

@@ -11,9 +11,10 @@ from django.db.models import F
 from apps.core import clock
 from apps.core.canonical import Plain
 from apps.core.context import ExecutionContext
+from apps.core.enums import UsageCategory
 from apps.core.idempotency import Answer, idempotent
 from apps.credits.contracts import AccountRef, CreditFacts, Question, scope_of
-from apps.credits.enums import AccountType, EntryKind, HoldStatus, UsageCategory
+from apps.credits.enums import AccountType, EntryKind, HoldStatus
 from apps.credits.models import CreditAccount, FreeQuantity, Hold
 from apps.credits.refusals import InsufficientCreditsError, above, hold_refusal
 from apps.credits.rules.pricing import Price, charge_for, free_left

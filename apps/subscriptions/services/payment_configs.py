@@ -11,9 +11,9 @@ from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, Reason
 from apps.core.ids import AuditTarget, OrganizationId
-from apps.core.operations import require
 from apps.core.locks import lock_name
 from apps.core.moments import after
+from apps.core.operations import require
 from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions import events
 from apps.subscriptions.contracts import (

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from pytest_django.fixtures import Settings
 
 from apps.connectors.contracts import Provider, ProviderError, ProviderRecord
-from apps.connectors.enums import CredentialKind, RecordKind, UsageCategory
+from apps.connectors.enums import CredentialKind, RecordKind
 from apps.connectors.providers.registry import provider_classes
 from apps.core.amounts import minor_digits
+from apps.core.enums import UsageCategory
 from tests.connectors.providers.stand_in import KEY, MONTH, Reply, StandIn
 from tests.connectors.web import Web, put_up
 
