@@ -8,7 +8,7 @@ from types import ModuleType
 
 from apps.core.jobs import demo
 from apps.subscriptions import handlers, preview, receipts
-from apps.tenants import bootstrap, posture
+from apps.tenants import bootstrap, pages
 from tests.architecture.sources import PROJECT
 
 ROW = re.compile(r"^\| `(apps\.[\w.]+)` \| `\w+` \| (?:`(\w+)`)? ?\| `([\w.]+)` \|", re.MULTILINE)
@@ -18,7 +18,7 @@ ROW = re.compile(r"^\| `(apps\.[\w.]+)` \| `\w+` \| (?:`(\w+)`)? ?\| `([\w.]+)` 
 REGISTRIES: tuple[tuple[ModuleType, Mapping[str, object]], ...] = (
     (bootstrap, bootstrap._steps),
     (handlers, handlers._handlers),
-    (posture, posture._providers),
+    (pages, pages._lifecycle_sources),
     (preview, preview._consequences),
     (preview, preview._states),
     (receipts, receipts._replayers),
