@@ -174,5 +174,5 @@ def test_a_member_is_named_and_a_former_member_is_not(world: World) -> None:
 
 
 def test_an_address_that_is_shown_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.connectors.views.automation.actor_words", lambda label, people: label)
+    monkeypatch.setattr("apps.connectors.views.automation.describe_actor", lambda label, people: label)
     assert f"tenant viewer own billing-automation: {STAFF_CANARY}" in leaks(world, "tenant viewer")
