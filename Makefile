@@ -1,9 +1,9 @@
 # The two commands are `make run` and `make test`. Both make the environment in .venv first.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint format prove mutants bench audit lock runtime development
+.PHONY: help run test test-fast lint format prove mutants bench audit shell lock bump locks runtime development
 
 VENV_PYTHON := .venv/bin/python
-UV_COMPILE := $(VENV_PYTHON) -m uv pip compile --universal --python-version 3.11 --quiet --upgrade --generate-hashes \
+UV_COMPILE = $(VENV_PYTHON) -m uv pip compile --universal --python-version 3.11 --quiet $(RAISED) --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
 
 help: ## list the commands
@@ -38,7 +38,16 @@ format: development ## format the sources
 audit: development ## look for published weaknesses of the locked dependencies
 	@.venv/bin/python -m pip_audit --progress-spinner=off --disable-pip --require-hashes -r .requirements/runtime.txt
 
-lock: development ## resolve the dependencies again and lock them with hashes
+shell: runtime ## a Python shell beside `make run`, with Django and every model loaded
+	@$(VENV_PYTHON) manage.py shell
+
+lock: RAISED = --upgrade
+lock: locks ## raise every dependency to its newest version and lock them with hashes
+
+bump: RAISED = --upgrade-package $(or $(PACKAGE),$(error Name the dependency: make bump PACKAGE=django))
+bump: locks ## raise or add one dependency (PACKAGE=name) and leave the others as they are
+
+locks: development
 	$(UV_COMPILE) pyproject.toml -o .requirements/runtime.txt
 	$(UV_COMPILE) --group engines -c .requirements/runtime.txt -o .requirements/engines.txt
 	$(UV_COMPILE) pyproject.toml --extra development -c .requirements/runtime.txt -o .requirements/development.txt

@@ -62,6 +62,7 @@ def lint_steps() -> list[Step]:
         Step("djlint", _module("djlint", "--lint", "--quiet", "templates")),
         Step("mypy", _module("mypy")),
         Step("deptry", [str(_BIN / "deptry"), "."]),
+        Step("dead code", _module("tests.dead_code")),
         Step("import-linter", [sys.executable, str(_BIN / "lint-imports"), "--no-cache"]),
         Step("deployment check", _manage("check", "--deploy", "--fail-level=WARNING"), production()),
         Step("no migration is missing", _manage("makemigrations", "--check", "--dry-run")),

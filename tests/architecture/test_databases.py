@@ -25,10 +25,10 @@ def project(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "path",
     [
-        "apps/core/migrations/0001_audit_idempotency_outbox_jobs.py",
-        "apps/credits/migrations/sql/consume.sql",
-        "apps/core/emails.py",  # a migration imports it
-        "apps/core/errors.py",  # what that imports
+        "apps/core/migrations/0001_schema.py",
+        "apps/credits/migrations/sql/0002/consume.sql",
+        "apps/tenants/models/organizations.py",  # a migration imports it
+        "apps/core/moments.py",  # what that imports
     ],
 )
 def test_whatever_shapes_the_database_changes_its_name(project: Path, path: str) -> None:

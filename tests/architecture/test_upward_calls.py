@@ -20,7 +20,6 @@ REGISTRIES: tuple[tuple[ModuleType, Mapping[str, object]], ...] = (
     (handlers, handlers._handlers),
     (pages, pages._lifecycle_sources),
     (preview, preview._consequences),
-    (preview, preview._states),
     (receipts, receipts._replayers),
     (demo, demo._questions),
 )
