@@ -185,10 +185,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,
     "unacked_restore_interval": 10,
     "unacked_restore_throttle": 1,
-    # A broker that stays silent must not hold a request that only leaves a hint.
+    # A broker that stays silent must not hold a request that only sends a wake-up.
     "socket_timeout": 5,
 }
-# A request that only leaves a hint must not wait for a broker that is away.
+# A request that only sends a wake-up must not wait for a broker that is away.
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -20,10 +20,10 @@ from apps.connectors.sync.guards import OPERATION
 from apps.connectors.sync.queue import QUEUE_LEASE, RUN_TASK, SYNC_RUNS, insert_runs, make_run, month_facts
 from apps.core import clock
 from apps.core.context import ExecutionContext
-from apps.core.hints import hint_after_commit, send_hint
 from apps.core.ids import WorkspaceId
 from apps.core.jobs import job
 from apps.core.operations import require
+from apps.core.wakeups import send_wakeup, wake_after_commit
 from apps.subscriptions.selectors.lifecycle import workspace_lifecycles
 
 CONNECTORS_AT_ONCE = 200
@@ -82,7 +82,7 @@ def syncs_sweep(context: ExecutionContext) -> dict[str, int]:
     )
     sent = 0
     for chunk in _chunk(run_ids):
-        if not send_hint(RUN_TASK, ",".join(map(str, chunk))):
+        if not send_wakeup(RUN_TASK, ",".join(map(str, chunk))):
             break  # the broker is away: a later sweep sends them all
         sent += len(chunk)
     return {"stranded": len(run_ids), "handed_out": sent}
@@ -133,7 +133,7 @@ def _queue(
     Connector.objects.filter(pk__in=[connector.pk for connector in batch]).update(next_due_at=next_due_at)
     lists = list(_chunk([run.pk for run in runs if run.pk in made]))
     for chunk in lists:
-        hint_after_commit(RUN_TASK, ",".join(map(str, chunk)))
+        wake_after_commit(RUN_TASK, ",".join(map(str, chunk)))
     return len(made), len(lists)
 
 

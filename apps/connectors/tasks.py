@@ -11,7 +11,7 @@ from apps.connectors.ids import SyncRunId
 from apps.connectors.sync.engine import sync_run_execute
 from apps.connectors.sync.queue import RUN_TASK
 from apps.core import clock
-from apps.core.hints import send_hint
+from apps.core.wakeups import send_wakeup
 
 # Well below the time limit of a task: then the rest is the next task's.
 _BUDGET = timedelta(seconds=150)
@@ -25,5 +25,5 @@ def run_syncs(run_ids: str) -> None:
         sync_run_execute(SyncRunId(UUID(run_id)), until=until)
         if clock.now() >= until:
             # This one too, which may have been handed back; those that are over are passed over.
-            send_hint(RUN_TASK, ",".join(waiting[place:]))
+            send_wakeup(RUN_TASK, ",".join(waiting[place:]))
             return

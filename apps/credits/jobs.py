@@ -15,7 +15,7 @@ from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
 from apps.core.jobs import job
-from apps.core.jobs.apart import Apart
+from apps.core.jobs.record_errors import RecordErrors
 from apps.core.pieces import in_pieces
 from apps.credits.models import CreditAccount
 from apps.credits.services.accounts import account_apply_due
@@ -64,7 +64,7 @@ def _apply_due(context: ExecutionContext, organization_id: UUID | None, *, inclu
     if not include_demo:
         due = due.filter(organization__is_demo=False)
     counts = {"accounts": 0, "holds_released": 0, "grants_begun": 0, "grants_expired": 0}
-    accounts = Apart("accounts")
+    accounts = RecordErrors("accounts")
     for account in in_pieces(due.only("pk")):
         with accounts.record(account.pk):
             for name, count in account_apply_due(context, account_id=account.pk).items():

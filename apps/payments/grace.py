@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError
 from apps.core.ids import OrganizationId
-from apps.core.jobs.apart import Apart
+from apps.core.jobs.record_errors import RecordErrors
 from apps.core.pieces import in_pieces
 from apps.payments.config_handlers import REMINDER_BEFORE, notify_grace_ending
 from apps.subscriptions.contracts import EndGrace
@@ -31,7 +31,7 @@ def end_due_grace_periods(
 
     Raises `SomeFailedError` in the end where one could not be ended; all the others are.
     """
-    counts, organizations = {"ended": 0, "changed_meanwhile": 0}, Apart("organizations")
+    counts, organizations = {"ended": 0, "changed_meanwhile": 0}, RecordErrors("organizations")
     due = _running_grace_periods(organization_id, include_demo=include_demo).filter(grace_period_end_at__lte=now)
     for config in in_pieces(due, key=["organization_id"]):
         with organizations.record(config.organization_id):
@@ -50,7 +50,7 @@ def remind_before_grace_ends(
     soon = _running_grace_periods(organization_id, include_demo=include_demo).filter(
         grace_period_end_at__gt=now, grace_period_end_at__lte=now + REMINDER_BEFORE
     )
-    organizations = Apart("organizations")
+    organizations = RecordErrors("organizations")
     for config in in_pieces(soon, key=["organization_id"]):
         with organizations.record(config.organization_id), transaction.atomic():
             notify_grace_ending(_organization_context(context, config), config)

@@ -11,10 +11,10 @@ import msgspec
 from django.db.models import Q
 
 from apps.core import clock
-from apps.core.hints import hint_after_commit
 from apps.core.ids import RequestId
 from apps.core.leases import Queue
 from apps.core.statements import fetch_all
+from apps.core.wakeups import wake_after_commit
 from apps.payments.contracts import ProviderEvent
 from apps.payments.enums import EventSource, WebhookStatus
 from apps.payments.models import ProviderCustomer, WebhookEvent
@@ -74,7 +74,7 @@ def requeue_unmatched(provider: Provider | None = None, customer_id: str = "") -
         waiting = waiting.filter(_customer_is_known())
     count = waiting.update(status=WebhookStatus.RECEIVED, next_try_at=clock.now(), error="")
     if count:
-        hint_after_commit(SWEEP_TASK)
+        wake_after_commit(SWEEP_TASK)
     return count
 
 
@@ -83,7 +83,7 @@ def requeue_disputes(provider: Provider, charge_id: str) -> None:
     waiting = WebhookEvent.objects.filter(status=WebhookStatus.UNMATCHED, provider=provider, customer_external_id="")
     waiting = waiting.filter(type__startswith="charge.dispute.", payload__data__object__charge=charge_id)
     if waiting.update(status=WebhookStatus.RECEIVED, next_try_at=clock.now(), error=""):
-        hint_after_commit(SWEEP_TASK)
+        wake_after_commit(SWEEP_TASK)
 
 
 def _customer_is_known() -> Q:

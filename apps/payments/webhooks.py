@@ -11,8 +11,8 @@ from django.views import View
 
 from apps.core import clock
 from apps.core.errors import CountinghouseError, ErrorKind
-from apps.core.hints import send_hint
 from apps.core.observability.requests import current_request_id
+from apps.core.wakeups import send_wakeup
 from apps.core.wire.parser import DEFAULT_BODY_LIMIT, parse_object
 from apps.core.wire.problems import problem_response
 from apps.core.wire.refusals import TooLargeError
@@ -53,7 +53,7 @@ class WebhookView(View):
         event = provider.parse_event(payload)
         stored = store(event, payload, source=EventSource.WEBHOOK, request_id=current_request_id())
         if stored is not None and event.snapshot is not None:
-            send_hint(PROCESS_TASK, str(stored))
+            send_wakeup(PROCESS_TASK, str(stored))
         return HttpResponse(status=200)
 
 

@@ -4,8 +4,7 @@
 workspace, the verb, the inputs, the state that was seen, the actor and an expiry. `apply_previewed` refuses when any of
 them differs, and tells what changed in between.
 
-Apps above add what they know with `register_consequence` (lines for the page) and `register_state` (values that the
-preview rests on); both are called inside the transaction.
+Apps above add lines for the page with `register_consequence`; they are called inside the transaction.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from django.core import signing
 from django.db import transaction
 
 from apps.core import clock
-from apps.core.canonical import canonical_hash, moment_text, plain
+from apps.core.canonical import canonical_hash, moment_text
 from apps.core.context import ExecutionContext
 from apps.core.enums import LifecycleNeed, Role
 from apps.core.errors import ConflictError
@@ -45,9 +44,7 @@ ResultT = TypeVar("ResultT")
 
 # Looks before the change, and answers with what tells its lines after it.
 ConsequenceHook = Callable[[WorkspaceId], Callable[[], Sequence[str]]]
-StateHook = Callable[[WorkspaceId], Mapping[str, object]]
 _consequences: Registry[ConsequenceHook] = Registry("preview consequence")
-_states: Registry[StateHook] = Registry("preview state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +76,6 @@ class Preview:
 def register_consequence(name: str, hook: ConsequenceHook) -> None:
     """Add lines to every preview, such as the connectors that will be switched off."""
     _consequences.register(name, hook)
-
-
-def register_state(name: str, hook: StateHook) -> None:
-    """Add values that previews rest on, such as a balance: a preview is refused when they have changed."""
-    _states.register(name, hook)
 
 
 @transaction.atomic
@@ -183,7 +175,6 @@ def _state_digest(workspace_id: WorkspaceId) -> str:
             "overlay": overlay_values(workspace),
             "closed_at": closed_at,
             "pending_change": pending.pk if pending else None,
-            **{name: plain(hook(workspace_id)) for name, hook in _states.items()},
         }
     )
 

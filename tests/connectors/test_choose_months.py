@@ -24,7 +24,6 @@ from apps.connectors.rules.months import (
     MonthFacts,
     MonthNotBegunError,
     MonthReading,
-    due_months,
     month_of,
     select_months,
 )
@@ -50,6 +49,10 @@ HOUR = timedelta(hours=1)
 YEARS = range(2024, 2033)
 SEED = 6
 Select = Callable[[MonthFacts, datetime], list[MonthDecision]]
+
+
+def due_months(decisions: list[MonthDecision]) -> list[Month]:
+    return [decision.month for decision in decisions if decision.is_due]
 
 
 def oracle(facts: MonthFacts, now: datetime) -> dict[Month, str]:

@@ -14,7 +14,7 @@ from apps.connectors.jobs import CONNECTORS_AT_ONCE, RUNS_A_TASK, syncs_schedule
 from apps.connectors.models import Connector, SyncRun
 from apps.connectors.sync.queue import QUEUE_LEASE, RUN_TASK
 from apps.connectors.tasks import run_syncs
-from apps.core.hints import speak_again
+from apps.core.wakeups import end_silence
 from apps.tenants.models import Workspace
 from tests.connectors.cast import make_active_workspace, make_connector
 from tests.contexts import console_context
@@ -23,14 +23,14 @@ from tests.sizes import size
 
 CONNECTORS = size(small=450, full=10_000)
 NOW = datetime(2026, 4, 20, 9, 7, tzinfo=UTC)
-Hints = list[tuple[str, tuple[str, ...]]]
+Wakeups = list[tuple[str, tuple[str, ...]]]
 
 
 @pytest.fixture
-def hints(monkeypatch: pytest.MonkeyPatch) -> Hints:
+def wakeups(monkeypatch: pytest.MonkeyPatch) -> Wakeups:
     """What was sent to the workers: name and arguments of each task."""
-    sent: Hints = []
-    speak_again()
+    sent: Wakeups = []
+    end_silence()
     monkeypatch.setattr(current_app, "send_task", lambda name, args, **_: sent.append((name, tuple(args))))
     return sent
 
@@ -48,16 +48,16 @@ def fill(workspace: Workspace, count: int) -> None:
     )
 
 
-def lists_of(hints: Hints) -> list[list[str]]:
-    return [arguments[0].split(",") for task, arguments in hints if task == RUN_TASK]
+def lists_of(wakeups: Wakeups) -> list[list[str]]:
+    return [arguments[0].split(",") for task, arguments in wakeups if task == RUN_TASK]
 
 
 @pytest.mark.prove("connectors due in one hour, in lists and not a task each", size=CONNECTORS)
-def test_every_due_connector_in_lists(hints: Hints) -> None:
+def test_every_due_connector_in_lists(wakeups: Wakeups) -> None:
     fill(make_active_workspace(), CONNECTORS)
     counts = syncs_schedule(console_context())
     assert (counts["connectors"], counts["runs"]) == (CONNECTORS, CONNECTORS * 14)
-    lists = lists_of(hints)
+    lists = lists_of(wakeups)
     assert max(map(len, lists)) <= RUNS_A_TASK
     assert len(lists) < CONNECTORS * 14 / RUNS_A_TASK + CONNECTORS / CONNECTORS_AT_ONCE + 1
     assert sorted(run for each in lists for run in each) == sorted(
@@ -67,7 +67,7 @@ def test_every_due_connector_in_lists(hints: Hints) -> None:
     assert syncs_schedule(console_context())["connectors"] == 0
 
 
-def test_who_is_passed_over(hints: Hints) -> None:
+def test_who_is_passed_over(wakeups: Wakeups) -> None:
     for status in ConnectorStatus:
         if status is not ConnectorStatus.AUTO_DISABLED:
             make_connector(make_active_workspace(), status, "demo")
@@ -78,10 +78,10 @@ def test_who_is_passed_over(hints: Hints) -> None:
     assert syncs_schedule(console_context(), include_demo=True)["connectors"] == 1
 
 
-def test_the_sweep_hands_out_what_was_lost_once_and_what_died_each_time(hints: Hints) -> None:
+def test_the_sweep_hands_out_what_was_lost_once_and_what_died_each_time(wakeups: Wakeups) -> None:
     fill(make_active_workspace(), 2)
     syncs_schedule(console_context())
-    hints.clear()
+    wakeups.clear()
     assert syncs_sweep(console_context())["stranded"] == 0
     dead = SyncRun.objects.first()
     assert dead is not None
@@ -89,13 +89,13 @@ def test_the_sweep_hands_out_what_was_lost_once_and_what_died_each_time(hints: H
     with time_machine.travel(NOW + QUEUE_LEASE, tick=False):
         assert syncs_sweep(console_context()) == {"stranded": 28, "handed_out": 28}
         assert syncs_sweep(console_context()) == {"stranded": 1, "handed_out": 1}
-    assert [len(each) for each in lists_of(hints)] == [28, 1]
+    assert [len(each) for each in lists_of(wakeups)] == [28, 1]
 
 
-def test_a_task_carries_out_its_list_and_a_repeated_delivery_nothing(hints: Hints) -> None:
+def test_a_task_carries_out_its_list_and_a_repeated_delivery_nothing(wakeups: Wakeups) -> None:
     connector = make_connector(make_active_workspace(is_demo=True), provider="demo")
     syncs_schedule(console_context(), include_demo=True)
-    (each,) = lists_of(hints)
+    (each,) = lists_of(wakeups)
     run_syncs(",".join(each))
     run_syncs(",".join(each))
     runs = SyncRun.objects.filter(connector=connector)

@@ -8,7 +8,7 @@ import pytest
 from celery import current_app
 from django.db import connection
 
-from apps.core.hints import speak_again
+from apps.core.wakeups import end_silence
 from tests.core.outbox import CallHandler, FakeProvider
 from tests.core.outbox import effects as effects_so_far
 
@@ -38,13 +38,13 @@ def provider(effect_table: None) -> Iterator[FakeProvider]:
 
 
 @pytest.fixture
-def hints(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...]]]:
+def wakeups(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...]]]:
     """What was sent to the workers: name and arguments of each task."""
     sent: list[tuple[str, tuple[str, ...]]] = []
 
     def send_task(name: str, args: list[str], **_: object) -> None:
         sent.append((name, tuple(args)))
 
-    speak_again()
+    end_silence()
     monkeypatch.setattr(current_app, "send_task", send_task)
     return sent

@@ -22,7 +22,7 @@ from tests.core.outbox import CallHandler, FakeProvider, effects, enqueue, make_
 from tests.core.threads import at_once
 from tests.sizes import size
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("wakeups")]
 
 
 def drain(**options: Any) -> dict[str, int]:

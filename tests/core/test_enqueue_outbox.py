@@ -22,7 +22,7 @@ from tests.contexts import console_context, staff_context
 from tests.core.outbox import KIND, CallHandler, FakeProvider, enqueue
 from tests.core.threads import at_once
 
-Hints = list[tuple[str, tuple[str, ...]]]
+Wakeups = list[tuple[str, tuple[str, ...]]]
 
 
 @pytest.mark.django_db
@@ -47,13 +47,13 @@ def test_the_same_key_again_is_the_same_item() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_same_key_at_the_same_moment_is_one_item(hints: Hints) -> None:
+def test_the_same_key_at_the_same_moment_is_one_item(wakeups: Wakeups) -> None:
     results = at_once(16, lambda _: enqueue("k-1").pk)
     assert {str(result) for result in results} == {str(OutboxItem.objects.get().pk)}
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_its_cause_there_is_no_item_and_no_hint(hints: Hints) -> None:
+def test_without_its_cause_there_is_no_item_and_no_hint(wakeups: Wakeups) -> None:
     def cause_then_fail() -> None:
         enqueue()
         raise ZeroDivisionError
@@ -63,21 +63,21 @@ def test_without_its_cause_there_is_no_item_and_no_hint(hints: Hints) -> None:
     with pytest.raises(RuntimeError, match="outside a transaction"):
         outbox_enqueue(console_context(), kind=KIND, key="k", payload={})
     assert not OutboxItem.objects.exists()
-    assert hints == []
+    assert wakeups == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_items_of_one_transaction_are_one_hint(hints: Hints) -> None:
+def test_many_items_of_one_transaction_are_one_hint(wakeups: Wakeups) -> None:
     with transaction.atomic():
         for _ in range(5):
             enqueue()
-        assert hints == []
-    assert hints == [("core.drain_outbox", ())]
+        assert wakeups == []
+    assert wakeups == [("core.drain_outbox", ())]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_lost_hint_loses_nothing_and_silences_the_next(
-    monkeypatch: pytest.MonkeyPatch, provider: FakeProvider, hints: Hints
+    monkeypatch: pytest.MonkeyPatch, provider: FakeProvider, wakeups: Wakeups
 ) -> None:
     tries = []
 
@@ -86,14 +86,14 @@ def test_a_lost_hint_loses_nothing_and_silences_the_next(
         raise OperationalError("The broker is away.")
 
     with monkeypatch.context() as away:
-        away.setattr("apps.core.hints.current_app.send_task", refuse)
+        away.setattr("apps.core.wakeups.current_app.send_task", refuse)
         items = [enqueue() for _ in range(3)]
     assert len(tries) == 1
     assert outbox_drain(console_context()).done == 3
     assert provider.calls == [item.key for item in items]
     with time_machine.travel(clock.now() + timedelta(seconds=16)):
         enqueue()
-    assert hints == [("core.drain_outbox", ())]
+    assert wakeups == [("core.drain_outbox", ())]
 
 
 @pytest.mark.django_db
@@ -106,12 +106,14 @@ def test_a_secret_is_not_taken(field: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("by_context", [True, False])
-def test_nothing_leaves_the_building_from_a_demo_tenant(provider: FakeProvider, hints: Hints, by_context: bool) -> None:
+def test_nothing_leaves_the_building_from_a_demo_tenant(
+    provider: FakeProvider, wakeups: Wakeups, by_context: bool
+) -> None:
     with transaction.atomic():
         item = outbox_enqueue(
             console_context(is_demo=by_context), kind=KIND, key="k", payload={}, is_demo=not by_context
         )
-    assert (item.status, hints) == (OutboxStatus.SUPPRESSED, [])
+    assert (item.status, wakeups) == (OutboxStatus.SUPPRESSED, [])
     assert outbox_drain(console_context()).as_counts() == {"done": 0, "retried": 0, "parked": 0, "lost": 0}
     assert provider.calls == []
     with pytest.raises(ConflictError):
@@ -160,7 +162,7 @@ def test_trying_again_wants_a_reason_and_a_parked_item(parked: OutboxItem) -> No
 
 
 @pytest.mark.django_db(transaction=True)
-def test_kinds_that_are_not_configured_wait_and_say_why(provider: FakeProvider, hints: Hints) -> None:
+def test_kinds_that_are_not_configured_wait_and_say_why(provider: FakeProvider, wakeups: Wakeups) -> None:
     provider.missing = "TEST_KEY is not set."
     enqueue()
     enqueue(kind="nobody.knows")

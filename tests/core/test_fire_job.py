@@ -28,13 +28,13 @@ from tests.core.processes import dies_at
 from tests.core.threads import at_once
 from tests.sizes import size
 
-Hints = list[tuple[str, tuple[str, ...]]]
+Wakeups = list[tuple[str, tuple[str, ...]]]
 NOON = datetime(2026, 4, 3, 12, 0, 30, tzinfo=UTC)
 FIRINGS = size(small=20, full=1_000)
 
 
 @pytest.fixture
-def runs(transactional_db: None, hints: Hints, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
+def runs(transactional_db: None, wakeups: Wakeups, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
     found = Runs()
     with declared(found, monkeypatch):
         yield found
@@ -52,18 +52,18 @@ def fire(name: str) -> list[str]:
     return [run.slot for run in job_fire(console_context(), definition)]
 
 
-def work_off(hints: Hints) -> None:
+def work_off(wakeups: Wakeups) -> None:
     """What a worker does with the messages."""
-    while hints:
-        name, arguments = hints.pop(0)
+    while wakeups:
+        name, arguments = wakeups.pop(0)
         assert name == "core.run_job"
         run_job(*arguments)
 
 
-def test_a_slot_is_fired_once(runs: Runs, hints: Hints, at_noon: Any) -> None:
+def test_a_slot_is_fired_once(runs: Runs, wakeups: Wakeups, at_noon: Any) -> None:
     assert fire(CATCHING_UP) == ["2026-04-03T11:05:00Z"]
     assert fire(CATCHING_UP) == []
-    work_off(hints)
+    work_off(wakeups)
     assert runs.slots == [datetime(2026, 4, 3, 11, 5, tzinfo=UTC)]
     run = JobRun.objects.get()
     assert (run.status, run.trigger, run.counts, run.attempts) == ("succeeded", "schedule", {"things": 3}, 1)
@@ -71,15 +71,17 @@ def test_a_slot_is_fired_once(runs: Runs, hints: Hints, at_noon: Any) -> None:
 
 
 @pytest.mark.prove("P3 two beats fire each slot once", size=FIRINGS, control="look, then insert: a slot runs twice")
-def test_two_beats_with_many_threads_fire_and_run_each_slot_once(runs: Runs, hints: Hints, effect_table: None) -> None:
+def test_two_beats_with_many_threads_fire_and_run_each_slot_once(
+    runs: Runs, wakeups: Wakeups, effect_table: None
+) -> None:
     """J3: 2 beats with 4 threads each, every message delivered three times over to 8 workers."""
     runs.act = lambda: leave_effect("ran") or {}  # type: ignore[func-returns-value]
     for number in range(FIRINGS):
         with time_machine.travel(NOON + timedelta(minutes=number), tick=False):
             at_once(8, lambda _: fire_job(SKIPPING))
-            deliveries = [arguments[0] for _, arguments in hints] * 3
+            deliveries = [arguments[0] for _, arguments in wakeups] * 3
             assert len(deliveries) == 3
-            hints.clear()
+            wakeups.clear()
             at_once(8, lambda _, ids=deliveries: [run_job(run_id) for run_id in ids])  # type: ignore[misc]
     assert len(effects()) == FIRINGS
     assert set(JobRun.objects.values_list("status", "attempts")) == {("succeeded", 1)}
@@ -99,13 +101,13 @@ def test_control_looking_before_inserting_runs_a_slot_twice(effect_table: None) 
     assert effects() == ["slot", "slot"]
 
 
-def test_missed_slots_are_caught_up_oldest_first_or_skipped(runs: Runs, hints: Hints, at_noon: Any) -> None:
+def test_missed_slots_are_caught_up_oldest_first_or_skipped(runs: Runs, wakeups: Wakeups, at_noon: Any) -> None:
     sweep_jobs()
-    work_off(hints)
+    work_off(wakeups)
     runs.slots.clear()
     at_noon.shift(timedelta(hours=5))
     sweeps = 0
-    while sweep_and_count(hints):
+    while sweep_and_count(wakeups):
         sweeps += 1
     hourly = [datetime(2026, 4, 3, hour, 5, tzinfo=UTC) for hour in (12, 13, 14, 15, 16)]
     assert [slot for slot in runs.slots if slot.minute == 5] == hourly
@@ -113,63 +115,65 @@ def test_missed_slots_are_caught_up_oldest_first_or_skipped(runs: Runs, hints: H
     assert sweeps == 2
 
 
-def sweep_and_count(hints: Hints) -> int:
+def sweep_and_count(wakeups: Wakeups) -> int:
     sweep_jobs()
-    count = len(hints)
-    work_off(hints)
+    count = len(wakeups)
+    work_off(wakeups)
     return count
 
 
-def test_a_job_that_skips_does_not_pile_up_behind_a_run_that_goes_on(runs: Runs, hints: Hints, at_noon: Any) -> None:
+def test_a_job_that_skips_does_not_pile_up_behind_a_run_that_goes_on(
+    runs: Runs, wakeups: Wakeups, at_noon: Any
+) -> None:
     fire(SKIPPING)
     at_noon.shift(timedelta(minutes=1))
     assert fire(SKIPPING) == ["2026-04-03T12:01:00Z"]
     skipped = JobRun.objects.get(slot="2026-04-03T12:01:00Z")
     assert (skipped.status, skipped.error) == ("skipped", "The run before this one was still going.")
     assert job_run_execute(JobRunId(skipped.pk)) is None
-    work_off(hints)
+    work_off(wakeups)
     assert len(runs.slots) == 1
 
 
-def test_a_lost_message_is_sent_again_by_the_sweep(runs: Runs, hints: Hints, at_noon: Any) -> None:
+def test_a_lost_message_is_sent_again_by_the_sweep(runs: Runs, wakeups: Wakeups, at_noon: Any) -> None:
     fire(SKIPPING)
-    hints.clear()
+    wakeups.clear()
     at_noon.shift(timedelta(minutes=2))
     assert len(jobs_sweep(console_context())) == 1
-    work_off(hints)
+    work_off(wakeups)
     assert JobRun.objects.filter(slot="2026-04-03T12:00:00Z", status="succeeded").exists()
 
 
-def test_a_beat_killed_after_firing_is_made_up_for_by_the_sweep(runs: Runs, hints: Hints, at_noon: Any) -> None:
+def test_a_beat_killed_after_firing_is_made_up_for_by_the_sweep(runs: Runs, wakeups: Wakeups, at_noon: Any) -> None:
     assert dies_at("jobs.after_create", lambda: fire(CATCHING_UP))
-    assert (JobRun.objects.get().status, hints) == ("queued", [])
+    assert (JobRun.objects.get().status, wakeups) == ("queued", [])
     at_noon.shift(timedelta(minutes=2))
-    sweep_and_count(hints)
+    sweep_and_count(wakeups)
     assert JobRun.objects.get(name=CATCHING_UP).status == "succeeded"
 
 
 def test_without_a_broker_the_work_waits(
-    runs: Runs, hints: Hints, at_noon: Any, monkeypatch: pytest.MonkeyPatch
+    runs: Runs, wakeups: Wakeups, at_noon: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OperationalError("The broker is away.")
 
     with monkeypatch.context() as away:
-        away.setattr("apps.core.hints.current_app.send_task", refuse)
+        away.setattr("apps.core.wakeups.current_app.send_task", refuse)
         sweep_jobs()
         at_noon.shift(timedelta(minutes=2))
         sweep_jobs()
     assert runs.slots == []
     at_noon.shift(timedelta(minutes=2))
-    sweep_and_count(hints)
+    sweep_and_count(wakeups)
     assert {slot.minute for slot in runs.slots} >= {0, 5}
 
 
 def test_a_dead_worker_is_replaced_after_its_lease_and_writes_nothing_later(
-    runs: Runs, hints: Hints, at_noon: Any
+    runs: Runs, wakeups: Wakeups, at_noon: Any
 ) -> None:
     fire(CATCHING_UP)
-    (run_id,) = [arguments[0] for _, arguments in hints]
+    (run_id,) = [arguments[0] for _, arguments in wakeups]
 
     def late() -> dict[str, int]:
         runs.act = lambda: {"things": 1}
@@ -186,7 +190,7 @@ def test_a_dead_worker_is_replaced_after_its_lease_and_writes_nothing_later(
     assert (run.status, run.attempts, run.counts) == ("succeeded", 2, {"things": 1})
 
 
-def test_a_failure_is_tried_again_later_and_given_up_in_the_end(runs: Runs, hints: Hints, at_noon: Any) -> None:
+def test_a_failure_is_tried_again_later_and_given_up_in_the_end(runs: Runs, wakeups: Wakeups, at_noon: Any) -> None:
     def fail() -> dict[str, int]:
         raise ValueError("sk_live_abc is wrong")
 
@@ -194,32 +198,32 @@ def test_a_failure_is_tried_again_later_and_given_up_in_the_end(runs: Runs, hint
     fire(CATCHING_UP)
     run = JobRun.objects.get()
     for attempt in (1, 2):
-        work_off(hints)
+        work_off(wakeups)
         run.refresh_from_db()
         assert (run.status, run.attempts, run.error) == ("queued", attempt, "ValueError: [redacted] is wrong")
         assert job_run_execute(JobRunId(run.pk)) is None, "the delay must pass first"
         at_noon.shift(timedelta(seconds=60 * 2 ** (attempt - 1)))
-        hints.append(("core.run_job", (str(run.pk),)))
-    work_off(hints)
+        wakeups.append(("core.run_job", (str(run.pk),)))
+    work_off(wakeups)
     run.refresh_from_db()
     assert (run.status, run.attempts, run.finished_at) == ("failed", 3, clock.now())
     assert job_run_execute(JobRunId(run.pk)) is None
 
 
-def test_a_run_that_kills_its_workers_is_given_up(runs: Runs, hints: Hints, at_noon: Any) -> None:
+def test_a_run_that_kills_its_workers_is_given_up(runs: Runs, wakeups: Wakeups, at_noon: Any) -> None:
     fire(CATCHING_UP)
     JobRun.objects.update(status="running", attempts=3, lease_expires_at=NOON)
-    work_off(hints)
+    work_off(wakeups)
     run = JobRun.objects.get()
     assert (run.status, runs.slots) == ("failed", [])
     assert "died during the last of 3 attempts" in run.error
 
 
-def test_names_of_another_release_do_no_harm(runs: Runs, hints: Hints) -> None:
+def test_names_of_another_release_do_no_harm(runs: Runs, wakeups: Wakeups) -> None:
     fire_job("long-gone")
     fire(SKIPPING)
     JobRun.objects.update(name="long-gone")
-    work_off(hints)
+    work_off(wakeups)
     assert JobRun.objects.get().error == "This job is no longer known."
 
 

@@ -18,7 +18,7 @@ from tests.core.outbox import KIND, LOOSE_KIND, FakeProvider, effects, enqueue, 
 from tests.core.processes import dies_at, kill, started
 from tests.sizes import size
 
-pytestmark = pytest.mark.usefixtures("hints")
+pytestmark = pytest.mark.usefixtures("wakeups")
 
 KILLS = size(small=10, full=200)
 ITEMS = size(small=150, full=3_000)

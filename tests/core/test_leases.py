@@ -23,7 +23,7 @@ from tests.core.processes import kill, started
 from tests.core.threads import at_once
 from tests.sizes import size
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hints")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("wakeups")]
 
 WORKERS = 8
 ROWS = size(small=40, full=1_000)

@@ -19,14 +19,14 @@ from redis.exceptions import ReadOnlyError
 
 from apps.connectors.contracts import ProviderError
 from apps.connectors.sync import engine
-from apps.core.hints import send_hint, speak_again
 from apps.core.ids import JobRunId
 from apps.core.jobs import job_run_request
-from apps.core.jobs.apart import Apart, SomeFailedError
+from apps.core.jobs.record_errors import RecordErrors, SomeFailedError
 from apps.core.jobs.runner import job_run_execute
 from apps.core.leases import Queue
 from apps.core.models import JobRun, OutboxItem
 from apps.core.outbox.worker import outbox_drain
+from apps.core.wakeups import end_silence, send_wakeup
 from apps.payments.services import events
 from tests.contexts import console_context
 from tests.core.jobs import SKIPPING, Runs, declared
@@ -51,7 +51,7 @@ def raising(error: BaseException) -> Fails:
 
 
 def over_records(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
-    apart = Apart("things")
+    apart = RecordErrors("things")
     for number in range(3):
         with apart.record(number):
             raise error
@@ -93,12 +93,12 @@ def in_a_job(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def with_a_hint(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
-    speak_again()
+    end_silence()
     monkeypatch.setattr(current_app, "send_task", raising(error))
     try:
-        assert send_hint("a task") is False
+        assert send_wakeup("a task") is False
     finally:
-        speak_again()
+        end_silence()
 
 
 LOOPS = [over_records, over_the_outbox, over_the_inbox, over_pages, in_a_job, with_a_hint]

@@ -62,10 +62,10 @@ def test_what_fires_and_what_runs_each_minute_never_waits_for_syncs_or_reports()
 def test_a_run_of_a_job_is_sent_to_its_queue(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[dict[str, object]] = []
     monkeypatch.setattr(current_app, "send_task", lambda task, **options: sent.append({"task": task, **options}))
-    from apps.core.hints import send_hint, speak_again  # noqa: PLC0415 - with the sender in its place
+    from apps.core.wakeups import end_silence, send_wakeup  # noqa: PLC0415 - with the sender in its place
 
-    speak_again()
-    assert send_hint(RUN_TASK, "an id", job=name)
+    end_silence()
+    assert send_wakeup(RUN_TASK, "an id", job=name)
     assert (sent[0]["task"], sent[0]["queue"]) == (RUN_TASK, queues.JOBS[name])
 
 

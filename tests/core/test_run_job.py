@@ -28,12 +28,12 @@ from tests.core.outbox import FakeProvider, effects, enqueue, leave_effect
 from tests.core.processes import dies_at, kill, started
 from tests.sizes import size
 
-Hints = list[tuple[str, tuple[str, ...]]]
+Wakeups = list[tuple[str, tuple[str, ...]]]
 ORGANIZATION_ID = OrganizationId(uuid.uuid4())
 
 
 @pytest.fixture
-def runs(transactional_db: None, hints: Hints, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
+def runs(transactional_db: None, wakeups: Wakeups, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
     found = Runs()
     with declared(found, monkeypatch):
         yield found
@@ -57,10 +57,10 @@ CALLERS = [
 
 @pytest.mark.parametrize(("context", "trigger"), CALLERS, ids=lambda part: str(getattr(part, "role", part)))
 def test_a_run_by_hand_is_as_system_and_keeps_who_asked(
-    runs: Runs, hints: Hints, context: ExecutionContext, trigger: str
+    runs: Runs, wakeups: Wakeups, context: ExecutionContext, trigger: str
 ) -> None:
     run = job_run_request(context, name=CATCHING_UP, organization_id=ORGANIZATION_ID, include_demo=True)
-    assert hints == ([] if trigger == "console" else [("core.run_job", (str(run.pk),))])
+    assert wakeups == ([] if trigger == "console" else [("core.run_job", (str(run.pk),))])
     run_job(str(run.pk))
     run.refresh_from_db()
     assert (run.status, run.trigger, run.slot_at) == ("succeeded", trigger, None)
@@ -84,11 +84,13 @@ DENIED = [*(staff_context(role) for role in (Role.SUPPORT, Role.OWNER, Role.VIEW
 
 
 @pytest.mark.parametrize("context", DENIED, ids=lambda context: context.role)
-def test_whoever_does_not_reach_the_gate_starts_nothing(runs: Runs, hints: Hints, context: ExecutionContext) -> None:
+def test_whoever_does_not_reach_the_gate_starts_nothing(
+    runs: Runs, wakeups: Wakeups, context: ExecutionContext
+) -> None:
     with pytest.raises(ForbiddenError) as refusal:
         job_run_request(context, name=CATCHING_UP)
     assert refusal.value.explanation
-    assert (JobRun.objects.count(), AuditEntry.objects.count(), hints) == (0, 0, [])
+    assert (JobRun.objects.count(), AuditEntry.objects.count(), wakeups) == (0, 0, [])
 
 
 def test_an_unknown_job_is_named(runs: Runs) -> None:
@@ -96,10 +98,10 @@ def test_an_unknown_job_is_named(runs: Runs) -> None:
         job_run_request(console_context(), name="test-unheard-of")
 
 
-def test_the_command_runs_it_here_as_console(runs: Runs, hints: Hints, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_runs_it_here_as_console(runs: Runs, wakeups: Wakeups, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("run_job", CATCHING_UP, "--organization", str(ORGANIZATION_ID), "--include-demo")
     assert capsys.readouterr().out == "test-catching-up succeeded: things 3\n"
-    assert (runs.scopes, hints) == ([(ORGANIZATION_ID, True)], [])
+    assert (runs.scopes, wakeups) == ([(ORGANIZATION_ID, True)], [])
     (used,) = runs.contexts
     assert (used.actor.kind, used.authorization_source) == (ActorKind.CONSOLE, AuthorizationSource.CONSOLE)
     assert JobRun.objects.get().trigger == "console"
@@ -117,7 +119,9 @@ def test_the_command_says_what_failed(runs: Runs) -> None:
         call_command("run_job", "nonsense")
 
 
-def test_the_job_drain_outbox_drains(provider: FakeProvider, hints: Hints, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_job_drain_outbox_drains(
+    provider: FakeProvider, wakeups: Wakeups, capsys: pytest.CaptureFixture[str]
+) -> None:
     first, second = enqueue(), enqueue()
     call_command("run_job", "drain-outbox", "--organization", str(second.organization_id))
     assert (provider.calls, "done 1" in capsys.readouterr().out) == ([second.key], True)

@@ -11,7 +11,7 @@ import time_machine
 from apps.connectors.models import Connector
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
-from apps.core.jobs.apart import SomeFailedError
+from apps.core.jobs.record_errors import SomeFailedError
 from apps.core.models import OutboxItem
 from apps.payments import grace
 from apps.payments.grace import end_due_grace_periods, remind_before_grace_ends

@@ -24,11 +24,11 @@ from apps.subscriptions.contracts import (
     Suspend,
     WorkspacePlace,
 )
+from apps.subscriptions.differences import management_difference
 from apps.subscriptions.enums import Provider, SubscriptionState
 from apps.subscriptions.ids import PlanId
 from apps.subscriptions.models import Plan, ProviderEvidence, WorkspaceSubscription
 from apps.subscriptions.rules.transitions import MAY_BECOME, SUBSCRIPTION_TRANSITIONS, is_legal, verb_between
-from apps.subscriptions.selectors.records import management_difference
 from apps.subscriptions.services import subscription_change
 from tests.contexts import product_context, staff_context
 from tests.factories.tenants import make_product

@@ -14,6 +14,7 @@ from apps.core.enums import ActorKind, LifecycleState
 from apps.core.errors import ConflictError, CountinghouseError
 from apps.core.ids import WorkspaceId
 from apps.core.models import AuditEntry
+from apps.core.registry import Registry, RegistryError
 from apps.subscriptions import preview as previews
 from apps.subscriptions.contracts import Activate, End, Lock, Suspend, WorkspacePlace
 from apps.subscriptions.ids import PlanId
@@ -154,14 +155,14 @@ def test_what_a_preview_says(place: WorkspacePlace) -> None:
 def test_lines_of_the_apps_above_are_asked_inside_the_transaction(
     place: WorkspacePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(previews, "_consequences", {})
+    monkeypatch.setattr(previews, "_consequences", Registry("preview consequence"))
 
     def watch(workspace_id: WorkspaceId) -> Callable[[], list[str]]:
         before = workspace_lifecycle(workspace_id)
         return lambda: [f"2 connectors: {before.state} → {workspace_lifecycle(workspace_id).state}"]
 
     previews.register_consequence("connectors", watch)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RegistryError):
         previews.register_consequence("connectors", watch)
     context = staff_context()
     lines = see(context, place, suspension(place, context)).consequences

@@ -13,7 +13,7 @@ operator. A final month is read again only when it is requested by name, which r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import Enum
@@ -105,11 +105,6 @@ def select_months(facts: MonthFacts, now: datetime, requested: Month | None = No
         return [_decide(facts, requested, now, is_requested=True)]
     first = facts.first_month if facts.first_month is not None else current.shifted(-MONTHS_BACK)
     return [_decide(facts, month, now) for month in _months(first, current)]
-
-
-def due_months(decisions: Sequence[MonthDecision]) -> list[Month]:
-    """The months to read, oldest first."""
-    return [decision.month for decision in decisions if decision.is_due]
 
 
 def month_of(moment: datetime, zone: tzinfo) -> Month:

@@ -38,11 +38,11 @@ from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.enums import AuthorizationSource
 from apps.core.errors import ConflictError, FieldError, UnprocessableError
-from apps.core.hints import hint_after_commit
 from apps.core.ids import AuditTarget
 from apps.core.leases import Queue
 from apps.core.moments import FIRST_YEAR, zone_of
 from apps.core.operations import require
+from apps.core.wakeups import wake_after_commit
 
 RUN_TASK = "connectors.run_syncs"
 SYNC_RUNS = Queue(
@@ -136,7 +136,7 @@ def _queue(
     made = [item.run for item in requested if item.is_new]
     if made:
         _record_request(context, connector, made, is_by_name=is_by_name, reason=reason)
-        hint_after_commit(RUN_TASK, ",".join(str(run.pk) for run in made))
+        wake_after_commit(RUN_TASK, ",".join(str(run.pk) for run in made))
     return requested
 
 

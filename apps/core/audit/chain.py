@@ -10,7 +10,7 @@ hash somewhere else (a database backup does) to see that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -150,14 +150,6 @@ class ChainCheck:
             # The very first entry must remember the genesis hash; if it does not, it is itself what is wrong.
             place = max(self._sequence, 1)
             yield Break(Fault.REPLACED, place, place)
-
-
-def check_chain(entries: Iterable[StoredEntry], head: Head) -> list[Break]:
-    """Every break of a whole chain, in order; empty when it is sound."""
-    check = ChainCheck()
-    breaks = [found for entry in entries for found in check.follow(entry)]
-    breaks.extend(check.finish(head))
-    return breaks
 
 
 def _computed_hash(content: EntryContent) -> str:

@@ -1,4 +1,4 @@
-"""The job `drain-outbox`: the sure way by which calls get made; hints after a commit are the quick one."""
+"""The job `drain-outbox`: the sure way by which calls get made; wake-ups after a commit are the quick one."""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ from apps.core import clock
 from apps.core.context import ExecutionContext, MachinerySource, system_context
 from apps.core.enums import AuthorizationSource
 from apps.core.failpoints import failpoint
-from apps.core.hints import send_hint
 from apps.core.ids import JobRunId, OrganizationId, RequestId
 from apps.core.jobs.registry import JobDefinition, job_of, jobs
 from apps.core.jobs.services import QUEUE_LEASE, RUN_TASK, job_fire
@@ -21,6 +20,7 @@ from apps.core.leases import Queue, error_text
 from apps.core.models import JobRun
 from apps.core.states import JobRunStatus, JobTrigger
 from apps.core.unavailability import end_if_interrupted
+from apps.core.wakeups import send_wakeup
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def job_run_execute(
 
 
 def jobs_sweep(context: ExecutionContext) -> list[JobRunId]:
-    """Fire what is due and hint at what lies about: queued runs whose message was lost, runs whose worker died.
+    """Fire what is due, and wake workers for queued runs whose message was lost and for runs whose worker died.
 
     Everything comes from the database, so that one sweep after any outage is enough to get going again.
     """
@@ -78,7 +78,7 @@ def jobs_sweep(context: ExecutionContext) -> list[JobRunId]:
     stranded = JOB_RUNS.overdue().order_by("created_at")
     found = [(JobRunId(run_id), name) for run_id, name in stranded.values_list("pk", "name")[:_SWEPT_AT_ONCE]]
     for run_id, name in found:
-        if not send_hint(RUN_TASK, str(run_id), job=name):
+        if not send_wakeup(RUN_TASK, str(run_id), job=name):
             break  # the broker is away: the next sweep sends them all
     return [run_id for run_id, _ in found]
 

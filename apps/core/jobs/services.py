@@ -16,7 +16,6 @@ from apps.core.enums import AuthorizationSource
 from apps.core.errors import NotFoundError
 from apps.core.events import JOB_REQUESTED
 from apps.core.failpoints import failpoint
-from apps.core.hints import hint_after_commit
 from apps.core.ids import OrganizationId
 from apps.core.jobs.demo import SKIPPED_DEMO, is_demo
 from apps.core.jobs.registry import JobDefinition, job_of, jobs
@@ -24,6 +23,7 @@ from apps.core.jobs.slots import due_slots, slot_name
 from apps.core.models import JobRun
 from apps.core.operations import require
 from apps.core.states import JobRunStatus, JobTrigger
+from apps.core.wakeups import wake_after_commit
 
 RUN_TASK = "core.run_job"
 # How long a run may stay queued before the sweep sends it again.
@@ -65,7 +65,7 @@ def job_run_request(
         )
         # The console carries it out itself, in its own process.
         if run.status == JobRunStatus.QUEUED and context.authorization_source is not AuthorizationSource.CONSOLE:
-            hint_after_commit(RUN_TASK, str(run.pk), job=run.name)
+            wake_after_commit(RUN_TASK, str(run.pk), job=run.name)
     return run
 
 
@@ -103,7 +103,7 @@ def _fire_slot(context: ExecutionContext, definition: JobDefinition, slot: datet
         JobRun.objects.bulk_create([run], ignore_conflicts=True)
         is_ours = JobRun.objects.filter(pk=run.pk).exists()
         if is_ours and run.status == JobRunStatus.QUEUED:
-            hint_after_commit(RUN_TASK, str(run.pk), job=run.name)
+            wake_after_commit(RUN_TASK, str(run.pk), job=run.name)
     failpoint("jobs.after_create")
     return run if is_ours else None
 

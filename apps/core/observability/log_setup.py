@@ -106,7 +106,7 @@ def _django_logging(level: str, shared: list[Processor], processors: list[Proces
             "django.db.backends": {"level": "INFO"},
             "urllib3": {"level": "INFO"},
             # Says what the settings say, and that a successful sign-in deleted no failures; lock-outs are warnings.
-            # A line for each hint to a worker, beside the worker's own.
+            # A line for each wake-up of a worker, beside the worker's own.
             "django_structlog.celery.receivers": {"level": "WARNING"},
         },
     }

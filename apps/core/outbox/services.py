@@ -13,11 +13,11 @@ from apps.core.canonical import plain
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, NotFoundError, UnprocessableError
 from apps.core.events import OUTBOX_ITEM_RETRIED
-from apps.core.hints import hint_after_commit
 from apps.core.ids import OrganizationId, OutboxItemId
 from apps.core.models import OutboxItem
 from apps.core.operations import require
 from apps.core.states import OutboxStatus
+from apps.core.wakeups import wake_after_commit
 
 DRAIN_TASK = "core.drain_outbox"
 
@@ -60,7 +60,7 @@ def outbox_enqueue(
     OutboxItem.objects.bulk_create([item], ignore_conflicts=True)
     stored = OutboxItem.objects.get(kind=kind, key=key)
     if stored.status == OutboxStatus.PENDING:
-        hint_after_commit(DRAIN_TASK)
+        wake_after_commit(DRAIN_TASK)
     return stored
 
 
@@ -88,7 +88,7 @@ def outbox_retry(context: ExecutionContext, *, item_id: OutboxItemId, reason: st
             after={"status": item.status, "attempts": item.attempts, "kind": item.kind},
             reason=reason,
         )
-        hint_after_commit(DRAIN_TASK)
+        wake_after_commit(DRAIN_TASK)
     return item
 
 

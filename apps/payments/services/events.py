@@ -15,12 +15,12 @@ from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, CountinghouseError, NotFoundError, UnprocessableError
 from apps.core.failpoints import failpoint
-from apps.core.hints import hint_after_commit
 from apps.core.ids import RequestId
 from apps.core.leases import error_text
 from apps.core.operations import require
 from apps.core.outbox.backoff import MAX_ATTEMPTS, retry_delay
 from apps.core.unavailability import end_if_interrupted, is_unavailable
+from apps.core.wakeups import wake_after_commit
 from apps.payments.enums import WebhookStatus
 from apps.payments.events import WEBHOOK_EVENT_PROCESSED_AGAIN
 from apps.payments.inbox import INBOX, PROCESS_TASK, requeue_unmatched
@@ -102,7 +102,7 @@ def webhook_event_process_again(context: ExecutionContext, *, event_pk: UUID, re
         after={"status": event.status, "attempts": event.attempts, "event_id": event.event_id},
         reason=reason,
     )
-    hint_after_commit(PROCESS_TASK, str(event.pk))
+    wake_after_commit(PROCESS_TASK, str(event.pk))
     return event
 
 

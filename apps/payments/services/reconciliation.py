@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from apps.core.context import ExecutionContext
 from apps.core.errors import MalformedRequestError
-from apps.core.hints import send_hint
 from apps.core.operations import require
+from apps.core.wakeups import send_wakeup
 from apps.payments.enums import EventSource
 from apps.payments.inbox import SWEEP_TASK, store
 from apps.payments.providers.contract import payment_provider, provider_reader
@@ -36,5 +36,5 @@ def webhook_events_reconcile(context: ExecutionContext, *, provider: Provider, n
         if store(event, body, source=EventSource.RECONCILIATION, request_id=context.request_id) is not None:
             counts["found"] += 1
     if counts["found"]:
-        send_hint(SWEEP_TASK)
+        send_wakeup(SWEEP_TASK)
     return counts

@@ -5,14 +5,12 @@ Order of locks: workspace, workspace subscription, payment config, and the audit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import QuerySet
 
 from apps.core.ids import OrganizationId, WorkspaceId
-from apps.core.models import AuditEntry
-from apps.subscriptions.enums import EvidenceSubject, PendingChangeStatus, SubscriptionState
+from apps.subscriptions.enums import EvidenceSubject, PendingChangeStatus
 from apps.subscriptions.ids import PendingChangeId, PlanId
 from apps.subscriptions.models import (
     OrganizationPaymentConfig,
@@ -22,7 +20,6 @@ from apps.subscriptions.models import (
     WorkspaceNote,
     WorkspaceSubscription,
 )
-from apps.subscriptions.snapshots import SUBSCRIPTION_TARGET
 
 
 def workspace_subscription_for_update(workspace_id: WorkspaceId) -> WorkspaceSubscription | None:
@@ -86,42 +83,3 @@ def latest_evidence(workspace_id: WorkspaceId) -> ProviderEvidence | None:
         .order_by("-claimed_at", "-received_at")
         .first()
     )
-
-
-@dataclass(frozen=True, slots=True)
-class ManagementDifference:
-    """A provider's newest claim that changed nothing, and the entry of the change that it contradicts (spec 03)."""
-
-    evidence: ProviderEvidence
-    held: AuditEntry | None
-    sentence: str
-
-
-def management_difference(workspace_id: WorkspaceId) -> ManagementDifference | None:
-    """The difference to show; None where the provider claims nothing else, or manages the record."""
-    evidence = latest_evidence(workspace_id)
-    record = workspace_subscription_of(workspace_id)
-    if evidence is None or record is None or record.managed_by == evidence.provider:
-        return None
-    if evidence.claimed_state == record.state:
-        return None
-    held = (
-        AuditEntry.objects.filter(workspace_id=workspace_id, target_type=SUBSCRIPTION_TARGET)
-        .order_by("-sequence")
-        .first()
-    )
-    ours = (
-        f"{held.actor_label} set {_label_of(record.state)} on {held.recorded_at.day} {held.recorded_at:%B}"
-        if held
-        else ""
-    )
-    theirs = (
-        f"{evidence.get_provider_display()} says {_label_of(evidence.claimed_state)} since "
-        f"{evidence.claimed_at.day} {evidence.claimed_at:%B}"
-    )
-    return ManagementDifference(evidence, held, f"{theirs}; {ours or f'the record is {_label_of(record.state)}'}.")
-
-
-def _label_of(state: str) -> str:
-    # A provider may claim a state that is none of ours; then its own word is shown.
-    return dict(SubscriptionState.choices).get(state, state).lower()

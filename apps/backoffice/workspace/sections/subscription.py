@@ -14,10 +14,11 @@ from apps.backoffice.workspace.section import Callout, Section
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.core import clock
 from apps.core.amounts import format_minor
+from apps.subscriptions.differences import management_difference
 from apps.subscriptions.history import SubscriptionAsOf
 from apps.subscriptions.models import PendingChange, Plan, WorkspaceSubscription
 from apps.subscriptions.rules.lifecycle import STATE_OF_SUBSCRIPTION
-from apps.subscriptions.selectors.records import is_due, management_difference, plan_of
+from apps.subscriptions.selectors.records import is_due, plan_of
 
 _TITLE, _ICON = "Subscription", "card_membership"
 _NONE = "No subscription record. The manual overlay or the organization's subscription status applies."

@@ -1,4 +1,4 @@
-"""Hints to the workers: messages that save waiting and may be lost, because every fact is in the database."""
+"""Wake-ups of workers: messages that save waiting and may be lost, because every fact is in the database."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from apps.core.unavailability import end_if_interrupted
 logger = logging.getLogger(__name__)
 
 
-def hint_after_commit(task: str, *arguments: str, job: str = "") -> None:
+def wake_after_commit(task: str, *arguments: str, job: str = "") -> None:
     """Send the task once the transaction is committed, or at once outside one. Several alike become one."""
-    hook = partial(send_hint, task, *arguments, job=job)
+    hook = partial(send_wakeup, task, *arguments, job=job)
     waiting = transaction.get_connection().run_on_commit
     if not any(isinstance(other, partial) and other.args == hook.args for _, other, *_ in waiting):
         transaction.on_commit(hook)
 
 
-def send_hint(task: str, *arguments: str, job: str = "") -> bool:
+def send_wakeup(task: str, *arguments: str, job: str = "") -> bool:
     """Send the task now. False when the broker does not take it: then a sweep will find the work.
 
     Each task has its queue; the run of a `job` goes to the queue of that job.
@@ -40,13 +40,13 @@ def send_hint(task: str, *arguments: str, job: str = "") -> bool:
         # A broker has many ways to refuse: it is away, full, read-only, still loading. None is worth a request.
         end_if_interrupted(error)
         _silence.begin()
-        logger.warning("hint_lost", exc_info=True, extra={"task": task})
+        logger.warning("wakeup_lost", exc_info=True, extra={"task": task})
         return False
     return True
 
 
 class _Silence:
-    """How long this process sends no hints. Threads may race for it: one message more or less is no matter."""
+    """How long this process sends no wake-ups. Threads may race for it: one message more or less is no matter."""
 
     LASTS = timedelta(seconds=15)
 
@@ -66,6 +66,6 @@ class _Silence:
 _silence = _Silence()
 
 
-def speak_again() -> None:
-    """Send hints again at once, as after the silence: for a process that knows the broker to be back."""
+def end_silence() -> None:
+    """Send wake-ups again at once: for a process that knows the broker to be back."""
     _silence.end()

@@ -18,8 +18,8 @@ class SomeFailedError(Exception):
 
 
 @dataclass(slots=True)
-class Apart:
-    """Counts what was done and what was not: `with apart.record(pk)` around each record, `apart.finish()` at the end.
+class RecordErrors:
+    """Counts what was done and what was not: `with errors.record(pk)` around each record, `errors.finish()` at the end.
 
     The log says of each failure what it was; the run ends as failed and names the first of them.
     """
