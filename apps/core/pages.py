@@ -23,8 +23,8 @@ PROGRAM_PATHS = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
 _OTHER_METHOD = problems.Problem(
     HTTPStatus.METHOD_NOT_ALLOWED,
     "method_not_allowed",
-    "This address is no page",
-    "A form is sent here, so there is nothing to show. Open the page with the form and send it again.",
+    "There is no page here",
+    "This address only receives a form. Open the page with the form, and send it from there.",
 )
 _OWN_PAGES = frozenset({400, 403, 404, 500, 503})
 

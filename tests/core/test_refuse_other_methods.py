@@ -15,7 +15,7 @@ def test_a_person_is_told_what_to_do() -> None:
     client, _ = make_world().client("staff platform_admin")
     answer = client.get("/admin/logout/")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
-    assert "Open the page with the form" in Page(answer.content.decode()).text
+    assert "Open the page with the form, and send it from there." in Page(answer.content.decode()).text
 
 
 def test_a_program_is_told_in_its_own_form() -> None:
