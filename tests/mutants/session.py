@@ -27,7 +27,6 @@ from typing import Any
 import pytest
 
 from tests.architecture.sources import PROJECT
-from tests.stack import given_database
 
 Trees = Mapping[str, Callable[[], ast.Module]]
 NOTER = "__note_line__"
@@ -110,6 +109,8 @@ class Plugin:
         self._ran.add((file, line))
 
     def pytest_collection(self, session: pytest.Session) -> None:
+        from tests.stack import given_database  # noqa: PLC0415 - pytest loads this plugin itself, and must be the first
+
         session.config.stash[given_database] = lambda: self.database
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
