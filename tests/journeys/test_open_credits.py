@@ -41,7 +41,7 @@ def test_the_credits_page_for_everybody(workspace: Workspace, open_tab: Opener, 
         tab.page.get_by_text("As a table").click()
         tab.check()
         tab.page.get_by_label("Kind").select_option("grant")
-        tab.page.get_by_role("button", name="Show").click()
+        tab.page.get_by_role("button", name="Apply").click()
         tab.page.wait_for_url("**kind=grant**")
         tab.check()
         with tab.page.expect_download() as download:
