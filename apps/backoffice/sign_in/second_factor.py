@@ -61,9 +61,14 @@ def has_second_factor(user: User) -> bool:
 
 
 @transaction.atomic
-def device_to_enrol(request: HttpRequest, user: User) -> WaitingDevice:
-    """Return this session's unconfirmed device; create one if there is none or its secret is too old."""
+def device_to_enrol(request: HttpRequest, user: User) -> WaitingDevice | None:
+    """Return this session's unconfirmed device; create one if there is none or its secret is too old.
+
+    None where the user has a second factor by now: another session may have confirmed one since the caller looked.
+    """
     user_for_update(UserId(user.pk))
+    if has_second_factor(user):
+        return None
     waiting = TOTPDevice.objects.filter(user=user, confirmed=False)
     oldest = clock.now() - WAITS_AT_MOST
     waiting.filter(created_at__lt=oldest).delete()

@@ -116,9 +116,11 @@ def recover(request: HttpRequest) -> HttpResponse:
 def enrol(request: HttpRequest) -> HttpResponse:
     """Second step of the first sign-in: set up the authenticator. Not available after that."""
     user = request.user
-    if not isinstance(user, User) or not _waits_for_code(request, user) or has_second_factor(user):
+    if not isinstance(user, User) or not _waits_for_code(request, user):
         return redirect_to_step(request, "login")
     waiting = device_to_enrol(request, user)
+    if waiting is None:
+        return redirect_to_step(request, "login")
     form = CodeForm(request.POST if request.method == "POST" and not waiting.is_fresh else None)
 
     def enter() -> HttpResponse | None:
