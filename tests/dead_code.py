@@ -76,7 +76,7 @@ def _is_inherited(file: Path, line: int, name: str, root: Path) -> bool:
             module = import_module(".".join(file.relative_to(root).with_suffix("").parts))
             foreign = [
                 base
-                for base in getattr(module, node.name).__mro__[1:]
+                for base in getattr(module, node.name, object).__mro__[1:]  # a class inside another is judged with it
                 if not base.__module__.startswith(("apps.", "billing_site."))
             ]
             if any(base.__name__ in _FOUND_BY_THEIR_BASE or name in vars(base) for base in foreign):

@@ -58,7 +58,7 @@ def store(event: ProviderEvent, body: dict[str, Any], *, source: EventSource, re
         now,
         (WebhookStatus.RECEIVED if is_heard else WebhookStatus.IGNORED).value,
         now if is_heard else None,  # when it is next tried
-        None if is_heard else now,  # when it was settled
+        None if is_heard else now,  # when it was processed
         event.snapshot.customer_id if event.snapshot else "",
         request_id,
     )

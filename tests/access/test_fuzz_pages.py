@@ -190,6 +190,12 @@ def test_no_query_or_form_breaks_a_page(world: World) -> None:
     assert statuses["POST", 302] + statuses["POST", 200] + statuses["POST", 422] > REQUESTS // 20
 
 
+def test_an_error_of_ours_and_an_empty_refusal_are_found() -> None:
+    assert wrong_with(HttpResponse(b"oops", status=500)) == "an answer in the 500s"
+    assert wrong_with(HttpResponse(status=405)) == "a refusal that says nothing"
+    assert wrong_with(HttpResponse(b"Wrong month.", status=422)) == ""
+
+
 def test_the_forms_of_a_page_are_found_with_their_values() -> None:
     html = """<form method="post" action="/to/"><input name="a" value="1"><select name="b"><option value="">-</option>
         <option value="x">X</option></select><textarea name="c"></textarea></form><form><input name="q"></form>

@@ -93,7 +93,7 @@ def test_a_person_confirms_it(place: WorkspacePlace) -> None:
     assert open_pending_change(place.workspace_id) is None
     # One entry for the subscription, one for the scheduled change.
     assert AuditEntry.objects.filter(organization_id=place.organization_id).count() == entries + 2
-    with pytest.raises(ConflictError, match="settled already"):
+    with pytest.raises(ConflictError, match="confirmed or cancelled this scheduled change already"):
         pending_change_cancel(staff_context(), pending_change_id=PendingChangeId(pending.pk), reason=REASON)
 
 

@@ -128,9 +128,9 @@ def _locked_open(pending_change_id: PendingChangeId) -> tuple[PendingChange, Wor
     pending = pending_change_for_update(pending_change_id)
     if pending is None or pending.status != PendingChangeStatus.OPEN:
         raise ConflictError(
-            "The scheduled change was settled already; look at the workspace again.",
+            "Somebody has confirmed or cancelled this scheduled change already. Reload the workspace page.",
             code="pending_change_settled",
-            title="The scheduled change is settled",
+            title="The scheduled change is no longer open",
         )
     return pending, place
 
