@@ -12,6 +12,7 @@ from pytest_django import DjangoDbBlocker
 from apps.tenants.oidc.provider import memory
 from apps.tenants.tokens import forget_all
 from tests import databases
+from tests.drop_database import drop_database
 from tests.stack import given_database
 
 
@@ -38,7 +39,8 @@ def django_db_setup(
     with django_db_blocker.unblock():
         databases.use_database(outside)
         if not given:
-            databases.drop_database(name)
+            with connection._nodb_cursor() as cursor:
+                drop_database(cursor, name)
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from django.db import connection, transaction
 from apps.core.enums import Role
 from apps.core.operations import PLATFORM_LADDER
 from billing_site.launcher.places import PROJECT
+from tests.drop_database import drop_database
 
 _PACKAGES = ("django", "django-otp", "django-pghistory", "django-pgtrigger", "psycopg")
 # Any number: whoever makes or copies the migrated database holds this lock of the server.
@@ -82,24 +83,14 @@ def copy_migrated_database(name: str) -> None:
             _make_migrated_database(cursor, template)
         for abandoned in _databases(cursor, f"{own_name().rpartition('_')[0]}_%"):
             if not Path("/proc", abandoned.rpartition("_")[2]).exists() or abandoned == name:
-                _drop(cursor, abandoned)
+                drop_database(cursor, abandoned)
         cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-
-
-def drop_database(name: str) -> None:
-    """Drop it, whoever is still connected."""
-    with connection._nodb_cursor() as cursor:
-        _drop(cursor, name)
-
-
-def _drop(cursor: Any, name: str) -> None:
-    cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def _make_migrated_database(cursor: Any, template: str) -> None:
     """Beside its place, and then moved there: an interrupted one is never taken for whole. Older ones go."""
     for stale in _databases(cursor, f"{template.rpartition('_')[0]}_%"):
-        _drop(cursor, stale)
+        drop_database(cursor, stale)
     outside, made = connection.settings_dict["NAME"], f"{template}_new"
     connection.settings_dict["TEST"]["NAME"], before = made, connection.settings_dict["TEST"]["NAME"]
     try:

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from billing_site.launcher.places import PROJECT
 from tests.core.catalog import read_catalog
+from tests.drop_database import drop_database
 from tests.faults.web_servers import database_url
 
 pytestmark = pytest.mark.django_db
@@ -30,10 +31,10 @@ def declared() -> Iterator[str]:
     """The address of an empty database."""
     address = urlsplit(database_url())
     with psycopg.connect(address.geturl(), autocommit=True) as link:
-        for statement in ("DROP DATABASE IF EXISTS {}", "CREATE DATABASE {}"):
-            link.execute(sql.SQL(statement).format(sql.Identifier(DECLARED)))
+        drop_database(link.cursor(), DECLARED)
+        link.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DECLARED)))
         yield address._replace(path=f"/{DECLARED}").geturl()
-        link.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(DECLARED)))
+        drop_database(link.cursor(), DECLARED)
 
 
 def test_migrations_make_what_the_models_declare(declared: str) -> None:

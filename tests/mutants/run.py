@@ -17,6 +17,7 @@ from _pytest.runner import runtestprotocol
 
 from billing_site.launcher import places
 from tests.architecture.sources import PROJECT
+from tests.drop_database import drop_database
 from tests.mutants import python_faults
 from tests.mutants.faults import Fault
 from tests.mutants.patching import put_in
@@ -182,7 +183,7 @@ class Run:
     def _database(self, slot: int) -> str:
         name = f"mutants_{slot}"
         with psycopg.connect(self._server, dbname="postgres", autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+            drop_database(connection.cursor(), name)
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {_BASE}".encode())
         return name
 
