@@ -10,6 +10,7 @@ from uuid import UUID
 
 from csp.decorators import csp_update
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
@@ -17,10 +18,10 @@ from django.utils.decorators import method_decorator
 from apps.core import clock
 from apps.core.amounts import format_minor
 from apps.core.errors import ConflictError, UnavailableError, UnprocessableError
-from apps.core.ids import WorkspaceId
+from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.moments import in_zone, zone_of
+from apps.payments.enums import InvoiceStatus
 from apps.payments.models import ProviderInvoice
-from apps.payments.selectors.invoices import invoices_of, is_overdue
 from apps.payments.services.checkout import checkout_obstacle, checkout_start, may_subscribe, portal_open
 from apps.subscriptions.messages import day, days_from
 from apps.subscriptions.models import Plan
@@ -71,7 +72,7 @@ class InvoicesPage(BillingPage):
             messages.success(request, _DONE)
             return HttpResponseRedirect(reverse("billing-invoices", args=[workspace_slug]))
         number = _page_number(request)
-        found = list(invoices_of(self.organization_id)[(number - 1) * PAGE : number * PAGE + 1])
+        found = list(_invoices_of(self.organization_id)[(number - 1) * PAGE : number * PAGE + 1])
         zone, now = zone_of(self.workspace.organization.time_zone), clock.now()
         obstacle = checkout_obstacle(self.execution_context, self.organization_id)
         facts = {
@@ -174,8 +175,14 @@ def _left(now: datetime, end: datetime, zone: tzinfo) -> str:
     )
 
 
+def _invoices_of(organization_id: OrganizationId) -> QuerySet[ProviderInvoice]:
+    """The organization's invoices, newest first; drafts are the provider's own affair."""
+    issued = ProviderInvoice.objects.filter(organization=organization_id).exclude(status=InvoiceStatus.DRAFT)
+    return issued.order_by("-issued_at", "pk")
+
+
 def _line(invoice: ProviderInvoice, zone: tzinfo, now: datetime) -> InvoiceLine:
-    is_late = is_overdue(invoice)
+    is_late = invoice.status == InvoiceStatus.OPEN and invoice.failed_at is not None
     return InvoiceLine(
         number=invoice.number or "Invoice",
         status="failed" if is_late else invoice.status,

@@ -9,8 +9,8 @@ class SubscriptionsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register with tenants: the payment config of new organizations, what the lifecycle allows, our page."""
+        from apps.subscriptions.messages import workspace_lifecycle_access  # noqa: PLC0415
         from apps.subscriptions.services.payment_configs import payment_config_create  # noqa: PLC0415
-        from apps.subscriptions.views import workspace_lifecycle_access  # noqa: PLC0415
         from apps.tenants import bootstrap, pages  # noqa: PLC0415
 
         bootstrap.register("payment_config", payment_config_create)

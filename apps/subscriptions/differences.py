@@ -8,8 +8,7 @@ from apps.core.ids import WorkspaceId
 from apps.core.models import AuditEntry
 from apps.subscriptions.enums import SubscriptionState
 from apps.subscriptions.models import ProviderEvidence
-from apps.subscriptions.selectors.records import latest_evidence, workspace_subscription_of
-from apps.subscriptions.snapshots import SUBSCRIPTION_TARGET
+from apps.subscriptions.selectors.records import SUBSCRIPTION_TARGET, latest_evidence, workspace_subscription_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from apps.subscriptions.models import OrganizationPaymentConfig
 
 
 class Handler(Protocol):
-    """One handler. `before` holds the values of `snapshots.payment_config_values`; an error undoes all."""
+    """One handler. `before` holds the values of `selectors.records.payment_config_values`; an error undoes all."""
 
     def __call__(
         self, context: ExecutionContext, *, config: OrganizationPaymentConfig, before: Mapping[str, Any]

@@ -23,7 +23,7 @@ from apps.subscriptions.events import OVERLAY_CLEARED, OVERLAY_SET
 from apps.subscriptions.ids import PlanId, WorkspaceSubscriptionId
 from apps.subscriptions.rules.lifecycle import LifecycleFacts, SubscriptionFacts
 from apps.subscriptions.selectors.lifecycle import unknown_workspace
-from apps.subscriptions.snapshots import OVERLAY_TARGET, PAYMENT_CONFIG_TARGET, SUBSCRIPTION_TARGET, moment_in
+from apps.subscriptions.selectors.records import OVERLAY_TARGET, PAYMENT_CONFIG_TARGET, SUBSCRIPTION_TARGET, moment_in
 from apps.tenants.selectors.organizations import organization_of_workspace
 
 _ORGANIZATION_TARGET = "organization"

@@ -1,6 +1,6 @@
-"""Messages about a lifecycle decision for tenants: what holds, why, and what to do (spec 08, Billing pages).
+"""What the lifecycle lets tenants do on every billing page, and why, in their words (spec 08, Billing pages).
 
-Decides nothing. The words follow the rules that the decision itself says it rests on. Free text that staff wrote as
+Decides nothing itself. The words follow the rules that the decision says it rests on. Free text that staff wrote as
 their own reason is never shown here.
 """
 
@@ -10,11 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
+from apps.core.context import ExecutionContext
 from apps.core.enums import LifecycleNeed, LifecycleState
-from apps.core.moments import in_zone
+from apps.core.ids import WorkspaceId
+from apps.core.moments import in_zone, zone_of
 from apps.subscriptions.enums import PaymentStatus, SubscriptionState, SubscriptionStatus
-from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision, LifecycleFacts
-from apps.tenants.pages import Banner, BannerTone
+from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision, LifecycleFacts, resolve
+from apps.subscriptions.selectors.lifecycle import workspace_facts
+from apps.tenants.pages import Banner, BannerTone, LifecycleAccess
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,19 @@ def banner_of(facts: LifecycleFacts, decision: LifecycleDecision, *, zone: tzinf
     words = words_of(facts, decision, zone=zone)
     # The last reason is the one that restricts; the Settings page lists them all.
     return Banner(tone=tone, title=words.state.title, why=words.why[-1], remedy=words.remedy)
+
+
+def workspace_lifecycle_access(context: ExecutionContext, *, time_zone: str) -> LifecycleAccess:
+    """What the context's role may do in its workspace now, and the banner that says why not more.
+
+    Nothing is allowed where the context names no workspace. Raises `NotFoundError` for an unknown one.
+    """
+    if context.workspace_id is None:
+        return LifecycleAccess(allowed=frozenset())
+    facts = workspace_facts(WorkspaceId(context.workspace_id))
+    decision = resolve(facts)
+    allowed = frozenset(need for need in LifecycleNeed if decision.permits(need, role=context.role))
+    return LifecycleAccess(allowed=allowed, banner=banner_of(facts, decision, zone=zone_of(time_zone)))
 
 
 def day(moment: datetime, zone: tzinfo) -> str:

@@ -31,10 +31,12 @@ from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision
 from apps.subscriptions.selectors.lifecycle import unknown_workspace, workspace_facts, workspace_lifecycle
 from apps.subscriptions.selectors.records import (
     open_pending_change,
+    overlay_values,
     payment_config_for_update,
+    payment_config_values,
+    subscription_values,
     workspace_subscription_for_update,
 )
-from apps.subscriptions.snapshots import overlay_values, payment_config_values, subscription_values
 from apps.tenants.models import Organization
 from apps.tenants.selectors.organizations import workspace_for_update
 

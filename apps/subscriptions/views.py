@@ -1,4 +1,4 @@
-"""The Settings page of a workspace, and what the lifecycle allows on every billing page (spec 08)."""
+"""The Settings page of a workspace (spec 08)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from apps.core.context import ExecutionContext
-from apps.core.enums import LifecycleNeed
 from apps.core.ids import WorkspaceId
 from apps.core.moments import zone_of
 from apps.subscriptions.commercial_facts import Calendar, allowance_lines, payment_facts, subscription_facts
-from apps.subscriptions.messages import banner_of, words_of
+from apps.subscriptions.messages import words_of
 from apps.subscriptions.rules.lifecycle import resolve
 from apps.subscriptions.selectors.lifecycle import workspace_facts
 from apps.subscriptions.selectors.records import payment_config_of, workspace_subscription_of
 from apps.tenants.forms import TimeZoneForm
-from apps.tenants.pages import BillingPage, LifecycleAccess
+from apps.tenants.pages import BillingPage
 from apps.tenants.services import organization_settings_change
 
 
@@ -62,16 +60,3 @@ class SettingsPage(BillingPage):
             "subscription": subscription_facts(record, calendar) if record else [],
             "payment": payment_facts(config, calendar) if config else [],
         }
-
-
-def workspace_lifecycle_access(context: ExecutionContext, *, time_zone: str) -> LifecycleAccess:
-    """What the context's role may do in its workspace now, and the banner that says why not more.
-
-    Nothing is allowed where the context names no workspace. Raises `NotFoundError` for an unknown one.
-    """
-    if context.workspace_id is None:
-        return LifecycleAccess(allowed=frozenset())
-    facts = workspace_facts(WorkspaceId(context.workspace_id))
-    decision = resolve(facts)
-    allowed = frozenset(need for need in LifecycleNeed if decision.permits(need, role=context.role))
-    return LifecycleAccess(allowed=allowed, banner=banner_of(facts, decision, zone=zone_of(time_zone)))

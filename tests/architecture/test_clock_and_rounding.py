@@ -68,7 +68,7 @@ MOMENT_READERS = ("apps/core/moments.py", "apps/core/form_fields.py")
 OF_OUR_OWN = (
     "apps/connectors/oauth/client.py",
     "apps/subscriptions/preview.py",
-    "apps/subscriptions/snapshots.py",
+    "apps/subscriptions/selectors/records.py",
     "apps/backoffice/workspace/labels.py",
     "apps/tenants/sign_in/sessions.py",
     "apps/tenants/sign_in/oidc.py",

@@ -18,12 +18,12 @@ from apps.core.registry import Registry, RegistryError
 from apps.subscriptions import preview as previews
 from apps.subscriptions.contracts import Activate, End, Lock, Suspend, WorkspacePlace
 from apps.subscriptions.ids import PlanId
+from apps.subscriptions.messages import workspace_lifecycle_access
 from apps.subscriptions.models import OrganizationPaymentConfig, WorkspaceSubscription
 from apps.subscriptions.preview import Preview, apply_previewed, preview
 from apps.subscriptions.rules.lifecycle import LifecycleDecision
 from apps.subscriptions.selectors.lifecycle import workspace_lifecycle
 from apps.subscriptions.services import overlay_set, payment_config_change
-from apps.subscriptions.views import workspace_lifecycle_access
 from apps.tenants.models import Organization, Workspace
 from tests.contexts import console_context, staff_context
 from tests.sizes import size

@@ -19,8 +19,14 @@ from apps.core.canonical import plain
 from apps.core.context import ExecutionContext
 from apps.subscriptions import preview as previews
 from apps.subscriptions.messages import NEED_WORDS
-from apps.subscriptions.selectors.records import open_pending_change, payment_config_of, workspace_subscription_of
-from apps.subscriptions.snapshots import overlay_values, payment_config_values, subscription_values
+from apps.subscriptions.selectors.records import (
+    open_pending_change,
+    overlay_values,
+    payment_config_of,
+    payment_config_values,
+    subscription_values,
+    workspace_subscription_of,
+)
 from apps.tenants.models import Organization, Workspace
 
 

@@ -11,8 +11,8 @@ from apps.core.free_text import stored_form
 from apps.core.ids import WorkspaceId
 from apps.core.operations import require
 from apps.subscriptions import events
+from apps.subscriptions.selectors.records import overlay_values
 from apps.subscriptions.services.change_steps import impossible, locked_workspace, nothing_to_change
-from apps.subscriptions.snapshots import overlay_values
 from apps.tenants.models import Workspace
 
 OVERLAY_OPERATION = "overlays.change"

@@ -44,7 +44,7 @@ from apps.subscriptions.rules.payment_transitions import (
     legal_verbs,
     targets,
 )
-from apps.subscriptions.selectors.records import payment_config_for_update
+from apps.subscriptions.selectors.records import PAYMENT_CONFIG_TARGET, payment_config_for_update, payment_config_values
 from apps.subscriptions.services.change_steps import (
     changed_names,
     evidence_store,
@@ -55,7 +55,6 @@ from apps.subscriptions.services.change_steps import (
     require_actor,
     require_reason,
 )
-from apps.subscriptions.snapshots import PAYMENT_CONFIG_TARGET, payment_config_values
 from apps.tenants.services.refusals import unknown_organization
 
 

@@ -19,13 +19,14 @@ from apps.subscriptions.ids import PendingChangeId, PlanId
 from apps.subscriptions.models import PendingChange
 from apps.subscriptions.rules.transitions import CHANGE_OPERATION
 from apps.subscriptions.selectors.records import (
+    PENDING_CHANGE_TARGET,
     open_pending_change,
     pending_change_for_update,
+    pending_change_values,
     workspace_subscription_of,
 )
 from apps.subscriptions.services.change_steps import active_plan, impossible, locked_workspace, place_of, require_reason
 from apps.subscriptions.services.subscriptions import SubscriptionOutcome, subscription_change
-from apps.subscriptions.snapshots import PENDING_CHANGE_TARGET, pending_change_values
 from apps.tenants.models import Workspace
 
 

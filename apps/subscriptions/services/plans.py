@@ -16,9 +16,8 @@ from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions import events
 from apps.subscriptions.enums import PlanInterval
 from apps.subscriptions.models import Plan
-from apps.subscriptions.selectors.records import plan_for_update
+from apps.subscriptions.selectors.records import PLAN_TARGET, plan_for_update, plan_values
 from apps.subscriptions.services.change_steps import changed_names, impossible, require_reason
-from apps.subscriptions.snapshots import PLAN_TARGET, plan_values
 
 PLAN_OPERATION = "plans.manage"
 

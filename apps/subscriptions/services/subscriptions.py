@@ -23,7 +23,11 @@ from apps.subscriptions.rules.transitions import (
     is_new_start,
     legal_verbs,
 )
-from apps.subscriptions.selectors.records import workspace_subscription_for_update
+from apps.subscriptions.selectors.records import (
+    SUBSCRIPTION_TARGET,
+    subscription_values,
+    workspace_subscription_for_update,
+)
 from apps.subscriptions.services.change_steps import (
     changed_names,
     evidence_store,
@@ -37,7 +41,6 @@ from apps.subscriptions.services.change_steps import (
     require_reason,
 )
 from apps.subscriptions.services.subscription_effects import carry_out, require_free_at_provider
-from apps.subscriptions.snapshots import SUBSCRIPTION_TARGET, subscription_values
 
 
 @dataclass(frozen=True, slots=True)

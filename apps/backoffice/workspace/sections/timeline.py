@@ -17,7 +17,7 @@ from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.core.audit import event_label
 from apps.core.models import AuditEntry
 from apps.subscriptions.models import ProviderEvidence
-from apps.subscriptions.snapshots import PAYMENT_CONFIG_TARGET
+from apps.subscriptions.selectors.records import PAYMENT_CONFIG_TARGET
 
 ENTRIES = 12
 _MOST_CHANGES = 4
