@@ -30,7 +30,6 @@ GOALS: Mapping[str, int] = {
 LONGEST: Mapping[str, int] = {
     **GOALS,
     "One consumption": 23,
-    "One sync": 27,
 }
 
 

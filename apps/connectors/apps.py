@@ -10,8 +10,8 @@ class ConnectorsConfig(AppConfig):
 
     def ready(self) -> None:
         """Add our pages to the billing pages' navigation, our lines to the previews of staff changes, our readiness."""
-        from apps.connectors.credentials import check_keys_in_use  # noqa: PLC0415
         from apps.connectors.selectors.connectors import describe_status_changes  # noqa: PLC0415
+        from apps.connectors.services.credentials import check_keys_in_use  # noqa: PLC0415
         from apps.core import health  # noqa: PLC0415
         from apps.subscriptions import preview  # noqa: PLC0415
         from apps.tenants import pages  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The jobs of connectors: the hourly sync and the sweep of runs that nobody works on (spec 06, spec 08).
+"""The jobs of connectors: the hourly sync and the sweep of lost runs; and the task that carries out runs (spec 06, 08).
 
 The database alone says what is due. A lost message costs only time: the run's lease ends, and the sweep sends it again.
 Messages carry lists of runs, never one run each (spec 11, Speed).
@@ -10,12 +10,15 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from celery import shared_task
 from django.db import transaction
 from django.db.models import Q
 
 from apps.connectors.enums import ConnectorStatus, SyncStatus
+from apps.connectors.ids import SyncRunId
 from apps.connectors.models import Connector, SyncRun
 from apps.connectors.rules.months import select_months
+from apps.connectors.sync.engine import sync_run_execute
 from apps.connectors.sync.guards import OPERATION
 from apps.connectors.sync.queue import QUEUE_LEASE, RUN_TASK, SYNC_RUNS, insert_runs, make_run, month_facts
 from apps.core import clock
@@ -30,6 +33,8 @@ CONNECTORS_AT_ONCE = 200
 RUNS_A_TASK = 300
 _SWEPT_AT_ONCE = 3_000
 _EVERY = timedelta(hours=1)
+# Well below the time limit of a task: then the rest is the next task's.
+_BUDGET = timedelta(seconds=150)
 
 
 @job("billing-sync", operation="jobs.billing_sync", every=timedelta(hours=1))
@@ -140,3 +145,15 @@ def _queue(
 def _chunk(run_ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
     for start in range(0, len(run_ids), RUNS_A_TASK):
         yield run_ids[start : start + RUNS_A_TASK]
+
+
+@shared_task(name=RUN_TASK, acks_late=True, reject_on_worker_lost=True)  # type: ignore[untyped-decorator]
+def run_syncs(run_ids: str) -> None:
+    """Carry out the runs of the list, one after the other, except those that are over or another worker's."""
+    until, waiting = clock.now() + _BUDGET, run_ids.split(",")
+    for place, run_id in enumerate(waiting):
+        sync_run_execute(SyncRunId(UUID(run_id)), until=until)
+        if clock.now() >= until:
+            # This one too, which may have been handed back; those that are over are passed over.
+            send_wakeup(RUN_TASK, ",".join(waiting[place:]))
+            return

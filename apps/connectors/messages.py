@@ -1,10 +1,9 @@
-"""Sentences that people read about connectors: causes, counts and actors."""
+"""Sentences that people read about connectors: causes and actors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Protocol
 
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind
 from apps.tenants.selectors.members import FORMER_MEMBER
@@ -32,15 +31,6 @@ REMEDIES: Mapping[AutoDisableReason, str] = MappingProxyType(
 )
 
 
-class Counts(Protocol):
-    """The counters of a run."""
-
-    created: int
-    updated: int
-    voided: int
-    unchanged: int
-
-
 _ACTORS = {"scheduler": "the schedule", "console": "an operator", "cron": "a cron job"}
 
 
@@ -58,12 +48,6 @@ def describe_actor(label: str, people: Mapping[str, str]) -> str:
 def format_count(count: int, noun: str) -> str:
     """A number with its noun in the right form."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def describe_counts(run: Counts) -> str:
-    """The counts of a run that are not zero."""
-    parts = ((run.created, "new"), (run.updated, "changed"), (run.voided, "voided"), (run.unchanged, "unchanged"))
-    return ", ".join(f"{count:,} {word}" for count, word in parts if count) or "no records"
 
 
 def describe_added_cause(kind: ConnectorEventKind, reason: AutoDisableReason) -> str:

@@ -15,7 +15,7 @@ from apps.connectors.enums import SyncTrigger
 from apps.connectors.models import SyncRun
 from apps.core.enums import DEFAULT_PRODUCT_SCOPES, MembershipRole, Role, Scope
 from apps.core.ids import JobRunId
-from apps.core.jobs.runner import job_run_execute
+from apps.core.jobs.runs import job_run_execute
 from apps.core.models import AuditEntry, JobRun
 from apps.core.states import JobRunStatus
 from apps.tenants.models import Organization, User, Workspace

@@ -21,7 +21,7 @@ from apps.core.audit import verify_audit
 from apps.core.context import ExecutionContext
 from apps.core.ids import JobRunId, OrganizationId
 from apps.core.jobs import job_run_request
-from apps.core.jobs.runner import job_run_execute
+from apps.core.jobs.runs import job_run_execute
 from apps.core.models import AuditEntry, OutboxItem
 from apps.core.states import JobRunStatus, OutboxStatus
 from apps.credits.models import CreditAccount, CreditEntry

@@ -12,12 +12,11 @@ from django.urls import clear_url_caches, reverse
 from pytest_django.fixtures import Settings
 
 from apps.connectors import providers
-from apps.connectors.credentials import credential_open
 from apps.connectors.enums import ConnectorStatus
 from apps.connectors.models import AuthorizationAttempt, Connector, ConnectorCredential
 from apps.connectors.oauth.client import OAuthToken
 from apps.connectors.providers.registry import oauth_servers, provider_classes
-from apps.connectors.services.access_tokens import secret_for_call
+from apps.connectors.services.credentials import credential_open, secret_for_call
 from apps.connectors.views.oauth import oauth_routes
 from apps.core import clock
 from billing_site import urls

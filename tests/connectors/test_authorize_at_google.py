@@ -12,11 +12,11 @@ from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from apps.connectors.contracts import CheckResult, Provider, ProviderError
-from apps.connectors.credentials import credential_open
 from apps.connectors.enums import ConnectorStatus
 from apps.connectors.models import AuthorizationAttempt, Connector, ConnectorCredential
 from apps.connectors.oauth.client import OAuthToken
 from apps.connectors.providers.registry import provider_class
+from apps.connectors.services.credentials import credential_open
 from apps.core import clock
 from apps.core.enums import MembershipRole
 from tests.connectors.cast import id_of, make_connector

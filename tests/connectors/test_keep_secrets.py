@@ -19,11 +19,11 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from apps.connectors import credentials
-from apps.connectors.credentials import binding_of, credential_open
 from apps.connectors.enums import CredentialKind
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import BillingRecord, Connector, ConnectorCredential
+from apps.connectors.services import credentials
+from apps.connectors.services.credentials import binding_of, credential_open
 from apps.core import clock
 from apps.core.crypto import Binding, SealError, open_sealed
 from apps.core.enums import MembershipRole, Role

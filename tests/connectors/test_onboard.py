@@ -9,7 +9,6 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from apps.connectors.credentials import credential_open
 from apps.connectors.enums import AutoDisableReason, ConnectorStatus
 from apps.connectors.models import Connector, ConnectorCredential, ConnectorEvent
 from apps.connectors.services import (
@@ -19,6 +18,7 @@ from apps.connectors.services import (
     connector_credential_replace,
     connector_disable,
 )
+from apps.connectors.services.credentials import credential_open
 from apps.core.errors import CountinghouseError, ForbiddenError, UnavailableError, UnprocessableError
 from apps.core.ids import WorkspaceId
 from apps.core.models import AuditEntry

@@ -11,12 +11,16 @@ from django.db import connection
 from pytest_django.fixtures import Settings
 
 from apps.connectors.contracts import ProviderError
-from apps.connectors.credentials import credential_open, credential_write
 from apps.connectors.enums import ConnectorStatus, CredentialKind
 from apps.connectors.models import Connector
 from apps.connectors.oauth.client import OAuthToken, client_for
 from apps.connectors.oauth.google import GOOGLE
-from apps.connectors.services.access_tokens import connector_ask_reauthorization, secret_for_call
+from apps.connectors.services.credentials import (
+    connector_ask_reauthorization,
+    credential_open,
+    credential_write,
+    secret_for_call,
+)
 from apps.core import clock
 from apps.core.enums import Role
 from apps.core.errors import ConflictError, ForbiddenError

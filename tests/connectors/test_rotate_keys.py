@@ -13,10 +13,10 @@ from django.core.management.base import CommandError
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from apps.connectors.credentials import credential_open, credential_write, reseal
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import ConnectorCredential
 from apps.connectors.services import rotation
+from apps.connectors.services.credentials import credential_open, credential_write, reseal
 from apps.connectors.services.rotation import credential_keys_rotate
 from apps.core.crypto import newest_key_id
 from apps.core.errors import ForbiddenError

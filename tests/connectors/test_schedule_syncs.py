@@ -10,10 +10,9 @@ import time_machine
 from celery import current_app
 
 from apps.connectors.enums import ConnectorStatus, SyncStatus
-from apps.connectors.jobs import CONNECTORS_AT_ONCE, RUNS_A_TASK, syncs_schedule, syncs_sweep
+from apps.connectors.jobs import CONNECTORS_AT_ONCE, RUNS_A_TASK, run_syncs, syncs_schedule, syncs_sweep
 from apps.connectors.models import Connector, SyncRun
 from apps.connectors.sync.queue import QUEUE_LEASE, RUN_TASK
-from apps.connectors.tasks import run_syncs
 from apps.core.wakeups import end_silence
 from apps.tenants.models import Workspace
 from tests.connectors.cast import make_active_workspace, make_connector

@@ -16,10 +16,10 @@ from apps.connectors.contracts import Month, RecordPage
 from apps.connectors.enums import ConnectorStatus, SyncStatus
 from apps.connectors.ids import SyncRunId
 from apps.connectors.models import Connector, SyncRun
-from apps.connectors.rules.retries import page_delay
 from apps.connectors.services import connector_disable
 from apps.connectors.sync import engine
 from apps.connectors.sync.engine import sync_run_execute
+from apps.connectors.sync.guards import page_delay
 from apps.connectors.sync.queue import sync_request, sync_run_cancel
 from apps.core import clock
 from apps.core.context import Actor, ExecutionContext

@@ -14,10 +14,10 @@ from apps.connectors.contracts import Month, Provider, ProviderError, RecordPage
 from apps.connectors.enums import ConnectorStatus, SyncStatus
 from apps.connectors.ids import SyncRunId
 from apps.connectors.models import BillingRecord, Connector, ConnectorEvent, MonthState, RecordAdjustment, SyncRun
-from apps.connectors.rules.retries import FAILURES_IN_A_ROW, MAX_TRIES, page_delay
 from apps.connectors.services import connector_enable
 from apps.connectors.sync import engine
 from apps.connectors.sync.engine import sync_run_execute
+from apps.connectors.sync.guards import FAILURES_IN_A_ROW, MAX_TRIES, page_delay
 from apps.connectors.sync.queue import sync_request
 from apps.core.context import ExecutionContext
 from apps.core.errors import UnprocessableError

@@ -8,10 +8,10 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from apps.connectors.credentials import credential_write
 from apps.connectors.enums import ConnectorStatus, CredentialKind
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector
+from apps.connectors.services.credentials import credential_write
 from apps.tenants.models import Workspace
 
 KIND = CredentialKind.API_KEY

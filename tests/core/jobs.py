@@ -13,8 +13,7 @@ import pytest
 
 from apps.core.context import ExecutionContext
 from apps.core.jobs import registry
-from apps.core.jobs.registry import JobDefinition
-from apps.core.jobs.slots import Cadence
+from apps.core.jobs.registry import Cadence, JobDefinition
 from tests.core.outbox import leave_effect
 
 SKIPPING = "test-skipping"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.core.canonical import NotCanonicalError
-from apps.core.jobs.slots import Cadence, due_slots, slot_name
+from apps.core.jobs.registry import Cadence, due_slots, slot_name
 
 CADENCES = [
     Cadence(timedelta(minutes=1)),

@@ -16,11 +16,9 @@ from kombu.exceptions import OperationalError
 from apps.core import clock
 from apps.core.ids import JobRunId
 from apps.core.jobs.registry import job, job_of
-from apps.core.jobs.runner import job_run_execute, jobs_sweep
-from apps.core.jobs.services import job_fire
+from apps.core.jobs.runs import fire_job, job_fire, job_run_execute, jobs_sweep, run_job, sweep_jobs
 from apps.core.models import JobRun
 from apps.core.registry import RegistryError
-from apps.core.tasks import fire_job, run_job, sweep_jobs
 from tests.contexts import console_context
 from tests.core.jobs import CATCHING_UP, SKIPPING, Runs, declared
 from tests.core.outbox import effects, leave_effect

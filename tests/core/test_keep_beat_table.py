@@ -10,7 +10,6 @@ from celery import current_app
 from celery.schedules import crontab
 from django.conf import settings
 
-import apps.core.tasks  # noqa: F401 - registers the tasks
 from apps.core.jobs import Cadence, jobs
 from apps.core.jobs.registry import JobDefinition
 from billing_site.beat import Scheduler, beat_schedule, crontab_of

@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.test.utils import CaptureQueriesContext
 
 from apps.core import clock
-from apps.core.jobs.runner import JOB_RUNS
+from apps.core.jobs.runs import JOB_RUNS
 from apps.core.leases import error_text
 from apps.core.models import JobRun, OutboxItem
 from apps.core.outbox.worker import OUTBOX

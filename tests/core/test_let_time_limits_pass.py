@@ -22,7 +22,7 @@ from apps.connectors.sync import engine
 from apps.core.ids import JobRunId
 from apps.core.jobs import job_run_request
 from apps.core.jobs.record_errors import RecordErrors, SomeFailedError
-from apps.core.jobs.runner import job_run_execute
+from apps.core.jobs.runs import job_run_execute
 from apps.core.leases import Queue
 from apps.core.models import JobRun, OutboxItem
 from apps.core.outbox.worker import outbox_drain

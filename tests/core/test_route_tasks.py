@@ -6,9 +6,8 @@ import pytest
 from celery import current_app
 from django.conf import settings
 
-import apps.core.tasks  # noqa: F401 - registers the tasks
 from apps.core.jobs import jobs
-from apps.core.jobs.services import RUN_TASK
+from apps.core.jobs.runs import RUN_TASK
 from billing_site import queues
 from billing_site.launcher.children import programs
 

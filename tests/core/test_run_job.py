@@ -18,10 +18,11 @@ from apps.core.enums import ActorKind, AuthorizationSource, Role, Scope
 from apps.core.errors import ForbiddenError, NotFoundError
 from apps.core.failpoints import Failpoint
 from apps.core.ids import JobRunId, OrganizationId
-from apps.core.jobs import job_run_request, runner
-from apps.core.jobs.runner import job_run_execute
+from apps.core.jobs import job_run_request
+from apps.core.jobs import runs as job_runs
+from apps.core.jobs.drain_outbox import drain_after_commit
+from apps.core.jobs.runs import job_run_execute, run_job
 from apps.core.models import AuditEntry, JobRun
-from apps.core.tasks import drain_outbox, run_job
 from tests.contexts import console_context, staff_context
 from tests.core.jobs import CATCHING_UP, Runs, declared, effect_then_wait
 from tests.core.outbox import FakeProvider, effects, enqueue, leave_effect
@@ -125,12 +126,12 @@ def test_the_job_drain_outbox_drains(
     first, second = enqueue(), enqueue()
     call_command("run_job", "drain-outbox", "--organization", str(second.organization_id))
     assert (provider.calls, "done 1" in capsys.readouterr().out) == ([second.key], True)
-    drain_outbox()
+    drain_after_commit()
     assert provider.calls == [second.key, first.key]
 
 
 def test_a_run_that_goes_on_keeps_its_lease(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "JOB_RUNS", replace(runner.JOB_RUNS, beat=timedelta(milliseconds=20)))
+    monkeypatch.setattr(job_runs, "JOB_RUNS", replace(job_runs.JOB_RUNS, beat=timedelta(milliseconds=20)))
     leases: list[datetime | None] = []
 
     def wait_for_renewal() -> dict[str, int]:

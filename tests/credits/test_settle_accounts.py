@@ -17,7 +17,7 @@ from apps.core.enums import AuthorizationSource
 from apps.core.errors import CountinghouseError
 from apps.core.ids import JobRunId
 from apps.core.jobs import job_run_request
-from apps.core.jobs.runner import job_run_execute
+from apps.core.jobs.runs import job_run_execute
 from apps.core.states import JobRunStatus
 from apps.credits.jobs import expire_grants, release_holds
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, GrantBurn, Hold

@@ -13,7 +13,7 @@ from apps.core.enums import Role
 from apps.core.errors import ForbiddenError
 from apps.core.ids import JobRunId, OrganizationId
 from apps.core.jobs import job_run_request
-from apps.core.jobs.runner import job_run_execute
+from apps.core.jobs.runs import job_run_execute
 from apps.core.models import JobRun
 from apps.credits.services.books import BooksAtFaultError, books_verify
 from tests.contexts import console_context, staff_context

@@ -17,7 +17,7 @@ from apps.connectors.sync.queue import RUN_TASK as SYNC_TASK
 from apps.connectors.sync.queue import sync_request
 from apps.core import clock
 from apps.core.jobs import job_run_request, jobs
-from apps.core.jobs.services import RUN_TASK
+from apps.core.jobs.runs import RUN_TASK
 from apps.core.models import JobRun
 from billing_site import queues
 from billing_site.launcher import places

@@ -8,8 +8,8 @@ from django.utils.safestring import SafeString
 from apps.backoffice.cells import NOTHING, Tone, badge, moment
 from apps.backoffice.panels import Row
 from apps.connectors.enums import ConnectorStatus, SyncStatus
-from apps.connectors.messages import describe_counts
 from apps.connectors.models import Connector, SyncRun
+from apps.connectors.services.timeline import describe_counts
 
 _TONES: dict[str, Tone] = {
     ConnectorStatus.PENDING: "info",

@@ -8,7 +8,7 @@ from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector
 from apps.connectors.rules.transitions import sources
 from apps.connectors.services import connector_disable, connector_enable
-from apps.connectors.services.access_tokens import can_ask_reauthorization, connector_ask_reauthorization
+from apps.connectors.services.credentials import can_ask_reauthorization, connector_ask_reauthorization
 from apps.connectors.services.lifecycle import DISABLE, EDIT
 from apps.connectors.sync.guards import OPERATION as SYNC
 from apps.connectors.sync.queue import sync_request

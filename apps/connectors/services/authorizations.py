@@ -13,7 +13,6 @@ from django.db import transaction
 
 from apps.connectors import events
 from apps.connectors.contracts import OAuthServer, ProviderError, Secret
-from apps.connectors.credentials import credential_open, credential_write
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, CredentialKind
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import AuthorizationAttempt, Connector
@@ -31,6 +30,7 @@ from apps.connectors.rules.authorization import VALID_FOR, Attempt, Callback, fi
 from apps.connectors.rules.causes import cause_of, enable_unless_kept_off, remove_cause
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.connectors import connector_for_update, connector_of
+from apps.connectors.services.credentials import credential_open, credential_write
 from apps.connectors.services.lifecycle import connector_update_state, state_of
 from apps.connectors.services.timeline import connector_note
 from apps.core import clock

@@ -14,7 +14,6 @@ from django.db import transaction
 
 from apps.connectors import events
 from apps.connectors.contracts import CheckResult, ProviderError, Secret
-from apps.connectors.credentials import credential_write
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, ConnectorStatus, CredentialKind
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector, ConnectorCredential
@@ -27,6 +26,7 @@ from apps.connectors.providers.registry import (
 )
 from apps.connectors.rules.causes import ConnectorState, cause_of, enable_unless_kept_off, remove_cause
 from apps.connectors.selectors.connectors import connector_for_update, connector_of
+from apps.connectors.services.credentials import credential_write
 from apps.connectors.services.lifecycle import EDIT, connector_update_state, state_of
 from apps.connectors.services.timeline import connector_note
 from apps.core import clock

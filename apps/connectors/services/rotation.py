@@ -14,10 +14,10 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from apps.connectors import events
-from apps.connectors.credentials import reseal
 from apps.connectors.enums import CredentialKind
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import ConnectorCredential
+from apps.connectors.services.credentials import reseal
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.crypto import SealError, newest_key_id

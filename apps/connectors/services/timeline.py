@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import connection
 
@@ -18,6 +18,15 @@ _NOTE_MANY = (
     "INSERT INTO connectors_connectorevent (connector_id, kind, sentence, actor_label, request_id, occurred_at)"
     " SELECT noted, %s, %s, %s, %s, %s FROM unnest(%s::uuid[]) AS noted"
 )
+
+
+class Counts(Protocol):
+    """The counters of a run."""
+
+    created: int
+    updated: int
+    voided: int
+    unchanged: int
 
 
 def connector_note(
@@ -44,3 +53,9 @@ def note_many(
     values: list[Any] = [*shared, list(connector_ids)]
     with connection.cursor() as cursor:
         cursor.execute(_NOTE_MANY, values)
+
+
+def describe_counts(run: Counts) -> str:
+    """The counts of a run that are not zero."""
+    parts = ((run.created, "new"), (run.updated, "changed"), (run.voided, "voided"), (run.unchanged, "unchanged"))
+    return ", ".join(f"{count:,} {word}" for count, word in parts if count) or "no records"

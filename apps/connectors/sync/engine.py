@@ -21,14 +21,13 @@ from django.db.models.functions import Greatest
 from apps.connectors.contracts import Month, Provider, ProviderError, RecordPage
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, SyncStatus
 from apps.connectors.ids import ConnectorId, SyncRunId
-from apps.connectors.messages import describe_counts
 from apps.connectors.models import Connector, MonthState, SeenRecords, SyncRun
 from apps.connectors.providers.registry import open_provider
-from apps.connectors.rules.retries import FAILURES_IN_A_ROW, MAX_TRIES, page_delay
 from apps.connectors.selectors.syncs import failures_in_a_row, sync_run_for_update, sync_run_of
 from apps.connectors.services import connector_auto_disable, connector_note
-from apps.connectors.services.access_tokens import secret_for_call
-from apps.connectors.sync.guards import check_run, run_context
+from apps.connectors.services.credentials import secret_for_call
+from apps.connectors.services.timeline import describe_counts
+from apps.connectors.sync.guards import FAILURES_IN_A_ROW, MAX_TRIES, check_run, page_delay, run_context
 from apps.connectors.sync.queue import SYNC_RUNS
 from apps.connectors.sync.records import (
     PageContext,

@@ -1,10 +1,12 @@
-"""Checks whether a run may start, and again before each page whether it may continue (spec 06, "The gate"; spec 02).
+"""Whether a run may start and go on to its next page (spec 06, "The gate"; spec 02), and when it tries a page again.
 
 The requester must still reach `connector.sync`, the lifecycle must allow it, and the connector must be enabled, all as
 of now: a demotion, an unpaid invoice or a disabled connector stops a run before its next page.
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from apps.connectors.enums import ConnectorStatus
 from apps.connectors.models import Connector, SyncRun
@@ -21,6 +23,12 @@ from apps.tenants.models import User
 from apps.tenants.resolver import tenant_role
 
 OPERATION = "connector.sync"
+MAX_TRIES = 6
+FAILURES_IN_A_ROW = 10
+_FIRST = timedelta(seconds=2)
+_LONGEST = timedelta(minutes=15)
+# A provider that asks for more is asked again after this, and may refuse again.
+_LONGEST_WISH = timedelta(hours=24)
 
 
 def run_context(run: SyncRun) -> ExecutionContext:
@@ -124,3 +132,18 @@ def _current_role(run: SyncRun) -> Role | None:
     person = Person(UserId(user.pk), user.email, platform_role(user))
     # A request with a tenant role has not passed the second factor that a platform role needs.
     return tenant_role(tenant, person) if tenant is not None else None
+
+
+def page_delay(tries: int, *, jitter: float, wish: timedelta | None = None) -> timedelta:
+    """How long to wait after try number `tries` (1 or more) of a page failed.
+
+    Doubles from 2 seconds to 15 minutes; `jitter` (0 to 1) takes up to half of that off, so that the calls that failed
+    together do not return together. What the provider wished for (Retry-After) is never undercut, up to a day.
+    """
+    if not 0 <= jitter <= 1:
+        raise ValueError(f"jitter is {jitter}; it lies between 0 and 1.")
+    # The exponent is capped, so that no number of tries overflows a timedelta.
+    doublings: int = 1 << min(max(tries, 1) - 1, 16)
+    full = min(_LONGEST, _FIRST * doublings)
+    delay = full - full * (jitter / 2)
+    return delay if wish is None else max(delay, min(wish, _LONGEST_WISH))

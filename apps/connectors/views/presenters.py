@@ -11,12 +11,13 @@ from django.urls import reverse
 from apps.connectors.contracts import OAuthServer, Provider
 from apps.connectors.enums import AutoDisableReason, ConnectorStatus, CredentialKind, SyncStatus, SyncTrigger
 from apps.connectors.forms import setting_label
-from apps.connectors.messages import CAUSES, REMEDIES, describe_actor, describe_counts, format_count
+from apps.connectors.messages import CAUSES, REMEDIES, describe_actor, format_count
 from apps.connectors.models import Connector, SyncRun
 from apps.connectors.oauth.client import is_configured
 from apps.connectors.providers.registry import oauth_server_of, provider_classes, provider_label
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.records import CurrencyTotal
+from apps.connectors.services.timeline import describe_counts
 from apps.connectors.sync.queue import month_decisions
 from apps.core.amounts import format_minor
 

@@ -6,8 +6,7 @@ Declare a job with `job` in the app's `jobs.py`; request a run with `job_run_req
 from __future__ import annotations
 
 from apps.core.jobs import drain_outbox as _drain_outbox  # noqa: F401 - declares the core's own job
-from apps.core.jobs.registry import JobDefinition, job, job_of, jobs
-from apps.core.jobs.services import job_run_request
-from apps.core.jobs.slots import Cadence
+from apps.core.jobs.registry import Cadence, JobDefinition, job, job_of, jobs
+from apps.core.jobs.runs import job_run_request
 
 __all__ = ["Cadence", "JobDefinition", "job", "job_of", "job_run_request", "jobs"]

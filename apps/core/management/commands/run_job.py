@@ -14,7 +14,7 @@ from apps.core.enums import AuthorizationSource
 from apps.core.errors import CountinghouseError
 from apps.core.ids import JobRunId, OrganizationId, RequestId
 from apps.core.jobs import job_run_request
-from apps.core.jobs.runner import job_run_execute
+from apps.core.jobs.runs import job_run_execute
 from apps.core.models import JobRun
 from apps.core.states import JobRunStatus
 
