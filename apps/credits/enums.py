@@ -30,6 +30,16 @@ class GrantType(TextEnum):
     REFUND = "refund", "Refund"
 
 
+class GrantState(TextEnum):
+    """What has become of a grant; nothing stores it."""
+
+    UPCOMING = "upcoming", "Begins later"
+    LIVE = "live", "Active"
+    SPENT = "spent", "Used up"
+    EXPIRED = "expired", "Expired"
+    VOIDED = "voided", "Voided"
+
+
 class EntryKind(TextEnum):
     """What a line of the ledger is."""
 
@@ -38,6 +48,7 @@ class EntryKind(TextEnum):
     CAPTURE = "capture", "Capture"
     REVERSAL = "reversal", "Reversal"
     EXPIRY = "expiry", "Expiry"
+    VOID = "void", "Void"
     ADJUSTMENT = "adjustment", "Adjustment"
 
 

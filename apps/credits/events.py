@@ -9,5 +9,6 @@ OVERDRAFT_CHANGED = audit_event("credit_account.overdraft_changed", "Overdraft l
 CREDIT_POLICY_DRAFTED = audit_event("credit_policy.drafted", "Credit policy drafted")
 CREDIT_POLICY_PUBLISHED = audit_event("credit_policy.published", "Credit policy published")
 CREDITS_GRANTED = audit_event("credits.granted", "Credits granted")
+CREDIT_GRANT_VOIDED = audit_event("credit_grant.voided", "Credit grant voided")
 CREDITS_ADJUSTED = audit_event("credits.adjusted", "Credits taken by an adjustment")
 CREDITS_REVERSED = audit_event("credits.reversed", "Charge reversed")

@@ -103,6 +103,11 @@ def _say_expiry(entry: CreditEntry, names: Names) -> str:
     return f"{_credits(-entry.amount)}{whose} expired unused."
 
 
+def _say_void(entry: CreditEntry, names: Names) -> str:
+    whose = f" of {grant_name(entry.grant, names.zone)}" if entry.grant else ""
+    return f"{_credits(-entry.amount)}{whose} withdrawn."
+
+
 def _say_adjustment(entry: CreditEntry, names: Names) -> str:
     return f"{_credits(-entry.amount)} removed by our billing team. Contact them for details."
 
@@ -113,6 +118,7 @@ _SENTENCES: Mapping[EntryKind, Callable[[CreditEntry, Names], str]] = {
     EntryKind.CAPTURE: _say_use,
     EntryKind.REVERSAL: _say_refund,
     EntryKind.EXPIRY: _say_expiry,
+    EntryKind.VOID: _say_void,
     EntryKind.ADJUSTMENT: _say_adjustment,
 }
 

@@ -14,6 +14,7 @@ register_operations(
     Operation("credits.grant", platform_role=Role.BILLING_OPERATIONS, scope=Scope.CREDITS_WRITE),
     Operation("credits.adjust", platform_role=Role.BILLING_OPERATIONS),
     Operation("credits.reverse", platform_role=Role.BILLING_OPERATIONS, scope=Scope.CREDITS_WRITE),
+    Operation("grants.void", platform_role=Role.BILLING_OPERATIONS, scope=Scope.CREDITS_WRITE),
     Operation("holds.capture", scope=Scope.CREDITS_WRITE),
     Operation("holds.release", scope=Scope.CREDITS_WRITE),
     Operation("jobs.release_holds", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),

@@ -18,6 +18,8 @@ from apps.core.errors import (
     UnprocessableError,
 )
 from apps.credits.contracts import AccountRef, CreditFacts, Question
+from apps.credits.enums import HoldStatus
+from apps.credits.ownership import Owned, of_another_product
 from apps.credits.rules.decision import Decision
 
 
@@ -153,16 +155,31 @@ def hold_refusal(state: str, hold_id: UUID) -> CountinghouseError:
             title="Unknown hold",
         )
     if state == "foreign":
-        return ForbiddenError(
-            f"The hold {hold_id} belongs to another product; only that product may use it.",
-            code="hold_of_another_product",
-            title="The hold is another product's",
-            explanation=[Reason("hold_owner", "deny", "another product opened the hold", f"hold:{hold_id}")],
-        )
+        return of_another_product(Owned.HOLD, hold_id)
+    ended = "has expired" if state == HoldStatus.EXPIRED else f"was {state} already"
     return ConflictError(
-        f"The hold {hold_id} was {state} already. Consume without it, or open a new one.",
+        f"The hold {hold_id} {ended}. Consume without it, or open a new one.",
         code=f"hold_{state}",
         title="The hold has ended",
+    )
+
+
+def unknown_hold(hold_id: UUID) -> NotFoundError:
+    """There is no such hold."""
+    return NotFoundError(
+        f"There is no hold {hold_id}. Name the id that POST credits:authorize answered under `hold`.",
+        code="unknown_hold",
+        title="Unknown hold",
+    )
+
+
+def unknown_grant(grant_id: UUID) -> NotFoundError:
+    """There is no such grant."""
+    return NotFoundError(
+        f"There is no grant {grant_id}. Name the grant_id that POST credits:grant answered with, or take one of GET "
+        "accounts/{type}/{id}/grants.",
+        code="unknown_grant",
+        title="Unknown grant",
     )
 
 

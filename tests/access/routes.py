@@ -79,6 +79,13 @@ DECLARED: dict[str, dict[str, str]] = {
     "entry-reverse": {"POST": "credits.reverse"},
     "balance": {"GET": "credits.read"},
     "entries": {"GET": "credits.read"},
+    "grants": {"GET": "credits.read"},
+    "holds": {"GET": "credits.read"},
+    "entry": {"GET": "credits.read"},
+    "hold": {"GET": "credits.read"},
+    "grant-burns": {"GET": "credits.read"},
+    "grant-void": {"POST": "grants.void"},
+    "decision": {"GET": "credits.read"},
 }
 
 

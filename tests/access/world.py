@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +18,7 @@ from apps.core.jobs import job_run_request
 from apps.tenants.models import Organization, ServiceToken, User
 from apps.tenants.services import service_token_revoke
 from tests.access.connectors import connector_requests, make_connectors
-from tests.access.ledgers import credit_requests, make_ledger, publish_prices
+from tests.access.ledgers import Ledger, credit_requests, make_ledger, publish_prices
 from tests.contexts import console_context
 from tests.factories.tenants import (
     make_cron_token,
@@ -46,8 +47,7 @@ class Tenant:
     workspace_id: uuid.UUID
     member_id: uuid.UUID
     job_run_id: uuid.UUID
-    hold_id: uuid.UUID
-    entry_id: uuid.UUID
+    ledger: Ledger
     connector_id: uuid.UUID
     disabled_connector_id: uuid.UUID
 
@@ -113,10 +113,15 @@ def make_world() -> World:
             "own": _tenant(own),
             "foreign": _tenant(foreign),
             "demo": _tenant(demo),
-            "absent": Tenant(*(uuid.uuid4() for _ in range(8))),
+            "absent": _absent_tenant(),
         },
         new_user_id=make_user().pk,
     )
+
+
+def _absent_tenant() -> Tenant:
+    ids = iter(uuid.uuid4, None)
+    return Tenant(*islice(ids, 4), Ledger(*islice(ids, 4)), *islice(ids, 2))
 
 
 def _tokens(*related: Organization) -> dict[str, str]:
@@ -138,9 +143,8 @@ def _tenant(organization: Organization) -> Tenant:
     make_membership(organization, member)
     context = console_context(OrganizationId(organization.pk))
     run = job_run_request(context, name="drain-outbox", organization_id=OrganizationId(organization.pk))
-    hold_id, entry_id = make_ledger(organization)
-    workspace = make_workspace(organization)
-    return Tenant(organization.pk, workspace.pk, member.pk, run.pk, hold_id, entry_id, *make_connectors(workspace))
+    ledger, workspace = make_ledger(organization), make_workspace(organization)
+    return Tenant(organization.pk, workspace.pk, member.pk, run.pk, ledger, *make_connectors(workspace))
 
 
 def request_of(route: str, tenant: Tenant, world: World) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -168,6 +172,6 @@ def request_of(route: str, tenant: Tenant, world: World) -> tuple[dict[str, Any]
         "payment-config": (in_url, {}),
         "end-grace-period": (in_url, {}),
         **connector_requests(tenant.workspace_id, tenant.connector_id, tenant.disabled_connector_id),
-        **credit_requests(tenant.organization_id, tenant.hold_id, tenant.entry_id),
+        **credit_requests(tenant.organization_id, tenant.ledger),
     }
     return requests[route]

@@ -91,6 +91,18 @@ def of_reversal(entry: CreditEntry, form: ReverseForm) -> Preview:
     return _preview(changes, lines)
 
 
+def of_voiding(grant: CreditGrant, form: object) -> Preview:
+    """What is left of a grant goes, but for what open holds stand on."""
+    account = grant.account
+    if not grant.is_posted:
+        return _preview(_balances(account, 0), [f"{format_credits(grant.amount)} will never begin to count."])
+    taken = min(grant.remaining, max(account.balance - account.held, 0))
+    kept = grant.remaining - taken
+    lines = [f"{format_credits(kept)} that open holds stand on will go when they end."] if kept else []
+    left = Change("Left of the grant", format_credits(grant.remaining), format_credits(kept))
+    return _preview([*_balances(account, -taken), left], lines)
+
+
 def of_publication(policy: CreditPolicy, form: object) -> Preview:
     """Another policy comes into force; what it would have charged for the last 30 days."""
     terms, now = policy_terms(policy), clock.now()

@@ -14,12 +14,14 @@ from apps.core.amounts import format_micro
 from apps.core.context import ExecutionContext
 from apps.credits.contracts import AccountRef
 from apps.credits.enums import AccountType, EntryKind, GrantType, PolicyStatus
-from apps.credits.models import CreditAccount, CreditEntry, CreditPolicy
+from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, CreditPolicy
 from apps.credits.services import credit_adjust, credit_grant, credit_policy_publish, entry_reverse, overdraft_set
 from apps.credits.services.grants import GrantParams
+from apps.credits.services.voids import grant_void
 from apps.tenants.models import Organization
 
 GRANT_OPERATION, ADJUST_OPERATION, REVERSE_OPERATION = "credits.grant", "credits.adjust", "credits.reverse"
+VOID_OPERATION = "grants.void"
 POLICY_OPERATION = "credit_policies.manage"
 _CHARGES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.ADJUSTMENT})
 
@@ -63,6 +65,12 @@ def reverse_entry(context: ExecutionContext, entry: CreditEntry, form: ReverseFo
     return DONE_BEFORE if answer.replayed else f"{format_credits(given)} credits were given back."
 
 
+def void_grant(context: ExecutionContext, grant: CreditGrant, form: KeyedForm) -> str:
+    typed = form.cleaned_data
+    answer = grant_void(context, grant_id=grant.pk, key=typed["key"], reason=typed["reason"])
+    return DONE_BEFORE if answer.replayed else f"{format_credits(int(str(answer.body['voided'])))} credits were taken."
+
+
 def publish_policy(context: ExecutionContext, policy: CreditPolicy, form: KeyedForm) -> str:
     """Publish the draft that was looked at: an edited draft is another record."""
     published = credit_policy_publish(context, policy_id=policy.pk, reason=form.cleaned_data["reason"])
@@ -81,6 +89,12 @@ def _reverse_refusal(entry: CreditEntry) -> str:
     if EntryKind(entry.kind) not in _CHARGES or entry.amount >= 0:
         return "This entry charged nothing, so there is nothing to give back."
     return "This charge was already given back." if getattr(entry, "reversal", None) is not None else ""
+
+
+def _void_refusal(grant: CreditGrant) -> str:
+    if grant.voided_at is not None:
+        return "This grant was already voided."
+    return "Nothing is left of this grant." if grant.is_posted and grant.remaining == 0 else ""
 
 
 ACCOUNT_VERBS = (
@@ -140,6 +154,23 @@ ENTRY_VERBS = (
         run=reverse_entry,
         organization_of=lambda entry, form: entry.account.organization,
         eyebrow=lambda entry: f"Line {entry.sequence:,} of {entry.account.organization.name}",
+        is_dangerous=True,
+    ),
+)
+GRANT_VERBS = (
+    Verb(
+        name="void_grant",
+        label="Void grant",
+        description="Ends the grant and takes what is left of it. What it paid stays paid.",
+        submit="Void",
+        operation=VOID_OPERATION,
+        icon="block",
+        form_class=KeyedForm,
+        effect=effects.of_voiding,
+        refusal=_void_refusal,
+        run=void_grant,
+        organization_of=lambda grant, form: grant.account.organization,
+        eyebrow=lambda grant: f"Grant of {grant.account.organization.name}",
         is_dangerous=True,
     ),
 )

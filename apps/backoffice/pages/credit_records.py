@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.admin import display
@@ -9,7 +10,8 @@ from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
-from apps.backoffice.cells import NOTHING, badge, code, link, moment, page_url_of, record_link, title_and_slug
+from apps.backoffice.cells import NOTHING, Tone, badge, code, link, moment, page_url_of, record_link, title_and_slug
+from apps.backoffice.credits.verbs import GRANT_VERBS
 from apps.backoffice.filters import choice_filter, days_filter, flag_filter, organization_filter
 from apps.backoffice.pages.expire_on_read import ExpireOnReadAdmin, ExpireOnReadListAdmin
 from apps.backoffice.pages.lookups import product_choices
@@ -25,12 +27,19 @@ from apps.backoffice.records.credits import (
 from apps.backoffice.staff import context_of
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.core import clock
-from apps.credits.enums import GrantType, HoldStatus
+from apps.credits.enums import GrantState, GrantType, HoldStatus
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, GrantBurn, Hold, UncoveredCharge
+from apps.credits.selectors.records import state_of
 from apps.credits.services import accounts_burn
 from apps.tenants.models import User, Workspace
 
 MOST_BURNS = 25
+_STATE_TONES: Mapping[GrantState, Tone] = {
+    GrantState.UPCOMING: "info",
+    GrantState.LIVE: "good",
+    GrantState.EXPIRED: "warn",
+    GrantState.VOIDED: "warn",
+}
 
 
 class CreditGrantAdmin(ExpireOnReadListAdmin[CreditGrant]):
@@ -53,6 +62,7 @@ class CreditGrantAdmin(ExpireOnReadListAdmin[CreditGrant]):
         days_filter("expires_at", "expires"),
     )
     search_help_text = "Id of a grant"
+    verbs = GRANT_VERBS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CreditGrant]:
         return super().get_queryset(request).select_related("account__organization")
@@ -81,12 +91,8 @@ class CreditGrantAdmin(ExpireOnReadListAdmin[CreditGrant]):
         return f"{record.get_grant_type_display()} grant of {format_credits(record.amount)}"
 
     def badges(self, record: CreditGrant) -> list[Any]:
-        now = clock.now()
-        if not record.is_posted:
-            return [badge("Starts later", "info")]
-        if record.expires_at is not None and record.expires_at <= now:
-            return [badge("Expired", "warn")]
-        return [badge("Active", "good")] if record.remaining else [badge("Used up")]
+        state = state_of(record, clock.now())
+        return [badge(state.label, _STATE_TONES.get(state, "neutral"))]
 
     def facts(self, record: CreditGrant) -> list[Fact]:
         return [
@@ -95,6 +101,7 @@ class CreditGrantAdmin(ExpireOnReadListAdmin[CreditGrant]):
             Fact("Order of use", f"Priority {record.priority}", _place(record)),
             Fact("Counts from", moment(record.effective_at)),
             Fact("Expires", self.expires(record)),
+            *([Fact("Voided", moment(record.voided_at))] if record.voided_at else []),
             Fact("Granted by", record.granted_by),
             Fact("Granted", self.granted(record)),
             Fact("Note", record.note or NOTHING),

@@ -22,6 +22,7 @@ KIND_TONES: Mapping[str, Tone] = {
     EntryKind.GRANT: "good",
     EntryKind.REVERSAL: "info",
     EntryKind.EXPIRY: "warn",
+    EntryKind.VOID: "warn",
     EntryKind.ADJUSTMENT: "warn",
 }
 HOLD_TONES: Mapping[str, Tone] = {HoldStatus.OPEN: "info", HoldStatus.CAPTURED: "good", HoldStatus.EXPIRED: "warn"}
@@ -70,6 +71,7 @@ def _headline(entry: CreditEntry) -> str:
     words = {
         EntryKind.GRANT: "Credits granted",
         EntryKind.EXPIRY: "Unused credits expired",
+        EntryKind.VOID: "Grant voided",
         EntryKind.ADJUSTMENT: "Credits taken by staff",
         EntryKind.REVERSAL: "Charge reversed",
     }

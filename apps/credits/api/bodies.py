@@ -21,7 +21,7 @@ from apps.core.wire.serializers import (
     malformed,
 )
 from apps.core.wire.values import AmountField, QuantityField, StrictObjectField, StrictTimeField
-from apps.credits.enums import AccountType, EntryKind, GrantType, OnInsufficient
+from apps.credits.enums import AccountType, GrantType, OnInsufficient
 from apps.subscriptions.enums import Verdict
 
 MOST_ITEMS = 1_000
@@ -222,47 +222,3 @@ class PolicyAnswer(AnswerSerializer):
     effective_from = StrictTimeField()
     rounding = StrictChoiceField(("half_up",))
     operations = PriceAnswer(many=True)
-
-
-class ExpiryAnswer(AnswerSerializer):
-    grant_id = StrictUUIDField()
-    remaining = AmountField()
-    expires_at = StrictTimeField()
-
-
-class BalanceAnswer(BalanceFields):
-    account = StrictObjectField()
-    organization_id = StrictUUIDField(allow_null=True)
-    overdraft_limit = AmountField()
-    next_expiries = ExpiryAnswer(many=True)
-
-
-class EntryAnswer(AnswerSerializer):
-    id = StrictUUIDField()
-    sequence = StrictIntegerField()
-    kind = StrictChoiceField(EntryKind)
-    amount = AmountField(allow_negative=True)
-    balance_after = AmountField(allow_negative=True)
-    product = StrictCharField(allow_null=True)
-    operation = StrictCharField(allow_blank=True)
-    quantity = AmountField()
-    free_quantity = AmountField()
-    category = StrictCharField(allow_blank=True)
-    billable = StrictBooleanField(source="is_billable")
-    outcome = StrictCharField(allow_blank=True)
-    user_id = StrictUUIDField(source="acting_user_id", allow_null=True)
-    workspace_id = StrictUUIDField(allow_null=True)
-    run_id = StrictCharField(allow_blank=True)
-    hold_id = StrictUUIDField(allow_null=True)
-    grant_id = StrictUUIDField(allow_null=True)
-    reversal_of = StrictUUIDField(source="reversal_of_id", allow_null=True)
-    policy_version = StrictIntegerField(allow_null=True)
-    idempotency_key = StrictCharField(allow_blank=True)
-    late = StrictBooleanField(source="is_late")
-    occurred_at = StrictTimeField()
-    recorded_at = StrictTimeField()
-
-
-class EntriesPage(AnswerSerializer):
-    items = EntryAnswer(many=True)
-    next_cursor = StrictCharField(allow_null=True)

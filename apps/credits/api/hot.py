@@ -16,7 +16,9 @@ from apps.credits.contracts import AccountRef, Consumption, Question
 from apps.credits.enums import AccountType, OnInsufficient
 from apps.credits.services.authorization import LocalDecision
 
-_AMOUNTS = frozenset({"charged", "balance", "held", "available", "price", "amount", "reversed", "released"})
+_AMOUNTS = frozenset(
+    {"charged", "balance", "held", "available", "price", "amount", "reversed", "released", "voided", "held_back"}
+)
 
 
 def _no_fraction(text: str) -> float:

@@ -5,15 +5,9 @@ from __future__ import annotations
 from django.urls import path, register_converter
 
 from apps.credits.api.hot_views import AuthorizeView, ConsumeBatchView, ConsumeView
-from apps.credits.api.views import (
-    BalanceView,
-    CaptureView,
-    EntriesView,
-    GrantView,
-    PolicyView,
-    ReleaseView,
-    ReverseView,
-)
+from apps.credits.api.read_views import BalanceView, EntriesView, GrantsView, HoldsView
+from apps.credits.api.record_views import BurnsView, DecisionView, EntryView, HoldView, VoidView
+from apps.credits.api.views import CaptureView, GrantView, PolicyView, ReleaseView, ReverseView
 from apps.credits.enums import AccountType
 
 
@@ -42,4 +36,11 @@ urlpatterns = [
     path("entries/<uuid:entry_id>:reverse", ReverseView.as_view(), name="entry-reverse"),
     path("accounts/<account_type:account_type>/<uuid:account_id>/balance", BalanceView.as_view(), name="balance"),
     path("accounts/<account_type:account_type>/<uuid:account_id>/entries", EntriesView.as_view(), name="entries"),
+    path("accounts/<account_type:account_type>/<uuid:account_id>/grants", GrantsView.as_view(), name="grants"),
+    path("accounts/<account_type:account_type>/<uuid:account_id>/holds", HoldsView.as_view(), name="holds"),
+    path("entries/<uuid:entry_id>", EntryView.as_view(), name="entry"),
+    path("holds/<uuid:hold_id>", HoldView.as_view(), name="hold"),
+    path("grants/<uuid:grant_id>/burns", BurnsView.as_view(), name="grant-burns"),
+    path("grants/<uuid:grant_id>:void", VoidView.as_view(), name="grant-void"),
+    path("decisions/<uuid:decision_id>", DecisionView.as_view(), name="decision"),
 ]

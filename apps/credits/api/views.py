@@ -1,11 +1,10 @@
-"""Policies, grants, holds, reversals, balances and entries (spec 09, Credits)."""
+"""Policies, grants, holds and reversals (spec 09, Credits); what is read stands in `read_views` and `record_views`."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,18 +13,12 @@ from apps.core.context import ExecutionContext
 from apps.core.errors import NotFoundError
 from apps.core.idempotency import Answer
 from apps.core.ids import UserId
-from apps.core.wire.fields import StrictUUIDField
-from apps.core.wire.pagination import PAGE_PARAMETERS, page_of, page_parts, page_request
-from apps.core.wire.refusals import FieldRefusedError
-from apps.core.wire.schema import PAGE_QUERY, Example, documented
+from apps.core.wire.schema import Example, documented
 from apps.core.wire.serializers import AnswerSerializer
 from apps.credits.api import examples
 from apps.credits.api.bodies import (
-    BalanceAnswer,
     CaptureAnswer,
     CaptureBody,
-    EntriesPage,
-    EntryAnswer,
     GrantAnswer,
     GrantBody,
     PolicyAnswer,
@@ -38,21 +31,15 @@ from apps.credits.api.hot import account_of, on_wire
 from apps.credits.contracts import AccountRef
 from apps.credits.enums import AccountType
 from apps.credits.models import CreditEntry
-from apps.credits.refusals import not_the_person, unknown_entry
-from apps.credits.selectors import ledger
+from apps.credits.ownership import Owned, require_own
+from apps.credits.refusals import not_the_person, unknown_entry, unknown_hold
 from apps.credits.selectors.policies import terms_in_force
-from apps.credits.services import account_apply_due, credit_grant, entry_reverse, hold_capture, hold_release
+from apps.credits.services import credit_grant, entry_reverse, hold_capture, hold_release
 from apps.credits.services.grants import GrantParams, individual_organization_of, require_person
 from apps.credits.services.holds import CaptureParams, hold_of
 from apps.tenants.api.base import ProductView
 from apps.tenants.contracts import NamedTenant
 from apps.tenants.selectors.products import product_by_slug
-
-ACTING_USER = OpenApiParameter(
-    "acting_user_id",
-    {"type": "string", "format": "uuid"},
-    description="Whose right to see the balance is asked; 403 `not_a_member`, with its explanation, if there is none.",
-)
 
 
 class AccountView(ProductView):
@@ -131,9 +118,7 @@ class GrantView(AccountView):
             note=body.get("note", ""),
             **({"priority": body["priority"]} if "priority" in body else {}),
         )
-        return _answered(
-            credit_grant(context, key=body["idempotency_key"], account=account, params=params), GrantAnswer
-        )
+        return answered(credit_grant(context, key=body["idempotency_key"], account=account, params=params), GrantAnswer)
 
 
 class CaptureView(ProductView):
@@ -158,7 +143,7 @@ class CaptureView(ProductView):
             allow_more=body.get("allow_more", False),
         )
         answer = hold_capture(context, hold_id=hold_id, key=body["idempotency_key"], params=params)
-        return _answered(answer, CaptureAnswer)
+        return answered(answer, CaptureAnswer)
 
 
 class ReleaseView(ProductView):
@@ -176,7 +161,7 @@ class ReleaseView(ProductView):
     def post(self, request: Request, hold_id: UUID) -> Response:
         body = self.read(ReleaseBody, request)
         context = self.context_for(request, _of_hold(hold_id))
-        return _answered(hold_release(context, hold_id=hold_id, key=body["idempotency_key"]), ReleaseAnswer)
+        return answered(hold_release(context, hold_id=hold_id, key=body["idempotency_key"]), ReleaseAnswer)
 
 
 class ReverseView(ProductView):
@@ -193,10 +178,11 @@ class ReverseView(ProductView):
     )
     def post(self, request: Request, entry_id: UUID) -> Response:
         body = self.read(ReverseBody, request)
-        entry = CreditEntry.objects.filter(pk=entry_id).only("account_id").first()
+        entry = CreditEntry.objects.filter(pk=entry_id).only("account_id", "product_id").first()
         if entry is None:
             raise unknown_entry(entry_id)
         context = self.context_for(request, NamedTenant("the entry of the URL", entry.account_id))
+        require_own(context, Owned.ENTRY, entry.pk, entry.product_id)
         answer = entry_reverse(
             context,
             entry_id=entry_id,
@@ -204,96 +190,23 @@ class ReverseView(ProductView):
             reason=body["reason"],
             amount=body.get("amount"),
         )
-        return _answered(answer, ReverseAnswer)
+        return answered(answer, ReverseAnswer)
 
 
-class BalanceView(AccountView):
-    """What an account holds now, and what of it ends next; with `acting_user_id`, whether that person may see it."""
-
-    operations: ClassVar[dict[str, str]] = {"GET": "credits.read"}
-    query_parameters: ClassVar[dict[str, frozenset[str]]] = {"GET": frozenset({"acting_user_id"})}
-
-    @documented(
-        operation="credits.read",
-        operation_id="credits_balance",
-        responses={200: BalanceAnswer},
-        statuses=(404,),
-        query=(ACTING_USER,),
-        examples=(Example("balance", answer=examples.BALANCE),),
-    )
-    def get(self, request: Request, account_type: str, account_id: UUID) -> Response:
-        acting = _acting_user_id(request)
-        named = _named(account_type, account_id)
-        context, organization_id = self.account_context(request, named, "URL", acting_user_id=acting)
-        if organization_id is not None:
-            account_apply_due(context, account_id=organization_id)
-        account, now = ledger.account_of(organization_id), clock.now()
-        balance, held, limit = (account.balance, account.held, account.overdraft_limit) if account else (0, 0, 0)
-        expiries = ledger.next_expiries(account.pk, now) if account else []
-        answer = BalanceAnswer(
-            {
-                "account": {"type": account_type, "id": str(account_id)},
-                "organization_id": organization_id,
-                "balance": balance,
-                "held": held,
-                "available": balance - held + limit,
-                "overdraft_limit": limit,
-                "next_expiries": [
-                    {"grant_id": grant.pk, "remaining": grant.remaining, "expires_at": grant.expires_at}
-                    for grant in expiries
-                ],
-            }
-        )
-        return Response(answer.data)
-
-
-class EntriesView(AccountView):
-    """The lines of an account, the newest first."""
-
-    operations: ClassVar[dict[str, str]] = {"GET": "credits.read"}
-    query_parameters: ClassVar[dict[str, frozenset[str]]] = {"GET": PAGE_PARAMETERS}
-
-    @documented(
-        operation="credits.read",
-        operation_id="credits_entries",
-        responses={200: EntriesPage},
-        statuses=(404, 422),
-        query=PAGE_QUERY,
-        examples=(Example("entries", answer=examples.ENTRIES),),
-    )
-    def get(self, request: Request, account_type: str, account_id: UUID) -> Response:
-        context, organization_id = self.account_context(request, _named(account_type, account_id), "URL")
-        asked = page_request(request, f"entries:{organization_id}")
-        if organization_id is None:
-            return Response({"items": [], "next_cursor": None})
-        account_apply_due(context, account_id=organization_id)
-        page = page_of(ledger.entries_of(organization_id), asked, ("sequence",))
-        return Response(page_parts(page, [EntryAnswer(entry).data for entry in page.items]))
-
-
-def _answered(answer: Answer, shape: type[AnswerSerializer]) -> Response:
+def answered(answer: Answer, shape: type[AnswerSerializer]) -> Response:
     """The answer; `shape` names the fields that go out."""
     body: dict[str, Any] = {**on_wire(dict(answer.body)), "replayed": answer.replayed}
     known = {name: value for name, value in body.items() if name in shape._declared_fields}  # noqa: SLF001 - no copy
     return Response(known, status=200 if answer.replayed else answer.status)
 
 
-def _acting_user_id(request: Request) -> UserId | None:
-    text = request.query_params.get("acting_user_id")
-    if text is None:
-        return None
-    try:
-        return UserId(StrictUUIDField().to_internal_value(text))
-    except FieldRefusedError as refusal:
-        raise refusal.below("acting_user_id").as_error() from refusal
-
-
-def _named(account_type: str, account_id: UUID) -> AccountRef:
+def named_account(account_type: str, account_id: UUID) -> AccountRef:
+    """The account that a URL names."""
     return AccountRef(AccountType(account_type), account_id)
 
 
 def _of_hold(hold_id: UUID) -> NamedTenant:
     hold = hold_of(hold_id)
     if hold is None:
-        raise NotFoundError(f"There is no hold {hold_id}.", code="unknown_hold", title="Unknown hold")
+        raise unknown_hold(hold_id)
     return NamedTenant("the hold of the URL", hold.account_id)

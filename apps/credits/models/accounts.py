@@ -84,6 +84,9 @@ class CreditGrant(models.Model):
     effective_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
     is_posted = models.BooleanField(default=False)
+    voided_at = models.DateTimeField(
+        null=True, blank=True, help_text="Ended by hand: what is left goes, and it never begins."
+    )
     note = FreeTextField(blank=True, default="")
     product_id = models.UUIDField(null=True, blank=True, help_text="The product that granted; none for staff.")
     idempotency_key = models.CharField(max_length=255, blank=True, db_default="", default="")

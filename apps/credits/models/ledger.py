@@ -63,7 +63,7 @@ class CreditEntry(models.Model):
             one_of("category", UsageCategory, "credit_entry_category_known", also=[""]),
             models.CheckConstraint(
                 condition=Q(Exact(GreaterThan(F("amount"), 0), In(F("kind"), [EntryKind.GRANT, EntryKind.REVERSAL])))
-                & (~Q(kind=EntryKind.EXPIRY) | Q(amount__lt=0)),
+                & (~Q(kind__in=[EntryKind.EXPIRY, EntryKind.VOID]) | Q(amount__lt=0)),
                 name="credit_entry_sign_of_kind",
             ),
             models.CheckConstraint(
@@ -100,6 +100,7 @@ class GrantBurn(models.Model):
 
     class Meta:
         constraints: ClassVar = [models.CheckConstraint(condition=~Q(amount=0), name="grant_burn_not_zero")]
+        indexes: ClassVar = [models.Index(fields=["grant", "id"], name="grant_burn_of_grant")]
         triggers: ClassVar = append_only("grant_burn")
 
     def __str__(self) -> str:

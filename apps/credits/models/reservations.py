@@ -46,6 +46,7 @@ class Hold(models.Model):
             models.Index(
                 fields=["account", "expires_at"], condition=Q(status=HoldStatus.OPEN), name="hold_open_of_account"
             ),
+            models.Index(fields=["account", "created_at"], name="hold_of_account"),
         ]
         triggers: ClassVar = [
             pgtrigger.FSM(

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 
 from apps.core.pieces import statement_in_pieces
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant
-from apps.tenants.models import Product
 
 _FAULTS_AT_ONCE = 500
 # Each reads the whole ledger, which grows for years.
@@ -114,9 +113,8 @@ def account_of(organization_id: UUID | None) -> CreditAccount | None:
 
 
 def entries_of(account_id: UUID) -> QuerySet[CreditEntry]:
-    """The account's entries, each with its product's slug as `product`."""
-    product = Product.objects.filter(pk=OuterRef("product_id")).values("slug")
-    return CreditEntry.objects.filter(account_id=account_id).annotate(product=Subquery(product))
+    """The account's entries."""
+    return CreditEntry.objects.filter(account_id=account_id)
 
 
 def next_expiries(account_id: UUID, now: datetime, *, at_most: int = 5) -> list[CreditGrant]:

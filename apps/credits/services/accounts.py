@@ -20,7 +20,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F, Min
+from django.db.models import F, Min, Q
 
 from apps.core import clock
 from apps.core.audit import audit_append
@@ -124,7 +124,7 @@ def next_due_refresh(account_id: UUID, now: datetime) -> None:
     hold = Hold.objects.filter(account_id=account_id, status=HoldStatus.OPEN).aggregate(at=Min("expires_at"))["at"]
     moments = [
         hold,
-        grants.filter(is_posted=False).aggregate(at=Min("effective_at"))["at"],
+        grants.filter(is_posted=False, voided_at__isnull=True).aggregate(at=Min("effective_at"))["at"],
         grants.filter(is_spent=False, expires_at__gt=now).aggregate(at=Min("expires_at"))["at"],
     ]
     due = min((moment for moment in moments if moment is not None), default=None)
@@ -164,23 +164,40 @@ def _release_due(account: CreditAccount, now: datetime) -> int:
 
 
 def _beginning(account_id: UUID, now: datetime) -> list[CreditGrant]:
-    grants = CreditGrant.objects.filter(account_id=account_id, is_posted=False, effective_at__lte=now)
+    waiting = CreditGrant.objects.filter(account_id=account_id, is_posted=False, voided_at__isnull=True)
+    grants = waiting.filter(effective_at__lte=now)
     return list(grants.order_by("effective_at", "created_at", "pk"))
 
 
 def _expire_due(context: ExecutionContext, account_id: UUID, now: datetime) -> int:
     expired = 0
-    ended = CreditGrant.objects.filter(account_id=account_id, is_spent=False, expires_at__lte=now)
+    has_ended = Q(expires_at__lte=now) | Q(voided_at__isnull=False)
+    ended = CreditGrant.objects.filter(has_ended, account_id=account_id, is_spent=False)
     for grant in ended.order_by("expires_at", "created_at", "pk"):
-        account = CreditAccount.objects.get(pk=account_id)
-        taken = min(grant.remaining, max(account.balance - account.held, 0))
-        if taken == 0:
+        if grant_take_rest(context, grant=grant, at=now) is None:
             break
-        entry = post(context, account_id=account_id, kind=EntryKind.EXPIRY, amount=-taken, at=now, grant_id=grant.pk)
-        CreditGrant.objects.filter(pk=grant.pk).update(remaining=F("remaining") - taken)
-        GrantBurn.objects.create(entry_id=entry.id, grant=grant, amount=taken)
         expired += 1
     return expired
+
+
+def grant_take_rest(
+    context: ExecutionContext, *, grant: CreditGrant, at: datetime, **values: object
+) -> tuple[Posted, int] | None:
+    """Take what is left of a grant that has ended, but for what open holds stand on; None where that is all of it.
+
+    Its account is locked and its charges have burned. Returns the entry, with the other `values`, and what it took.
+    """
+    account = CreditAccount.objects.get(pk=grant.account_id)
+    taken = min(grant.remaining, max(account.balance - account.held, 0))
+    if taken == 0:
+        return None
+    kind = EntryKind.EXPIRY if grant.voided_at is None else EntryKind.VOID
+    entry = post(context, account_id=grant.account_id, kind=kind, amount=-taken, at=at, grant_id=grant.pk, **values)
+    CreditGrant.objects.filter(pk=grant.pk).update(remaining=F("remaining") - taken)
+    GrantBurn.objects.create(entry_id=entry.id, grant=grant, amount=taken)
+    # Such an entry burns its own grant alone, and has: no later charge may take it for one of those that wait.
+    CreditAccount.objects.filter(pk=grant.account_id).update(burned_sequence=F("last_sequence"))
+    return entry, taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from apps.core.idempotency import Answer, idempotent
 from apps.credits.contracts import AccountRef, CreditFacts, Question, scope_of
 from apps.credits.enums import AccountType, EntryKind, HoldStatus
 from apps.credits.models import CreditAccount, FreeQuantity, Hold
+from apps.credits.ownership import Owned, require_own
 from apps.credits.refusals import InsufficientCreditsError, above, hold_refusal
 from apps.credits.rules.pricing import Price, charge_for, free_left
 from apps.credits.selectors.policies import terms_in_force
@@ -84,8 +85,7 @@ def _open_hold(context: ExecutionContext, hold_id: UUID) -> Hold:
     hold = hold_of(hold_id)
     if hold is None:
         raise hold_refusal("unknown", hold_id)
-    if hold.product_id != context.product_id:
-        raise hold_refusal("foreign", hold_id)
+    require_own(context, Owned.HOLD, hold.pk, hold.product_id)
     account_for_update(hold.account_id)
     account_apply_due(context, account_id=hold.account_id)
     hold.refresh_from_db()
@@ -97,7 +97,7 @@ def _open_hold(context: ExecutionContext, hold_id: UUID) -> Hold:
 def _capture(context: ExecutionContext, hold_id: UUID, key: str, params: CaptureParams) -> Answer:
     hold, now = _open_hold(context, hold_id), clock.now()
     question = Question(AccountRef(AccountType.ORGANIZATION, hold.account_id), hold.operation, hold.quantity)
-    facts = credit_facts(context.product_id, question, now)
+    facts = credit_facts(hold.product_id, question, now)
     used = _usage_of(hold, facts, params, now)
     _guard(hold, facts, params, used)
     posted = post(

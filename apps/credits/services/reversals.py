@@ -16,6 +16,7 @@ from apps.credits import events
 from apps.credits.contracts import scope_of
 from apps.credits.enums import EntryKind
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, GrantBurn, UncoveredCharge
+from apps.credits.ownership import Owned, require_own
 from apps.credits.refusals import InsufficientCreditsError, above, unknown_entry
 from apps.credits.services.accounts import (
     CHARGES,
@@ -66,6 +67,7 @@ def _reverse(context: ExecutionContext, entry_id: UUID, key: str, reason: str, a
     entry = CreditEntry.objects.filter(pk=entry_id).first()
     if entry is None:
         raise unknown_entry(entry_id)
+    require_own(context, Owned.ENTRY, entry.pk, entry.product_id)
     account_apply_due(context, account_id=entry.account_id)
     account_for_update(entry.account_id)
     given = -entry.amount if amount is None else amount
