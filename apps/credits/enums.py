@@ -76,3 +76,12 @@ class DisagreementClass(TextEnum):
     VERDICT = "verdict", "Allow or deny"
     AMOUNT = "amount", "Amount"
     BALANCE = "balance", "Balance"
+
+
+class Owned(TextEnum):
+    """The records that belong to a product; each kind has its problem code, `<kind>_of_another_product`."""
+
+    ENTRY = "entry", "Entry"
+    HOLD = "hold", "Hold"
+    GRANT = "grant", "Grant"
+    DECISION = "decision", "Decision"

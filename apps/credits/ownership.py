@@ -5,22 +5,13 @@ The identity service, staff, the console and the scheduler act on all.
 
 from __future__ import annotations
 
-from enum import Enum
 from uuid import UUID
 
 from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
 from apps.core.errors import ForbiddenError, Reason
+from apps.credits.enums import Owned
 from apps.credits.models import CreditEntry, CreditGrant
-
-
-class Owned(Enum):
-    """The kinds of records that belong to a product. Each has its own problem code, `<kind>_of_another_product`."""
-
-    ENTRY = "entry"
-    HOLD = "hold"
-    GRANT = "grant"
-    DECISION = "decision"
 
 
 def owns(context: ExecutionContext, owner: UUID | None) -> bool:

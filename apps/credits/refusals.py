@@ -18,8 +18,8 @@ from apps.core.errors import (
     UnprocessableError,
 )
 from apps.credits.contracts import AccountRef, CreditFacts, Question
-from apps.credits.enums import HoldStatus
-from apps.credits.ownership import Owned, of_another_product
+from apps.credits.enums import HoldStatus, Owned
+from apps.credits.ownership import of_another_product
 from apps.credits.rules.decision import Decision
 
 

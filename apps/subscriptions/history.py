@@ -14,19 +14,23 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from apps.core.audit import event_label
-from apps.core.enums import LifecycleState
+from apps.core.enums import LifecycleState, Role
 from apps.core.errors import Reason
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.models import AuditEntry
+from apps.core.operations import PLATFORM_LADDER
 from apps.subscriptions.enums import ManagedBy, PaymentStatus, SubscriptionState, SubscriptionStatus
 from apps.subscriptions.events import OVERLAY_CLEARED, OVERLAY_SET
 from apps.subscriptions.ids import PlanId, WorkspaceSubscriptionId
+from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.rules.lifecycle import LifecycleFacts, SubscriptionFacts
 from apps.subscriptions.selectors.lifecycle import unknown_workspace
 from apps.subscriptions.selectors.records import OVERLAY_TARGET, PAYMENT_CONFIG_TARGET, SUBSCRIPTION_TARGET, moment_in
 from apps.tenants.selectors.organizations import organization_of_workspace
 
 _ORGANIZATION_TARGET = "organization"
+_STAFF_ROLES = frozenset({Role.STAFF_READER, *PLATFORM_LADDER})
+_MOST_CHANGES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +102,27 @@ def changes_between(workspace_id: WorkspaceId, since: datetime) -> tuple[Reason,
     return tuple(_describe(entry) for entry in entries if entry.workspace_id in {None, workspace_id})
 
 
-def _describe(entry: AuditEntry) -> Reason:
+def record_changes(record: str, since: datetime, *, names_staff: bool) -> tuple[str, ...]:
+    """The audited changes, newer than `since`, of a record that is named `kind:id`, oldest first, in words.
+
+    Without `names_staff`, for readers outside, staff are "staff" and their free text is left out.
+    """
+    kind, _, key = record.partition(":")
+    if kind == PAYMENT_CONFIG_TARGET:
+        found = OrganizationPaymentConfig.objects.filter(organization_id=key).values_list("pk", flat=True).first()
+        key = str(found)
+    entries = AuditEntry.objects.filter(target_type=kind, target_id=key, recorded_at__gt=since).order_by("sequence")
+    return tuple(_describe(entry, names_staff=names_staff).fact for entry in entries[:_MOST_CHANGES])
+
+
+def _describe(entry: AuditEntry, *, names_staff: bool = True) -> Reason:
+    hidden = {"id", "version"} if names_staff else {"id", "version", "manual_lifecycle_reason"}
     changed = sorted(name for name, value in entry.after.items() if entry.before.get(name) != value)
     values = ", ".join(
-        f"{name} {entry.before.get(name)} → {entry.after[name]}" for name in changed if name not in {"id", "version"}
+        f"{name} {entry.before.get(name)} → {entry.after[name]}" for name in changed if name not in hidden
     )
-    fact = f"{event_label(entry.event)} by {entry.actor_label} on {entry.recorded_at:%Y-%m-%d %H:%M:%S} ({values})"
+    who = entry.actor_label if names_staff or entry.role not in _STAFF_ROLES else "staff"
+    fact = f"{event_label(entry.event)} by {who} on {entry.recorded_at:%Y-%m-%d %H:%M:%S} ({values})"
     return Reason("changed_since", "deny", fact, f"audit_entry:{entry.pk}")
 
 

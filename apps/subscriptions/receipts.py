@@ -14,6 +14,7 @@ from apps.core.errors import NotFoundError
 from apps.core.ids import WorkspaceId
 from apps.core.registry import Registry
 from apps.subscriptions.enums import ReceiptKind
+from apps.subscriptions.history import record_changes
 from apps.subscriptions.ids import DecisionReceiptId
 from apps.subscriptions.models import DecisionReceipt
 from apps.subscriptions.rules.answers import GateAnswer, lifecycle_answer
@@ -46,10 +47,13 @@ def decision_receipt_of(receipt_id: DecisionReceiptId) -> DecisionReceipt:
     return receipt
 
 
-def replay_now(receipt: DecisionReceipt) -> Replay:
-    """Ask the receipt's question again, and say what has changed since. Raises what asking raises."""
+def replay_now(receipt: DecisionReceipt, *, names_staff: bool = True) -> Replay:
+    """Ask the receipt's question again, and say what has changed since, how and by whom. Raises what asking raises.
+
+    Without `names_staff`, for readers outside, no member of staff is named.
+    """
     now = _replayers.get(ReceiptKind(receipt.kind).value, replay_lifecycle)(receipt)
-    return Replay(receipt, now, tuple(_changes(receipt, now)))
+    return Replay(receipt, now, tuple(_changes(receipt, now, names_staff=names_staff)))
 
 
 def replay_lifecycle(receipt: DecisionReceipt) -> GateAnswer:
@@ -59,14 +63,15 @@ def replay_lifecycle(receipt: DecisionReceipt) -> GateAnswer:
     return lifecycle_answer(workspace_facts(WorkspaceId(UUID(question["workspace_id"]))), question["operation"], role)
 
 
-def _changes(receipt: DecisionReceipt, now: GateAnswer) -> list[str]:
+def _changes(receipt: DecisionReceipt, now: GateAnswer, *, names_staff: bool) -> list[str]:
     changes = []
     if (receipt.decision, receipt.code) != (now.verdict.value, now.code):
         changes.append(f"the answer was {receipt.decision} ({receipt.code}) and is {now.verdict.value} ({now.code})")
     then = {entry["record"]: entry["version"] for entry in receipt.records}
     today = {read.record: read.version for read in now.records}
-    moved = (record for record in sorted(then.keys() | today.keys()) if then.get(record) != today.get(record))
-    changes.extend(
-        f"{record} was {then.get(record, 'absent')} and is {today.get(record, 'absent')}" for record in moved
-    )
+    for record in sorted(then.keys() | today.keys()):
+        if then.get(record) != today.get(record):
+            by = "; ".join(record_changes(record, receipt.created_at, names_staff=names_staff))
+            was = f"{record} was {then.get(record, 'absent')} and is {today.get(record, 'absent')}"
+            changes.append(f"{was}: {by}" if by else was)
     return changes

@@ -69,7 +69,11 @@ def make_ledger(organization: Organization) -> Ledger:
         expires_at=now + timedelta(hours=1),
     )
     CreditAccount.objects.filter(pk=organization.pk).update(held=MICRO)
-    receipt = DecisionReceipt.objects.create(
+    return Ledger(hold.pk, entry.id, uuid.UUID(str(given.body["grant_id"])), _decision(red, organization).pk)
+
+
+def _decision(red: Product, organization: Organization) -> DecisionReceipt:
+    return DecisionReceipt.objects.create(
         kind=ReceiptKind.CREDITS,
         decision=Verdict.DENY,
         code="insufficient_credits",
@@ -90,9 +94,8 @@ def make_ledger(organization: Organization) -> Ledger:
         chain=[],
         records=[],
         request_id="r",
-        created_at=now,
+        created_at=clock.now(),
     )
-    return Ledger(hold.pk, entry.id, uuid.UUID(str(given.body["grant_id"])), receipt.pk)
 
 
 def credit_requests(organization_id: uuid.UUID, ledger: Ledger) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:

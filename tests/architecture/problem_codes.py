@@ -11,7 +11,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from apps.credits.enums import HoldStatus
+from apps.credits.enums import HoldStatus, Owned
 from tests.architecture.sources import Source
 
 ANYWHERE = ""
@@ -19,6 +19,7 @@ ANYWHERE = ""
 COMPUTED = {
     "apps/connectors/oauth/client.py": {"google_not_configured"},
     "apps/connectors/services/authorizations.py": {"not_by_google"},
+    "apps/credits/ownership.py": {f"{kind.value}_of_another_product" for kind in Owned},
     "apps/credits/refusals.py": {
         *(f"hold_{status.value}" for status in HoldStatus if status is not HoldStatus.OPEN),
         "not_a_member",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import URLPattern, reverse
 
+from apps.core import clock
 from apps.core.amounts import MICRO
 from apps.core.enums import DEFAULT_PRODUCT_SCOPES, Scope
 from apps.core.models import AuditEntry
@@ -153,7 +155,7 @@ def test_of_anothers_records_lists_tell_what_moved_and_not_why(
 def test_the_end_of_a_grant_is_of_whoever_gave_it(send: Send, ids: dict[str, uuid.UUID], place: Place) -> None:
     give(place, MICRO, expires_at=clock.now() + timedelta(days=1))
     send("identity", "POST", path_of("grant-void", ids), {**KEY, "reason": "secret"})
-    with clock_moved(timedelta(days=2)):
+    with clock.as_of(clock.now() + timedelta(days=2)):
         look_at(place)
         for entry in CreditEntry.objects.filter(kind__in=["void", "expiry"]):
             path = reverse("entry", kwargs={"entry_id": entry.pk})

@@ -93,7 +93,13 @@ def test_replay_now_says_what_has_changed(place: WorkspacePlace) -> None:
     replay = replay_now(receipt)
     assert replay.now.verdict == "allow"
     assert replay.changes[0] == "the answer was deny (lifecycle_denied) and is allow (ok)"
-    assert replay.changes[1].endswith("was 2 and is 3")
+    record, was, how = replay.changes[1].partition(" was 2 and is 3: ")
+    assert (record.split(":")[0], bool(was)) == ("workspace_subscription", True)
+    assert "state suspended → active" in how
+    assert "@countinghouse.example" in how
+    (_, outside) = replay_now(receipt, names_staff=False).changes
+    assert "by staff on" in outside
+    assert "@" not in outside
 
 
 def test_as_of_a_receipts_moment_equals_the_receipt(place: WorkspacePlace) -> None:

@@ -27,8 +27,9 @@ from apps.credits.api.read_bodies import (
 )
 from apps.credits.api.rendering import entries_values, hold_values
 from apps.credits.api.views import answered
+from apps.credits.enums import Owned
 from apps.credits.models import CreditEntry, CreditGrant, GrantBurn, Hold
-from apps.credits.ownership import Owned, entry_owner, require_own
+from apps.credits.ownership import entry_owner, require_own
 from apps.credits.refusals import unknown_entry, unknown_grant, unknown_hold
 from apps.credits.selectors.records import burns_of_entry, given_back_of, unpaid_of
 from apps.credits.services import account_apply_due
@@ -196,7 +197,7 @@ def _decision_values(receipt: DecisionReceipt) -> dict[str, Any]:
 
 def _today(receipt: DecisionReceipt) -> dict[str, Any] | None:
     try:
-        replay = replay_now(receipt)
+        replay = replay_now(receipt, names_staff=False)
     except CountinghouseError:
         # What it was asked about is no more, or can't be asked again.
         return None

@@ -29,9 +29,9 @@ from apps.credits.api.bodies import (
 )
 from apps.credits.api.hot import account_of, on_wire
 from apps.credits.contracts import AccountRef
-from apps.credits.enums import AccountType
+from apps.credits.enums import AccountType, Owned
 from apps.credits.models import CreditEntry
-from apps.credits.ownership import Owned, require_own
+from apps.credits.ownership import require_own
 from apps.credits.refusals import not_the_person, unknown_entry, unknown_hold
 from apps.credits.selectors.policies import terms_in_force
 from apps.credits.services import credit_grant, entry_reverse, hold_capture, hold_release

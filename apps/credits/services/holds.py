@@ -14,9 +14,9 @@ from apps.core.context import ExecutionContext
 from apps.core.enums import UsageCategory
 from apps.core.idempotency import Answer, idempotent
 from apps.credits.contracts import AccountRef, CreditFacts, Question, scope_of
-from apps.credits.enums import AccountType, EntryKind, HoldStatus
+from apps.credits.enums import AccountType, EntryKind, HoldStatus, Owned
 from apps.credits.models import CreditAccount, FreeQuantity, Hold
-from apps.credits.ownership import Owned, require_own
+from apps.credits.ownership import require_own
 from apps.credits.refusals import InsufficientCreditsError, above, hold_refusal
 from apps.credits.rules.pricing import Price, charge_for, free_left
 from apps.credits.selectors.policies import terms_in_force

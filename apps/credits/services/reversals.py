@@ -14,9 +14,9 @@ from apps.core.idempotency import Answer, idempotent
 from apps.core.ids import AuditTarget
 from apps.credits import events
 from apps.credits.contracts import scope_of
-from apps.credits.enums import EntryKind
+from apps.credits.enums import EntryKind, Owned
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, GrantBurn, UncoveredCharge
-from apps.credits.ownership import Owned, require_own
+from apps.credits.ownership import require_own
 from apps.credits.refusals import InsufficientCreditsError, above, unknown_entry
 from apps.credits.services.accounts import (
     CHARGES,

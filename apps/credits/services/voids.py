@@ -13,8 +13,9 @@ from apps.core.errors import ConflictError
 from apps.core.idempotency import Answer, idempotent
 from apps.credits import events
 from apps.credits.contracts import scope_of
+from apps.credits.enums import Owned
 from apps.credits.models import CreditAccount, CreditGrant
-from apps.credits.ownership import Owned, require_own
+from apps.credits.ownership import require_own
 from apps.credits.refusals import unknown_grant
 from apps.credits.services.accounts import (
     account_apply_due,
