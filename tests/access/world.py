@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from django.conf import settings
@@ -120,8 +119,11 @@ def make_world() -> World:
 
 
 def _absent_tenant() -> Tenant:
-    ids = iter(uuid.uuid4, None)
-    return Tenant(*islice(ids, 4), Ledger(*islice(ids, 4)), *islice(ids, 2))
+    first, last = (uuid.uuid4() for _ in range(4)), (uuid.uuid4() for _ in range(2))
+    organization, workspace, member, run = first
+    connector, disabled = last
+    ledger = Ledger(*(uuid.uuid4() for _ in range(4)))
+    return Tenant(organization, workspace, member, run, ledger, connector, disabled)
 
 
 def _tokens(*related: Organization) -> dict[str, str]:

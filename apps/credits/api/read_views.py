@@ -78,8 +78,9 @@ class BalanceView(AccountView):
             account_apply_due(context, account_id=organization_id)
         values = _balance_values(ledger.account_of(organization_id), at, now)
         values |= {"account": {"type": account_type, "id": str(account_id)}, "organization_id": organization_id}
-        zone = Organization.objects.filter(pk=organization_id).values_list("time_zone", flat=True).first()
-        values["free_month_ends_at"] = free_month_end(at or now, zone_of(zone) if zone else UTC)
+        organization = Organization.objects.filter(pk=organization_id).first() if organization_id else None
+        zone = zone_of(organization.time_zone) if organization else UTC
+        values["free_month_ends_at"] = free_month_end(at or now, zone)
         return Response(BalanceAnswer(values).data)
 
 

@@ -181,18 +181,28 @@ def _expire_due(context: ExecutionContext, account_id: UUID, now: datetime) -> i
 
 
 def grant_take_rest(
-    context: ExecutionContext, *, grant: CreditGrant, at: datetime, **values: object
+    context: ExecutionContext, *, grant: CreditGrant, at: datetime, key: str = "", reason: str = ""
 ) -> tuple[Posted, int] | None:
     """Take what is left of a grant that has ended, but for what open holds stand on; None where that is all of it.
 
-    Its account is locked and its charges have burned. Returns the entry, with the other `values`, and what it took.
+    Its account is locked and its charges have burned. Returns the entry and what it took.
     """
     account = CreditAccount.objects.get(pk=grant.account_id)
     taken = min(grant.remaining, max(account.balance - account.held, 0))
     if taken == 0:
         return None
     kind = EntryKind.EXPIRY if grant.voided_at is None else EntryKind.VOID
-    entry = post(context, account_id=grant.account_id, kind=kind, amount=-taken, at=at, grant_id=grant.pk, **values)
+    entry = post(
+        context,
+        account_id=grant.account_id,
+        kind=kind,
+        amount=-taken,
+        at=at,
+        grant_id=grant.pk,
+        product_id=grant.product_id if key else None,
+        idempotency_key=key,
+        reason=reason,
+    )
     CreditGrant.objects.filter(pk=grant.pk).update(remaining=F("remaining") - taken)
     GrantBurn.objects.create(entry_id=entry.id, grant=grant, amount=taken)
     # Such an entry burns its own grant alone, and has: no later charge may take it for one of those that wait.

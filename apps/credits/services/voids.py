@@ -52,7 +52,7 @@ def _void(context: ExecutionContext, grant_id: UUID, key: str, reason: str) -> A
     _guard(grant)
     now = clock.now()
     before = {"remaining": grant.remaining if grant.is_posted else grant.amount}
-    answer = _end(context, grant, now, idempotency_key=key, reason=reason)
+    answer = _end(context, grant, now, key, reason)
     audit_append(
         context,
         events.CREDIT_GRANT_VOIDED,
@@ -79,13 +79,13 @@ def _guard(grant: CreditGrant) -> None:
         )
 
 
-def _end(context: ExecutionContext, grant: CreditGrant, now: datetime, **values: object) -> dict[str, Plain]:
+def _end(context: ExecutionContext, grant: CreditGrant, now: datetime, key: str, reason: str) -> dict[str, Plain]:
     """End the grant; the answer."""
     grant.voided_at = now
     CreditGrant.objects.filter(pk=grant.pk).update(voided_at=now)
     taken = None
     if grant.is_posted:
-        taken = grant_take_rest(context, grant=grant, at=now, product_id=grant.product_id, **values)
+        taken = grant_take_rest(context, grant=grant, at=now, key=key, reason=reason)
         floor_refresh(grant.account_id)
     next_due_refresh(grant.account_id, now)
     account = CreditAccount.objects.get(pk=grant.account_id)
