@@ -69,6 +69,7 @@ class Browsers:
         answer: Any = client.generic(method, address, **parts)
         answer.getvalue()  # of a stream too: what is written late fails late
         transaction.savepoint_rollback(point)
+        transaction.savepoint_commit(point)  # else it stays open
         return cast("HttpResponse | StreamingHttpResponse", answer)
 
 

@@ -79,6 +79,7 @@ class Sender:
         point = transaction.savepoint()
         answer = self._clients[caller].generic(method, path, body, content_type=content_type, headers=headers)
         transaction.savepoint_rollback(point)
+        transaction.savepoint_commit(point)  # else it stays open
         self.statuses[answer.status_code] += 1
         return answer.status_code, answer.content
 
