@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.backoffice.cells import list_url, moment, record_link, short
+from apps.backoffice.cells import badge, list_url, moment, record_link, short
 from apps.backoffice.pages.inbox import event_badge
 from apps.backoffice.pages.job_runs import run_badge
 from apps.backoffice.pages.jobs import job_cards
@@ -21,7 +21,7 @@ from apps.core import clock
 from apps.core.models import JobRun, OutboxItem
 from apps.core.states import JobRunStatus, OutboxStatus
 from apps.payments.enums import WebhookStatus
-from apps.payments.models import WebhookEvent
+from apps.payments.models import Review, WebhookEvent
 from apps.tenants.models import Organization, User, Workspace
 
 LOOKED_BACK = timedelta(hours=24)
@@ -48,13 +48,19 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
         "figures": [
             _figure("Parked events", events_parked, list_url(WebhookEvent, status="failed"), "inbox", alarming=True),
             _figure("Unmatched events", unmatched, list_url(WebhookEvent, status="unmatched"), "help", alarming=True),
+            _figure("Needs review", Review.objects.all(), list_url(Workspace, review="yes"), "rule", alarming=True),
             _figure("Failed calls", parked, list_url(OutboxItem, status=OutboxStatus.PARKED), "outbox", alarming=True),
             _figure("Failed jobs, 24 h", failed, list_url(JobRun, status="failed"), "event_busy", alarming=True),
             _figure("Organizations", Organization.objects.filter(is_synthetic=False), list_url(Organization), "domain"),
             _figure("Workspaces", Workspace.objects.all(), list_url(Workspace), "workspaces"),
             _figure("Users", User.objects.all(), list_url(User), "person"),
         ],
-        "queues": [*_events_panel(request), *_parked_panel(request, parked), *_failed_panel(request, failed)],
+        "queues": [
+            *_reviews_panel(request),
+            *_events_panel(request),
+            *_parked_panel(request, parked),
+            *_failed_panel(request, failed),
+        ],
         "cards": job_cards(request) if may(request, "jobs.read") else [],
     }
 
@@ -63,6 +69,32 @@ def _figure(label: str, records: QuerySet[Any, Any], link: str, icon: str, *, al
     counted = records.order_by().values("pk")[: COUNT_LIMIT + 1].count()
     value = f"{COUNT_LIMIT:,}+" if counted > COUNT_LIMIT else f"{counted:,}"
     return Figure(label, value, link, icon, needs_attention=alarming and counted > 0)
+
+
+def _reviews_panel(request: HttpRequest) -> list[Panel]:
+    if not may(request, "workspaces.read"):
+        return []
+    return [
+        panel_of(
+            "Subscriptions and payments to review",
+            ("About", "What", "Why", "Since"),
+            Review.objects.select_related("organization", "workspace").order_by("-opened_at", "pk"),
+            lambda review: (
+                record_link(review.workspace or review.organization, _about(review)),
+                badge(review.get_kind_display(), "warn"),
+                short(review.sentence, 160),
+                moment(review.opened_at),
+            ),
+            empty="Nothing to review: our records and those of Stripe and Orb agree.",
+            link=list_url(Workspace, review="yes"),
+            icon="rule",
+        )
+    ]
+
+
+def _about(review: Review) -> str:
+    names = (review.organization.name, review.workspace.name if review.workspace else "")
+    return " · ".join(name for name in names if name)
 
 
 def _events_panel(request: HttpRequest) -> list[Panel]:

@@ -55,6 +55,16 @@ PROVIDER_SUBSCRIPTION_ORDER = (
 )
 
 
+class ReviewKind(TextEnum):
+    """What a person is asked to look at (spec 03, 04)."""
+
+    CHARGED_TWICE = "charged_twice", "Charged twice"
+    DIFFERS = "differs", "Provider differs"
+    RESTARTED = "restarted", "Started after staff ended it"
+    PAUSED = "paused", "Collection paused"
+    PAID_WHILE_LOCKED = "paid_while_locked", "Paid while locked"
+
+
 class CustomerStatus(TextEnum):
     """Status of a mirrored customer."""
 

@@ -1,7 +1,7 @@
 """Processes one stored event: find its organization, mirror the object, sync the statuses (spec 04, Webhooks).
 
 Two transactions. The first stores the snapshot in the mirror and brings the payment config to what the mirror calls
-for; the second syncs the workspace subscription. Each is a function of the mirror, so that either may be repeated.
+for; the second settles the records of workspaces. Each is a function of the mirror, so that either may be repeated.
 Retries are with `services.events`.
 """
 
@@ -22,7 +22,7 @@ from apps.payments.models import MirroredObject, ProviderCustomer, ProviderRefun
 from apps.payments.providers.contract import fetch_snapshot, provider_reader
 from apps.payments.status_sync import sync_payment_status, sync_subscription_status
 from apps.payments.tracking import track_event
-from apps.payments.workspace_sync import sync_workspace_subscription
+from apps.payments.workspace_sync import sync_workspaces_of
 from apps.subscriptions.contracts import SetProviderCustomer
 from apps.subscriptions.enums import PaymentStatus, Provider
 from apps.subscriptions.models import OrganizationPaymentConfig
@@ -74,7 +74,7 @@ def process(event: ProviderEvent, *, request_id: RequestId) -> ProcessingResult:
             _store_provider_answer(context, event, answer, organization_id, question.ticket)
     if snapshot.kind is ObjectKind.SUBSCRIPTION:
         mirrored = ProviderSubscription.objects.get(provider=event.provider, external_id=snapshot.external_id)
-        sync_workspace_subscription(context, mirrored)
+        sync_workspaces_of(context, mirrored)
     return ProcessingResult(WebhookStatus.PROCESSED, organization_id, snapshot.customer_id)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from apps.core import clock
 from apps.core.context import ExecutionContext
@@ -78,10 +78,13 @@ def sync_payment_status(
 
 
 def sync_subscription_status(context: ExecutionContext, config: OrganizationPaymentConfig) -> None:
-    """Set what the mirrored subscriptions say: subscribed while one runs, unsubscribed once all have ended."""
+    """Set what the mirrored subscriptions say: subscribed while one runs, unsubscribed once all that ran have ended."""
     organization_id = OrganizationId(config.organization_id)
-    mirrored = ProviderSubscription.objects.filter(organization=organization_id).values_list("status", flat=True)
-    desired = subscription_statuses(ProviderSubscriptionStatus(status) for status in mirrored.distinct())
+    # One that ended before it started never ran: it is kept, and unsubscribes nobody (spec 04).
+    has_run = ~Q(status=ProviderSubscriptionStatus.ENDED) | Q(started_at__lt=F("ended_at"))
+    mirrored = ProviderSubscription.objects.filter(has_run, organization=organization_id)
+    statuses = mirrored.order_by().values_list("status", flat=True).distinct()
+    desired = subscription_statuses(ProviderSubscriptionStatus(status) for status in statuses)
     current = SubscriptionStatus(config.subscription_status)
     for status in subscription_steps(desired, current, SUBSCRIPTION_STATUS_MAY_BECOME):
         payment_config_change(context, organization_id=organization_id, change=SetSubscriptionStatus(status))

@@ -1,21 +1,38 @@
-"""Syncs a workspace subscription with its mirrored subscription, through its service (spec 03, Mutation).
+"""Settles the record of a workspace, and the questions to staff, with all of its mirrored subscriptions (spec 03, 04).
 
-The service changes the record only while this provider manages it; otherwise it stores the event as evidence.
+The record is a function of them, whatever the order of news: `rules.following` says which one it follows. The service
+changes the record only while providers manage it, or after its end; otherwise it stores the claim as evidence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from django.db import transaction
 
+from apps.core import clock
+from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
+from apps.core.enums import ActorKind
 from apps.core.errors import ConflictError, UnprocessableError
-from apps.core.ids import OrganizationId, WorkspaceId
-from apps.payments.enums import ProviderSubscriptionStatus
-from apps.payments.models import ProviderSubscription
-from apps.payments.rules.statuses import workspace_state
+from apps.core.ids import AuditTarget, OrganizationId, WorkspaceId
+from apps.core.operations import require
+from apps.payments.enums import ProviderSubscriptionStatus, ReviewKind
+from apps.payments.events import REVIEW_CLOSED
+from apps.payments.models import ProviderSubscription, Review
+from apps.payments.record_steps import (
+    Rows,
+    Step,
+    facts_of,
+    list_steps,
+    mirrored_subscriptions,
+    name_of,
+    news_of,
+    start_of,
+    state_of,
+)
+from apps.payments.rules.following import charged, followed, workspace_state
 from apps.payments.tracking import (
     PlanPhaseChange,
     SubscriptionCancelled,
@@ -27,63 +44,91 @@ from apps.subscriptions.contracts import (
     Activate,
     ChangePlan,
     End,
-    MarkPastDue,
-    Period,
-    ProviderNews,
-    Resume,
+    HandToProvider,
     SetCancelAtPeriodEnd,
-    StartTrial,
     SubscriptionChange,
-    Suspend,
-    UpdatePeriod,
 )
-from apps.subscriptions.enums import SubscriptionState
-from apps.subscriptions.ids import PlanId
-from apps.subscriptions.models import Plan, WorkspaceSubscription
-from apps.subscriptions.rules.transitions import is_new_start, is_over, verb_between
-from apps.subscriptions.selectors.records import workspace_subscription_for_update
+from apps.subscriptions.enums import ManagedBy, SubscriptionState
+from apps.subscriptions.models import WorkspaceSubscription
+from apps.subscriptions.rules.transitions import CHANGE_OPERATION, is_over
+from apps.subscriptions.selectors.records import workspace_subscription_for_update, workspace_subscription_of
 from apps.subscriptions.services import subscription_change
+from apps.subscriptions.services.subscriptions import ended_by_staff
 from apps.tenants.selectors.organizations import organization_of_workspace, workspace_for_update
+
+HANDED_BACK = "handed back: the record follows what the provider says now"
+
+
+def sync_workspaces_of(context: ExecutionContext, mirrored: ProviderSubscription) -> None:
+    """Settle the workspace that the mirrored subscription names, or the one whose record staff have tied to it.
+
+    Raises as `sync_workspace_subscription`, and `ConflictError` when the metadata name a workspace of another
+    organization: staff correct it and process the event again.
+    """
+    named = {WorkspaceId(mirrored.workspace_id)} if mirrored.workspace_id else set()
+    for workspace_id in named:
+        _require_own_workspace(workspace_id, mirrored)
+    follows = WorkspaceSubscription.objects.filter(
+        provider=mirrored.provider, provider_subscription_id=mirrored.external_id
+    )
+    following = {WorkspaceId(pk) for pk in follows.values_list("workspace", flat=True)}
+    for workspace_id in sorted(named | following):
+        sync_workspace_subscription(context, workspace_id)
 
 
 @transaction.atomic
-def sync_workspace_subscription(context: ExecutionContext, mirrored: ProviderSubscription) -> None:
-    """Make the changes that lead from the record as it is to the mirrored subscription; none where they agree already.
+def sync_workspace_subscription(context: ExecutionContext, workspace_id: WorkspaceId, *, reason: str = "") -> None:
+    """Make the changes that lead from the record as it is to what the mirror says; none where they agree already.
 
-    Raises `UnprocessableError` `unknown_plan` when the record must start and no plan of ours is named, and
-    `ConflictError` when the metadata name a workspace of another organization: staff correct it and process the event
-    again.
+    Raises `UnprocessableError` `unknown_plan` when the subscription to follow names no plan of ours.
     """
-    target = workspace_state(ProviderSubscriptionStatus(mirrored.status))
-    if mirrored.workspace_id is None or target is None or mirrored.organization_id is None:
-        return
-    workspace_id = WorkspaceId(mirrored.workspace_id)
-    _require_own_workspace(workspace_id, mirrored)
     workspace_for_update(workspace_id)
     record = workspace_subscription_for_update(workspace_id)
-    if _follows_another(record, mirrored):
-        _store_evidence(context, workspace_id, mirrored, target)
+    rows = mirrored_subscriptions(workspace_id, record)
+    staff_end = record.ended_at if record is not None and ended_by_staff(record) else None
+    target = _target(rows, after=staff_end)
+    if record is not None and record.managed_by == ManagedBy.STAFF and (staff_end is None or target is None):
+        _store_evidence(context, workspace_id, _target(rows))
+    elif target is not None:
+        for step in list_steps(record, rows, target):
+            if _take(context, workspace_id, step, reason):
+                _track(context, target, step.change)
+    settle_reviews(workspace_id, rows.values(), staff_ended_at=staff_end if target is not None else None)
+
+
+def settle_after_staff(context: ExecutionContext, *, workspace_id: WorkspaceId, change: SubscriptionChange) -> None:
+    """Handle a change by anybody but a provider: a record that is handed back ends as the mirror says now."""
+    if isinstance(change, HandToProvider):
+        sync_workspace_subscription(context, workspace_id, reason=HANDED_BACK)
         return
-    for moment, change in _list_changes(record, mirrored, target):
-        if _apply(context, workspace_id, change, ProviderNews(mirrored.external_id, mirrored.status, moment)):
-            _track(context, mirrored, change)
+    record = workspace_subscription_for_update(workspace_id)
+    settle_reviews(workspace_id, mirrored_subscriptions(workspace_id, record).values())
 
 
-def _apply(
-    context: ExecutionContext, workspace_id: WorkspaceId, change: SubscriptionChange, news: ProviderNews
-) -> bool:
-    """Whether the change was made: staff may manage the record, and then the event is only evidence."""
+def _target(rows: Rows, *, after: datetime | None = None) -> ProviderSubscription | None:
+    name = followed(map(facts_of, rows.values()), after=after)
+    return rows[name] if name is not None else None
+
+
+def _take(context: ExecutionContext, workspace_id: WorkspaceId, step: Step, reason: str) -> bool:
+    """Whether the change was made; one that changes nothing is left out: the start has set these dates already."""
     try:
-        return subscription_change(context, workspace_id=workspace_id, change=change, news=news).is_applied
+        outcome = subscription_change(
+            context, workspace_id=workspace_id, change=step.change, reason=step.reason or reason, news=step.news
+        )
     except ConflictError as error:
-        # The start has set these dates already.
         if error.problem_code != "nothing_to_change":
             raise
         return False
+    return outcome.is_applied
 
 
 def _track(context: ExecutionContext, mirrored: ProviderSubscription, change: SubscriptionChange) -> None:
-    if mirrored.workspace_id is None or mirrored.organization_id is None:
+    if (
+        mirrored.workspace_id is None
+        or mirrored.organization_id is None
+        or context.actor.kind is not ActorKind.PROVIDER
+    ):
         return
     provider, name, workspace_id = mirrored.provider, mirrored.external_id, mirrored.workspace_id
     properties: Tracked
@@ -114,113 +159,98 @@ def _require_own_workspace(workspace_id: WorkspaceId, mirrored: ProviderSubscrip
         )
 
 
-def _follows_another(record: WorkspaceSubscription | None, mirrored: ProviderSubscription) -> bool:
-    """Whether the record follows another subscription, so that this one is only evidence."""
-    if record is None:
-        return False
-    is_followed = record.provider_subscription_id == mirrored.external_id
-    is_free = is_over(SubscriptionState(record.state))
-    return record.managed_by != mirrored.provider or not (is_followed or is_free)
+def _store_evidence(context: ExecutionContext, workspace_id: WorkspaceId, claimed: ProviderSubscription | None) -> None:
+    """Keep what providers say while staff decide; the service keeps it and changes nothing."""
+    if claimed is None:
+        return
+    change: SubscriptionChange = End() if is_over(state_of(claimed)) else Activate()
+    subscription_change(context, workspace_id=workspace_id, change=change, news=news_of(claimed, start_of(claimed)))
 
 
-def _store_evidence(
-    context: ExecutionContext,
-    workspace_id: WorkspaceId,
-    mirrored: ProviderSubscription,
-    target: SubscriptionState,
+def settle_reviews(
+    workspace_id: WorkspaceId, mirrored: Iterable[ProviderSubscription], *, staff_ended_at: datetime | None = None
 ) -> None:
-    change: SubscriptionChange = End() if is_over(target) else Activate()
-    news = ProviderNews(mirrored.external_id, mirrored.status, mirrored.news_at)
-    subscription_change(context, workspace_id=workspace_id, change=change, news=news)
+    """Bring the questions about the workspace to what record and mirror say; the workspace is locked.
 
-
-def _list_changes(
-    record: WorkspaceSubscription | None, mirrored: ProviderSubscription, target: SubscriptionState
-) -> Iterator[tuple[datetime, SubscriptionChange]]:
-    """The changes in order, each with the provider's time of it: start, state, dates, and the end last."""
-    state = SubscriptionState(record.state) if record else None
-    is_start = is_new_start(state)
-    if is_start and is_over(target) and record and record.provider_subscription_id == mirrored.external_id:
+    `staff_ended_at`: staff had ended the record then, and a provider has started it again now.
+    """
+    organization_id = organization_of_workspace(workspace_id)
+    if organization_id is None:
         return
-    started_at = mirrored.started_at or mirrored.news_at
-    if is_start:
-        state, change = _start_change(record, mirrored, target)
-        yield started_at, change
-    if state is not None and not is_over(target) and state is not target:
-        yield mirrored.news_at, _state_change(state, target, mirrored)
-    yield from ((mirrored.news_at, change) for change in _list_detail_changes(None if is_start else record, mirrored))
-    if is_over(target):
-        yield mirrored.ended_at or mirrored.news_at, End()
-
-
-def _start_change(
-    record: WorkspaceSubscription | None, mirrored: ProviderSubscription, target: SubscriptionState
-) -> tuple[SubscriptionState, SubscriptionChange]:
-    plan_id = _plan_id(mirrored)
-    if plan_id is None and record is None:
-        raise UnprocessableError(
-            f"The subscription {mirrored.external_id} names the plan {mirrored.plan_key!r}, and there is no active "
-            "plan with that slug. Make one, or name one in the subscription's metadata as `plan`; then process the "
-            "event again.",
-            code="unknown_plan",
-            title="Unknown plan",
+    rows, record = list(mirrored), workspace_subscription_of(workspace_id)
+    asked = _questions(record, rows)
+    if staff_ended_at is not None and record is not None and not is_over(SubscriptionState(record.state)):
+        asked[ReviewKind.RESTARTED] = (
+            f"{record.get_provider_display()} {record.provider_subscription_id} started on {_day(record.started_at)}, "
+            f"after staff had ended the subscription on {_day(staff_ended_at)}. Is this wanted?"
         )
-    trial_end = mirrored.trial_ends_at
-    is_trial = verb_between(None, target) == StartTrial.verb
-    if is_trial and plan_id is not None and trial_end is not None:
-        return target, StartTrial(plan_id, trial_end, _period(mirrored))
-    return SubscriptionState.ACTIVE, Activate(plan_id, _period(mirrored))
+    keep = {*asked, ReviewKind.RESTARTED}
+    open_ones = Review.objects.filter(workspace=workspace_id)
+    if record is None or is_over(SubscriptionState(record.state)):
+        keep.discard(ReviewKind.RESTARTED)
+    open_ones.exclude(kind__in=keep).delete()
+    open_reviews(organization_id, workspace_id, asked)
 
 
-def _state_change(
-    state: SubscriptionState, target: SubscriptionState, mirrored: ProviderSubscription
-) -> SubscriptionChange:
-    """The one change that leads on; a person decides about one that the table does not know."""
-    verbs: dict[str, SubscriptionChange] = {
-        Activate.verb: Activate(period=_period(mirrored)),
-        MarkPastDue.verb: MarkPastDue(),
-        Suspend.verb: Suspend(),
-        Resume.verb: Resume(),
-    }
-    verb = verb_between(state, target)
-    if verb not in verbs:
-        raise ConflictError(
-            f"{mirrored.external_id} is {mirrored.status} at {mirrored.provider}; a subscription that is {state.value} "
-            f"can't become {target.value} here. Correct it on the workspace page.",
-            code="illegal_transition",
-            title="Not possible from this state",
+def open_reviews(
+    organization_id: OrganizationId, workspace_id: WorkspaceId | None, asked: Mapping[ReviewKind, str]
+) -> None:
+    """Ask each question once; one that is open already gets the new sentence and keeps its date."""
+    for kind, sentence in asked.items():
+        Review.objects.update_or_create(
+            organization_id=organization_id,
+            workspace_id=workspace_id,
+            kind=kind,
+            defaults={"sentence": sentence},
+            create_defaults={"sentence": sentence, "opened_at": clock.now()},
         )
-    return verbs[verb]
 
 
-def _list_detail_changes(
-    record: WorkspaceSubscription | None, mirrored: ProviderSubscription
-) -> Iterator[SubscriptionChange]:
-    """The differences beside the state. Without a record: of one that was started a moment ago."""
-    if record is not None and is_over(SubscriptionState(record.state)):
-        return
-    period, plan_id = _period(mirrored), _plan_id(mirrored)
-    if period is not None and _has_other_dates(record, mirrored, period):
-        yield UpdatePeriod(period, mirrored.trial_ends_at)
-    if record is not None and plan_id is not None and record.plan_id != plan_id:
-        yield ChangePlan(plan_id)
-    if mirrored.cancel_at_period_end != (record.cancel_at_period_end if record else False):
-        yield SetCancelAtPeriodEnd(mirrored.cancel_at_period_end)
+@transaction.atomic
+def review_close(context: ExecutionContext, *, workspace_id: WorkspaceId, reason: str) -> None:
+    """Say that the new start after the end by staff is in order. Audited.
+
+    Raises `ForbiddenError`, `UnprocessableError` without a reason, `ConflictError` where nothing is asked.
+    """
+    require(context, CHANGE_OPERATION)
+    if not reason.strip():
+        raise UnprocessableError("Say what you found, so that nobody has to look again.")
+    found = Review.objects.select_for_update().filter(workspace=workspace_id, kind=ReviewKind.RESTARTED).first()
+    if found is None:
+        raise ConflictError("Nothing is left to review here. Reload the page.")
+    audit_append(
+        context,
+        REVIEW_CLOSED,
+        AuditTarget("workspace", workspace_id, found.organization_id, workspace_id),
+        before={"kind": found.kind, "sentence": found.sentence},
+        reason=reason,
+    )
+    found.delete()
 
 
-def _has_other_dates(record: WorkspaceSubscription | None, mirrored: ProviderSubscription, period: Period) -> bool:
-    if record is None:
-        return mirrored.trial_ends_at is not None
-    known = (record.current_period_start, record.current_period_end)
-    trial_end = mirrored.trial_ends_at
-    return known != (period.start, period.end) or trial_end not in {None, record.trial_ends_at}
+def _questions(record: WorkspaceSubscription | None, rows: list[ProviderSubscription]) -> dict[ReviewKind, str]:
+    by_name = {name_of(row): row for row in rows}
+    asked = {}
+    paid = [by_name[name] for name in charged(map(facts_of, rows))]
+    if len(paid) > 1:
+        named = " and ".join(describe(row) for row in paid)
+        asked[ReviewKind.CHARGED_TWICE] = f"Charged twice: {named}. Cancel the one that is not wanted at its provider."
+    target = followed(map(facts_of, rows))
+    if record is not None and target is not None and record.managed_by == ManagedBy.STAFF:
+        row = by_name[target]
+        claimed = workspace_state(ProviderSubscriptionStatus(row.status))
+        if claimed is not None and claimed.value != record.state:
+            ours = SubscriptionState(record.state).label.lower()
+            asked[ReviewKind.DIFFERS] = f"{describe(row)}; staff manage the record, which is {ours}."
+    return asked
 
 
-def _period(mirrored: ProviderSubscription) -> Period | None:
-    start, end = mirrored.period_start, mirrored.period_end
-    return Period(start, end) if start and end and start < end else None
+def describe(row: ProviderSubscription) -> str:
+    """The subscription in a sentence: "Stripe sub_1 (team, active since 1 April 2026)"."""
+    since = f" since {_day(row.started_at)}" if row.started_at else ""
+    plan = f"{row.plan_key}, " if row.plan_key else ""
+    return f"{row.get_provider_display()} {row.external_id} ({plan}{row.get_status_display().lower()}{since})"
 
 
-def _plan_id(mirrored: ProviderSubscription) -> PlanId | None:
-    found = Plan.objects.filter(slug=mirrored.plan_key, is_active=True).values_list("pk", flat=True).first()
-    return PlanId(found) if found else None
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%B %Y}"

@@ -128,11 +128,15 @@ SubscriptionChange = (
 
 @dataclass(frozen=True, slots=True)
 class ProviderNews:
-    """What a provider's event says beside the change: which of its objects, which state (in our words), since when."""
+    """What a provider's event says beside the change: which of its objects, which state (in our words), since when.
+
+    `provider` is whose object it is, where another provider's event or a person brings the news.
+    """
 
     object_id: str
     claimed_state: str
     claimed_at: datetime
+    provider: Provider | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""Handlers of a payment config's changes: they run in the same transaction, whoever made the change (spec 04).
+"""Handlers of changes: they run in the same transaction, whoever changed the payment config (spec 04).
 
 Apps above register a handler in their `AppConfig.ready`; subscriptions never calls upward by name. So an event of a
-provider, a staff verb, the job and the API have the same effects, and a preview shows them.
+provider, a staff verb, the job and the API have the same effects, and a preview shows them. What anybody but a provider
+changes of a workspace subscription has handlers of its own.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from apps.core.context import ExecutionContext
+from apps.core.ids import WorkspaceId
 from apps.core.registry import Registry
+from apps.subscriptions.contracts import SubscriptionChange
 from apps.subscriptions.models import OrganizationPaymentConfig
 
 
@@ -22,7 +25,17 @@ class Handler(Protocol):
     ) -> object: ...
 
 
+class SubscriptionHandler(Protocol):
+    """One handler of a change of a workspace subscription that no provider's news called for."""
+
+    def __call__(
+        self, context: ExecutionContext, *, workspace_id: WorkspaceId, change: SubscriptionChange
+    ) -> object: ...
+
+
 _handlers: Registry[Handler] = Registry("handler of a payment config's changes")
+
+_subscription_handlers: Registry[SubscriptionHandler] = Registry("handler of a subscription's changes by people")
 
 
 def register_handler(name: str, handler: Handler) -> None:
@@ -34,3 +47,16 @@ def run_handlers(context: ExecutionContext, *, config: OrganizationPaymentConfig
     """Run all of them after a change has been saved; the config is locked."""
     for handler in _handlers.values():
         handler(context, config=config, before=before)
+
+
+def register_subscription_handler(name: str, handler: SubscriptionHandler) -> None:
+    """Add one under a unique name."""
+    _subscription_handlers.register(name, handler)
+
+
+def run_subscription_handlers(
+    context: ExecutionContext, *, workspace_id: WorkspaceId, change: SubscriptionChange
+) -> None:
+    """Run all of them after a change has been saved and audited; workspace and record are locked."""
+    for handler in _subscription_handlers.values():
+        handler(context, workspace_id=workspace_id, change=change)

@@ -120,12 +120,16 @@ class Stripe:
             **values,
         }
 
-    def subscription(self, status: str, **values: Any) -> dict[str, Any]:
+    def second(self, status: str, start: datetime, **values: Any) -> dict[str, Any]:
+        """A second subscription for the same workspace, which starts later."""
+        return self.subscription(status, id=f"sub_{self.prefix}_b", start_date=seconds(start), **values)
+
+    def subscription(self, status: str, *, plan: str = "team", **values: Any) -> dict[str, Any]:
         item = {
             "id": "si_1",
             "current_period_start": seconds(self.at),
             "current_period_end": seconds(self.at + timedelta(days=30)),
-            "price": {"id": "price_1", "lookup_key": "team"},
+            "price": {"id": f"price_{plan}", "lookup_key": plan},
         }
         return {
             "id": f"sub_{self.prefix}",

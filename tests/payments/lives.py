@@ -10,7 +10,7 @@ from typing import Any
 from apps.core.ids import RequestId
 from apps.payments.contracts import ObjectKind
 from apps.payments.enums import WebhookStatus
-from apps.payments.models import GraceAnchor, ProviderCustomer, ProviderInvoice, ProviderSubscription
+from apps.payments.models import GraceAnchor, ProviderCustomer, ProviderInvoice, ProviderSubscription, Review
 from apps.payments.processing import process
 from apps.payments.providers.contract import payment_provider
 from apps.subscriptions.enums import Provider
@@ -50,6 +50,44 @@ def hard_events(tenant: Tenant) -> list[Event]:
         stripe.event("invoice.paid", stripe.invoice("1", "paid"), NOON + 3 * day),
         stripe.event("invoice.voided", stripe.invoice("3", "void"), NOON + 3 * day),
         stripe.event("customer.subscription.deleted", ended, NOON + 4 * day),
+    ]
+
+
+def moving_events(tenant: Tenant) -> list[Event]:
+    """A subscription whose plan is changed in the portal, paused and deleted, and a second one of a second customer."""
+    stripe, day = Stripe(tenant), timedelta(days=1)
+    second = {"customer": f"{tenant.customer}_2"}
+    other, later = stripe.customer(id=second["customer"]), NOON + 2 * day
+    return [
+        stripe.checkout(NOON),
+        stripe.event("customer.subscription.created", stripe.subscription("active"), NOON),
+        stripe.event("customer.subscription.updated", stripe.subscription("active", plan="business"), NOON + day),
+        stripe.event("customer.created", other, later),
+        stripe.event(
+            "customer.subscription.created", stripe.second("active", NOON + 2 * day, **second), NOON + 2 * day
+        ),
+        stripe.event("customer.subscription.paused", stripe.subscription("paused", plan="business"), NOON + 3 * day),
+        stripe.event("customer.subscription.deleted", stripe.subscription("canceled", plan="business"), NOON + 4 * day),
+    ]
+
+
+def doubled_events(tenant: Tenant) -> list[Event]:
+    """Two that are both charged: one in trial that is cancelled by date, one past due and active again; two ties."""
+    stripe, day = Stripe(tenant), timedelta(days=1)
+    trial = {"trial_end": _trial_end()}
+    start = NOON + 2 * day
+    return [
+        stripe.checkout(NOON),
+        stripe.event("customer.subscription.created", stripe.subscription("trialing", **trial), NOON),
+        stripe.event("customer.subscription.created", stripe.second("active", start, plan="business"), start),
+        stripe.event("customer.subscription.updated", stripe.second("past_due", start, plan="business"), start + day),
+        stripe.event(
+            "customer.subscription.updated",
+            stripe.subscription("trialing", cancel_at_period_end=True, **trial),
+            start + day,
+        ),
+        stripe.event("customer.subscription.updated", stripe.second("active", start, plan="business"), start + 2 * day),
+        stripe.event("customer.subscription.trial_will_end", stripe.subscription("trialing", **trial), NOON + day),
     ]
 
 
@@ -95,6 +133,8 @@ def state_of(tenant: Tenant) -> dict[str, Any]:
         "grace_period_end_at": config.grace_period_end_at,
         "anchor": anchor,
         "record": _comparable(record) if record else None,
+        "follows": record["provider_subscription_id"].rpartition("_")[2] if record else None,
+        "reviews": sorted(Review.objects.filter(organization=tenant.organization).values_list("kind", flat=True)),
         **mirrored,
     }
 

@@ -9,6 +9,7 @@ import pytest
 
 from apps.connectors.enums import AutoDisableReason
 from apps.payments.enums import InvoiceStatus, ProviderSubscriptionStatus
+from apps.payments.rules.following import workspace_state
 from apps.payments.rules.statuses import (
     InvoiceFacts,
     PaymentFacts,
@@ -19,7 +20,6 @@ from apps.payments.rules.statuses import (
     steps_towards,
     subscription_statuses,
     subscription_steps,
-    workspace_state,
 )
 from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus
 from apps.subscriptions.rules.payment_transitions import SUBSCRIPTION_STATUS_MAY_BECOME, grace_length

@@ -11,11 +11,24 @@ from datetime import datetime
 import pytest
 from django.db import transaction
 
-from apps.payments import mirror
+from apps.core.context import ExecutionContext
+from apps.payments import mirror, processing, workspace_sync
+from apps.payments.models import ProviderSubscription
 from apps.payments.providers.contract import read_from
+from apps.payments.record_steps import name_of
 from apps.subscriptions.enums import Provider
 from tests.payments.cast import Tenant, make_tenant
-from tests.payments.lives import Event, StripeTruth, hard_events, process_all, process_next, seven_events, state_of
+from tests.payments.lives import (
+    Event,
+    StripeTruth,
+    doubled_events,
+    hard_events,
+    moving_events,
+    process_all,
+    process_next,
+    seven_events,
+    state_of,
+)
 from tests.sizes import size
 from tests.subscriptions.cast import make_plan
 
@@ -66,6 +79,36 @@ def test_every_order_ends_in_one_state(life: Life) -> None:
     (end,) = ends(life, ORDERS)
     status = json.loads(end)["payment_status"]
     assert status == ("okay" if life is seven_events else "grace_period")
+
+
+@pytest.mark.prove(
+    "any order of two subscriptions' lives ends in one record", size=ORDERS, control="the last news wins is caught"
+)
+@pytest.mark.parametrize("life", [moving_events, doubled_events])
+def test_every_order_of_two_subscriptions_ends_in_one_record(life: Life) -> None:
+    make_plan()
+    business = make_plan("business")
+    (end,) = ends(life, ORDERS)
+    found = json.loads(end)
+    record = found["record"]
+    told = (found["subscription_status"], record["state"], found["reviews"])
+    assert (found["follows"], *told) == ("b", "subscribed", "active", _REVIEWS[life])
+    assert (record["plan_id"] == str(business.pk)) is (life is doubled_events)
+
+
+_REVIEWS = {moving_events: [], doubled_events: ["charged_twice"]}
+
+
+def test_control_the_last_news_wins_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def follow_the_event(context: ExecutionContext, mirrored: ProviderSubscription) -> None:
+        rows = {name_of(mirrored): mirrored}
+        monkeypatch.setattr(workspace_sync, "mirrored_subscriptions", lambda *_: rows)
+        workspace_sync.sync_workspaces_of(context, mirrored)
+
+    monkeypatch.setattr(processing, "sync_workspaces_of", follow_the_event)
+    make_plan()
+    make_plan("business")
+    assert len(ends(moving_events, 12)) > 1
 
 
 def test_with_a_key_ties_are_settled_by_asking_and_every_order_ends_in_one_state() -> None:

@@ -55,17 +55,21 @@ def test_an_end_of_the_subscription() -> None:
     assert stored(gone).status == "processed"
 
 
-def test_a_step_that_the_workspace_can_not_take_waits_for_a_person() -> None:
+def test_a_step_that_no_verb_makes_is_a_new_start() -> None:
     tenant = make_tenant()
     make_plan()
     stripe = Stripe(tenant)
     deliver(stripe.checkout(NOON))
     deliver(stripe.event("customer.subscription.created", stripe.subscription("active"), NOON))
-    before = WorkspaceSubscription.objects.values().get()
-    back = stripe.subscription("trialing", trial_end=int((NOON + timedelta(days=9)).timestamp()))
+    trial_end = NOON + timedelta(days=9)
+    back = stripe.subscription("trialing", trial_end=int(trial_end.timestamp()))
     event = stripe.event("customer.subscription.updated", back, NOON + timedelta(days=1))
     deliver(event)
-    row = stored(event)
-    assert row.status == "failed"
-    assert "a subscription that is active can't become trialing here" in row.error
-    assert WorkspaceSubscription.objects.values().get() == before
+    assert stored(event).status == "processed"
+    record = WorkspaceSubscription.objects.get()
+    assert (record.state, record.trial_ends_at, record.started_at, record.ended_at) == (
+        "trialing",
+        trial_end,
+        NOON,
+        None,
+    )

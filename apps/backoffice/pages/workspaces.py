@@ -30,6 +30,8 @@ from apps.backoffice.workspace.why import why_page
 from apps.core import clock
 from apps.core.enums import LifecycleState
 from apps.core.ids import WorkspaceId
+from apps.payments.enums import ReviewKind
+from apps.payments.selectors.reviews import has_review
 from apps.subscriptions.enums import ManagedBy, PendingChangeStatus
 from apps.subscriptions.messages import STATE_WORDS
 from apps.subscriptions.models import PendingChange
@@ -55,6 +57,20 @@ class LifecycleFilter(StaffFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return super().queryset(request, with_lifecycle(queryset) if self.value() else queryset)
+
+
+class AskedFilter(StaffFilter):
+    """Filters by what the providers' news ask."""
+
+    title = "question"
+    parameters = ("asked",)
+    input_type = "select"
+
+    def options(self) -> Sequence[tuple[str, str]]:
+        return ReviewKind.choices
+
+    def condition(self) -> Q | None:
+        return has_review(kind=self.value()) if self.value() in ReviewKind.values else None
 
 
 def moment_filter(name: str, heading: str, condition_at: Callable[[datetime], Q]) -> type[StaffFilter]:
@@ -97,7 +113,8 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
     list_display = ("named", "owner", "lifecycle", "plan", "attention", "created")
     list_filter = (
         LifecycleFilter,
-        moment_filter("review", "needs review", needs_review),
+        moment_filter("review", "needs review", lambda moment: needs_review(moment) | has_review()),
+        AskedFilter,
         flag_filter("grace", "in a grace period", in_grace_period()),
         moment_filter("due", "scheduled change is due", has_due_change),
         choice_filter("managed_by", "managed by", lambda: ManagedBy.choices, field="subscription__managed_by"),
@@ -119,7 +136,7 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
             super()
             .get_queryset(request)
             .select_related("organization", "subscription__plan")
-            .annotate(has_due_change=Exists(due))
+            .annotate(has_due_change=Exists(due), is_asked=has_review())
         )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -150,7 +167,8 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
 
     @display(description="Attention")
     def attention(self, record: Any) -> SafeString:
-        shown = [badge("Needs review", "warn")] if record.decision and record.decision.needs_review else []
+        is_dated = record.decision and record.decision.needs_review
+        shown = [badge("Needs review", "warn")] if is_dated or record.is_asked else []
         if record.has_due_change:
             shown.append(badge("Change is due", "warn"))
         if record.manual_lifecycle_state:

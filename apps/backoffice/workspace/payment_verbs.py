@@ -1,4 +1,4 @@
-"""Verbs of the organization's payment config: a row for each verb of spec 04's table that staff may use."""
+"""Verbs about money: a row for each verb of spec 04's table that staff may use, and answers to what providers say."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from apps.backoffice.workspace.forms import WorkspaceForm
 from apps.backoffice.workspace.preview import PreviewedVerb
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.core.context import ExecutionContext
+from apps.payments.enums import ReviewKind
+from apps.payments.workspace_sync import review_close
 from apps.subscriptions import contracts as change
 from apps.subscriptions.enums import PaymentStatus, Provider, SubscriptionStatus
 from apps.subscriptions.rules.payment_transitions import PAYMENT_TRANSITIONS, is_legal
+from apps.subscriptions.rules.transitions import CHANGE_OPERATION
 from apps.subscriptions.services import payment_config_change
 
 
@@ -52,6 +55,11 @@ def _verb(
         refusal=refusal,
         **options,
     )
+
+
+def _review_refusal(subject: WorkspaceSubject) -> str:
+    is_asked = any(review.kind == ReviewKind.RESTARTED for review in subject.reviews)
+    return "" if is_asked else "Nothing is left to review."
 
 
 PAYMENT_VERBS: tuple[Verb, ...] = (
@@ -146,5 +154,21 @@ PAYMENT_VERBS: tuple[Verb, ...] = (
         ),
         form_class=forms.ProviderCustomerForm,
         is_rare=True,
+    ),
+    Verb(
+        name="close_review",
+        label="Mark as reviewed",
+        section="subscription",
+        operation=CHANGE_OPERATION,
+        icon="task_alt",
+        description="Says that the new start is in order, so that nobody has to look at it again.",
+        form_class=WorkspaceForm,
+        refusal=_review_refusal,
+        run=lambda context, subject, form: review_close(
+            context, workspace_id=subject.workspace_id, reason=form.cleaned_data["reason"]
+        ),
+        done="The question is answered.",
+        organization_of=lambda subject, form: subject.organization,
+        eyebrow=lambda subject: subject.title,
     ),
 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from apps.core import clock
 from apps.core.ids import OrganizationId, WorkspaceId
+from apps.payments.models import Review
+from apps.payments.selectors.reviews import reviews_of
 from apps.subscriptions.enums import PaymentStatus, SubscriptionState
 from apps.subscriptions.history import SubscriptionAsOf, facts_as_of, subscription_as_of
 from apps.subscriptions.models import OrganizationPaymentConfig, PendingChange, WorkspaceSubscription
@@ -28,6 +31,7 @@ class WorkspaceSubject:
     config: OrganizationPaymentConfig | None = None
     pending: PendingChange | None = None
     past: SubscriptionAsOf | None = None
+    reviews: Sequence[Review] = ()
 
     @property
     def workspace_id(self) -> WorkspaceId:
@@ -70,6 +74,7 @@ def subject_now(workspace: Workspace) -> WorkspaceSubject:
         subscription=workspace_subscription_of(workspace_id),
         config=payment_config_of(OrganizationId(workspace.organization_id)),
         pending=open_pending_change(workspace_id),
+        reviews=tuple(reviews_of(workspace)),
     )
 
 

@@ -14,6 +14,7 @@ from apps.payments.models.mirror import (
     ProviderRefund,
     ProviderSubscription,
 )
+from apps.payments.models.reviews import Review
 
 __all__ = [
     "BillingEvent",
@@ -25,5 +26,6 @@ __all__ = [
     "ProviderPaymentMethod",
     "ProviderRefund",
     "ProviderSubscription",
+    "Review",
     "WebhookEvent",
 ]

@@ -115,6 +115,7 @@ class ProviderSubscription(MirroredObject):
         indexes: ClassVar = [
             *MirroredObject.Meta.indexes,
             models.Index(fields=["organization", "-started_at"], name="providersubscription_latest"),
+            models.Index(fields=["workspace_id"], name="providersubscription_workspace"),
         ]
 
 
@@ -140,6 +141,8 @@ class ProviderInvoice(MirroredObject):
     period_end = models.DateTimeField(null=True, blank=True)
     failed_at = models.DateTimeField(null=True, blank=True)
     uncollectible_at = models.DateTimeField(null=True, blank=True)
+    told_at = models.DateTimeField(null=True, blank=True, help_text="When the owners were first told that it is due.")
+    forgiven_at = models.DateTimeField(null=True, blank=True, help_text="When staff said that it need not be paid.")
     # What a lock has been decided about already: staff who unlock are not overruled by the same invoice.
     lock_settled_at = models.DateTimeField(null=True, blank=True)
     hosted_invoice_url = models.TextField(blank=True, default="")
@@ -157,6 +160,7 @@ class ProviderInvoice(MirroredObject):
         indexes: ClassVar = [
             *MirroredObject.Meta.indexes,
             models.Index(fields=["organization", "-issued_at"], name="providerinvoice_latest"),
+            models.Index(fields=["due_at"], condition=Q(status=InvoiceStatus.OPEN), name="providerinvoice_open_due"),
         ]
 
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from apps.connectors.enums import AutoDisableReason
 from apps.payments.enums import InvoiceStatus, ProviderSubscriptionStatus
-from apps.subscriptions.enums import PaymentStatus, SubscriptionState, SubscriptionStatus
+from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus
 from apps.subscriptions.rules.payment_transitions import ignores_provider, is_in_grace, is_legal
 
 _NO_LONGER_DUE = frozenset({InvoiceStatus.PAID, InvoiceStatus.VOID})
@@ -129,22 +129,11 @@ def _from_disabled(facts: PaymentFacts, anchored_at: datetime) -> tuple[PaymentS
     return ()
 
 
-_STATE_OF: Mapping[ProviderSubscriptionStatus, SubscriptionState | None] = MappingProxyType(
-    {
-        ProviderSubscriptionStatus.INCOMPLETE: None,
-        ProviderSubscriptionStatus.TRIALING: SubscriptionState.TRIALING,
-        ProviderSubscriptionStatus.ACTIVE: SubscriptionState.ACTIVE,
-        ProviderSubscriptionStatus.PAST_DUE: SubscriptionState.PAST_DUE,
-        ProviderSubscriptionStatus.PAUSED: SubscriptionState.SUSPENDED,
-        ProviderSubscriptionStatus.ENDED: SubscriptionState.ENDED,
-    }
-)
-
-
 def subscription_statuses(mirrored: Iterable[ProviderSubscriptionStatus]) -> tuple[SubscriptionStatus, ...]:
     """The statuses that the organization has gone through: none, subscribed, or subscribed and then unsubscribed.
 
-    An ended subscription was one, also where its end is the first that we hear of it.
+    Of those that have ended only the ones that have run are given; each was one, also where its end is the first that
+    we hear of it.
     """
     known = frozenset(mirrored) - {ProviderSubscriptionStatus.INCOMPLETE}
     if not known:
@@ -152,11 +141,6 @@ def subscription_statuses(mirrored: Iterable[ProviderSubscriptionStatus]) -> tup
     if known == {ProviderSubscriptionStatus.ENDED}:
         return (SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.UNSUBSCRIBED)
     return (SubscriptionStatus.SUBSCRIBED,)
-
-
-def workspace_state(mirrored: ProviderSubscriptionStatus) -> SubscriptionState | None:
-    """The state of the workspace subscription that follows this one; None: it has not begun."""
-    return _STATE_OF[mirrored]
 
 
 def subscription_steps(

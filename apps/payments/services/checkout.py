@@ -20,6 +20,8 @@ from apps.core.operations import require
 from apps.payments.events import CHECKOUT_STARTED, PORTAL_OPENED
 from apps.payments.providers.contract import ProviderCallError
 from apps.payments.providers.stripe.api import CheckoutParams, StripeApi, stripe_api
+from apps.payments.record_steps import facts_of, mirrored_subscriptions
+from apps.payments.rules.following import is_sold
 from apps.payments.tracking import CheckoutStarted, billing_event_record
 from apps.subscriptions.enums import SubscriptionState
 from apps.subscriptions.models import Plan
@@ -101,9 +103,11 @@ def portal_open(context: ExecutionContext, *, organization_id: OrganizationId, a
 
 
 def may_subscribe(workspace_id: WorkspaceId) -> bool:
-    """Whether the workspace has no subscription that runs: a second one would be paid for twice."""
+    """Whether the workspace has no subscription that runs, in our books or a provider's: a second would be paid too."""
     record = workspace_subscription_of(workspace_id)
-    return is_new_start(SubscriptionState(record.state) if record else None)
+    if not is_new_start(SubscriptionState(record.state) if record else None):
+        return False
+    return not is_sold(map(facts_of, mirrored_subscriptions(workspace_id, record).values()))
 
 
 def _require_sellable(workspace_id: WorkspaceId, plan_slug: str) -> None:

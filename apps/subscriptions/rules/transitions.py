@@ -84,7 +84,7 @@ _TABLE = (
     SubscriptionTransition(
         "hand_to_provider", "Hand back to provider", _RECORDED, None, events.HANDED_TO_PROVIDER, who=STAFF
     ),
-    SubscriptionTransition("take_over", "Take over management", _RECORDED, None, events.TAKEN_OVER, who=STAFF),
+    SubscriptionTransition("take_over", "Take over management", _RUNNING, None, events.TAKEN_OVER, who=STAFF),
 )
 SUBSCRIPTION_TRANSITIONS: Mapping[str, SubscriptionTransition] = MappingProxyType({row.verb: row for row in _TABLE})
 

@@ -31,6 +31,11 @@ def provider_of(context: ExecutionContext) -> Provider | None:
     return Provider(context.actor.id) if context.actor.kind is ActorKind.PROVIDER else None
 
 
+def speaker_of(context: ExecutionContext, news: ProviderNews | None) -> Provider | None:
+    """Whose news it is: that of the object where the news say so, else the provider that acts."""
+    return news.provider if news is not None and news.provider is not None else provider_of(context)
+
+
 def require_reason(context: ExecutionContext, reason: str) -> None:
     """Raise `UnprocessableError` `reason_required` for a person who gives none (spec 03, Mutation)."""
     if is_person(context) and not reason.strip():
@@ -105,7 +110,7 @@ def evidence_store(
     """Keep a provider's news that changes nothing, with why."""
     moment = clock.now()
     return ProviderEvidence.objects.create(
-        provider=provider_of(context) or "",
+        provider=speaker_of(context, news) or "",
         subject=subject,
         organization_id=organization_id,
         workspace_id=place.workspace_id if place else None,

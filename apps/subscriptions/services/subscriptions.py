@@ -14,6 +14,7 @@ from apps.core.operations import require
 from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions.contracts import HandToProvider, ProviderNews, SubscriptionChange, WorkspacePlace
 from apps.subscriptions.enums import EvidenceSubject, ManagedBy, Provider, SubscriptionState
+from apps.subscriptions.handlers import run_subscription_handlers
 from apps.subscriptions.history import subscription_changes_since
 from apps.subscriptions.models import ProviderEvidence, WorkspaceSubscription
 from apps.subscriptions.rules.transitions import (
@@ -21,6 +22,7 @@ from apps.subscriptions.rules.transitions import (
     SubscriptionTransition,
     is_legal,
     is_new_start,
+    is_over,
     legal_verbs,
 )
 from apps.subscriptions.selectors.records import (
@@ -36,9 +38,9 @@ from apps.subscriptions.services.change_steps import (
     moment_of,
     nothing_to_change,
     place_of,
-    provider_of,
     require_actor,
     require_reason,
+    speaker_of,
 )
 from apps.subscriptions.services.subscription_effects import carry_out, require_free_at_provider
 
@@ -64,10 +66,10 @@ def subscription_change(
 ) -> SubscriptionOutcome:
     """Carry out one typed change, with one audit entry, or refuse it and change nothing.
 
-    `expected_version` is the version that the caller has seen, 0 where there was no record; everybody but a provider
-    owes it. A provider brings `news` instead, and changes the record only while it manages it: otherwise the news is
-    kept as evidence. A change by anybody else takes the management over, because the provider's next event would undo
-    it; `HandToProvider` gives it back.
+    `expected_version` is the version that the caller has seen, 0 where there was no record; whoever brings no `news`
+    of a provider owes it. News change the record only while providers manage it, or after its end, when nobody does:
+    otherwise they are kept as evidence. Any other change takes the management over, because the provider's next event
+    would undo it; `HandToProvider` gives it back.
 
     Raises `UnprocessableError` (`reason_required`, impossible dates), `ConflictError` `version_conflict` with what
     changed in between, `illegal_transition` with the legal verbs, `nothing_to_change`, `provider_subscription_taken`;
@@ -80,14 +82,18 @@ def subscription_change(
     _require_expectation(context, expected_version, news)
     place = place_of(locked_workspace(workspace_id))
     record = workspace_subscription_for_update(workspace_id)
-    why_kept = _why_kept(provider_of(context), record, news)
+    why_kept = _why_kept(speaker_of(context, news), record, news)
     if why_kept:
         return SubscriptionOutcome(
             record, is_applied=False, evidence=_store_evidence(context, place, change, news, why_kept)
         )
     require_version(workspace_id, record, expected_version)
     _require_transition(place, record, transition)
-    return SubscriptionOutcome(_apply(context, place, record, change, reason, news), is_applied=True)
+    changed = _apply(context, place, record, change, reason, news)
+    if news is None:
+        run_subscription_handlers(context, workspace_id=workspace_id, change=change)
+        changed.refresh_from_db()
+    return SubscriptionOutcome(changed, is_applied=True)
 
 
 def _store_evidence(
@@ -117,7 +123,7 @@ def _apply(
     carry_out(changed, change, is_new=is_new_start(_state(record)), moment=moment_of(news))
     if transition.target is not None:
         changed.state = transition.target
-    _assign_management(changed, change, provider_of(context), news)
+    _assign_management(changed, change, speaker_of(context, news), news)
     if not changed_names(before, subscription_values(changed)):
         raise nothing_to_change("The subscription is already as asked for.")
     require_free_at_provider(changed)
@@ -151,18 +157,25 @@ def _assign_management(
 
 def _why_kept(provider: Provider | None, record: WorkspaceSubscription | None, news: ProviderNews | None) -> str:
     """Why a provider's news changes nothing; empty where it may."""
-    if provider is None or record is None:
+    if provider is None or record is None or news is None:
         return ""
+    if is_new_start(SubscriptionState(record.state)):
+        is_before = ended_by_staff(record) and record.ended_at is not None and news.claimed_at <= record.ended_at
+        return "staff ended the record afterwards" if is_before else ""
     if record.managed_by != provider.value:
         return f"the record is managed by {record.managed_by}"
-    is_other = news is not None and news.object_id != record.provider_subscription_id
-    if is_other and not is_new_start(SubscriptionState(record.state)):
+    if news.object_id != record.provider_subscription_id:
         return f"the record follows {record.provider_subscription_id}, which has not ended"
     return ""
 
 
+def ended_by_staff(record: WorkspaceSubscription) -> bool:
+    """Whether staff had the last word on a record that has ended; a running one they manage."""
+    return is_over(SubscriptionState(record.state)) and record.managed_by == ManagedBy.STAFF
+
+
 def _require_expectation(context: ExecutionContext, expected_version: int | None, news: ProviderNews | None) -> None:
-    if provider_of(context) is not None:
+    if speaker_of(context, news) is not None:
         if news is None:
             raise impossible("news", "A provider's change names its subscription, the state and the moment.")
     elif expected_version is None:

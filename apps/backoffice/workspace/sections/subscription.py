@@ -7,17 +7,24 @@ from datetime import datetime
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from apps.backoffice.cells import NOTHING, badge, code, link, moment, page_url_of
-from apps.backoffice.panels import Cell, Fact
+from apps.backoffice.cells import NOTHING, badge, code, link, moment, page_url_of, title_and_slug
+from apps.backoffice.panels import PANEL_ROWS, Cell, Fact, Panel, Row
+from apps.backoffice.staff import may
 from apps.backoffice.workspace.labels import TONES
 from apps.backoffice.workspace.section import Callout, Section
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.core import clock
 from apps.core.amounts import format_minor
+from apps.payments.enums import ProviderSubscriptionStatus, ReviewKind
+from apps.payments.models import ProviderSubscription
+from apps.payments.record_steps import mirrored_subscriptions
+from apps.payments.rules.following import workspace_state
 from apps.subscriptions.differences import management_difference
+from apps.subscriptions.enums import SubscriptionState
 from apps.subscriptions.history import SubscriptionAsOf
 from apps.subscriptions.models import PendingChange, Plan, WorkspaceSubscription
 from apps.subscriptions.rules.lifecycle import STATE_OF_SUBSCRIPTION
+from apps.subscriptions.rules.transitions import is_over
 from apps.subscriptions.selectors.records import is_due, plan_of
 
 _TITLE, _ICON = "Subscription", "card_membership"
@@ -33,7 +40,8 @@ def subscription_section(request: HttpRequest, subject: WorkspaceSubject) -> Sec
         title=_TITLE,
         icon=_ICON,
         facts=_facts(held) if held else (),
-        callouts=[*_difference(subject), *_scheduled(subject.pending)],
+        callouts=[*_reviews(subject), *_difference(subject), *_scheduled(subject.pending)],
+        panel=_at_providers(subject) if may(request, "provider_objects.read") else None,
         empty=_NONE,
     )
 
@@ -52,8 +60,53 @@ def _facts(held: WorkspaceSubscription) -> list[Fact]:
         Fact("Plan", link(page_url_of(Plan, plan.pk), plan.name), _price(plan)),
         Fact("State", _state(held.state, held.get_state_display(), is_cancelled=held.cancel_at_period_end)),
         *dates,
-        Fact("Managed by", held.get_managed_by_display(), f"Version {held.version}"),
+        Fact("Managed by", _manager(held), f"Version {held.version}"),
         *([Fact("At the provider", code(at_provider))] if at_provider else []),
+    ]
+
+
+def _manager(held: WorkspaceSubscription) -> str:
+    if not is_over(SubscriptionState(held.state)):
+        return held.get_managed_by_display()
+    return f"Nobody, since the end by {held.get_managed_by_display()}"
+
+
+def _at_providers(subject: WorkspaceSubject) -> Panel | None:
+    """Every subscription of the workspace at a provider; none where there has been none."""
+    rows = mirrored_subscriptions(subject.workspace_id, subject.subscription).values()
+    newest = sorted(rows, key=lambda row: (row.started_at or row.created_at, row.external_id), reverse=True)
+    headers = ("Subscription", "Plan", "State", "Started", "Ends")
+    shown = [_mirrored_row(row) for row in newest[:PANEL_ROWS]]
+    is_more = len(newest) > PANEL_ROWS
+    return Panel("At the providers", headers, shown, has_more=is_more, icon="sync_alt") if shown else None
+
+
+def _mirrored_row(row: ProviderSubscription) -> Row:
+    name = title_and_slug(row.get_provider_display(), row.external_id)
+    return name, row.plan_key or NOTHING, _mirrored_state(row), moment(row.started_at), _mirrored_end(row)
+
+
+def _mirrored_state(row: ProviderSubscription) -> Cell:
+    state = workspace_state(ProviderSubscriptionStatus(row.status))
+    return badge(row.get_status_display(), TONES[STATE_OF_SUBSCRIPTION[state]] if state else "neutral")
+
+
+def _mirrored_end(row: ProviderSubscription) -> Cell:
+    if row.ended_at:
+        return moment(row.ended_at)
+    return format_html("{} cancelled", moment(row.period_end)) if row.cancel_at_period_end else NOTHING
+
+
+def _reviews(subject: WorkspaceSubject) -> list[Callout]:
+    """What providers' news ask; a difference is told below with both sides and the day of the change."""
+    asked = [review for review in subject.reviews if review.workspace_id and review.kind != ReviewKind.DIFFERS]
+    return [
+        Callout(
+            f"Needs review: {review.sentence}",
+            icon="rule",
+            verbs=("close_review",) if review.kind == ReviewKind.RESTARTED else (),
+        )
+        for review in asked
     ]
 
 
