@@ -66,7 +66,7 @@ def facts_of(row: ProviderSubscription) -> SubscriptionFacts:
     return SubscriptionFacts(name_of(row), ProviderSubscriptionStatus(row.status), row.started_at, row.ended_at)
 
 
-def list_steps(record: WorkspaceSubscription | None, rows: Rows, target: ProviderSubscription | None) -> Iterator[Step]:
+def list_steps(record: WorkspaceSubscription | None, rows: Rows, target: ProviderSubscription) -> Iterator[Step]:
     """The changes in order: the end of what the record followed, start, state, dates, and the end last.
 
     Raises `UnprocessableError` `unknown_plan` when a subscription must start and no plan of ours is named.

@@ -56,7 +56,7 @@ def hard_events(tenant: Tenant) -> list[Event]:
 def moving_events(tenant: Tenant) -> list[Event]:
     """A subscription whose plan is changed in the portal, paused and deleted, and a second one of a second customer."""
     stripe, day = Stripe(tenant), timedelta(days=1)
-    second = {"customer": f"{tenant.customer}_2"}
+    second: dict[str, Any] = {"customer": f"{tenant.customer}_2"}
     other, later = stripe.customer(id=second["customer"]), NOON + 2 * day
     return [
         stripe.checkout(NOON),
@@ -74,7 +74,7 @@ def moving_events(tenant: Tenant) -> list[Event]:
 def doubled_events(tenant: Tenant) -> list[Event]:
     """Two that are both charged: one in trial that is cancelled by date, one past due and active again; two ties."""
     stripe, day = Stripe(tenant), timedelta(days=1)
-    trial = {"trial_end": _trial_end()}
+    trial: dict[str, Any] = {"trial_end": _trial_end()}
     start = NOON + 2 * day
     return [
         stripe.checkout(NOON),

@@ -96,7 +96,7 @@ def test_every_order_of_two_subscriptions_ends_in_one_record(life: Life) -> None
     assert (record["plan_id"] == str(business.pk)) is (life is doubled_events)
 
 
-_REVIEWS = {moving_events: [], doubled_events: ["charged_twice"]}
+_REVIEWS: dict[Life, list[str]] = {moving_events: [], doubled_events: ["charged_twice"]}
 
 
 def test_control_the_last_news_wins_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
