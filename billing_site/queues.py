@@ -19,6 +19,7 @@ TASKS: dict[str, str] = {
     "payments.process_webhook_event": WEBHOOKS,
     "payments.sweep_inbox": WEBHOOKS,
     "connectors.run_syncs": SYNCS,
+    "tenants.reconcile_memberships": REPORTS,
 }
 
 # The run of a job goes to the queue of its kind of work. What takes minutes stands with the reports.
@@ -28,10 +29,12 @@ JOBS: dict[str, str] = {
     "end-grace-periods": CLOCK,
     "expire-grants": CLOCK,
     "purge-receipts": REPORTS,
+    "reconcile-memberships": REPORTS,
     "reconcile-payments": REPORTS,
     "release-holds": CLOCK,
     "reset-demo": REPORTS,
     "sweep-inbox": WEBHOOKS,
+    "sweep-reconciliations": CLOCK,
     "sweep-syncs": CLOCK,
     "track-credits": CLOCK,
     "verify-books": REPORTS,

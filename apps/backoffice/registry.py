@@ -17,6 +17,7 @@ from apps.backoffice.pages.decisions import DecisionReceiptAdmin
 from apps.backoffice.pages.disagreements import ShadowDisagreementAdmin
 from apps.backoffice.pages.inbox import WebhookEventAdmin
 from apps.backoffice.pages.job_runs import JobRunAdmin
+from apps.backoffice.pages.membership_drift import MembershipDriftAdmin
 from apps.backoffice.pages.notes import WorkspaceNoteAdmin
 from apps.backoffice.pages.organizations import OrganizationAdmin
 from apps.backoffice.pages.outbox import OutboxItemAdmin
@@ -24,6 +25,7 @@ from apps.backoffice.pages.people import MembershipAdmin, UserAdmin
 from apps.backoffice.pages.plans import PlanAdmin
 from apps.backoffice.pages.products import ProductAdmin
 from apps.backoffice.pages.provider_objects import ProviderCustomerAdmin, ProviderInvoiceAdmin
+from apps.backoffice.pages.reconciliation import ReconciliationRunAdmin
 from apps.backoffice.pages.tokens import ServiceTokenAdmin
 from apps.backoffice.pages.workspaces import WorkspaceAdmin
 from apps.backoffice.staff_admin import StaffAdmin
@@ -40,7 +42,16 @@ from apps.credits.models import (
 )
 from apps.payments.models import ProviderCustomer, ProviderInvoice, WebhookEvent
 from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
-from apps.tenants.models import Membership, Organization, Product, ServiceToken, User, Workspace
+from apps.tenants.models import (
+    Membership,
+    MembershipDrift,
+    Organization,
+    Product,
+    ReconciliationRun,
+    ServiceToken,
+    User,
+    Workspace,
+)
 
 PAGES: dict[type[Model], type[StaffAdmin[Any]]] = {
     Organization: OrganizationAdmin,
@@ -52,6 +63,8 @@ PAGES: dict[type[Model], type[StaffAdmin[Any]]] = {
     WorkspaceNote: WorkspaceNoteAdmin,
     Product: ProductAdmin,
     ServiceToken: ServiceTokenAdmin,
+    ReconciliationRun: ReconciliationRunAdmin,
+    MembershipDrift: MembershipDriftAdmin,
     ProviderInvoice: ProviderInvoiceAdmin,
     ProviderCustomer: ProviderCustomerAdmin,
     WebhookEvent: WebhookEventAdmin,

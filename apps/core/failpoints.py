@@ -26,6 +26,10 @@ Failpoint = Literal[
     "sync.after_fetch",
     "sync.before_page_commit",
     "sync.after_page",
+    "reconciliation.after_claim",
+    "reconciliation.after_fetch",
+    "reconciliation.before_commit",
+    "reconciliation.after_step",
 ]
 FAILPOINTS: tuple[Failpoint, ...] = get_args(Failpoint)
 

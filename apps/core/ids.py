@@ -18,6 +18,8 @@ ServiceTokenId = NewType("ServiceTokenId", UUID)
 AuditEntryId = NewType("AuditEntryId", UUID)
 OutboxItemId = NewType("OutboxItemId", UUID)
 JobRunId = NewType("JobRunId", UUID)
+ReconciliationRunId = NewType("ReconciliationRunId", UUID)
+MembershipDriftId = NewType("MembershipDriftId", UUID)
 
 # Free text: taken over from the caller's X-Request-ID when it is well-formed, else made by us.
 RequestId = NewType("RequestId", str)

@@ -8,8 +8,17 @@ class TenantsConfig(AppConfig):
     verbose_name = "Tenants"
 
     def ready(self) -> None:
-        """Tell the machinery of jobs, which stands below, which organizations are demos."""
+        """Tell the machinery of jobs, which stands below, which organizations are demos; and our readiness."""
+        from apps.core import health  # noqa: PLC0415
         from apps.core.jobs.demo import register_is_demo  # noqa: PLC0415
+        from apps.tenants.export_keys import check_export_keys  # noqa: PLC0415
         from apps.tenants.selectors.organizations import is_demo_organization  # noqa: PLC0415
 
+        health.register_check(
+            health.Check(
+                "membership_export_keys",
+                check_export_keys,
+                "Put the keys that the products' export keys are under back into CREDENTIAL_KEYS.",
+            )
+        )
         register_is_demo(is_demo_organization)

@@ -31,7 +31,61 @@ class MembershipOrigin(TextEnum):
 class DriftClass(TextEnum):
     """How a product's view of a membership differs from ours (spec 02, Membership authority)."""
 
+    MISSING_HERE = "missing_here", "Missing here"
+    MISSING_THERE = "missing_there", "Missing there"
+    ROLE_DIFFERS = "role_differs", "Role differs"
     OWNER_REPORTED = "owner_reported", "Owner reported"
+    REMOVED_HERE = "removed_here", "Removed here"
+    NOT_RELATED = "not_related", "Not related"
+    UNKNOWN_USER = "unknown_user", "Unknown user"
+    UNKNOWN_ORGANIZATION = "unknown_organization", "Unknown organization"
+    DUPLICATE_IDENTITY = "duplicate_identity", "Duplicate identity"
+
+
+class DriftResolution(TextEnum):
+    """What staff decided about a piece of drift that is still there."""
+
+    IGNORED = "ignored", "Ignored"
+    TOLD = "told", "Product told"
+
+
+class ReportSource(TextEnum):
+    """How a product's members came in."""
+
+    EXPORT = "export", "Read from the product"
+    SNAPSHOT = "snapshot", "Pushed by the product"
+
+
+class ReconciliationStatus(TextEnum):
+    """Where a reconciliation run is."""
+
+    RECEIVING = "receiving", "Receiving"
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    WAITING = "waiting", "Waiting for a person"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    ABORTED = "aborted", "Aborted"
+    DISCARDED = "discarded", "Discarded"
+
+
+class ReconciliationStage(TextEnum):
+    """What a run does next; a worker that takes it over goes on there."""
+
+    READ = "read", "Reading"
+    JUDGE = "judge", "Comparing"
+    MERGE = "merge", "Merging"
+
+
+class StopReason(TextEnum):
+    """Why a run waits for a person, having changed nothing (spec 02, Membership authority)."""
+
+    TRUNCATED = "truncated", "Truncated"
+    REPEATED = "repeated", "Repeated members"
+    UNSORTED = "unsorted", "Unsorted"
+    MISCOUNTED = "miscounted", "More than its total"
+    SHRUNKEN = "shrunken", "Shrunken"
+    FIRST_RUN = "first_run", "Large first run"
 
 
 class ReportedMembership(TextEnum):
@@ -42,6 +96,7 @@ class ReportedMembership(TextEnum):
     MEMBER = "member", "Member"
     VIEWER = "viewer", "Viewer"
     REMOVED = "removed", "Removed"
+    ABSENT = "absent", "Not in its report"
 
 
 class RelationSource(TextEnum):

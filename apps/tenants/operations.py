@@ -20,6 +20,13 @@ register_operations(
     Operation("members.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, scope=Scope.MEMBERS_READ),
     Operation("members.upsert", scope=Scope.MEMBERS_WRITE),
     Operation("members.remove", scope=Scope.MEMBERS_WRITE),
+    # A product pushes all its members, or asks what became of that.
+    Operation("membership_snapshots.push", scope=Scope.MEMBERS_WRITE),
+    Operation("reconciliation.read", platform_role=Role.SUPPORT),
+    Operation("reconciliation.run", platform_role=Role.BILLING_OPERATIONS),
+    Operation("membership_drift.resolve", platform_role=Role.BILLING_OPERATIONS),
+    Operation("jobs.reconcile_memberships", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation("jobs.sweep_reconciliations", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("portal_sessions.create", scope=Scope.PORTAL_CREATE),
     # The Settings page. A time zone is no commercial truth: whoever may read may, as an admin, set it.
     Operation("settings.read", tenant_role=Role.VIEWER, lifecycle=LifecycleNeed.READ),

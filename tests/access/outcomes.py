@@ -17,6 +17,9 @@ SUCCESS = {
     ("member", "DELETE"): {204},
     ("organization-products-upsert", "POST"): {200, 201},
     ("portal-sessions", "POST"): {201},
+    ("membership-snapshots", "POST"): {202},
+    # A snapshot is its product's own; that of the table is nobody's.
+    ("membership-snapshot", "GET"): {404},
     ("workspace-lifecycle", "GET"): {200},
     ("payment-config", "GET"): {200},
     ("credit-policy", "GET"): {200},
@@ -47,7 +50,15 @@ SUCCESS = {
     ("grant-void", "POST"): {200},
     ("decision", "GET"): {200},
 }
-NAMES_NO_TENANT = {"users-upsert", "credit-policy", "credits-consume-batch"}
+NAMES_NO_TENANT = {
+    "users-upsert",
+    "membership-snapshots",
+    "membership-snapshot",
+    "credit-policy",
+    "credits-consume-batch",
+}
+# A hold is used by the product alone that opened it.
+HOLD_ROUTES = {"hold-capture", "hold-release"}
 SIGNED_OUT = {"anonymous"}
 SYNC_ROUTES = {"connector-syncs", "sync-run"}
 PRODUCTS = {"product token", "product token without scopes", "identity token"}

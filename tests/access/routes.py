@@ -57,6 +57,8 @@ DECLARED: dict[str, dict[str, str]] = {
     "member": {"GET": "members.read", "DELETE": "members.remove"},
     "organization-products-upsert": {"POST": "organizations.relate_product"},
     "portal-sessions": {"POST": "portal_sessions.create"},
+    "membership-snapshots": {"POST": "membership_snapshots.push"},
+    "membership-snapshot": {"GET": "membership_snapshots.push"},
     "job-run": {"POST": "jobs.start"},
     "job-run-detail": {"GET": "jobs.read"},
     "workspace-lifecycle": {"GET": "lifecycle.read"},

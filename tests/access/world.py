@@ -168,6 +168,8 @@ def request_of(route: str, tenant: Tenant, world: World) -> tuple[dict[str, Any]
             {},
             {"user_id": str(tenant.member_id), "workspace_id": str(tenant.workspace_id)},
         ),
+        "membership-snapshots": ({}, _snapshot(tenant)),
+        "membership-snapshot": ({"snapshot_id": uuid.uuid4()}, {}),
         "job-run": ({"name": "drain-outbox"}, {"organization_id": organization}),
         "job-run-detail": ({"job_run_id": tenant.job_run_id}, {}),
         "workspace-lifecycle": ({"workspace_id": tenant.workspace_id}, {}),
@@ -177,3 +179,8 @@ def request_of(route: str, tenant: Tenant, world: World) -> tuple[dict[str, Any]
         **credit_requests(tenant.organization_id, tenant.ledger),
     }
     return requests[route]
+
+
+def _snapshot(tenant: Tenant) -> dict[str, Any]:
+    member = {"organization_id": str(tenant.organization_id), "user_id": str(tenant.member_id), "role": "member"}
+    return {"snapshot_id": str(uuid.uuid4()), "sequence": 1, "last": True, "members": [member]}

@@ -12,8 +12,9 @@ from django.db.models import Model, QuerySet
 
 from apps.connectors.models import Connector
 from apps.core import clock
+from apps.core.enums import MembershipRole
 from apps.core.errors import ForbiddenError
-from apps.core.ids import OrganizationId, WorkspaceId
+from apps.core.ids import OrganizationId, UserId, WorkspaceId
 from apps.core.jobs import job_run_request
 from apps.core.models import AuditEntry, JobRun, OutboxItem
 from apps.core.outbox import outbox_enqueue
@@ -32,10 +33,21 @@ from apps.payments.models import ProviderCustomer, ProviderInvoice, WebhookEvent
 from apps.subscriptions.enums import Provider
 from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.subscriptions.services import lifecycle_require, note_add
-from apps.tenants.models import Membership, Organization, Product, ServiceToken, User, Workspace
+from apps.tenants.enums import ReconciliationStatus, ReportSource, StopReason
+from apps.tenants.models import (
+    Membership,
+    MembershipDrift,
+    Organization,
+    Product,
+    ReconciliationRun,
+    ServiceToken,
+    User,
+    Workspace,
+)
+from apps.tenants.services import member_upsert
 from tests.backoffice.credits.story import tell_story
 from tests.connectors.cast import make_connector
-from tests.contexts import console_context, staff_context
+from tests.contexts import console_context, product_context, staff_context
 from tests.factories.tenants import (
     make_membership,
     make_organization,
@@ -99,6 +111,37 @@ def _charge() -> Model:
     """A charge, which can be reversed."""
     account_id = tell_story().organization.pk
     return CreditEntry.objects.filter(account_id=account_id, amount__lt=0).latest("sequence")
+
+
+def _reconciliation() -> Model:
+    """A run that waits for a person, with its product's name in it."""
+    product = make_product(f"product-{uuid.uuid4().hex[:8]}")
+    run: ReconciliationRun = ReconciliationRun.objects.create(
+        product=product,
+        source=ReportSource.EXPORT,
+        status=ReconciliationStatus.WAITING,
+        stop_reason=StopReason.TRUNCATED,
+        received=3,
+        total=4,
+        counts={"members": 3, "imported": 3},
+        requested_by="scheduler:reconcile-memberships",
+        created_at=clock.now(),
+    )
+    return run
+
+
+def _membership_drift() -> Model:
+    """A report about an owner, which changed nothing."""
+    organization, owner = make_organization(), make_user()
+    make_membership(organization, owner, MembershipRole.OWNER)
+    product = make_product(f"product-{uuid.uuid4().hex[:8]}", organization)
+    member_upsert(
+        product_context(product, OrganizationId(organization.pk)),
+        organization_id=OrganizationId(organization.pk),
+        user_id=UserId(owner.pk),
+        role=MembershipRole.VIEWER,
+    )
+    return MembershipDrift.objects.get(product=product)
 
 
 def _in_credits(model: type[Model]) -> Callable[[], Model]:
@@ -182,6 +225,8 @@ MAKERS: dict[type[Model], Callable[[], Model]] = {
     DecisionReceipt: _decision,
     Product: lambda: make_product(f"product-{uuid.uuid4().hex[:8]}", make_organization()),
     ServiceToken: _token,
+    ReconciliationRun: _reconciliation,
+    MembershipDrift: _membership_drift,
     ProviderInvoice: lambda: make_invoice(make_organization()),
     ProviderCustomer: _customer,
     WebhookEvent: make_event,

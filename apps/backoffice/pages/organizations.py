@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.admin import display
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -27,7 +27,7 @@ from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.workspace.section import ShownSection
 from apps.backoffice.workspace.sections.credits import account_buttons_of, credits_of
 from apps.tenants.enums import OrganizationKind
-from apps.tenants.models import Membership, MembershipDrift, Organization, ProductRelation, Workspace
+from apps.tenants.models import Membership, MembershipDrift, Organization, ProductRelation, User, Workspace
 
 
 class OrganizationAdmin(StaffAdmin[Organization]):
@@ -152,19 +152,22 @@ def _members_panel(record: Organization) -> Panel:
 
 
 def _drift_panel(record: Organization) -> Panel:
-    """Reports of products about owners. They change nothing, so staff should check them."""
-    drift = MembershipDrift.objects.filter(organization=record).select_related("user", "product")
+    """Reports of products that contradict our memberships. They change nothing, so staff should check them."""
+    drift = MembershipDrift.objects.filter(organization=record).select_related("product")
+    people = User.objects.filter(pk=OuterRef("user_id")).values("email")[:1]
     return panel_of(
-        "Ignored reports about owners",
-        ("Person", "Product", "Reported as", "First seen", "Last seen"),
-        drift.order_by("-last_seen_at", "pk"),
+        "Membership drift",
+        ("Person", "Class", "Product", "Reported as", "First seen", "Last seen"),
+        drift.annotate(user_email=Subquery(people)).order_by("-last_seen_at", "pk"),
         lambda row: (
-            record_link(row.user),
+            record_link(row, getattr(row, "user_email", None) or row.reported_email or str(row.user_id)),
+            row.get_drift_class_display(),
             record_link(row.product),
             badge(row.get_reported_display()),
             moment(row.first_seen_at),
             moment(row.last_seen_at),
         ),
-        empty="None. Every product agrees with us about the owners.",
+        empty="None. Every product agrees with us about the members.",
+        link=list_url(MembershipDrift, organization=record.pk),
         icon="rule",
     )

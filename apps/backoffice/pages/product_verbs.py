@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from django import forms
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
@@ -24,8 +25,10 @@ from apps.tenants.enums import BillingMode, TokenKind
 from apps.tenants.models import Organization, Product
 from apps.tenants.services import (
     product_billing_mode_change,
+    product_export_change,
     product_relation_upsert,
     product_return_hosts_change,
+    reconciliation_request,
     service_token_create,
 )
 
@@ -81,6 +84,25 @@ class ReturnHostsForm(ReasonForm):
     )
 
 
+class ExportForm(ReasonForm):
+    """Where its members are read."""
+
+    url = forms.CharField(
+        label="Address",
+        required=False,
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "https://red.example.com/internal/members"}),
+        help_text="Asked every night for all members, page by page. Leave empty to stop.",
+    )
+    key = forms.CharField(
+        required=False,
+        max_length=1_000,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
+        help_text="The product's own bearer key. It is encrypted and never shown again. Leave empty to keep the one "
+        "that is there; with a new address, enter it again.",
+    )
+
+
 class BillingModeForm(ReasonForm):
     """Who decides."""
 
@@ -132,6 +154,29 @@ def _change_return_hosts(context: ExecutionContext, product: Product, form: Retu
     return f"{visitors} can return to {hosts}." if hosts else f"{visitors} can't return to it now."
 
 
+def _change_export(context: ExecutionContext, product: Product, form: ExportForm) -> str:
+    changed = product_export_change(
+        context,
+        product_id=ProductId(product.pk),
+        url=form.cleaned_data["url"].strip(),
+        key=form.cleaned_data["key"],
+        reason=form.cleaned_data["reason"],
+    )
+    if not changed.membership_export_url:
+        return f"Members of {product.name} are not read any more."
+    keyed = "with its key" if changed.sealed_export_key else "without a key"
+    return f"Members of {product.name} are read every night, {keyed}."
+
+
+def _reconcile(context: ExecutionContext, product: Product, form: ReasonForm) -> str:
+    reconciliation_request(context, product_id=ProductId(product.pk), reason=form.cleaned_data["reason"])
+    return f"Members of {product.name} are being compared. The run is on this page."
+
+
+def _reconcile_refusal(product: Product) -> str:
+    return "" if product.membership_export_url else "Set the product's membership export first."
+
+
 def _change_billing_mode(context: ExecutionContext, product: Product, form: BillingModeForm) -> str:
     mode = BillingMode(form.cleaned_data["billing_mode"])
     if product.billing_mode == mode:
@@ -177,6 +222,27 @@ PRODUCT_VERBS = (
         form_class=ReturnHostsForm,
         initial=lambda product: {"hosts": product.return_hosts},
         run=_change_return_hosts,
+    ),
+    Verb(
+        name="set_membership_export",
+        label="Set membership export",
+        description="Where we read the product's members, to import those who are missing here and list differences.",
+        submit="Save",
+        operation="products.manage",
+        icon="group_add",
+        form_class=ExportForm,
+        initial=lambda product: {"url": product.membership_export_url},
+        run=_change_export,
+    ),
+    Verb(
+        name="reconcile",
+        label="Reconcile members",
+        description="Compares all members of the product with ours now, as every night.",
+        submit="Reconcile",
+        operation="reconciliation.run",
+        icon="sync_alt",
+        refusal=_reconcile_refusal,
+        run=_reconcile,
     ),
     Verb(
         name="change_billing_mode",

@@ -28,6 +28,7 @@ from apps.backoffice.filters import choice_filter
 from apps.backoffice.pages.drift import drift_context, drift_fact, drift_panel
 from apps.backoffice.pages.lookups import count_of
 from apps.backoffice.pages.product_verbs import PRODUCT_VERBS
+from apps.backoffice.pages.reconciliation import runs_panel
 from apps.backoffice.pages.tokens import token_state
 from apps.backoffice.panels import Fact, Panel, panel_of
 from apps.backoffice.records.audit import changes_of_target
@@ -86,7 +87,7 @@ class ProductAdmin(StaffAdmin[Product]):
             Fact(
                 "Membership export",
                 code(record.membership_export_url),
-                "Read every night to find differences in memberships.",
+                _export_hint(record),
             ),
             Fact(
                 "Return hosts",
@@ -108,7 +109,14 @@ class ProductAdmin(StaffAdmin[Product]):
             icon="domain",
         )
         drift = [drift_panel(record, _drift_url(record))] if may(request, DRIFT_OPERATION) else []
-        return [*self._tokens(request, record), *drift, related, *changes_of_target(request, "product", record.pk)]
+        runs = [runs_panel(record)] if may(request, "reconciliation.read") else []
+        return [
+            *self._tokens(request, record),
+            *runs,
+            *drift,
+            related,
+            *changes_of_target(request, "product", record.pk),
+        ]
 
     def _tokens(self, request: HttpRequest, record: Product) -> list[Panel]:
         if not may(request, "tokens.read"):
@@ -155,6 +163,12 @@ class ProductAdmin(StaffAdmin[Product]):
             **drift_context(record),
         }
         return TemplateResponse(request, "backoffice/credits/drift.html", context)
+
+
+def _export_hint(product: Product) -> str:
+    if not product.membership_export_url:
+        return "Not set. Where we read the product's members every night."
+    return f"Read every night, {'with the key stored here' if product.sealed_export_key else 'without a key'}."
 
 
 def _drift_url(product: Product) -> str:

@@ -24,6 +24,7 @@ from apps.core.crypto import SealError, newest_key_id
 from apps.core.failpoints import failpoint
 from apps.core.ids import AuditTarget
 from apps.core.operations import require
+from apps.tenants.export_keys import export_keys_reseal
 
 OPERATION = "credentials.rotate"
 BATCH = 200
@@ -37,7 +38,7 @@ _SWAP = """
 
 @dataclass(frozen=True, slots=True)
 class RotationReport:
-    """What one run did. `unreadable` are the connectors whose credential no configured key opens; they were left."""
+    """What one run did. `unreadable` are the connectors, and products, whose credential no configured key opens."""
 
     key_id: str
     resealed: int
@@ -61,6 +62,10 @@ def credential_keys_rotate(context: ExecutionContext, *, batch: int = BATCH) -> 
     tally, unreadable = _Tally(), set[UUID]()
     while _rotate_once(key_id, batch, tally, unreadable):
         pass
+    # The keys of products' membership exports are few, and sealed alike.
+    resealed, unreadable_products = export_keys_reseal()
+    tally.resealed += resealed
+    unreadable |= set(unreadable_products)
     _audit(context, key_id, tally, unreadable)
     return RotationReport(key_id, tally.resealed, tally.overtaken, tuple(sorted(unreadable)))
 
@@ -108,5 +113,5 @@ def _audit(context: ExecutionContext, key_id: str, tally: _Tally, unreadable: se
         context,
         events.CREDENTIALS_ROTATED,
         AuditTarget("credentials", "all"),
-        after={"key_id": key_id, "resealed": tally.resealed, "unreadable_connectors": sorted(map(str, unreadable))},
+        after={"key_id": key_id, "resealed": tally.resealed, "unreadable": sorted(map(str, unreadable))},
     )

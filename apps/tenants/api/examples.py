@@ -72,3 +72,25 @@ JOB_RUN: dict[str, Any] = {
     "started_at": "2026-04-03T09:30:01Z",
     "finished_at": "2026-04-03T09:30:02Z",
 }
+SNAPSHOT: dict[str, Any] = {
+    "snapshot_id": "1d2f8e0c-5c56-4b35-9a2c-0a5f3f6f7b21",
+    "sequence": 1,
+    "last": True,
+    "members": [
+        {
+            "organization_id": _ORGANIZATION_ID,
+            "user_id": _USER_ID,
+            "role": "admin",
+            "changed_at": "2026-04-03T09:30:00Z",
+        }
+    ],
+}
+SNAPSHOT_ANSWER: dict[str, Any] = {
+    "snapshot_id": "1d2f8e0c-5c56-4b35-9a2c-0a5f3f6f7b21",
+    "status": "queued",
+    "received": 1,
+    "missing": [],
+    "run_id": "c2a3b3a0-2f1e-4e0b-8d43-0c3f5d1a7e60",
+    "stop_reason": "",
+    "counts": {},
+}

@@ -8,6 +8,7 @@ from apps.tenants.api.jobs import JobRunDetailView, JobRunView
 from apps.tenants.api.members import MembersUpsertView, MembersView, MemberView, RelationsUpsertView
 from apps.tenants.api.portal import PortalSessionsView
 from apps.tenants.api.provisioning import OrganizationsUpsertView, UsersUpsertView, WorkspacesUpsertView
+from apps.tenants.api.snapshots import SnapshotsView, SnapshotView
 
 urlpatterns = [
     path("users:upsert", UsersUpsertView.as_view(), name="users-upsert"),
@@ -22,6 +23,8 @@ urlpatterns = [
         name="organization-products-upsert",
     ),
     path("portal-sessions", PortalSessionsView.as_view(), name="portal-sessions"),
+    path("membership-snapshots", SnapshotsView.as_view(), name="membership-snapshots"),
+    path("membership-snapshots/<uuid:snapshot_id>", SnapshotView.as_view(), name="membership-snapshot"),
     path("jobs/<slug:name>:run", JobRunView.as_view(), name="job-run"),
     path("job-runs/<uuid:job_run_id>", JobRunDetailView.as_view(), name="job-run-detail"),
 ]

@@ -7,6 +7,7 @@ from apps.tenants.models.links import SignInLink
 from apps.tenants.models.memberships import Membership, MembershipDrift, MembershipRemoval
 from apps.tenants.models.organizations import Organization, Workspace
 from apps.tenants.models.products import Product, ProductRelation
+from apps.tenants.models.reconciliation import ReconciliationRun, ReportedMember, SnapshotChunk
 from apps.tenants.models.tokens import ServiceToken
 from apps.tenants.models.users import User
 
@@ -18,9 +19,12 @@ __all__ = [
     "Organization",
     "Product",
     "ProductRelation",
+    "ReconciliationRun",
     "RecoveryCode",
+    "ReportedMember",
     "ServiceToken",
     "SignInLink",
+    "SnapshotChunk",
     "User",
     "Workspace",
 ]

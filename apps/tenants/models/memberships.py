@@ -10,8 +10,9 @@ from django.db.models import Q
 
 from apps.core.constraints import one_of
 from apps.core.enums import MembershipRole
+from apps.core.free_text import FreeTextField
 from apps.core.ids import AuditTarget
-from apps.tenants.enums import DriftClass, MembershipOrigin, ReportedMembership
+from apps.tenants.enums import DriftClass, DriftResolution, MembershipOrigin, ReportedMembership
 from apps.tenants.models.organizations import Organization
 from apps.tenants.models.products import Product
 from apps.tenants.models.users import User
@@ -51,19 +52,35 @@ class Membership(models.Model):
 
 
 class MembershipDrift(models.Model):
-    """A product's report that contradicts a membership and changed nothing; what reconciliation lists (spec 02).
+    """How a product's view of a membership differs from ours, though nothing was changed (spec 02).
 
-    One row a product, person and class, with the latest of such reports. It goes when the difference goes: when
-    somebody who may has changed the membership.
+    One row a product, person and class, with the latest report, live or of a reconciliation (`run`). It goes when the
+    difference goes. A product may report organizations and users that we don't have, so that the two are references
+    without a constraint of the database.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="membership_drift")
-    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="membership_drift", db_constraint=False
+    )
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_constraint=False)
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="membership_drift")
+    run = models.ForeignKey(
+        "tenants.ReconciliationRun", on_delete=models.SET_NULL, null=True, blank=True, related_name="drift"
+    )
     drift_class = models.CharField(max_length=32, choices=DriftClass.choices)
     reported = models.CharField(max_length=16, choices=ReportedMembership.choices)
-    reported_at = models.DateTimeField(help_text="Since when it is so, as the product has it.")
+    reported_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it is so, as the product has it; empty where it does not say."
+    )
+    reported_email = models.CharField(max_length=254, blank=True, default="", db_default="")
+    our_role = models.CharField(
+        max_length=16, choices=MembershipRole.choices, blank=True, default="", db_default="", help_text="Ours, if any."
+    )
+    resolution = models.CharField(max_length=16, choices=DriftResolution.choices, blank=True, default="", db_default="")
+    resolution_reason = FreeTextField(blank=True, default="", db_default="")
+    resolved_by = models.CharField(max_length=254, blank=True, default="", db_default="")
+    resolved_at = models.DateTimeField(null=True, blank=True)
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
 
@@ -75,10 +92,25 @@ class MembershipDrift(models.Model):
             ),
             one_of("drift_class", DriftClass, "membership_drift_class_known"),
             one_of("reported", ReportedMembership, "membership_drift_reported_known"),
+            one_of("our_role", MembershipRole, "membership_drift_our_role_known", also=[""]),
+            one_of("resolution", DriftResolution, "membership_drift_resolution_known", also=[""]),
+            models.CheckConstraint(
+                condition=Q(resolution="", resolved_at__isnull=True)
+                | (~Q(resolution="") & ~Q(resolution_reason="") & Q(resolved_at__isnull=False)),
+                name="membership_drift_resolution_has_reason",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["product", "drift_class", "-last_seen_at"], name="membership_drift_of_product"),
+            models.Index(fields=["-last_seen_at", "id"], name="membership_drift_newest"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.drift_class}: {self.user_id} in {self.organization_id}"
+        return f"{self.get_drift_class_display()}: {self.user_id} in {self.organization_id}"
+
+    @property
+    def audit_target(self) -> AuditTarget:
+        return AuditTarget("membership_drift", self.pk, self.organization_id)
 
 
 class MembershipRemoval(models.Model):

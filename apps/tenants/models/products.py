@@ -22,6 +22,8 @@ class Product(models.Model):
     name = FreeCharField(max_length=100)
     billing_mode = models.CharField(max_length=16, choices=BillingMode.choices, default=BillingMode.LOCAL)
     membership_export_url = models.URLField(blank=True, default="")
+    # The product's own bearer key for that address, sealed by `apps.tenants.export_keys`.
+    sealed_export_key = models.BinaryField(null=True, blank=True)
     # One host a line, as `apps.tenants.return_urls` writes it.
     return_hosts = models.TextField(blank=True, default="", db_default="")
     created_at = models.DateTimeField(auto_now_add=True)

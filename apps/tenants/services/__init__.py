@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apps.tenants.services.closing import organization_close
+from apps.tenants.services.drift_verbs import drift_import, drift_settle
 from apps.tenants.services.link_requests import member_report, password_reset_prepare, password_reset_request
 from apps.tenants.services.members import member_remove, member_upsert
 from apps.tenants.services.organizations import organization_upsert
@@ -14,14 +15,23 @@ from apps.tenants.services.products import (
     product_return_hosts_change,
     product_upsert,
 )
+from apps.tenants.services.reconciliation import (
+    product_export_change,
+    reconciliation_confirm,
+    reconciliation_discard,
+    reconciliation_request,
+)
 from apps.tenants.services.settings import organization_settings_change
 from apps.tenants.services.sign_in_links import sign_in_link_send, sign_in_link_use
+from apps.tenants.services.snapshots import snapshot_chunk_store, snapshot_of
 from apps.tenants.services.staff import staff_create
 from apps.tenants.services.tokens import service_token_create, service_token_revoke
 from apps.tenants.services.users import user_upsert
 from apps.tenants.services.workspaces import workspace_upsert
 
 __all__ = [
+    "drift_import",
+    "drift_settle",
     "member_remove",
     "member_report",
     "member_upsert",
@@ -34,13 +44,19 @@ __all__ = [
     "portal_session_begin",
     "portal_session_create",
     "product_billing_mode_change",
+    "product_export_change",
     "product_relation_upsert",
     "product_return_hosts_change",
     "product_upsert",
+    "reconciliation_confirm",
+    "reconciliation_discard",
+    "reconciliation_request",
     "service_token_create",
     "service_token_revoke",
     "sign_in_link_send",
     "sign_in_link_use",
+    "snapshot_chunk_store",
+    "snapshot_of",
     "staff_create",
     "user_upsert",
     "workspace_upsert",

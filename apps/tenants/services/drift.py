@@ -23,22 +23,19 @@ def owner_report_store(
     The membership is locked. Nothing is audited: a report that changes nothing is no change.
     """
     now = clock.now()
+    latest = {
+        "reported": ReportedMembership(role.value) if role is not None else ReportedMembership.REMOVED,
+        "reported_at": changed_at,
+        "our_role": membership.role,
+        "last_seen_at": now,
+    }
     kept, _ = MembershipDrift.objects.update_or_create(
         organization_id=membership.organization_id,
         user_id=membership.user_id,
         product_id=context.product_id,
         drift_class=DriftClass.OWNER_REPORTED,
-        defaults={
-            "reported": ReportedMembership(role.value) if role is not None else ReportedMembership.REMOVED,
-            "reported_at": changed_at,
-            "last_seen_at": now,
-        },
-        create_defaults={
-            "reported": ReportedMembership(role.value) if role is not None else ReportedMembership.REMOVED,
-            "reported_at": changed_at,
-            "first_seen_at": now,
-            "last_seen_at": now,
-        },
+        defaults=latest,
+        create_defaults={**latest, "first_seen_at": now},
     )
     return kept
 

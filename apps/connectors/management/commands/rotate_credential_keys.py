@@ -26,8 +26,8 @@ class Command(BaseCommand):
         if report.overtaken:
             self.stdout.write(f"{report.overtaken} were replaced meanwhile and were looked at again.")
         if report.unreadable:
-            for connector_id in report.unreadable:
-                self.stdout.write(f"  connector {connector_id}: no key of CREDENTIAL_KEYS opens its credential")
+            for record_id in report.unreadable:
+                self.stdout.write(f"  connector or product {record_id}: no key of CREDENTIAL_KEYS opens its credential")
             raise CommandError(
                 f"{len(report.unreadable)} credentials can't be opened. Put their key back into CREDENTIAL_KEYS, or "
                 "replace the credentials.",
