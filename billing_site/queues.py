@@ -31,6 +31,7 @@ JOBS: dict[str, str] = {
     "purge-receipts": REPORTS,
     "reconcile-memberships": REPORTS,
     "reconcile-payments": REPORTS,
+    "refresh-rollups": CLOCK,
     "release-holds": CLOCK,
     "reset-demo": REPORTS,
     "sweep-inbox": WEBHOOKS,

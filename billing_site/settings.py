@@ -91,6 +91,7 @@ INSTALLED_APPS = [
     "apps.credits",
     "apps.connectors",
     "apps.payments",
+    "apps.reporting",
     "apps.backoffice",
 ]
 

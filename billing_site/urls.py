@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/internal/", include("apps.subscriptions.api.urls")),
     path("api/v1/internal/", include("apps.credits.api.urls")),
     path("api/v1/internal/", include("apps.connectors.api.urls")),
+    path("api/v1/internal/", include("apps.reporting.api.urls")),
 ]
 
 handler400 = "apps.core.pages.bad_request"

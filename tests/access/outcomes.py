@@ -41,6 +41,8 @@ SUCCESS = {
     ("connector-syncs", "POST"): {202},
     ("sync-run", "GET"): {200},
     ("balance", "GET"): {200},
+    ("usage-query", "GET"): {200},
+    ("usage-query", "POST"): {200},
     ("entries", "GET"): {200},
     ("grants", "GET"): {200},
     ("holds", "GET"): {200},
@@ -57,8 +59,8 @@ NAMES_NO_TENANT = {
     "credit-policy",
     "credits-consume-batch",
 }
-# A hold is used by the product alone that opened it.
-HOLD_ROUTES = {"hold-capture", "hold-release"}
+# A token has at least one scope; the one without the others' can query usage.
+HELD_SCOPE_ROUTE = "usage-query"
 SIGNED_OUT = {"anonymous"}
 SYNC_ROUTES = {"connector-syncs", "sync-run"}
 PRODUCTS = {"product token", "product token without scopes", "identity token"}
@@ -101,14 +103,15 @@ def _product(route: str, method: str, principal: str, relation: str) -> set[int]
         return {401}
     needs_identity = route == "organization-products-upsert"
     # What ends a grace period is none of a token's default scopes.
-    lacks_scope = principal in {"cron token", "product token without scopes"} or route == "end-grace-period"
+    is_bare = principal == "product token without scopes" and route != HELD_SCOPE_ROUTE
+    lacks_scope = principal == "cron token" or is_bare or route == "end-grace-period"
     if lacks_scope or (needs_identity and principal == "product token"):
         return {403}
     if route in NAMES_NO_TENANT:
         return SUCCESS[route, method]
     if relation == "absent":
         return {201} if route == "organizations-upsert" else {404}
-    if relation == "foreign" and principal == "product token":
+    if relation == "foreign" and principal.startswith("product token"):
         return {403}
     return SUCCESS[route, method]
 

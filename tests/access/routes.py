@@ -80,6 +80,7 @@ DECLARED: dict[str, dict[str, str]] = {
     "hold-release": {"POST": "holds.release"},
     "entry-reverse": {"POST": "credits.reverse"},
     "balance": {"GET": "credits.read"},
+    "usage-query": {"GET": "usage.read", "POST": "usage.read"},
     "entries": {"GET": "credits.read"},
     "grants": {"GET": "credits.read"},
     "holds": {"GET": "credits.read"},

@@ -173,6 +173,7 @@ def request_of(route: str, tenant: Tenant, world: World) -> tuple[dict[str, Any]
         "job-run": ({"name": "drain-outbox"}, {"organization_id": organization}),
         "job-run-detail": ({"job_run_id": tenant.job_run_id}, {}),
         "workspace-lifecycle": ({"workspace_id": tenant.workspace_id}, {}),
+        "usage-query": ({"workspace_id": tenant.workspace_id}, {}),
         "payment-config": (in_url, {}),
         "end-grace-period": (in_url, {}),
         **connector_requests(tenant.workspace_id, tenant.connector_id, tenant.disabled_connector_id),

@@ -21,6 +21,7 @@ PLANTED = {
     "Inside credits": ("apps.credits.enums", "apps.credits.services"),
     "Inside connectors": ("apps.connectors.enums", "apps.connectors.services"),
     "Inside payments": ("apps.payments.enums", "apps.payments.services"),
+    "Inside reporting": ("apps.reporting.rules.pieces", "apps.reporting.services"),
     "Inside core": ("apps.core.enums", "apps.core.jobs"),
     "Inside backoffice": ("apps.backoffice.cells", "apps.backoffice.pages"),
     "Rules, records and services": ("apps.core.amounts", "celery"),

@@ -16,7 +16,7 @@ from tests.architecture.sources import PROJECT, sources
 
 TABLES = {model._meta.db_table: model for model in apps.get_models(include_auto_created=True)}
 OUR_TABLE = re.compile(
-    r"\b(?:FROM|JOIN|INTO|UPDATE)\s+((?:core|tenants|subscriptions|credits|connectors|payments|backoffice)_\w+)(?!\w*\()"
+    r"\b(?:FROM|JOIN|INTO|UPDATE)\s+((?:core|tenants|subscriptions|credits|connectors|payments|reporting|backoffice)_\w+)(?!\w*\()"
 )
 INSERTED = re.compile(r"INSERT INTO (\w+)(?: AS \w+)? \(([^()]*)\)")
 # Each file beside the apps whose tables it names.

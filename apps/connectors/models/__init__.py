@@ -5,13 +5,14 @@ from __future__ import annotations
 from apps.connectors.models.authorizations import AuthorizationAttempt
 from apps.connectors.models.connectors import Connector
 from apps.connectors.models.credentials import ConnectorCredential
-from apps.connectors.models.records import BillingRecord, RecordAdjustment
+from apps.connectors.models.records import BillingRecord, ChangedMonth, RecordAdjustment
 from apps.connectors.models.syncs import MonthState, SeenRecords, SyncRun
 from apps.connectors.models.timeline import ConnectorEvent
 
 __all__ = [
     "AuthorizationAttempt",
     "BillingRecord",
+    "ChangedMonth",
     "Connector",
     "ConnectorCredential",
     "ConnectorEvent",

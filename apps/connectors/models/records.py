@@ -114,3 +114,21 @@ class RecordAdjustment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.external_id}"
+
+
+class ChangedMonth(models.Model):
+    """A month of a connector whose records changed; written with the change, taken away by whoever adds them up.
+
+    There may be several of one month. Taken by what is there and not by a position: ids become visible out of order.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    connector = models.ForeignKey(Connector, on_delete=models.CASCADE, related_name="changed_months", db_index=False)
+    month = models.CharField(max_length=7)
+
+    class Meta:
+        constraints: ClassVar = [models.CheckConstraint(condition=Q(month__regex=_MONTH), name="changed_month_is_one")]
+        indexes: ClassVar = [models.Index(fields=["connector", "month"], name="changed_month_of_connector")]
+
+    def __str__(self) -> str:
+        return self.month

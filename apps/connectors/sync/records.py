@@ -41,10 +41,11 @@ _COMPARE = """
     JOIN connectors_billingrecord AS stored ON stored.connector_id = %s AND stored.external_id = page.external_id
 """
 _LOCK_STORED = """
-    SELECT external_id, voided_at IS NOT NULL, amount_minor, currency, quantity
+    SELECT external_id, voided_at IS NOT NULL, amount_minor, currency, quantity, month
     FROM connectors_billingrecord WHERE connector_id = %s AND external_id = ANY(%s)
     ORDER BY external_id FOR NO KEY UPDATE
 """
+_NOTE_CHANGED = "INSERT INTO connectors_changedmonth (connector_id, month) SELECT %s, unnest(%s::text[])"
 _NOTE_SEEN = "INSERT INTO connectors_seenrecords (run_id, record_ids) VALUES (%s, %s::bigint[])"
 _UPSERT = """
     INSERT INTO connectors_billingrecord AS stored (connector_id, month, seen_by, first_seen_at, changed_at,
@@ -115,6 +116,7 @@ class StoredFigures:
     amount_minor: int | None
     currency: str
     quantity: str
+    month: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,9 @@ def write_page(place: PageContext, rows: Sequence[RecordRow], *, fetched: int) -
             page = b"[" + b",".join([row.text for row in (*created, *differing)]) + b"]"
             at = place.at
             cursor.execute(_UPSERT, [place.connector_id, place.month, place.run_id, at, at, page.decode("utf-8")])
+            # A record may have come from another month, which lost it.
+            months = {place.month, *(figures.month for figures in known.values())}
+            cursor.execute(_NOTE_CHANGED, [place.connector_id, sorted(months)])
     updated = [(known[row.fields.external_id], row) for row in differing]
     return PageResult(fetched, created, updated, fetched - len(created) - len(updated))
 
@@ -286,4 +291,7 @@ def void_missing_records(place: PageContext, *, was_final: bool) -> int:
     }
     with connection.cursor() as cursor:
         cursor.execute(_VOID_AND_KEEP if was_final else _VOID, values)
-        return int(cursor.rowcount)
+        voided = int(cursor.rowcount)
+        if voided:
+            cursor.execute(_NOTE_CHANGED, [place.connector_id, [place.month]])
+    return voided

@@ -5,6 +5,8 @@ Which one is in force is read anew by every statement that decides; a remembered
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -67,3 +69,30 @@ def price_of(row: OperationPrice) -> Price:
         billable_outcomes=tuple(row.billable_outcomes),
         quantum=row.quantum,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PricedOperation:
+    """The unit of an operation by its latest price, and whether the policy in force has it."""
+
+    unit: str
+    is_current: bool
+
+
+def priced_operations(product_ids: Sequence[UUID], at: datetime) -> dict[tuple[UUID, str], PricedOperation]:
+    """Every operation that these products have had a price for by then, by product and name, in one query."""
+    rows = (
+        OperationPrice.objects.filter(
+            policy__product__in=product_ids, policy__status=PolicyStatus.PUBLISHED, policy__effective_from__lte=at
+        )
+        .order_by("policy__version")
+        .values_list("policy__product_id", "operation", "unit", "policy__version")
+    )
+    found = list(rows)
+    latest: dict[UUID, int] = {}
+    for product_id, _, _, version in found:
+        latest[product_id] = max(version, latest.get(product_id, version))
+    return {
+        (product_id, operation): PricedOperation(unit, is_current=version == latest[product_id])
+        for product_id, operation, unit, version in found
+    }

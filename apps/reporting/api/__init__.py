@@ -1,0 +1,1 @@
+"""Usage of the internal API (spec 09, Connectors, usage, jobs)."""
