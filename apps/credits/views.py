@@ -14,14 +14,15 @@ from apps.core import clock
 from apps.core.amounts import format_micro, round_to_quantum
 from apps.core.exports import csv_lines, harmless
 from apps.core.ids import OrganizationId
-from apps.core.moments import in_zone, zone_of
+from apps.core.moments import zone_of
 from apps.core.wire.values import format_time
 from apps.credits.chart import draw_chart
 from apps.credits.forms import EntryFilterForm
-from apps.credits.messages import EntryLine, Names, describe_entry
+from apps.credits.messages import EntryLine, Names, describe_entry, grant_name
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant
-from apps.credits.rules.runway import WINDOW_DAYS, Runway, runway
-from apps.credits.selectors.burn import days_of_burn, first_spent_at
+from apps.credits.rules.forecast import WINDOW_DAYS, Forecast
+from apps.credits.selectors.burn import days_of_burn
+from apps.credits.selectors.forecast import forecast_of
 from apps.credits.selectors.ledger import account_of
 from apps.credits.selectors.statement import (
     EntryFilter,
@@ -38,6 +39,7 @@ from apps.tenants.pages import BillingPage
 PAGE_SIZE = 25
 # A pace is an estimate: more than two places would only pretend.
 _SHOWN_PACE = 10_000
+_MOST_LAPSES = 5
 EXPORT_COLUMNS = (
     "place",
     "recorded_at",
@@ -89,32 +91,42 @@ class CreditsPage(BillingPage):
         now = clock.now()
         days = days_of_burn(account.pk, now=now, zone=self._zone, days=WINDOW_DAYS)
         available = account.balance - account.held + account.overdraft_limit
-        first = first_spent_at(account.pk, now - timedelta(days=WINDOW_DAYS))
-        observed = (now.astimezone(self._zone).date() - in_zone(first, self._zone).date()).days + 1 if first else 0
-        pace = runway(available=available, burned=sum(found.total for found in days), observed_days=observed)
+        told = forecast_of(account, now=now, zone=self._zone, days=days)
+        grants = grants_with_rest(account.pk, now)
         return {
             "balance": format_micro(account.balance),
             "held": format_micro(account.held),
             "available": format_micro(available),
             "overdraft": format_micro(account.overdraft_limit) if account.overdraft_limit else "",
             "is_low": available <= 0,
-            "runway": pace,
-            "pace": format_micro(round_to_quantum(pace.a_day, 1, _SHOWN_PACE)),
-            "runway_ends_on": self._runs_out_on(pace),
+            "forecast": told,
+            "pace": format_micro(round_to_quantum(told.a_day, 1, _SHOWN_PACE)),
+            "runs_out_on": self._runs_out_on(told),
+            "lapses": self._lapses(told, grants),
             "chart": draw_chart(days, dict(products)),
             "chart_rows": [
                 (day_.day, format_micro(day_.total), format_micro(day_.balance))
                 for day_ in reversed(days)
                 if day_.total
             ],
-            "grants": [self._grant(grant) for grant in grants_with_rest(account.pk, now)],
+            "grants": [self._grant(grant) for grant in grants],
         }
 
-    def _runs_out_on(self, pace: Runway) -> str:
+    def _runs_out_on(self, told: Forecast) -> str:
         # A day beyond a year would only pretend to know.
-        if pace.days is None or pace.days > 365:  # noqa: PLR2004
+        if told.days is None or told.days > 365:  # noqa: PLR2004
             return ""
-        return day(clock.now() + timedelta(days=pace.days), self._zone)
+        return day(clock.now() + timedelta(days=told.days), self._zone)
+
+    def _lapses(self, told: Forecast, grants: Sequence[CreditGrant]) -> list[str]:
+        """What will end unused at this pace, the soonest first."""
+        named = {grant.pk: grant for grant in grants}
+        shown = told.lapses[:_MOST_LAPSES]
+        return [
+            f"{format_micro(round_to_quantum(lapse.amount, 1, _SHOWN_PACE))} credits of "
+            f"{grant_name(named[lapse.grant_id], self._zone)}, on {day(lapse.at, self._zone)}"
+            for lapse in shown
+        ]
 
     def _grant(self, grant: CreditGrant) -> dict[str, Any]:
         now, zone = clock.now(), self._zone

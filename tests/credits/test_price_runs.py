@@ -11,7 +11,6 @@ from apps.core.amounts import LARGEST_AMOUNT, MICRO, NumberOutOfRangeError
 from apps.core.errors import UnprocessableError
 from apps.credits.rules.decision import check_occurrence, is_late
 from apps.credits.rules.pricing import Price, charge_for, free_left, is_possible
-from apps.credits.rules.runway import Runway, runway
 
 NOW = datetime(2026, 4, 3, 12, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -118,27 +117,3 @@ def test_without_more_words_a_run_costs_when_it_succeeded() -> None:
     price = Price("run", "run", MICRO)
     assert (price.minimum_charge, price.free_quantity, price.quantum) == (0, 0, 1)
     assert [price.bills(outcome) for outcome in ("succeeded", "partial", "failed", "")] == [True, False, False, False]
-
-
-@pytest.mark.parametrize(
-    ("available", "burned", "observed", "wanted"),
-    [
-        (100, 30, 3, Runway(10, 10, 3)),
-        (100, 30, 2, Runway(None, 15, 2)),
-        (109, 30, 3, Runway(10, 10, 3)),
-        (110, 30, 3, Runway(11, 10, 3)),
-        (100, 300, 40, Runway(10, 10, 30)),
-        (100, 310, 31, Runway(10, 10, 30)),
-        (-5, 30, 3, Runway(0, 10, 3)),
-        (0, 30, 3, Runway(0, 10, 3)),
-        (100, 0, 10, Runway(None, 0, 10)),
-        (100, -5, 10, Runway(None, 0, 10)),
-        (100, 1, 3, Runway(None, 0, 3)),
-        (100, 5, 0, Runway(None, 0, 0)),
-        (100, 1, 1, Runway(None, 1, 1)),
-    ],
-)
-def test_credits_last_as_long_as_the_pace_of_the_last_30_days_lets_them(
-    available: int, burned: int, observed: int, wanted: Runway
-) -> None:
-    assert runway(available=available, burned=burned, observed_days=observed) == wanted

@@ -22,7 +22,7 @@ from apps.credits import views
 from apps.credits.chart import BURN_HEIGHT, HEIGHT, draw_chart
 from apps.credits.enums import EntryKind, OnInsufficient
 from apps.credits.models import CreditEntry
-from apps.credits.rules.runway import FEWEST_DAYS, WINDOW_DAYS, runway
+from apps.credits.rules.forecast import WINDOW_DAYS
 from apps.credits.selectors.burn import days_of_burn
 from apps.credits.services import credits_consume
 from apps.tenants.models import Workspace
@@ -72,17 +72,13 @@ def test_an_account_without_anything_explains_itself(page: Page) -> None:
     assert "Nothing was spent in these days." in text
 
 
-@pytest.mark.parametrize("available", [-1, 0, 1, 10 * MICRO, 10**15])
-@pytest.mark.parametrize("burned", [0, 1, 30 * MICRO, 10**15])
-@pytest.mark.parametrize("observed", [0, 1, FEWEST_DAYS - 1, FEWEST_DAYS, WINDOW_DAYS, WINDOW_DAYS + 5])
-def test_the_runway(available: int, burned: int, observed: int) -> None:
-    told = runway(available=available, burned=burned, observed_days=observed)
-    assert told.observed_days == min(observed, WINDOW_DAYS)
-    if told.days is None:
-        assert observed < FEWEST_DAYS or 2 * burned < told.observed_days
-        return
-    assert told.days * told.a_day <= max(available, 0) < (told.days + 1) * told.a_day
-    assert abs(told.a_day * told.observed_days - burned) * 2 <= told.observed_days
+def test_what_will_expire_unused_is_told_before_it_does(page: Page, place: Place) -> None:
+    live_a_month(place)
+    assert "will expire unused" not in page()
+    give(place, 5_000 * MICRO, priority=0, expires_at=clock.now() + timedelta(days=3))
+    text = page()
+    assert "Some credits will expire unused" in text
+    assert "credits of the purchased grant of" in text
 
 
 def test_the_plot_shows_what_the_ledger_says(place: Place) -> None:

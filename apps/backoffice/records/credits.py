@@ -12,12 +12,14 @@ from django.utils.safestring import SafeString
 from apps.backoffice.cells import Tone, badge, link, list_url, moment, page_url, page_url_of, title_and_slug
 from apps.backoffice.panels import Fact, Panel, panel_of
 from apps.core import clock
-from apps.core.amounts import MICRO, PLACES
+from apps.core.amounts import MICRO, PLACES, round_to_quantum
+from apps.core.moments import zone_of
 from apps.credits.enums import EntryKind, HoldStatus
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, Hold, UncoveredCharge
+from apps.credits.selectors.forecast import forecast_of
 from apps.credits.selectors.ledger import entries_of, next_expiries
 
-_FULL, _MANY = 100, 3
+_FULL, _MANY, _YEAR = 100, 3, 365
 KIND_TONES: Mapping[str, Tone] = {
     EntryKind.GRANT: "good",
     EntryKind.REVERSAL: "info",
@@ -120,7 +122,20 @@ def account_facts(account: CreditAccount) -> list[Fact]:
         Fact("Held", format_credits(account.held), "Reserved by open holds."),
         Fact("Overdraft limit", limit),
         Fact("Next expiries", describe_next_expiries(account.pk)),
+        Fact("Lasts", *describe_forecast(account)),
     ]
+
+
+def describe_forecast(account: CreditAccount) -> tuple[str, str]:
+    """How long the credits last at the pace of the last 30 days, and what will expire unused; the page's two lines."""
+    told = forecast_of(account, now=clock.now(), zone=zone_of(account.organization.time_zone))
+    unused = f"{format_credits(told.will_lapse)} will expire unused." if told.will_lapse else ""
+    if told.days is None:
+        lasts = "Nothing was spent in 30 days" if told.a_day == 0 else "Too early to tell"
+        return lasts, unused
+    days = "More than a year" if told.days > _YEAR else f"{told.days} day{'' if told.days == 1 else 's'}"
+    pace = f"{format_credits(round_to_quantum(told.a_day, 1, MICRO // 100))} a day."
+    return days, f"{pace} {unused}".strip()
 
 
 def describe_next_expiries(account_id: UUID) -> SafeString | str:

@@ -92,4 +92,5 @@ def grants_with_rest(account_id: UUID, now: datetime) -> list[CreditGrant]:
     """The grants that can pay, in the order in which they will, and those that begin later, last."""
     grants = CreditGrant.objects.filter(account_id=account_id)
     live = list(grants.filter(is_spent=False).order_by("priority", "expires_at", "created_at", "pk"))
-    return live + list(grants.filter(is_posted=False, effective_at__gt=now).order_by("effective_at", "pk"))
+    waiting = grants.filter(is_posted=False, voided_at__isnull=True, effective_at__gt=now)
+    return live + list(waiting.order_by("effective_at", "pk"))

@@ -1,0 +1,43 @@
+"""The forecast of an account: its pace, and its grants in burn order (spec 08, the Credits pages and reports)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta, tzinfo
+
+from apps.core.moments import in_zone
+from apps.credits.models import CreditAccount, CreditGrant
+from apps.credits.rules.forecast import WINDOW_DAYS, Forecast, Lot, forecast
+from apps.credits.selectors.burn import DayOfBurn, days_of_burn, first_spent_at
+from apps.credits.selectors.statement import grants_with_rest
+
+
+def forecast_of(
+    account: CreditAccount, *, now: datetime, zone: tzinfo, days: Sequence[DayOfBurn] | None = None
+) -> Forecast:
+    """How long the account's credits last. Its charges have burned; `days` where they were read already."""
+    read = days_of_burn(account.pk, now=now, zone=zone, days=WINDOW_DAYS) if days is None else days
+    first = first_spent_at(account.pk, now - timedelta(days=WINDOW_DAYS))
+    observed = (in_zone(now, zone).date() - in_zone(first, zone).date()).days + 1 if first else 0
+    grants = grants_with_rest(account.pk, now)
+    lots = [_lot(grant) for grant in sorted(grants, key=_burn_order)]
+    left = sum(grant.remaining for grant in grants)
+    return forecast(
+        lots,
+        owed=account.held + max(left - account.balance, 0),
+        burned=sum(day.total for day in read),
+        observed_days=observed,
+        now=now,
+    )
+
+
+def _lot(grant: CreditGrant) -> Lot:
+    if grant.is_posted:
+        return Lot(grant.pk, grant.remaining, None, grant.expires_at)
+    return Lot(grant.pk, grant.amount, grant.effective_at, grant.expires_at)
+
+
+def _burn_order(grant: CreditGrant) -> tuple[object, ...]:
+    """As the ledger burns: by priority, what ends soonest, the oldest."""
+    ends = grant.expires_at
+    return (grant.priority, ends is None, ends.timestamp() if ends else 0, grant.created_at, str(grant.pk))
