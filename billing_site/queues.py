@@ -28,6 +28,7 @@ JOBS: dict[str, str] = {
     "drain-outbox": OUTBOX,
     "end-grace-periods": CLOCK,
     "expire-grants": CLOCK,
+    "grant-allowances": CLOCK,
     "purge-receipts": REPORTS,
     "reconcile-memberships": REPORTS,
     "reconcile-payments": REPORTS,

@@ -19,6 +19,7 @@ from apps.core.jobs.record_errors import RecordErrors
 from apps.core.pieces import in_pieces
 from apps.credits.models import CreditAccount
 from apps.credits.services.accounts import account_apply_due
+from apps.credits.services.allowances import allowance_apply, subscriptions_due
 from apps.credits.services.books import books_verify
 
 
@@ -36,6 +37,24 @@ def expire_grants(
 ) -> dict[str, int]:
     """Expire the grants that have ended, burn what was charged, and do whatever else has come due."""
     return _apply_due(context, organization_id, include_demo=include_demo)
+
+
+@job("grant-allowances", operation="jobs.grant_allowances", every=timedelta(minutes=15))
+def grant_allowances(
+    context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
+) -> dict[str, int]:
+    """Grant the credits of plans whose next month or period has begun, once for each subscription and start."""
+    due = subscriptions_due(clock.now()).select_related("workspace__organization")
+    if organization_id is not None:
+        due = due.filter(workspace__organization=organization_id)
+    if not include_demo:
+        due = due.filter(workspace__organization__is_demo=False)
+    subscriptions, granted = RecordErrors("subscriptions"), 0
+    for subscription in in_pieces(due):
+        with subscriptions.record(subscription.pk):
+            granted += allowance_apply(context, subscription=subscription)
+    subscriptions.finish()
+    return {"subscriptions": subscriptions.done, "granted": granted}
 
 
 @job(

@@ -19,5 +19,6 @@ register_operations(
     Operation("holds.release", scope=Scope.CREDITS_WRITE),
     Operation("jobs.release_holds", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.expire_grants", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation("jobs.grant_allowances", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.verify_books", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
 )

@@ -56,6 +56,14 @@ class ManagedBy(TextEnum):
     ORB = "orb", "Orb"
 
 
+class CreditCadence(TextEnum):
+    """How often a plan gives its credits."""
+
+    PERIOD = "period", "Billing period"
+    MONTH = "month", "Month from the anchor day"
+    CALENDAR_MONTH = "calendar_month", "Calendar month"
+
+
 class PlanInterval(TextEnum):
     """How often a plan's price is due."""
 

@@ -2,7 +2,7 @@
 
 Apps above register a handler in their `AppConfig.ready`; subscriptions never calls upward by name. So an event of a
 provider, a staff verb, the job and the API have the same effects, and a preview shows them. What anybody but a provider
-changes of a workspace subscription has handlers of its own.
+changes of a workspace subscription has handlers of its own; whatever is saved of one, a renewal too, has others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from apps.core.context import ExecutionContext
 from apps.core.ids import WorkspaceId
 from apps.core.registry import Registry
 from apps.subscriptions.contracts import SubscriptionChange
-from apps.subscriptions.models import OrganizationPaymentConfig
+from apps.subscriptions.models import OrganizationPaymentConfig, WorkspaceSubscription
 
 
 class Handler(Protocol):
@@ -33,9 +33,17 @@ class SubscriptionHandler(Protocol):
     ) -> object: ...
 
 
+class SavedHandler(Protocol):
+    """One handler of whatever changed a workspace subscription; an error undoes the change."""
+
+    def __call__(self, context: ExecutionContext, *, subscription: WorkspaceSubscription) -> object: ...
+
+
 _handlers: Registry[Handler] = Registry("handler of a payment config's changes")
 
 _subscription_handlers: Registry[SubscriptionHandler] = Registry("handler of a subscription's changes by people")
+
+_saved_handlers: Registry[SavedHandler] = Registry("handler of saved subscriptions")
 
 
 def register_handler(name: str, handler: Handler) -> None:
@@ -60,3 +68,14 @@ def run_subscription_handlers(
     """Run all of them after a change has been saved and audited; workspace and record are locked."""
     for handler in _subscription_handlers.values():
         handler(context, workspace_id=workspace_id, change=change)
+
+
+def register_saved_handler(name: str, handler: SavedHandler) -> None:
+    """Add one under a unique name."""
+    _saved_handlers.register(name, handler)
+
+
+def run_saved_handlers(context: ExecutionContext, *, subscription: WorkspaceSubscription) -> None:
+    """Run all of them after a subscription has been saved and audited; workspace and record are locked."""
+    for handler in _saved_handlers.values():
+        handler(context, subscription=subscription)

@@ -15,6 +15,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, 
 
 from apps.backoffice.cells import badge, code, list_url, moment, number, title_and_slug
 from apps.backoffice.filters import choice_filter, flag_filter
+from apps.backoffice.form_fields import AmountField
 from apps.backoffice.pages.lookups import count_of
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target
@@ -25,13 +26,15 @@ from apps.core.amounts import (
     PLACES,
     MalformedNumberError,
     NumberOutOfRangeError,
+    format_micro,
     format_minor,
     minor_digits,
     parse_amount,
 )
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, UnprocessableError
-from apps.subscriptions.enums import PlanInterval
+from apps.credits.services.allowances import describe_allowance
+from apps.subscriptions.enums import CreditCadence, PlanInterval
 from apps.subscriptions.models import Plan, WorkspaceSubscription
 from apps.subscriptions.services import PlanParams, plan_upsert
 from apps.subscriptions.services.plans import PLAN_OPERATION
@@ -58,6 +61,28 @@ class PlanForm(ReasonForm):
         help_text="If off, workspaces on this plan keep it, but nobody new can choose it.",
     )
 
+    credit_allowance = AmountField(
+        label="Credits", required=False, help_text="Granted at each start. Leave empty if the plan gives none."
+    )
+    credit_cadence = forms.ChoiceField(
+        label="Credits come each",
+        choices=[("", "Never"), *CreditCadence.choices],
+        required=False,
+        widget=UnfoldAdminSelectWidget(),
+        help_text="A calendar month is the organization's; a billing period is the provider's.",
+    )
+    credit_expires_after_days = forms.IntegerField(
+        label="Credits expire after days",
+        required=False,
+        min_value=1,
+        max_value=3_650,
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "number", "min": 1}),
+        help_text="Leave empty: unused credits end when the next ones come.",
+    )
+    credit_rollover_cap = AmountField(
+        label="Carried over at most", required=False, help_text="Of credits that end unused. Leave empty for nothing."
+    )
+
     def wish(self) -> PlanParams:
         """The cleaned values; raises `UnprocessableError` for an invalid price."""
         typed = self.cleaned_data
@@ -68,6 +93,10 @@ class PlanForm(ReasonForm):
             currency=currency,
             interval=PlanInterval(typed["interval"]),
             is_active=typed["is_active"],
+            credit_allowance=typed["credit_allowance"],
+            credit_cadence=typed["credit_cadence"],
+            credit_expires_after_days=typed["credit_expires_after_days"],
+            credit_rollover_cap=typed["credit_rollover_cap"],
         )
 
 
@@ -77,7 +106,10 @@ class NewPlanForm(PlanForm):
     slug = forms.SlugField(
         max_length=80, widget=UnfoldAdminTextInputWidget(), help_text="Used by the API. You can't change it later."
     )
-    field_order = ("name", "slug", "price", "currency", "interval", "is_active", "reason")
+    field_order = (
+        *("name", "slug", "price", "currency", "interval", "is_active"),
+        *("credit_allowance", "credit_cadence", "credit_expires_after_days", "credit_rollover_cap", "reason"),
+    )
 
 
 def minor_units(text: str, currency: str) -> int:
@@ -92,6 +124,10 @@ def minor_units(text: str, currency: str) -> int:
     if rest:
         raise UnprocessableError(f"{currency} has {digits} digits behind the dot.")
     return units
+
+
+def _amount(value: int | None) -> str:
+    return format_micro(value) if value is not None else ""
 
 
 def _whole_units(plan: Plan) -> str:
@@ -136,6 +172,10 @@ PLAN_VERBS = (
             "currency": plan.currency,
             "interval": plan.interval,
             "is_active": plan.is_active,
+            "credit_allowance": _amount(plan.credit_allowance),
+            "credit_cadence": plan.credit_cadence,
+            "credit_expires_after_days": plan.credit_expires_after_days,
+            "credit_rollover_cap": _amount(plan.credit_rollover_cap),
         },
         run=_change_plan,
     ),
@@ -188,6 +228,7 @@ class PlanAdmin(StaffAdmin[Plan]):
     def facts(self, record: Any) -> list[Fact]:
         return [
             Fact("Price", self.price(record)),
+            Fact("Credits", describe_allowance(record) or "None"),
             Fact("Slug", code(record.slug)),
             Fact("Id", code(record.pk)),
             Fact("Can be chosen", self.availability(record), "Workspaces on this plan keep it."),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from apps.credits.models.accounts import CreditAccount, CreditGrant, FreeQuantity
+from apps.credits.models.allowances import AllowanceGrant
 from apps.credits.models.ledger import CreditEntry, GrantBurn, UncoveredCharge
 from apps.credits.models.policies import CreditPolicy, OperationPrice
 from apps.credits.models.reservations import Hold, ShadowDisagreement
 
 __all__ = [
+    "AllowanceGrant",
     "CreditAccount",
     "CreditEntry",
     "CreditGrant",

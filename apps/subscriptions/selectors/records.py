@@ -58,7 +58,10 @@ _PAYMENT_CONFIG = (
 )
 _OVERLAY = ("manual_lifecycle_state", "manual_lifecycle_reason")
 _PENDING = ("workspace_id", "kind", "plan_id", "due_at", "status", "reason")
-_PLAN = ("slug", "name", "price_minor", "currency", "interval", "is_active")
+_PLAN = (
+    *("slug", "name", "price_minor", "currency", "interval", "is_active"),
+    *("credit_allowance", "credit_cadence", "credit_expires_after_days", "credit_rollover_cap"),
+)
 
 
 def workspace_subscription_for_update(workspace_id: WorkspaceId) -> WorkspaceSubscription | None:

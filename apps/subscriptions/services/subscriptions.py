@@ -14,7 +14,7 @@ from apps.core.operations import require
 from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions.contracts import HandToProvider, ProviderNews, SubscriptionChange, WorkspacePlace
 from apps.subscriptions.enums import EvidenceSubject, ManagedBy, Provider, SubscriptionState
-from apps.subscriptions.handlers import run_subscription_handlers
+from apps.subscriptions.handlers import run_saved_handlers, run_subscription_handlers
 from apps.subscriptions.history import subscription_changes_since
 from apps.subscriptions.models import ProviderEvidence, WorkspaceSubscription
 from apps.subscriptions.rules.transitions import (
@@ -138,6 +138,7 @@ def _apply(
         after=subscription_values(changed),
         reason=reason,
     )
+    run_saved_handlers(context, subscription=changed)
     return changed
 
 
