@@ -18,6 +18,8 @@ ROW = re.compile(r"^\| `(apps\.[\w.]+)` \| `\w+` \| (?:`(\w+)`)? ?\| `([\w.]+)` 
 REGISTRIES: tuple[tuple[ModuleType, Mapping[str, object]], ...] = (
     (bootstrap, bootstrap._steps),
     (handlers, handlers._handlers),
+    (handlers, handlers._subscription_handlers),
+    (handlers, handlers._saved_handlers),
     (pages, pages._lifecycle_sources),
     (preview, preview._consequences),
     (receipts, receipts._replayers),
