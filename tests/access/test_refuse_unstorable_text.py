@@ -45,6 +45,12 @@ def addresses(world: World) -> Iterator[tuple[str, str]]:
             yield f"/{route.pattern}", "anonymous"
 
 
+@pytest.fixture(scope="module")
+def everywhere(stage: World) -> list[tuple[str, str]]:
+    """The addresses, with the records behind them made once."""
+    return list(addresses(stage))
+
+
 def query_names(address: str) -> set[str]:
     """What a list of the staff plane takes in its address; for the rest of the pages what any of them takes."""
     for page in registered_pages():
@@ -62,11 +68,12 @@ def kept() -> tuple[int, int]:
     return AuditEntry.objects.count(), User.objects.count()
 
 
-def test_no_route_takes_it_in_the_address_the_query_a_header_or_a_cookie(world: World) -> None:
-    found = list(addresses(world))
-    assert len(found) > 150
+def test_no_route_takes_it_in_the_address_the_query_a_header_or_a_cookie(
+    world: World, everywhere: list[tuple[str, str]]
+) -> None:
+    assert len(everywhere) > 150
     before, wrong, count = kept(), [], 0
-    for address, principal in found:
+    for address, principal in everywhere:
         client, headers = world.client(principal)
         cases: list[tuple[str, dict[str, Any]]] = [
             (f"{address}?{quote(name)}=x%00", {}) for name in query_names(address)
@@ -104,10 +111,9 @@ def test_an_address_that_holds_it_is_refused(address: str) -> None:
     assert Client(raise_request_exception=False).get(address).status_code == 400
 
 
-def test_no_form_takes_it_in_any_field(world: World) -> None:
-    found = list(addresses(world))
+def test_no_form_takes_it_in_any_field(world: World, everywhere: list[tuple[str, str]]) -> None:
     before, wrong, count = kept(), [], 0
-    for address, principal in found:
+    for address, principal in everywhere:
         if address.startswith(PROGRAM_PATHS):
             continue
         client, headers = world.client(principal)
@@ -164,9 +170,9 @@ def test_a_webhook_with_it_is_answered(body: bytes) -> None:
         assert answer.status_code == 401
 
 
-def test_each_route_is_asked(world: World) -> None:
+def test_each_route_is_asked(world: World, everywhere: list[tuple[str, str]]) -> None:
     """A route that the addresses above leave out is one whose arguments stand in no table."""
-    found = {address for address, _ in addresses(world)}
+    found = {address for address, _ in everywhere}
     left_out: list[Route] = [
         route
         for route in all_routes()

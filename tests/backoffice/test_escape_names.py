@@ -19,7 +19,7 @@ from tests.backoffice.records import make_job_run, make_outbox_item
 from tests.contexts import console_context
 from tests.factories.tenants import make_membership, make_organization, make_user, make_workspace
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.walk]
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7|add:7 }}'"
 

@@ -83,12 +83,13 @@ def test_a_last_day_at_the_end_of_time_finds_nothing(client: Client) -> None:
     assert found(client, "core_auditentry", recorded_at_until="9999-12-31") == set()
 
 
+@pytest.mark.walk
 def test_every_filter_of_every_list_survives_odd_values(client: Client) -> None:
     for page in registered_pages():
         url = reverse(f"admin:{page.route_prefix}_changelist")
         for filter_class in page.declared_filters():
             for name in filter_class.parameters:
-                for value in ("x", "' OR 1=1", "9" * 400, "ünïcode"):
+                for value in ("ünïcode' OR 1=1", "9" * 400):
                     assert client.get(url, {name: value}).status_code == 200, (page, name, value)
 
 

@@ -18,7 +18,7 @@ from apps.core.enums import Role
 from tests.backoffice.people import client_of
 from tests.backoffice.records import MAKERS
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.walk]
 
 WRITES = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from drf_spectacular.generators import SchemaGenerator
 from rest_framework.exceptions import ValidationError
 
 from apps.core.wire.fields import StrictEmailField, StrictField
 from apps.core.wire.serializers import StrictListSerializer, StrictSerializer
 from apps.core.wire.values import StrictObjectField
 from apps.tenants.api.bodies import TimeZoneField
+from tests.core.wire.document import DOCUMENT
 from tests.core.wire.fuzzing import HOSTILE
 
-DOCUMENT = json.loads(json.dumps(SchemaGenerator().get_schema(public=True), default=str))  # type: ignore[no-untyped-call]
 SCHEMAS = DOCUMENT["components"]["schemas"]
 # Whether an address can be delivered to, or a place exists, is more than a pattern can say.
 MEANS_MORE = (StrictEmailField, TimeZoneField)

@@ -18,7 +18,6 @@ import schemathesis
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
-from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis.generation import GenerationMode
@@ -27,6 +26,7 @@ from apps.core.enums import DEFAULT_PRODUCT_SCOPES, Scope
 from apps.tenants.models import Product
 from tests.access.routes import api_routes
 from tests.access.world import World, make_world, request_of
+from tests.core.wire.document import DOCUMENT
 from tests.core.wire.fuzzing import MadeUp, Sound, made_up
 from tests.factories.tenants import make_token
 from tests.sizes import size
@@ -34,7 +34,6 @@ from tests.sizes import size
 SEED = os.environ.get("FUZZ_SEED", "countinghouse")
 EXCHANGED = size(small=600, full=40_000)
 BY_SCHEMATHESIS = size(small=120, full=10_000)
-DOCUMENT = json.loads(json.dumps(SchemaGenerator().get_schema(public=True), default=str))  # type: ignore[no-untyped-call]
 
 
 def lightened(schema: Any) -> Any:
@@ -57,9 +56,15 @@ QUERIES = {"entries": {"cursor": "x", "limit": "50"}, "connectors": {"cursor": "
 LENIENT = "taken by a reader that drops what it does not know"
 
 
-@pytest.fixture
-def world(db: None) -> World:
+@pytest.fixture(scope="module")
+def lasting_world(lasting_db: None) -> World:
+    """The world made once for all operations."""
     return make_world()
+
+
+@pytest.fixture
+def world(lasting_world: World, db: None) -> World:
+    return lasting_world
 
 
 class Sender:
@@ -170,12 +175,6 @@ def body_of(case: Any) -> bytes:
         return json.dumps(case.body).encode() if isinstance(case.body, dict | list | str | int | float | None) else b""
     except (TypeError, ValueError):
         return b""
-
-
-@pytest.fixture(scope="module")
-def lasting_world(lasting_db: None) -> World:
-    """The world made once for all operations."""
-    return make_world()
 
 
 @pytest.mark.prove("P9 requests by schemathesis: 0 answers in the 500s", size=EACH * len(OPERATIONS) * len(MODES))
