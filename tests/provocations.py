@@ -68,9 +68,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         note(provoked, {problem.code}, sys._getframe(1))
         answer(self, problem)
 
-    def show_and_note(problem: Problem) -> Any:
+    def show_and_note(problem: Problem, path: str) -> Any:
         note(provoked, {problem.code}, sys._getframe(1))
-        return page_of(problem)
+        return page_of(problem, path)
 
     ProblemResponse.__init__ = answer_and_note  # type: ignore[method-assign]
     pages.page_of = show_and_note

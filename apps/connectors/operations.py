@@ -13,6 +13,7 @@ register_operations(
         platform_role=Role.BILLING_OPERATIONS,
         scope=Scope.CONNECTORS_WRITE,
         lifecycle=LifecycleNeed.SYNC,
+        allows="start a sync",
     ),
     Operation(
         "connector.edit",
@@ -21,19 +22,44 @@ register_operations(
         scope=Scope.CONNECTORS_WRITE,
         lifecycle=LifecycleNeed.EDIT_CONNECTORS,
         allowed_in_visit=False,
+        allows="change connectors",
     ),
     # Stopping does no harm, so that disabling has no lifecycle need; enabling is an edit.
-    Operation("connectors.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, scope=Scope.CONNECTORS_READ),
+    Operation(
+        "connectors.read",
+        tenant_role=Role.VIEWER,
+        platform_role=Role.SUPPORT,
+        scope=Scope.CONNECTORS_READ,
+        allows="see connectors",
+    ),
     Operation(
         "connectors.disable",
         tenant_role=Role.ADMIN,
         platform_role=Role.BILLING_OPERATIONS,
         scope=Scope.CONNECTORS_WRITE,
+        allows="disable connectors",
     ),
     # What follows from the end of a grace period or of a subscription, by whoever may bring that about.
-    Operation("connectors.auto_disable", platform_role=Role.BILLING_OPERATIONS, scope=Scope.PAYMENTS_WRITE),
-    Operation("credentials.rotate", platform_role=Role.PLATFORM_ADMIN),
-    Operation("report.export", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, lifecycle=LifecycleNeed.READ),
-    Operation("jobs.billing_sync", tenant_role=Role.ADMIN, platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation(
+        "connectors.auto_disable",
+        platform_role=Role.BILLING_OPERATIONS,
+        scope=Scope.PAYMENTS_WRITE,
+        allows="disable connectors",
+    ),
+    Operation("credentials.rotate", platform_role=Role.PLATFORM_ADMIN, allows="encrypt credentials with the new key"),
+    Operation(
+        "report.export",
+        tenant_role=Role.VIEWER,
+        platform_role=Role.SUPPORT,
+        lifecycle=LifecycleNeed.READ,
+        allows="export reports",
+    ),
+    Operation(
+        "jobs.billing_sync",
+        tenant_role=Role.ADMIN,
+        platform_role=Role.BILLING_OPERATIONS,
+        scope=Scope.JOBS_RUN,
+        allows="start the hourly sync",
+    ),
     Operation("jobs.sweep_syncs", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
 )

@@ -22,9 +22,9 @@ PLATFORM_LADDER: tuple[Role, ...] = (Role.PLATFORM_ADMIN, Role.BILLING_OPERATION
 class Operation:
     """One thing that can be done, its least roles, its token scope and its lifecycle need.
 
-    None as a role or scope means that nobody of that kind may. Whoever holds a visit's link for five minutes must not
-    be able to stay (spec 02, How people sign in): `allowed_in_visit` is false for what changes members, credentials
-    and accounts.
+    `allows` says it in words that fit behind "You can't"; to start a job needs none. None as a role or scope means that nobody of that kind may.
+    Whoever holds a visit's link for five minutes must not be able to stay (spec 02, How people sign in):
+    `allowed_in_visit` is false for what changes members, credentials and accounts.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Operation:
     scope: Scope | None = None
     lifecycle: LifecycleNeed = LifecycleNeed.NOTHING
     allowed_in_visit: bool = True
+    allows: str = ""
 
 
 OPERATIONS: Registry[Operation] = Registry("operation")
@@ -70,12 +71,15 @@ def permits(context: ExecutionContext, operation_name: str) -> bool:
 
 
 def require(context: ExecutionContext, operation_name: str) -> None:
-    """Raise `ForbiddenError` with the rule and the missing role or scope, unless the context may."""
-    reason = _find_denial(context, OPERATIONS[operation_name])
+    """Raise `ForbiddenError` unless the context may.
+
+    Its sentence is for people: what is refused, who can do it and what helps. Its explanation is for programs: the
+    rule, and the missing role or scope.
+    """
+    operation = OPERATIONS[operation_name]
+    reason = _find_denial(context, operation)
     if reason is not None:
-        raise ForbiddenError(
-            f"{context.actor.label} may not do {operation_name}: {reason.fact}.", explanation=(reason,)
-        )
+        raise ForbiddenError(_describe_denial(context, operation, reason), explanation=(reason,))
 
 
 def _find_denial(context: ExecutionContext, operation: Operation) -> Reason | None:
@@ -97,12 +101,43 @@ def _find_denial(context: ExecutionContext, operation: Operation) -> Reason | No
     return Reason("role", "deny", f"the role is {context.role.value}, the operation needs {needed}")
 
 
+def _describe_denial(context: ExecutionContext, operation: Operation, reason: Reason) -> str:
+    action = operation.allows or ("start this job" if operation.name.startswith("jobs.") else "do this")
+    if reason.rule == "token_scope":
+        return f"With this token you can't {action}: {reason.fact}."
+    if reason.rule == "portal_session":
+        return f"You can't {action} on a visit from a product. Sign in here with your own account, then try again."
+    return f"You can't {action} with the role {context.role.label}. {_describe_remedy(context.role, operation)}"
+
+
+def _describe_remedy(role: Role, operation: Operation) -> str:
+    """Whom to ask. Names roles and no people: who refuses does not know who is there."""
+    tenant, platform = operation.tenant_role, operation.platform_role
+    if role is Role.STAFF_READER:
+        return "Staff can only look at these pages. Use the staff pages to change something for this organization."
+    if role in PLATFORM_LADDER and platform is not None:
+        above = " or a higher one" if platform != PLATFORM_LADDER[0] else ""
+        return f"It takes the role {platform.label}{above}: ask a colleague who has it."
+    if tenant is not None:
+        above = " or an owner" if tenant != TENANT_LADDER[0] else ""
+        return f"Ask {'an' if tenant.label[0] in 'AO' else 'a'} {tenant.label.lower()}{above} of the organization."
+    if platform is not None:
+        return "Only our billing team can: contact them."
+    return "Only a product can, with a service token."
+
+
 register_operations(
-    Operation("audit.read", platform_role=Role.SUPPORT),
-    Operation("outbox.read", platform_role=Role.SUPPORT),
-    Operation("outbox.retry", platform_role=Role.BILLING_OPERATIONS),
-    Operation("jobs.read", tenant_role=Role.ADMIN, platform_role=Role.SUPPORT, scope=Scope.JOBS_RUN),
+    Operation("audit.read", platform_role=Role.SUPPORT, allows="read the audit log"),
+    Operation("outbox.read", platform_role=Role.SUPPORT, allows="see outgoing calls"),
+    Operation("outbox.retry", platform_role=Role.BILLING_OPERATIONS, allows="send outgoing calls again"),
+    Operation("jobs.read", tenant_role=Role.ADMIN, platform_role=Role.SUPPORT, scope=Scope.JOBS_RUN, allows="see jobs"),
     # The job endpoint's own gate; each job has a narrower one of its own.
-    Operation("jobs.start", tenant_role=Role.ADMIN, platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation(
+        "jobs.start",
+        tenant_role=Role.ADMIN,
+        platform_role=Role.BILLING_OPERATIONS,
+        scope=Scope.JOBS_RUN,
+        allows="start jobs",
+    ),
     Operation("jobs.drain_outbox", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
 )

@@ -27,6 +27,13 @@ _OTHER_METHOD = problems.Problem(
     "This address only receives a form. Open the page with the form, and send it from there.",
 )
 _OWN_PAGES = frozenset({400, 403, 404, 500, 503})
+# Where a page of a refusal leads on to, by the beginning of its address; the last is for every other one.
+_WAYS_ON = (
+    ("/admin/", "Staff home", "/admin/"),
+    ("/billing/", "Your workspaces", "/billing/"),
+    ("/account/", "Your workspaces", "/billing/"),
+    ("", "Start page", "/"),
+)
 
 
 class RefusalPagesMiddleware:
@@ -43,7 +50,7 @@ class RefusalPagesMiddleware:
         response = self._get_response(request)
         if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED or request.path.startswith(PROGRAM_PATHS):
             return response
-        page = page_of(_OTHER_METHOD)
+        page = page_of(_OTHER_METHOD, request.path)
         page.headers["Allow"] = response.headers.get("Allow", "")
         return page
 
@@ -57,7 +64,7 @@ class RefusalPagesMiddleware:
 def refusal_response(request: HttpRequest, error: Exception) -> HttpResponse:
     """The answer to an error, in the form that this path's callers read."""
     answer = problems.problem_response(error)
-    return answer if request.path.startswith(PROGRAM_PATHS) else page_of(answer.problem)
+    return answer if request.path.startswith(PROGRAM_PATHS) else page_of(answer.problem, request.path)
 
 
 def answer_before_django(path: str, problem: problems.Problem) -> HttpResponse:
@@ -65,16 +72,21 @@ def answer_before_django(path: str, problem: problems.Problem) -> HttpResponse:
     return problems.ProblemResponse(problem) if path.startswith(PROGRAM_PATHS) else _plain(problem)
 
 
-def page_of(problem: problems.Problem) -> HttpResponse:
-    """The page that tells a person what the problem document tells a program."""
+def page_of(problem: problems.Problem, path: str) -> HttpResponse:
+    """The page that tells a person what the problem document tells a program, with a way on from that address."""
     template = f"{problem.status}.html" if problem.status in _OWN_PAGES else "refusal.html"
-    facts = {"problem": problem, "request_id": current_request_id()}
+    facts = {"problem": problem, "request_id": current_request_id(), "way_on": find_way_on(path)}
     try:
         text = render_to_string(template, facts)
     except (TemplateDoesNotExist, ValueError):
         # A missing template or static file must not hide the error behind another one.
         return _plain(problem)
     return HttpResponse(text, status=problem.status, headers=dict(problem.headers))
+
+
+def find_way_on(path: str) -> tuple[str, str]:
+    """The label and the address of a page that whoever came to the path can go on to."""
+    return next((label, address) for beginning, label, address in _WAYS_ON if path.startswith(beginning))
 
 
 def _plain(problem: problems.Problem) -> HttpResponse:
@@ -127,4 +139,4 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def _answer(request: HttpRequest, problem: problems.Problem) -> HttpResponse:
     if request.path.startswith(PROGRAM_PATHS):
         return problems.ProblemResponse(problem)
-    return page_of(problem)
+    return page_of(problem, request.path)

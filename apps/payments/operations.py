@@ -11,14 +11,17 @@ register_operations(
         tenant_role=Role.OWNER,
         platform_role=Role.BILLING_OPERATIONS,
         scope=Scope.PAYMENTS_WRITE,
+        allows="record billing events",
     ),
-    Operation("billing_events.read", platform_role=Role.SUPPORT),
+    Operation("billing_events.read", platform_role=Role.SUPPORT, allows="see billing events"),
     # No lifecycle need: paying must be possible whatever else is closed.
-    Operation("invoices.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT),
-    Operation("checkout.start", tenant_role=Role.OWNER),
-    Operation("provider_objects.read", platform_role=Role.SUPPORT),
-    Operation("webhook_events.read", platform_role=Role.SUPPORT),
-    Operation("webhook_events.process_again", platform_role=Role.BILLING_OPERATIONS),
+    Operation("invoices.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, allows="see invoices"),
+    Operation("checkout.start", tenant_role=Role.OWNER, allows="change how the organization pays"),
+    Operation("provider_objects.read", platform_role=Role.SUPPORT, allows="see payment providers' records"),
+    Operation("webhook_events.read", platform_role=Role.SUPPORT, allows="see payment events"),
+    Operation(
+        "webhook_events.process_again", platform_role=Role.BILLING_OPERATIONS, allows="process payment events again"
+    ),
     Operation("jobs.sweep_inbox", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.end_grace_periods", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.track_credits", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),

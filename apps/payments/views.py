@@ -182,16 +182,19 @@ def _invoices_of(organization_id: OrganizationId) -> QuerySet[ProviderInvoice]:
 
 
 def _line(invoice: ProviderInvoice, zone: tzinfo, now: datetime) -> InvoiceLine:
-    is_late = invoice.status == InvoiceStatus.OPEN and invoice.failed_at is not None
+    # Stripe leaves the amount remaining on an invoice that was voided: only an open one asks for money.
+    is_open = invoice.status == InvoiceStatus.OPEN
+    is_late = is_open and invoice.failed_at is not None
+    remaining = invoice.amount_remaining_minor if is_open else 0
     return InvoiceLine(
         number=invoice.number or "Invoice",
         status="failed" if is_late else invoice.status,
         status_text="Payment failed" if is_late else invoice.get_status_display(),
         total=_money(invoice.total_minor, invoice.currency),
-        remaining=_money(invoice.amount_remaining_minor, invoice.currency) if invoice.amount_remaining_minor else "",
+        remaining=_money(remaining, invoice.currency) if remaining else "",
         issued=day(invoice.issued_at, zone) if invoice.issued_at else "",
         due=day(invoice.due_at, zone) if invoice.due_at else "",
-        due_note=days_from(now, invoice.due_at, zone) if invoice.due_at and invoice.amount_remaining_minor else "",
+        due_note=days_from(now, invoice.due_at, zone) if invoice.due_at and remaining else "",
         hosted_url=_safe(invoice.hosted_invoice_url),
         pdf_url=_safe(invoice.invoice_pdf),
     )

@@ -6,34 +6,55 @@ from apps.core.enums import LifecycleNeed, Role, Scope
 from apps.core.operations import Operation, register_operations
 
 register_operations(
-    Operation("users.read", platform_role=Role.SUPPORT),
-    Operation("users.remove_second_factor", platform_role=Role.PLATFORM_ADMIN),
+    Operation("users.read", platform_role=Role.SUPPORT, allows="see people"),
+    Operation(
+        "users.remove_second_factor", platform_role=Role.PLATFORM_ADMIN, allows="remove somebody's second factor"
+    ),
     # A mail that lets a tenant in: a link to sign in with, or their invitation once more.
-    Operation("users.send_link", platform_role=Role.BILLING_OPERATIONS),
+    Operation("users.send_link", platform_role=Role.BILLING_OPERATIONS, allows="send sign-in links"),
     Operation("users.upsert", scope=Scope.TENANTS_WRITE),
-    Operation("organizations.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT),
+    Operation("organizations.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, allows="see the organization"),
     Operation("organizations.upsert", scope=Scope.TENANTS_WRITE),
-    Operation("organizations.relate_product", platform_role=Role.PLATFORM_ADMIN, scope=Scope.TENANTS_MANAGE),
-    Operation("organizations.close", platform_role=Role.PLATFORM_ADMIN),
-    Operation("workspaces.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT),
+    Operation(
+        "organizations.relate_product",
+        platform_role=Role.PLATFORM_ADMIN,
+        scope=Scope.TENANTS_MANAGE,
+        allows="give products access to organizations",
+    ),
+    Operation("organizations.close", platform_role=Role.PLATFORM_ADMIN, allows="close organizations"),
+    Operation("workspaces.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, allows="see workspaces"),
     Operation("workspaces.upsert", scope=Scope.TENANTS_WRITE),
-    Operation("members.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, scope=Scope.MEMBERS_READ),
+    Operation(
+        "members.read",
+        tenant_role=Role.VIEWER,
+        platform_role=Role.SUPPORT,
+        scope=Scope.MEMBERS_READ,
+        allows="see members",
+    ),
     Operation("members.upsert", scope=Scope.MEMBERS_WRITE),
     Operation("members.remove", scope=Scope.MEMBERS_WRITE),
     # A product pushes all its members, or asks what became of that.
     Operation("membership_snapshots.push", scope=Scope.MEMBERS_WRITE),
-    Operation("reconciliation.read", platform_role=Role.SUPPORT),
-    Operation("reconciliation.run", platform_role=Role.BILLING_OPERATIONS),
-    Operation("membership_drift.resolve", platform_role=Role.BILLING_OPERATIONS),
+    Operation("reconciliation.read", platform_role=Role.SUPPORT, allows="see reconciliations"),
+    Operation("reconciliation.run", platform_role=Role.BILLING_OPERATIONS, allows="run a reconciliation"),
+    Operation(
+        "membership_drift.resolve", platform_role=Role.BILLING_OPERATIONS, allows="resolve differences of members"
+    ),
     Operation("jobs.reconcile_memberships", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.sweep_reconciliations", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("portal_sessions.create", scope=Scope.PORTAL_CREATE),
     # The Settings page. A time zone is no commercial truth: whoever may read may, as an admin, set it.
-    Operation("settings.read", tenant_role=Role.VIEWER, lifecycle=LifecycleNeed.READ),
-    Operation("settings.change", tenant_role=Role.ADMIN, lifecycle=LifecycleNeed.READ),
-    Operation("products.read", platform_role=Role.SUPPORT),
-    Operation("products.manage", platform_role=Role.PLATFORM_ADMIN),
-    Operation("tokens.read", platform_role=Role.PLATFORM_ADMIN),
-    Operation("tokens.manage", platform_role=Role.PLATFORM_ADMIN),
-    Operation("member.invite", tenant_role=Role.ADMIN, lifecycle=LifecycleNeed.INVITE, allowed_in_visit=False),
+    Operation("settings.read", tenant_role=Role.VIEWER, lifecycle=LifecycleNeed.READ, allows="see the settings"),
+    Operation("settings.change", tenant_role=Role.ADMIN, lifecycle=LifecycleNeed.READ, allows="change the settings"),
+    Operation("products.read", platform_role=Role.SUPPORT, allows="see products"),
+    Operation("products.manage", platform_role=Role.PLATFORM_ADMIN, allows="change products"),
+    Operation("tokens.read", platform_role=Role.PLATFORM_ADMIN, allows="see service tokens"),
+    Operation("tokens.manage", platform_role=Role.PLATFORM_ADMIN, allows="create or revoke service tokens"),
+    Operation(
+        "member.invite",
+        tenant_role=Role.ADMIN,
+        lifecycle=LifecycleNeed.INVITE,
+        allowed_in_visit=False,
+        allows="invite members",
+    ),
 )

@@ -34,6 +34,7 @@ from django_stubs_ext import WithAnnotations
 
 from apps.core.context import ExecutionContext
 from apps.core.enums import LifecycleNeed, Role
+from apps.core.errors import ForbiddenError
 from apps.core.ids import OrganizationId, UserId
 from apps.core.observability.requests import current_request_id
 from apps.core.operations import OPERATIONS, permits, require
@@ -156,7 +157,7 @@ class BillingPage(View):
     lifecycle: LifecycleAccess
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Check role and lifecycle. Raises `NotFoundError` or `ForbiddenError`, which become pages."""
+        """Check role and lifecycle. Raises `NotFoundError`, which becomes a page; a refusal is shown in the frame."""
         operation_name = self.operations.get("GET" if request.method == "HEAD" else request.method or "")
         if operation_name is None:
             return self.http_method_not_allowed(request)
@@ -165,12 +166,16 @@ class BillingPage(View):
         self.execution_context = page_context(
             request.user, workspace_slug=kwargs["workspace_slug"], request_id=current_request_id()
         )
-        require(self.execution_context, operation_name)
         self.lifecycle = lifecycle_access(self.execution_context, time_zone=self.workspace.organization.time_zone)
-        if not self.lifecycle.permits(OPERATIONS[operation_name].lifecycle):
-            title = "Not available right now"
-            return self.render("billing/closed_to_you.html", {}, title=title, status=HTTPStatus.FORBIDDEN)
-        return super().dispatch(request, *args, **kwargs)
+        try:
+            require(self.execution_context, operation_name)
+            if not self.lifecycle.permits(OPERATIONS[operation_name].lifecycle):
+                title = "Not available right now"
+                return self.render("billing/closed_to_you.html", {}, title=title, status=HTTPStatus.FORBIDDEN)
+            return super().dispatch(request, *args, **kwargs)
+        except ForbiddenError as error:
+            facts = {"error": error, "request_id": current_request_id()}
+            return self.render("billing/not_allowed.html", facts, title="Not allowed", status=HTTPStatus.FORBIDDEN)
 
     @property
     def organization_id(self) -> OrganizationId:

@@ -9,9 +9,10 @@ from apps.tenants.sign_in.forgot import forgot_password, forgot_password_sent
 from apps.tenants.sign_in.link_pages import sign_in_link
 from apps.tenants.sign_in.oidc import oidc_begin, oidc_callback
 from apps.tenants.sign_in.portal import portal_session
-from apps.tenants.views import SignIn, WorkspaceHome, billing_home, sign_out
+from apps.tenants.views import SignIn, WorkspaceHome, billing_home, sign_out, start_page
 
 urlpatterns = [
+    path("", start_page, name="start"),
     path("sign-in/", SignIn.as_view(), name="sign-in"),
     path("sign-in/oidc/", oidc_begin, name="oidc-begin"),
     path("sign-in/oidc/callback/", oidc_callback, name="oidc-callback"),

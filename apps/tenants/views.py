@@ -31,6 +31,12 @@ DEMOS_AT_MOST = 5
 SEARCH_FROM = 10
 
 
+@require_safe
+def start_page(request: HttpRequest) -> HttpResponse:
+    """The first page that anybody opens: what this is, and where tenants and staff sign in."""
+    return render(request, "billing/start.html", {"title": "Billing and credits"})
+
+
 class SignIn(LoginView):
     """E-mail address and password. Says the same of an unknown address and of a wrong password."""
 

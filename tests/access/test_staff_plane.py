@@ -69,11 +69,13 @@ def test_every_cell_of_the_staff_plane_answers_as_declared(records: dict[str, An
                 transaction.set_rollback(True)
             if not is_declared(name, method, principal, answer.status_code):
                 wrong.append(f"{principal} {method} {name}: {answer.status_code}")
+            if answer.status_code == 302 and not answer.headers["Location"].startswith(reverse("admin:login")):
+                wrong.append(f"{principal} {method} {name}: led to {answer.headers['Location']}")
     assert wrong == []
 
 
 OPEN = {
-    "healthz", "readyz", "metrics", "schema", "api-docs", "sign-in", "sign-out",
+    "healthz", "readyz", "metrics", "schema", "api-docs", "start", "sign-in", "sign-out",
     "forgot-password", "forgot-password-sent", "sign-in-link", "account", "portal-session",
     "oidc-begin", "oidc-callback",
     # The admin's own answer for addresses that are not there.

@@ -14,7 +14,10 @@ from django.urls import path
 from pytest_django import Settings
 
 from apps.core import errors
+from apps.core.pages import find_way_on, page_of
+from apps.core.wire import problems
 from billing_site import urls
+from tests.markup import Page
 
 FAILURES: dict[str, tuple[Exception, int]] = {
     "absent": (Http404("secret"), 404),
@@ -56,6 +59,19 @@ def test_a_page_shows_a_person_what_happened(client: Client, name: str) -> None:
     assert "secret" not in text
     assert response["X-Request-ID"] in text
     assert not any(inline in text for inline in ("<script", "<style", "style=", "onclick"))
+
+
+@pytest.mark.parametrize(
+    ("address", "label"),
+    [("/admin/x/", "Staff home"), ("/billing/x/", "Your workspaces"), ("/no-such-page", "Start page")],
+)
+def test_a_page_leads_on_to_where_its_reader_belongs(db: None, address: str, label: str) -> None:
+    found, way_on = find_way_on(address)
+    assert found == label
+    assert Client().get(way_on).status_code in {200, 302}
+    page = Page(page_of(problems.NOT_FOUND, address).content.decode())
+    assert way_on in page.links()
+    assert ("ask whether you have been invited" in page.text) == (label != "Staff home")
 
 
 @pytest.mark.parametrize("name", FAILURES)

@@ -104,6 +104,22 @@ def test_invoices_show_status_amounts_and_only_safe_links(room: Room) -> None:
     assert "XX-9" not in text
 
 
+@pytest.mark.parametrize("status", [InvoiceStatus.VOID, InvoiceStatus.UNCOLLECTIBLE])
+def test_an_invoice_that_is_not_open_asks_for_no_money(room: Room, status: InvoiceStatus) -> None:
+    """Stripe leaves `amount_remaining` as it was."""
+    make_invoice(
+        room.organization,
+        number="NW-1",
+        status=status,
+        hosted_invoice_url="https://invoice.stripe.com/i/1",
+        due_at=NOW + timedelta(days=12),
+    )
+    text = room.see("owner")
+    assert "https://invoice.stripe.com/i/1" in text
+    assert "in 12 days" not in text
+    assert "Pay or view" not in text
+
+
 def test_the_grace_period_is_told_with_its_days(room: Room) -> None:
     payment_config_change(
         console_context(), organization_id=OrganizationId(room.organization.pk), change=StartGrace(NOW)

@@ -49,6 +49,27 @@ def see(client: Client, path: str = HOME, **query: str) -> Page:
     return page
 
 
+def test_the_start_page_leads_everybody_to_their_sign_in() -> None:
+    page = see(Client(), reverse("start"))
+    assert {reverse("sign-in"), reverse("admin:index"), reverse("api-docs")} <= set(page.links())
+    assert HOME in see(browser_of(make_signing_in_user()), reverse("start")).links()
+
+
+def test_a_refusal_is_shown_in_the_frame_with_whom_to_ask() -> None:
+    user = make_signing_in_user()
+    organization = make_organization()
+    workspace = make_workspace(organization)
+    make_membership(organization, user, MembershipRole.VIEWER)
+    answer = browser_of(user).post(reverse("billing-settings", args=[workspace.slug]), {"time_zone": "Asia/Tokyo"})
+    page = Page(answer.content.decode())
+    assert answer.status_code == 403
+    assert "You can't change the settings with the role Viewer. Ask an admin or an owner" in page.text
+    assert "settings.change" not in page.text
+    assert reverse("billing-credits", args=[workspace.slug]) in page.links()
+    organization.refresh_from_db()
+    assert organization.time_zone == "UTC"
+
+
 def test_with_exactly_one_workspace_the_way_leads_straight_to_its_first_page() -> None:
     user = make_signing_in_user()
     workspace = make_workspace(make_organization(owner=user))

@@ -30,7 +30,19 @@ _OUTCOMES: dict[str, Any] = {"allow": "good", "deny": "bad", "pass": "neutral"}
 # The version of an account is its standing, in micro-credits.
 _STANDING = re.compile(r"balance (-?\d+), held (-?\d+)")
 _RECORD = re.compile(r"^([a-z_]+):\S+ was ")
-_RECORDS = {"product_id": Product, "user_id": User, "workspace_id": Workspace}
+_LABELS = {
+    "account_id": "Account of",
+    "account_type": "Kind of account",
+    "organization_id": "Organization",
+    "product_id": "Product",
+    "user_id": "Person",
+    "workspace_id": "Workspace",
+}
+_RECORDS: dict[str, type[Workspace | Organization | Product | User]] = {
+    "product_id": Product,
+    "user_id": User,
+    "workspace_id": Workspace,
+}
 
 
 class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
@@ -106,11 +118,12 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
         ]
 
 
-def _link_to(model: type[Workspace | Organization], key: UUID | None) -> SafeString | str:
+def _link_to(model: type[Workspace | Organization | Product | User], key: UUID | str | None) -> SafeString | str:
+    """The record's name, and its id where nothing of that id is known: a product may ask about anybody."""
     if key is None:
         return NOTHING
-    name = model.objects.filter(pk=key).values_list("name", flat=True).first()
-    return link(page_url_of(model, key), name or "Open")
+    record = model.objects.filter(pk=key).first()
+    return code(key) if record is None else link(page_url_of(model, key), str(record))
 
 
 def _replay_panels(record: DecisionReceipt) -> list[Panel]:
@@ -173,7 +186,10 @@ def describe_change(change: str) -> str:
 
 
 def question_rows(question: Mapping[str, Any]) -> list[Row]:
-    return [(code(name), _value(question, name, value)) for name, value in question.items()]
+    return [
+        (_LABELS.get(name, name.replace("_", " ").capitalize()), _value(question, name, value))
+        for name, value in question.items()
+    ]
 
 
 def _value(question: Mapping[str, Any], name: str, value: Any) -> SafeString | str:
@@ -182,6 +198,8 @@ def _value(question: Mapping[str, Any], name: str, value: Any) -> SafeString | s
     if name == "quantity" and isinstance(value, int):
         return format_credits(value)
     model = _RECORDS.get(name)
+    if name == "account_type":
+        return str(value).replace("_", " ")
     if name == "account_id":
         model = Organization if question.get("account_type") == "organization" else User
-    return link(page_url_of(model, value), value) if model is not None else short(str(value))
+    return _link_to(model, value) if model is not None else short(str(value))

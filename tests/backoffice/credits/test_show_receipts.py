@@ -39,6 +39,8 @@ def test_a_denial_is_found_and_replayed_with_what_changed_since() -> None:
         assert (str(receipt_id) in client.get(listing, asked).content.decode()) is is_found, asked
     page = reverse("admin:subscriptions_decisionreceipt_change", args=(receipt_id,))
     text = client.get(page).content.decode()
+    assert f">{place.organization.name}</a>" in text
+    assert f">{place.organization.pk}</a>" not in text
     assert "Nothing has changed." in text
     assert "balance 1, held 0" in text
     give(place, 5 * MICRO)
@@ -48,10 +50,13 @@ def test_a_denial_is_found_and_replayed_with_what_changed_since() -> None:
 
 def test_the_receipt_of_a_stranger_opens() -> None:
     place, client = make_place(whole_credits=10), client_of(Role.SUPPORT)
-    credits_authorize(place.context, question=Question(place.ref, "fix_run", MICRO, user_id=make_user().pk))
+    user = make_user()
+    credits_authorize(place.context, question=Question(place.ref, "fix_run", MICRO, user_id=user.pk))
     receipt = DecisionReceipt.objects.latest("created_at")
     url = reverse("admin:subscriptions_decisionreceipt_change", args=(receipt.pk,))
-    assert "not_a_member" in client.get(url).content.decode()
+    text = client.get(url).content.decode()
+    assert "not_a_member" in text
+    assert f">{user.email}</a>" in text
 
 
 def test_drift_is_counted_by_class_and_leads_to_its_list() -> None:
