@@ -62,7 +62,7 @@ class Front:
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._requests.stop(_STOP_SECONDS)
-        self._requests.settle()
+        self._requests.wake_answered()
         loop.run_until_complete(asyncio.sleep(0))
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
@@ -79,7 +79,7 @@ class Front:
             _refuse(scope, protocol, refusal.problem)
             return
         call = Call(scope, protocol, body, self._loop.create_future())
-        self._requests.settle()
+        self._requests.wake_answered()
         if not self._requests.put(call):
             _refuse(scope, protocol, BUSY)
             return
@@ -88,7 +88,7 @@ class Front:
 
     def _tick(self) -> None:
         self._loop.call_later(_TICK_SECONDS, self._tick)
-        self._requests.settle()
+        self._requests.wake_answered()
         for call in self._requests.take_late(limits.WAITING_SECONDS):
             _refuse(call.scope, call.protocol, BUSY)
             call.is_over.set_result(None)

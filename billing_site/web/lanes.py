@@ -70,7 +70,7 @@ class Lane:
                 late.append(call)
         return late
 
-    def settle(self) -> None:
+    def wake_answered(self) -> None:
         """Tell the event loop which calls are over. Waking it for each would cost as much as the rest of the way."""
         while self._answered:
             call = self._answered.popleft()

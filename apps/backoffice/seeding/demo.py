@@ -15,7 +15,7 @@ from django.db import transaction
 
 from apps.backoffice.seeding.connectors import seed_demo_connectors
 from apps.backoffice.seeding.data import DEMO, DEMO_USERS, seed_id
-from apps.backoffice.seeding.subscriptions import seed_demo_posture
+from apps.backoffice.seeding.subscriptions import seed_lifecycle
 from apps.backoffice.seeding.tenants import seed_organization, seed_user
 from apps.core import clock
 from apps.core.amounts import MICRO
@@ -69,7 +69,7 @@ def fill_demo(context: ExecutionContext, demo: Organization) -> None:
     organization_id = OrganizationId(demo.pk)
     inside = context.within(organization_id, is_demo=True)
     workspace = Workspace.objects.filter(organization=demo).order_by("created_at", "pk")[0]
-    seed_demo_posture(inside, organization_id=organization_id, workspace_id=WorkspaceId(workspace.pk))
+    seed_lifecycle(inside, organization_id=organization_id, workspace_id=WorkspaceId(workspace.pk))
     _fill_credits(inside, workspace)
     seed_demo_connectors(inside, WorkspaceId(workspace.pk))
 

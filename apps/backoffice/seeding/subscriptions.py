@@ -70,7 +70,7 @@ def _seed_subscription(context: ExecutionContext, slug: str, *changes: Subscript
             )
 
 
-def seed_demo_posture(context: ExecutionContext, *, organization_id: OrganizationId, workspace_id: WorkspaceId) -> None:
+def seed_lifecycle(context: ExecutionContext, *, organization_id: OrganizationId, workspace_id: WorkspaceId) -> None:
     """Make the demo active: by an overlay, as it has no subscription, and with payment status okay."""
     if not Workspace.objects.get(pk=workspace_id).manual_lifecycle_state:
         overlay_set(context, workspace_id=workspace_id, state=LifecycleState.ACTIVE, reason="the demo is open")

@@ -1,1 +1,1 @@
-"""The workspace page: posture first, then everything that makes it so, with the verbs that change it (spec 08)."""
+"""The workspace page: the lifecycle first, then what it follows from, with the verbs that change it (spec 08)."""

@@ -199,7 +199,7 @@ _ROWS: tuple[Verb, ...] = (
     PreviewedVerb(
         name="set_overlay",
         label="Set manual overlay",
-        section="posture",
+        section="lifecycle",
         operation=OVERLAY_OPERATION,
         icon="layers",
         description="Sets the lifecycle state by hand. It counts only where there is no subscription record.",
@@ -215,7 +215,7 @@ _ROWS: tuple[Verb, ...] = (
     PreviewedVerb(
         name="clear_overlay",
         label="Clear manual overlay",
-        section="posture",
+        section="lifecycle",
         operation=OVERLAY_OPERATION,
         icon="layers_clear",
         description="Without a subscription record, the organization's subscription status decides again.",

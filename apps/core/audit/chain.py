@@ -125,10 +125,10 @@ class ChainCheck:
         is_sound = computed == entry.hash
         if sequence > self._sequence + 1:
             # Nothing can be said of the entry before the gap: who would vouch for it is gone.
-            yield from self._settle(None)
+            yield from self._judge_last(None)
             yield Break(Fault.MISSING, self._sequence + 1, sequence - 1)
         else:
-            yield from self._settle(entry.content.previous_hash if is_sound else None)
+            yield from self._judge_last(entry.content.previous_hash if is_sound else None)
         self._sequence, self._stored_hash = sequence, entry.hash
         self._accepted_hashes = {entry.hash} if is_sound else {entry.hash, computed}
         self._own_fault = None if is_sound else Fault.CHANGED
@@ -136,12 +136,12 @@ class ChainCheck:
     def finish(self, head: Head) -> Iterator[Break]:
         """The breaks that show at the chain's end."""
         if head.last_sequence > self._sequence:
-            yield from self._settle(None)
+            yield from self._judge_last(None)
             yield Break(Fault.MISSING, self._sequence + 1, head.last_sequence)
         else:
-            yield from self._settle(head.last_hash)
+            yield from self._judge_last(head.last_hash)
 
-    def _settle(self, remembered: str | None) -> Iterator[Break]:
+    def _judge_last(self, remembered: str | None) -> Iterator[Break]:
         """Judge the entry last followed, by the hash that its successor (or the head) remembers of it."""
         if self._own_fault is not None:
             is_hash_alone = remembered in self._accepted_hashes - {self._stored_hash}

@@ -106,13 +106,13 @@ def outgoing_call(call: Call) -> Answer:
             wait_jitter=timedelta(milliseconds=500),
         ):
             with attempt:
-                return _settled(_once(call))
+                return _raise_for_retry(_once(call))
     except _RepeatableError as last:
         return last.answer
     raise AssertionError("stamina tries at least once")
 
 
-def _settled(answer: Answer) -> Answer:
+def _raise_for_retry(answer: Answer) -> Answer:
     if answer.is_worth_repeating:
         raise _RepeatableError(answer)
     return answer

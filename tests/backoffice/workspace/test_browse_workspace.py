@@ -41,8 +41,8 @@ def place(transactional_db: None) -> WorkspacePlace:
     return made
 
 
-def posture(tab: StaffBrowser) -> str:
-    return str(tab.page.locator(".ch-posture-label").inner_text())
+def lifecycle(tab: StaffBrowser) -> str:
+    return str(tab.page.locator(".ch-lifecycle-label").inner_text())
 
 
 def end_with_preview(tab: StaffBrowser) -> None:
@@ -60,7 +60,7 @@ def end_with_preview(tab: StaffBrowser) -> None:
     page.locator(".ch-turn").wait_for()
     page.locator("#dialog").get_by_role("button", name="End", exact=True).click()
     page.get_by_text("The subscription has ended.").wait_for()
-    page.locator(".ch-posture-label", has_text="Read-only").wait_for()
+    page.locator(".ch-lifecycle-label", has_text="Read-only").wait_for()
 
 
 def test_ends_a_subscription_with_preview_and_reason_and_looks_back(
@@ -74,16 +74,16 @@ def test_ends_a_subscription_with_preview_and_reason_and_looks_back(
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Zebra crossing").wait_for()
-    assert posture(tab) == "Active"
+    assert lifecycle(tab) == "Active"
 
     end_with_preview(tab)
-    assert posture(tab) == "Read-only"
+    assert lifecycle(tab) == "Read-only"
     timeline = page.locator("#section-timeline")
     assert "Subscription ended" in timeline.inner_text()
     assert "Ticket 4711." in timeline.inner_text()
     page.locator(".ch-timeline li").filter(has_text="Subscription activated").locator(".ch-then").click()
     page.get_by_text("You can't change anything here.").wait_for()
-    assert posture(tab) == "Active"
+    assert lifecycle(tab) == "Active"
     assert page.locator(".ch-verbs").count() == 0
     page.get_by_role("link", name="Back to now").click()
     page.locator(".ch-timeline a.ch-link").filter(has_text="Subscription ended").click()

@@ -50,7 +50,7 @@ def test_the_page_as_of_each_change_equals_the_history(client: Client) -> None:
         assert subject.decision == decision
         assert subject.past == subscription_as_of(place.workspace_id, moment)
         body = " ".join(answer.content.decode().split())
-        assert f'<p class="ch-posture-label">{STATE_WORDS[decision.state].label}</p>' in body
+        assert f'<p class="ch-lifecycle-label">{STATE_WORDS[decision.state].label}</p>' in body
         for need, label in NEED_WORDS.items():
             assert f"<span>{label}</span> <b>{ALLOWANCE_WORDS[decision.allowance(need)]}</b>" in body
         states.add(decision.state)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from apps.backoffice.workspace.section import SectionSpec
 from apps.backoffice.workspace.sections.connectors import connectors_section, syncs_section
 from apps.backoffice.workspace.sections.credits import account_buttons, credits_section
+from apps.backoffice.workspace.sections.lifecycle import lifecycle_section
 from apps.backoffice.workspace.sections.members import members_section
 from apps.backoffice.workspace.sections.notes import notes_section
 from apps.backoffice.workspace.sections.payments import payments_section
-from apps.backoffice.workspace.sections.posture import posture_section
 from apps.backoffice.workspace.sections.subscription import subscription_section
 from apps.backoffice.workspace.sections.timeline import timeline_section
 
 SECTIONS: tuple[SectionSpec, ...] = (
-    SectionSpec("posture", "lifecycle.read", posture_section, has_history=True),
+    SectionSpec("lifecycle", "lifecycle.read", lifecycle_section, has_history=True),
     SectionSpec("subscription", "subscriptions.read", subscription_section, has_history=True),
     SectionSpec("payments", "payment_configs.read", payments_section, has_history=True),
     SectionSpec("credits", "credits.read", credits_section, offer=account_buttons),

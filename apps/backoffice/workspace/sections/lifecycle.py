@@ -1,4 +1,4 @@
-"""Posture: the lifecycle in words, where it comes from, why, and what is allowed now. Decided by the resolver alone."""
+"""The lifecycle in words, where it comes from, why, and what is allowed now. Decided by the resolver alone."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TraceLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Posture:
+class LifecycleCard:
     """The lifecycle with its reasons, at the top of the page."""
 
     label: str
@@ -50,11 +50,11 @@ class Posture:
     remedy: str
 
 
-def posture_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
-    """The posture with everything that asks a person for a decision."""
+def lifecycle_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
+    """The lifecycle with everything that asks a person for a decision."""
     decision = subject.decision
     words = STATE_WORDS[decision.state]
-    posture = Posture(
+    card = LifecycleCard(
         label=words.label,
         meaning=words.meaning,
         tone=TONES[decision.state],
@@ -65,11 +65,11 @@ def posture_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
         remedy=words_of(subject.facts, decision, zone=UTC).remedy if TONES[decision.state] != "good" else "",
     )
     return Section(
-        title="Posture",
+        title="Lifecycle",
         icon="verified_user",
         callouts=_callouts(subject),
-        template="backoffice/workspace/posture.html",
-        content=posture,
+        template="backoffice/workspace/lifecycle.html",
+        content=card,
         is_wide=True,
     )
 
