@@ -22,8 +22,8 @@ PLATFORM_LADDER: tuple[Role, ...] = (Role.PLATFORM_ADMIN, Role.BILLING_OPERATION
 class Operation:
     """One thing that can be done, its least roles, its token scope and its lifecycle need.
 
-    `allows` says it in words that fit behind "You can't"; to start a job needs none. None as a role or scope means that nobody of that kind may.
-    Whoever holds a visit's link for five minutes must not be able to stay (spec 02, How people sign in):
+    `allows` says it in words that fit behind "You can't"; jobs need none. None as a role or scope means that nobody of
+    that kind may. Whoever holds a visit's link for five minutes must not be able to stay (spec 02, How people sign in):
     `allowed_in_visit` is false for what changes members, credentials and accounts.
     """
 
