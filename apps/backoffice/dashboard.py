@@ -105,7 +105,7 @@ def _events_panel(request: HttpRequest) -> list[Panel]:
         panel_of(
             "Stripe and Orb events to check",
             ("Event", "Status", "Why", "Received"),
-            waiting.defer("payload").order_by("-received_at"),
+            waiting.defer("payload", "body").order_by("-received_at"),
             lambda event: (
                 record_link(event, event.type),
                 event_badge(event),

@@ -16,6 +16,18 @@ class WebhookStatus(TextEnum):
     FAILED = "failed", "Failed"
 
 
+class WhyKept(TextEnum):
+    """Why an event was kept and not taken, where no error of a service says so by its code."""
+
+    UNREADABLE = "unreadable", "A value can't be read"
+    ERROR = "error", "An error of ours"
+    CUSTOMER_UNKNOWN = "customer_unknown", "Its customer is not known yet"
+    OTHER_ACCOUNT = "other_account", "Of another merchant's account"
+    TEST_MODE = "test_mode", "From test mode"
+    NOT_OURS = "not_ours", "Its customer is not ours"
+    DISMISSED = "dismissed", "Dismissed by staff"
+
+
 class EventSource(TextEnum):
     """How an event came to us."""
 
@@ -63,6 +75,14 @@ class ReviewKind(TextEnum):
     RESTARTED = "restarted", "Started after staff ended it"
     PAUSED = "paused", "Collection paused"
     PAID_WHILE_LOCKED = "paid_while_locked", "Paid while locked"
+
+
+class PlanReferenceKind(TextEnum):
+    """What of a provider's price says which plan of ours it is. Of conflicting ones the first here counts."""
+
+    PRICE = "price", "Price"
+    LOOKUP_KEY = "lookup_key", "Lookup key"
+    PRODUCT = "product", "Product"
 
 
 class CustomerStatus(TextEnum):

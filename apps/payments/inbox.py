@@ -15,9 +15,10 @@ from apps.core.ids import RequestId
 from apps.core.leases import Queue
 from apps.core.statements import fetch_all
 from apps.core.wakeups import wake_after_commit
-from apps.payments.contracts import ProviderEvent
 from apps.payments.enums import EventSource, WebhookStatus
 from apps.payments.models import ProviderCustomer, WebhookEvent
+from apps.payments.providers.contract import PaymentProvider
+from apps.payments.providers.parsing import EventBody
 from apps.subscriptions.enums import Provider
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.models.payment_configs import CUSTOMER_FIELDS
@@ -35,34 +36,40 @@ INBOX = Queue(
 
 _STORE = """
     INSERT INTO payments_webhookevent
-        (id, provider, event_id, type, source, payload, occurred_at, received_at, status, attempts, next_try_at,
+        (id, provider, event_id, type, source, payload, body, occurred_at, received_at, status, attempts, next_try_at,
          lease_expires_at, processed_at, error, customer_external_id, organization_id, request_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, NULL, $11, '', $12, NULL, $13)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, NULL, $12, '', '', NULL, $13)
     ON CONFLICT (provider, event_id) DO NOTHING
     RETURNING id
 """
+_NOTHING = "{}"
 
 
-def store(event: ProviderEvent, body: dict[str, Any], *, source: EventSource, request_id: RequestId) -> UUID | None:
-    """Store the event, in one statement; its row's id, or None when we have it already."""
+def store(
+    provider: PaymentProvider, body: EventBody, *, source: EventSource, request_id: RequestId
+) -> tuple[UUID | None, bool]:
+    """Store the event, in one statement; its row's id, or None when we have it already, and whether we hear its type.
+
+    Nothing of the event is read but what its row needs: what it means is found out afterwards, by a worker.
+    """
     now = clock.now()
-    is_heard = event.snapshot is not None
+    is_heard = provider.hears(body.type)
     values = (
         uuid.uuid4(),
-        event.provider.value,
-        event.event_id,
-        event.type[:120],
+        provider.name.value,
+        body.event_id,
+        body.type,
         source.value,
-        msgspec.json.encode(body).decode(),
-        event.occurred_at,
+        msgspec.json.encode(body.value).decode() if body.is_plain else _NOTHING,
+        f"\\x{body.raw.hex()}",
+        (provider.read_time(body.value) if body.value is not None else None) or now,
         now,
         (WebhookStatus.RECEIVED if is_heard else WebhookStatus.IGNORED).value,
         now if is_heard else None,  # when it is next tried
         None if is_heard else now,  # when it was processed
-        event.snapshot.customer_id if event.snapshot else "",
         request_id,
     )
-    return next((UUID(stored) for (stored,) in fetch_all(_STORE, values)), None)
+    return next((UUID(stored) for (stored,) in fetch_all(_STORE, values)), None), is_heard
 
 
 def requeue_unmatched(provider: Provider | None = None, customer_id: str = "") -> int:
@@ -72,7 +79,7 @@ def requeue_unmatched(provider: Provider | None = None, customer_id: str = "") -
         waiting = waiting.filter(provider=provider, customer_external_id=customer_id)
     else:
         waiting = waiting.filter(_customer_is_known())
-    count = waiting.update(status=WebhookStatus.RECEIVED, next_try_at=clock.now(), error="")
+    count = waiting.update(**_again())
     if count:
         wake_after_commit(SWEEP_TASK)
     return count
@@ -80,10 +87,22 @@ def requeue_unmatched(provider: Provider | None = None, customer_id: str = "") -
 
 def requeue_disputes(provider: Provider, charge_id: str) -> None:
     """Requeue the disputes of this charge that waited until it was known who paid it."""
-    waiting = WebhookEvent.objects.filter(status=WebhookStatus.UNMATCHED, provider=provider, customer_external_id="")
-    waiting = waiting.filter(type__startswith="charge.dispute.", payload__data__object__charge=charge_id)
-    if waiting.update(status=WebhookStatus.RECEIVED, next_try_at=clock.now(), error=""):
+    waiting = WebhookEvent.objects.filter(
+        status=WebhookStatus.UNMATCHED, provider=provider, charge_external_id=charge_id
+    )
+    if charge_id and waiting.update(**_again()):
         wake_after_commit(SWEEP_TASK)
+
+
+def _again() -> dict[str, Any]:
+    return {
+        "status": WebhookStatus.RECEIVED,
+        "next_try_at": clock.now(),
+        "error": "",
+        "reason": "",
+        "field": "",
+        "processed_at": None,
+    }
 
 
 def _customer_is_known() -> Q:

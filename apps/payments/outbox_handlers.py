@@ -10,7 +10,7 @@ from django.conf import settings
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
 from apps.core.outbox import Delivery, OutboxError, OutboxHandler, outbox_enqueue, outbox_handler
-from apps.payments.processing import link_customer
+from apps.payments.processing import settle_customer
 from apps.payments.providers.contract import PaymentProvider, ProviderCallError, payment_provider
 from apps.payments.providers.segment import segment_api
 from apps.payments.tracking import SEGMENT_KIND
@@ -81,7 +81,7 @@ class CustomerHandler(OutboxHandler):
             return
         config = payment_config_for_update(OrganizationId(UUID(delivery.payload["organization_id"])))
         if config is not None:
-            link_customer(context, config, self.provider.name, result)
+            settle_customer(context, config, self.provider.name, made_id=result)
 
 
 def _register_customer_handler(name: Provider) -> None:

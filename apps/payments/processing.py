@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from django.db import transaction
+from django.db.models import F
 
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError
 from apps.core.ids import OrganizationId, RequestId
 from apps.payments.contracts import ObjectKind, ObjectSnapshot, ProviderEvent
-from apps.payments.enums import WebhookStatus
+from apps.payments.enums import CustomerStatus, WebhookStatus, WhyKept
 from apps.payments.inbox import requeue_disputes
 from apps.payments.mirror import MODELS, MirrorResult, store_answer, store_snapshot, take_ticket
 from apps.payments.models import MirroredObject, ProviderCustomer, ProviderRefund, ProviderSubscription
@@ -37,12 +38,14 @@ from apps.tenants.selectors.organizations import organization_exists
 
 @dataclass(frozen=True, slots=True)
 class ProcessingResult:
-    """The status that the event gets. `customer_id` is what an unmatched one waits for."""
+    """The status that the event gets. `customer_id` or `charge_id` is what an unmatched one waits for."""
 
     status: WebhookStatus
     organization_id: OrganizationId | None = None
     customer_id: str = ""
     note: str = ""
+    reason: WhyKept | None = None
+    charge_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,13 @@ def process(event: ProviderEvent, *, request_id: RequestId) -> ProcessingResult:
     """Do everything that the event asks for. Any error means that it must be tried again, from the start."""
     snapshot = event.snapshot
     if snapshot is None:
-        return ProcessingResult(WebhookStatus.IGNORED, note="Nothing in this event concerns us.")
+        note = event.ignore.label if event.ignore else "Nothing in this event concerns us."
+        return ProcessingResult(WebhookStatus.IGNORED, note=note, reason=event.ignore)
     # May ask the provider: never inside a transaction.
     snapshot = replace(snapshot, customer_id=find_customer_id(event, snapshot))
     organization_id = match_organization(event, snapshot)
     if organization_id is None:
-        note = explain_unmatched(snapshot)
-        return ProcessingResult(WebhookStatus.UNMATCHED, customer_id=snapshot.customer_id, note=note)
+        return _keep_unmatched(snapshot)
     organization = Organization.objects.get(pk=organization_id)
     context = webhook_context(event.provider.value, organization=organization, request_id=request_id)
     question = _store_event(context, event, snapshot, organization_id)
@@ -76,6 +79,16 @@ def process(event: ProviderEvent, *, request_id: RequestId) -> ProcessingResult:
         mirrored = ProviderSubscription.objects.get(provider=event.provider, external_id=snapshot.external_id)
         sync_workspaces_of(context, mirrored)
     return ProcessingResult(WebhookStatus.PROCESSED, organization_id, snapshot.customer_id)
+
+
+def _keep_unmatched(snapshot: ObjectSnapshot) -> ProcessingResult:
+    return ProcessingResult(
+        WebhookStatus.UNMATCHED,
+        customer_id=snapshot.customer_id,
+        note=explain_unmatched(snapshot),
+        reason=WhyKept.CUSTOMER_UNKNOWN,
+        charge_id="" if snapshot.customer_id else snapshot.charge_id,
+    )
 
 
 def find_customer_id(event: ProviderEvent, snapshot: ObjectSnapshot) -> str:
@@ -149,9 +162,9 @@ def _store_event(
 ) -> _Question | None:
     """Mirror the object and sync the statuses; the question for the provider, where one is needed and can be asked."""
     config = _lock_config(organization_id)
-    if snapshot.organization_id is not None:
-        config = link_customer(context, config, event.provider, snapshot.customer_id)
     result = store_snapshot(event, snapshot, organization_id)
+    if snapshot.organization_id is not None or snapshot.kind is ObjectKind.CUSTOMER:
+        config = settle_customer(context, config, event.provider)
     _sync_statuses(context, config, event, snapshot, result)
     if snapshot.kind is ObjectKind.REFUND:
         requeue_disputes(event.provider, snapshot.charge_id)
@@ -189,16 +202,32 @@ def _sync_statuses(
         sync_subscription_status(context, config)
 
 
-def link_customer(
-    context: ExecutionContext, config: OrganizationPaymentConfig, provider: Provider, customer_id: str
+def settle_customer(
+    context: ExecutionContext, config: OrganizationPaymentConfig, provider: Provider, made_id: str = ""
 ) -> OrganizationPaymentConfig:
-    """Write the customer into the organization's locked config, unless it has one at this provider; the config now.
+    """Write the customer that stands for the organization into its locked config; the config now.
 
-    The one that is there came first and is the one that pays; further customers count as well, by the mirror.
+    The one that is there came first and is the one that pays, until the provider says that it is deleted: then another
+    one that we know takes its place. A deleted one is never written. `made_id` is one that we made ourselves a moment
+    ago, before any news of it.
     """
-    if provider not in CUSTOMER_FIELDS or getattr(config, CUSTOMER_FIELDS[provider]):
+    if provider not in CUSTOMER_FIELDS:
         return config
-    change = SetProviderCustomer(provider, customer_id)
+    current = getattr(config, CUSTOMER_FIELDS[provider])
+    known = ProviderCustomer.objects.filter(provider=provider)
+    gone = set(
+        known.filter(external_id__in=[current or "", made_id], status=CustomerStatus.DELETED).values_list(
+            "external_id", flat=True
+        )
+    )
+    if current and current not in gone:
+        return config
+    ours = known.filter(organization=config.organization_id, status=CustomerStatus.ACTIVE)
+    latest = ours.order_by(F("checkout_completed_at").desc(nulls_last=True), "external_id")
+    chosen = made_id if made_id and made_id not in gone else latest.values_list("external_id", flat=True).first()
+    if not chosen:
+        return config
+    change = SetProviderCustomer(provider, chosen)
     return payment_config_change(context, organization_id=OrganizationId(config.organization_id), change=change).record
 
 

@@ -211,7 +211,9 @@ def track_event(
     if properties is None:
         return
     # Payments fail more than once; everything else happens to an object a single time.
-    once = event.event_id if isinstance(properties, InvoicePaymentFailed | CheckoutCompleted) else snapshot.external_id
+    once = snapshot.external_id
+    if isinstance(properties, InvoicePaymentFailed | CheckoutCompleted):
+        once = snapshot.fact or event.event_id
     billing_event_record(
         context,
         properties=properties,

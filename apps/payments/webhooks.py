@@ -1,6 +1,7 @@
 """POST /webhooks/stripe, POST /webhooks/orb: verify, store, answer; nothing else (spec 04, Webhooks; spec 09).
 
-200 stands for a row that is committed. Guarded by the provider's signature alone: no session, no CSRF token.
+200 stands for a row that is committed, and whatever a provider signs gets one: what it means is read afterwards.
+Guarded by the provider's signature alone: no session, no CSRF token.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from apps.core import clock
 from apps.core.errors import CountinghouseError, ErrorKind
 from apps.core.observability.requests import current_request_id
 from apps.core.wakeups import send_wakeup
-from apps.core.wire.parser import DEFAULT_BODY_LIMIT, parse_object
+from apps.core.wire.parser import DEFAULT_BODY_LIMIT
 from apps.core.wire.problems import problem_response
 from apps.core.wire.refusals import TooLargeError
 from apps.payments.enums import EventSource
 from apps.payments.inbox import PROCESS_TASK, store
 from apps.payments.providers.contract import payment_provider, require_signature
+from apps.payments.providers.parsing import read_at_door
 from apps.subscriptions.enums import Provider
 
 
@@ -49,10 +51,9 @@ class WebhookView(View):
         provider = payment_provider(self.provider)
         secrets = settings.WEBHOOK_SECRETS[self.provider.value]
         require_signature(provider, request.headers, body, secrets=secrets, now=clock.now())
-        payload = parse_object(body)
-        event = provider.parse_event(payload)
-        stored = store(event, payload, source=EventSource.WEBHOOK, request_id=current_request_id())
-        if stored is not None and event.snapshot is not None:
+        event = read_at_door(body)
+        stored, is_heard = store(provider, event, source=EventSource.WEBHOOK, request_id=current_request_id())
+        if stored is not None and is_heard:
             send_wakeup(PROCESS_TASK, str(stored))
         return HttpResponse(status=200)
 

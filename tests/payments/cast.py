@@ -96,6 +96,8 @@ class Stripe:
             "object": "checkout.session",
             "customer": self.tenant.customer,
             "client_reference_id": str(self.tenant.organization.pk),
+            "metadata": {"organization_id": str(self.tenant.organization.pk)},
+            "payment_status": "paid",
             "mode": "subscription",
         }
         return self.event("checkout.session.completed", thing, at)

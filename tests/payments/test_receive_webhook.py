@@ -19,7 +19,6 @@ from tests.payments.cast import (
     ORB_SECRETS,
     STRIPE_SECRETS,
     Stripe,
-    Tenant,
     deliver,
     make_tenant,
     post,
@@ -97,51 +96,18 @@ def test_a_large_body_is_413_and_a_get_405() -> None:
 
 
 def malformed() -> list[bytes]:
-    """Bodies that are no event: broken as JSON, or with a wrong value at each place that we read."""
-    stripe = Stripe(Tenant(None, None, "cus_1"))  # type: ignore[arg-type]
-    whole = json.dumps(
-        {
-            "id": "evt_1",
-            "type": "invoice.paid",
-            "created": 1_775_000_000,
-            "data": {"object": stripe.invoice("1", "paid")},
-        }
-    )
-    bodies: list[bytes] = [
-        b"",
-        b"[]",
-        b"null",
-        b'"x"',
-        b"{",
-        b"\xff",
-        b"{}",
-        b'{"id":"e","id":"f"}',
-        b'{"id":"\\u0000"}',
-    ]
-    bodies += [whole.replace("in_", "\\ud800").encode(), b'{"a":' * 40 + b"1" + b"}" * 40, b'{"created":1e999}']
-    wrong: tuple[Any, ...] = (None, True, "x", -1, 10**30, 1.5, [], {})
-    for path in (("id",), ("type",), ("created",), ("data",), ("data", "object"), ("data", "object", "id")):
-        bodies += [changed(whole, path, value) for value in wrong if not fits(path[-1], value)]
-    for name in ("status", "currency", "amount_due", "created"):
-        bodies += [changed(whole, ("data", "object", name), value) for value in wrong if not fits(name, value)]
+    """Bodies that are no event: no JSON, no object, or without an id or a type that is a text."""
+    deep_list = b"[" * 100_000 + b"]" * 100_000
+    bodies: list[bytes] = [b"", b"[]", b"null", b'"x"', b"{", b"\xff", b"{}", b'{"created":1e999}', deep_list]
+    bodies += [b'{"id":"\\u0000"}', b'{"a":' * 40 + b"1" + b"}" * 40, b'{"a":' * 5_000 + b"1" + b"}" * 5_000]
+    for name in ("id", "type"):
+        values: tuple[Any, ...] = (None, True, "", -1, 10**30, 1.5, [], {})
+        for value in values:
+            bodies.append(json.dumps({"id": "evt_1", "type": "plan.created", name: value}).encode())
     return bodies
 
 
-def fits(name: str, value: Any) -> bool:
-    """Whether the value could stand there."""
-    return (name in {"id", "type"} and value == "x") or (name == "amount_due" and value == -1 and value is not True)
-
-
-def changed(whole: str, path: tuple[str, ...], value: Any) -> bytes:
-    body = json.loads(whole)
-    place = body
-    for part in path[:-1]:
-        place = place[part]
-    place[path[-1]] = value
-    return json.dumps(body).encode()
-
-
-@pytest.mark.parametrize("body", malformed(), ids=lambda body: body[-60:].hex()[:60])
+@pytest.mark.parametrize("body", malformed(), ids=lambda body: body[:30].hex())
 def test_what_is_no_event_is_400_and_nothing_is_kept(body: bytes) -> None:
     assert send(body, signed_stripe(body)) == 400
     assert not WebhookEvent.objects.exists()

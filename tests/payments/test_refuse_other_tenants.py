@@ -27,7 +27,7 @@ def subscriptions() -> list[Event]:
 
 def claims_by_checkout(stripe: Stripe, other: Tenant) -> Event:
     event = stripe.checkout(NOON)
-    event["data"]["object"]["client_reference_id"] = str(other.organization.pk)
+    event["data"]["object"]["metadata"] = {"organization_id": str(other.organization.pk)}
     return event
 
 

@@ -19,8 +19,10 @@ from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.verbs import Verb
 from apps.core.audit.secrecy import names_secret, redact_text
-from apps.payments.enums import WebhookStatus
+from apps.core.texts import UNSTORABLE
+from apps.payments.enums import WebhookStatus, WhyKept
 from apps.payments.models import WebhookEvent
+from apps.payments.providers.parsing import UnreadableError, read_stored
 from apps.payments.services import webhook_event_process_again
 from apps.subscriptions.enums import Provider
 from apps.tenants.models import Organization
@@ -50,6 +52,11 @@ def event_badge(event: WebhookEvent) -> SafeString:
     return badge(word, _TONES[event.status])
 
 
+def reason_label(reason: str) -> str:
+    """The reason in words: one of ours, or the code of the service's refusal."""
+    return WhyKept(reason).label if reason in WhyKept.values else reason.replace("_", " ").capitalize()
+
+
 def redact_payload(value: Any, name: str = "") -> Any:
     """Hide secrets and personal data in the payload, at any depth."""
     if value not in (None, "") and name and (name in _PRIVATE or names_secret(name)):
@@ -59,6 +66,16 @@ def redact_payload(value: Any, name: str = "") -> Any:
     if isinstance(value, list):
         return [redact_payload(inner) for inner in value]
     return redact_text(value) if isinstance(value, str) else value
+
+
+def _shown(event: WebhookEvent) -> str:
+    """The body in the provider's own order, without what nobody needs to see."""
+    try:
+        body = event.payload if event.body is None else read_stored(bytes(event.body))
+    except UnreadableError:
+        return "It is nested too deep to be shown."
+    shown = json.dumps(redact_payload(body), indent=2, ensure_ascii=False, default=str)
+    return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", shown)
 
 
 EVENT_VERBS = (
@@ -151,6 +168,8 @@ class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
         return [
             Fact("Organization", self.tenant(record)),
             Fact("Error", record.error or NOTHING),
+            Fact("Kept because", reason_label(record.reason) or NOTHING),
+            Fact("Field", code(record.field)),
             Fact("Customer", code(record.customer_external_id)),
             Fact("Tries", number(record.attempts)),
             Fact("Next try", moment(record.next_try_at)),
@@ -164,7 +183,7 @@ class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
         ]
 
     def panels(self, request: HttpRequest, record: WebhookEvent) -> list[Panel]:
-        shown = json.dumps(redact_payload(record.payload), indent=2, ensure_ascii=False)
+        shown = _shown(record)
         row = (format_html('<pre class="ch-payload">{}</pre>', shown),)
         return [
             Panel("Payload, without secrets and personal data", ("Content",), [row], icon="code"),

@@ -19,6 +19,7 @@ from apps.connectors.enums import CredentialKind, RecordKind
 from apps.connectors.providers.http import fetch_json, parse, to_json_values
 from apps.core.moments import MomentError, read_seconds
 from apps.core.outgoing import Call
+from apps.core.provider_units import iso_currency, minor_from_stripe
 
 API_BASE = "https://api.stripe.com"
 API_VERSION = "2026-10-28.endive"
@@ -159,6 +160,7 @@ def _record(
 ) -> ProviderRecord:
     """What of a Stripe object becomes a record. A line has its invoice's time and status."""
     quantity = thing.quantity if isinstance(thing, _Line) else None
+    currency = iso_currency(thing.currency)
     try:
         occurred_at = read_seconds((invoice or thing).created)
     except MomentError as error:
@@ -170,8 +172,8 @@ def _record(
         description=description,
         occurred_at=occurred_at,
         quantity=Decimal(quantity) if quantity is not None else None,
-        amount_minor=amount,
-        currency=thing.currency.upper(),
+        amount_minor=minor_from_stripe(amount, currency) if currency else None,
+        currency=currency,
         status=(invoice or thing).status or "",
         raw=to_json_values(raw),
     )

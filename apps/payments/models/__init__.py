@@ -14,12 +14,14 @@ from apps.payments.models.mirror import (
     ProviderRefund,
     ProviderSubscription,
 )
+from apps.payments.models.plan_references import PlanReference
 from apps.payments.models.reviews import Review
 
 __all__ = [
     "BillingEvent",
     "GraceAnchor",
     "MirroredObject",
+    "PlanReference",
     "ProviderCustomer",
     "ProviderDispute",
     "ProviderInvoice",

@@ -13,11 +13,16 @@ from apps.core.ids import AuditTarget
 from apps.payments.enums import EventSource, WebhookStatus
 from apps.subscriptions.enums import Provider
 
+_KEPT = [WebhookStatus.FAILED, WebhookStatus.UNMATCHED]
 _WAITING = [WebhookStatus.RECEIVED, WebhookStatus.PROCESSING]
 
 
 class WebhookEvent(models.Model):
-    """One event, stored before it is processed; the payload is as the provider signed it.
+    """One event, stored before it is read; `body` is byte for byte what the provider signed.
+
+    `payload` is the same as JSON, for rows and workers of the former release: empty where a JSON column can't hold it.
+    `reason` says by a code why an event was kept and not taken (`WhyKept`, or the code of the error), `field` which
+    value can't be read, `charge_external_id` which charge an unmatched dispute waits for.
 
     `lease_expires_at` of an event in work is when its worker counts as dead; `next_try_at` of a received one is when
     it is due. An unmatched event waits for `customer_external_id` to become known, and is requeued then.
@@ -29,6 +34,7 @@ class WebhookEvent(models.Model):
     type = models.CharField(max_length=120)
     source = models.CharField(max_length=16, choices=EventSource.choices, default=EventSource.WEBHOOK)
     payload = models.JSONField()
+    body = models.BinaryField(null=True)
     occurred_at = models.DateTimeField(help_text="The provider's own time.")
     received_at = models.DateTimeField()
     status = models.CharField(max_length=16, choices=WebhookStatus.choices, default=WebhookStatus.RECEIVED)
@@ -37,6 +43,9 @@ class WebhookEvent(models.Model):
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     processed_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True, default="")
+    reason = models.CharField(max_length=60, blank=True, default="", db_default="")
+    field = models.CharField(max_length=200, blank=True, default="", db_default="")
+    charge_external_id = models.CharField(max_length=255, blank=True, default="", db_default="")
     customer_external_id = models.CharField(max_length=255, blank=True, default="")
     # A plain id, so that an event outlives whatever it speaks of and the inbox needs no lock on the organization.
     organization_id = models.UUIDField(null=True, blank=True)
@@ -66,6 +75,17 @@ class WebhookEvent(models.Model):
                 fields=["provider", "customer_external_id"],
                 condition=Q(status=WebhookStatus.UNMATCHED),
                 name="webhook_event_unmatched",
+            ),
+            models.Index(
+                fields=["provider", "charge_external_id"],
+                condition=Q(status=WebhookStatus.UNMATCHED) & ~Q(charge_external_id=""),
+                name="webhook_event_of_charge",
+            ),
+            models.Index(fields=["reason", "field", "type"], condition=Q(status__in=_KEPT), name="webhook_event_kept"),
+            models.Index(
+                fields=["reason", "-received_at"],
+                condition=Q(status=WebhookStatus.IGNORED) & ~Q(reason=""),
+                name="webhook_event_set_aside",
             ),
             models.Index(fields=["status", "-received_at"], name="webhook_event_by_status"),
             models.Index(fields=["-received_at"], name="webhook_event_latest"),

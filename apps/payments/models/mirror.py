@@ -93,7 +93,11 @@ class ProviderPaymentMethod(MirroredObject):
 class ProviderSubscription(MirroredObject):
     """A subscription at a provider. `workspace_id` is what its metadata name, unchecked; None: the organization's.
 
-    `started_at` and `ended_at` are the provider's own times; `plan_key` is how it names the price or plan.
+    `started_at` and `ended_at` are the provider's own times. `items` are what is subscribed to, each with price, lookup
+    key, product and period; `plan_hint` is what our metadata say. From both follow `plan_key`, the slug of our plan, or
+    else how the provider calls the price, and the period (`apps.payments.plans`). `cancel_at_period_end`: it is to end,
+    by either form of cancelling; at `cancel_at`, or with the period. While `pause_behavior` is set no payment is
+    collected; `paused_from` and `paused_until` span what we have heard of pauses.
     """
 
     status = models.CharField(max_length=16, choices=ProviderSubscriptionStatus.choices)
@@ -105,6 +109,12 @@ class ProviderSubscription(MirroredObject):
     period_start = models.DateTimeField(null=True, blank=True)
     period_end = models.DateTimeField(null=True, blank=True)
     cancel_at_period_end = models.BooleanField(default=False)
+    items = models.JSONField(null=True, blank=True)
+    plan_hint = models.CharField(max_length=255, blank=True, default="", db_default="")
+    cancel_at = models.DateTimeField(null=True, blank=True)
+    pause_behavior = models.CharField(max_length=40, blank=True, default="", db_default="")
+    paused_from = models.DateTimeField(null=True, blank=True)
+    paused_until = models.DateTimeField(null=True, blank=True)
 
     class Meta(MirroredObject.Meta):
         abstract = False
@@ -120,10 +130,11 @@ class ProviderSubscription(MirroredObject):
 
 
 class ProviderInvoice(MirroredObject):
-    """An invoice at a provider. Amounts are in minor units of `currency` (ISO 4217, upper case).
+    """An invoice at a provider. Amounts are in minor units of `currency` (ISO 4217, upper case; empty: no money).
 
     `failed_at` is the time of the earliest failed payment and `uncollectible_at` of the earliest giving up, of all
-    events, whatever the order in which they came: they are facts that later events don't take back.
+    events, whatever the order in which they came: they are facts that later events don't take back. `deleted_at`: the
+    draft is gone. `collection_method`, `billing_reason` and `attempt_count` are Stripe's own words.
     """
 
     status = models.CharField(max_length=16, choices=InvoiceStatus.choices)
@@ -143,6 +154,10 @@ class ProviderInvoice(MirroredObject):
     uncollectible_at = models.DateTimeField(null=True, blank=True)
     told_at = models.DateTimeField(null=True, blank=True, help_text="When the owners were first told that it is due.")
     forgiven_at = models.DateTimeField(null=True, blank=True, help_text="When staff said that it need not be paid.")
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    collection_method = models.CharField(max_length=40, blank=True, default="", db_default="")
+    billing_reason = models.CharField(max_length=60, blank=True, default="", db_default="")
+    attempt_count = models.IntegerField(null=True, blank=True)
     # What a lock has been decided about already: staff who unlock are not overruled by the same invoice.
     lock_settled_at = models.DateTimeField(null=True, blank=True)
     hosted_invoice_url = models.TextField(blank=True, default="")
@@ -173,6 +188,9 @@ class ProviderDispute(MirroredObject):
     amount_minor = models.BigIntegerField(default=0)
     currency = models.CharField(max_length=3, blank=True, default="")
     evidence_due_at = models.DateTimeField(null=True, blank=True)
+    funds_withdrawn_at = models.DateTimeField(null=True, blank=True)
+    funds_reinstated_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta(MirroredObject.Meta):
         abstract = False
@@ -181,6 +199,10 @@ class ProviderDispute(MirroredObject):
             models.CheckConstraint(
                 condition=Q(currency="") | Q(currency__regex=r"^[A-Z]{3}$"), name="providerdispute_currency_is_iso"
             ),
+        ]
+        indexes: ClassVar = [
+            *MirroredObject.Meta.indexes,
+            models.Index(fields=["-news_at"], name="providerdispute_latest"),
         ]
 
 

@@ -71,13 +71,21 @@ class PaymentProvider(ABC):
     def read_signature(self, headers: Mapping[str, str], body: bytes) -> SignedMessage:
         """The signature in the headers of a webhook; raises `BadSignatureError` where it is missing or no signature."""
 
+    def hears(self, event_type: str) -> bool:
+        """Whether events of this type concern us; the others are kept and not read."""
+        return True
+
+    def read_time(self, body: dict[str, Any]) -> datetime | None:
+        """When the event happened, read at the door; None where the body does not say so in a way that we know."""
+        return None
+
     @abstractmethod
     def parse_event(self, body: dict[str, Any]) -> ProviderEvent:
-        """The event that a webhook's body is; raises `MalformedRequestError` naming the first field that is wrong."""
+        """The event that a webhook's body is; raises `UnreadableError` naming the first field that is wrong."""
 
     @abstractmethod
     def parse_object(self, kind: ObjectKind, body: dict[str, Any]) -> ObjectSnapshot:
-        """An object as `ProviderApi.fetch_object` answers it; raises `MalformedRequestError`."""
+        """An object as `ProviderApi.fetch_object` answers it; raises `UnreadableError`."""
 
     @abstractmethod
     def connect(self) -> ProviderApi | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -21,18 +22,22 @@ from apps.core.operations import require
 from apps.core.outbox.backoff import MAX_ATTEMPTS, retry_delay
 from apps.core.unavailability import end_if_interrupted, is_unavailable
 from apps.core.wakeups import wake_after_commit
-from apps.payments.enums import WebhookStatus
+from apps.payments.contracts import ProviderEvent
+from apps.payments.enums import WebhookStatus, WhyKept
 from apps.payments.events import WEBHOOK_EVENT_PROCESSED_AGAIN
 from apps.payments.inbox import INBOX, PROCESS_TASK, requeue_unmatched
 from apps.payments.models import WebhookEvent
 from apps.payments.processing import ProcessingResult, process
 from apps.payments.providers.contract import payment_provider
+from apps.payments.providers.parsing import read_stored, unreadable
 from apps.payments.selectors.inbox import webhook_event_for_update
 from apps.subscriptions.enums import Provider
 
 logger = logging.getLogger(__name__)
 
 LONGEST_SWEEP = timedelta(seconds=150)
+# A provider's clock may be ahead of ours, but not by so much.
+MOST_AHEAD = timedelta(days=1)
 # A transaction that lost against another one is repeated at once.
 _TRIES_AT_ONCE = 3
 _random = secrets.SystemRandom()
@@ -92,8 +97,8 @@ def webhook_event_process_again(context: ExecutionContext, *, event_pk: UUID, re
         )
     before = {"status": event.status, "attempts": event.attempts, "error": event.error}
     event.status, event.attempts, event.next_try_at = WebhookStatus.RECEIVED, 0, clock.now()
-    event.processed_at = None
-    event.save(update_fields=["status", "attempts", "next_try_at", "processed_at"])
+    event.processed_at, event.error, event.reason, event.field = None, "", "", ""
+    event.save(update_fields=["status", "attempts", "next_try_at", "processed_at", "error", "reason", "field"])
     audit_append(
         context,
         WEBHOOK_EVENT_PROCESSED_AGAIN,
@@ -125,14 +130,17 @@ def _work(context: ExecutionContext, event: WebhookEvent) -> str:
         next_try_at=None,
         processed_at=clock.now(),
         error=result.note,
+        reason=result.reason.value if result.reason else "",
+        field="",
         organization_id=result.organization_id,
         customer_external_id=result.customer_id or event.customer_external_id,
+        charge_external_id=result.charge_id,
     )
     return result.status.value if is_ours else ""
 
 
 def _process(event: WebhookEvent) -> ProcessingResult:
-    parsed = payment_provider(Provider(event.provider)).parse_event(event.payload)
+    parsed = _read(event)
     for _ in range(_TRIES_AT_ONCE - 1):
         try:
             return process(parsed, request_id=RequestId(event.request_id))
@@ -142,16 +150,30 @@ def _process(event: WebhookEvent) -> ProcessingResult:
     return process(parsed, request_id=RequestId(event.request_id))
 
 
+def _read(event: WebhookEvent) -> ProviderEvent:
+    """The event, by the identity of its row; raises `UnreadableError`. Rows of the former release have no bytes."""
+    body = event.payload if event.body is None else read_stored(bytes(event.body))
+    parsed = payment_provider(Provider(event.provider)).parse_event(body)
+    if parsed.snapshot is not None and parsed.occurred_at > clock.now() + MOST_AHEAD:
+        # All that comes before that day would look old.
+        raise unreadable("created", f"is {parsed.occurred_at:%Y-%m-%d %H:%M} UTC, more than a day ahead of our clock")
+    return replace(parsed, event_id=event.event_id, type=event.type)
+
+
 def _fail(event: WebhookEvent, error: Exception) -> str:
     sentence = str(error) if isinstance(error, CountinghouseError) else f"{type(error).__name__}: {error}"
     message = error_text(sentence)
     if event.attempts >= MAX_ATTEMPTS or (isinstance(error, CountinghouseError) and not is_unavailable(error)):
-        return _park(event, message)
+        return _park(event, message, error)
     again_at = clock.now() + retry_delay(event.attempts, jitter=_random.random())
     is_ours = INBOX.release(event, WebhookStatus.RECEIVED, next_try_at=again_at, error=message)
     return WebhookStatus.RECEIVED.value if is_ours else ""
 
 
-def _park(event: WebhookEvent, message: str) -> str:
-    is_ours = INBOX.release(event, WebhookStatus.FAILED, next_try_at=None, error=message)
+def _park(event: WebhookEvent, message: str, error: Exception | None = None) -> str:
+    reason, field = WhyKept.ERROR.value, ""
+    if isinstance(error, CountinghouseError):
+        reason = error.problem_code[:60]
+        field = next((each.field for each in error.errors), "")[:200]
+    is_ours = INBOX.release(event, WebhookStatus.FAILED, next_try_at=None, error=message, reason=reason, field=field)
     return WebhookStatus.FAILED.value if is_ours else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 from apps.core.context import ExecutionContext
@@ -11,6 +12,7 @@ from apps.core.wakeups import send_wakeup
 from apps.payments.enums import EventSource
 from apps.payments.inbox import SWEEP_TASK, store
 from apps.payments.providers.contract import payment_provider, provider_reader
+from apps.payments.providers.parsing import read_at_door
 from apps.subscriptions.enums import Provider
 
 # Stripe forgets its events after this.
@@ -29,12 +31,12 @@ def webhook_events_reconcile(context: ExecutionContext, *, provider: Provider, n
     for body in reader.list_events(now - LOOKS_BACK) if reader else ():
         counts["listed"] += 1
         try:
-            event = parser.parse_event(body)
+            event = read_at_door(json.dumps(body).encode())
         except MalformedRequestError:
             counts["unreadable"] += 1
             continue
-        if store(event, body, source=EventSource.RECONCILIATION, request_id=context.request_id) is not None:
-            counts["found"] += 1
+        stored, _ = store(parser, event, source=EventSource.RECONCILIATION, request_id=context.request_id)
+        counts["found"] += stored is not None
     if counts["found"]:
         send_wakeup(SWEEP_TASK)
     return counts

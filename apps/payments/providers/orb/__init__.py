@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from apps.core.moments import MomentError, read_iso_moment
 from apps.payments.contracts import ObjectKind, ObjectSnapshot, ProviderEvent
 from apps.payments.providers.contract import BadSignatureError, PaymentProvider, SignedMessage
 from apps.payments.providers.orb.api import OrbApi, orb_api
-from apps.payments.providers.orb.events import parse_event, parse_object
+from apps.payments.providers.orb.events import ORB_TYPES, parse_event, parse_object, read_time
 from apps.subscriptions.enums import Provider
 
 
@@ -30,6 +31,12 @@ class OrbProvider(PaymentProvider):
         parts = [part.strip().partition("=") for part in re.split(r"[,\s]+", headers.get("X-Orb-Signature", ""))]
         signatures = [value for name, _, value in parts if name == "v1"]
         return SignedMessage(signed_at, f"v1:{stamp}:".encode() + body, signatures)
+
+    def hears(self, event_type: str) -> bool:
+        return event_type in ORB_TYPES
+
+    def read_time(self, body: dict[str, Any]) -> datetime | None:
+        return read_time(body)
 
     def parse_event(self, body: dict[str, Any]) -> ProviderEvent:
         return parse_event(body)

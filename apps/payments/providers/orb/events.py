@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-from pydantic import Field
-
-from apps.core.amounts import minor_digits
-from apps.core.errors import MalformedRequestError
-from apps.payments.contracts import ObjectKind, ObjectSnapshot, ProviderEvent
+from apps.core.provider_units import iso_currency, minor_from_decimal
+from apps.payments.contracts import ObjectKind, ObjectSnapshot, PricedItem, ProviderEvent
 from apps.payments.enums import PROVIDER_SUBSCRIPTION_ORDER, CustomerStatus, InvoiceStatus, ProviderSubscriptionStatus
 from apps.payments.providers.parsing import (
-    Currency,
     ExternalId,
     IsoTime,
-    Metadata,
+    MaybeIsoTime,
+    MaybeMetadata,
+    MaybeObject,
+    MaybeReference,
+    MaybeText,
     ProviderModel,
+    maybe,
     short,
     text_in,
+    unreadable,
     uuid_in,
     validate,
+    web_address,
 )
 from apps.subscriptions.enums import Provider
 
@@ -57,34 +61,41 @@ _SUBSCRIPTION_STATUSES = {
 }
 
 
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 class _Envelope(ProviderModel):
-    id: ExternalId
-    type: ExternalId
+    id: str
+    type: str
     created_at: IsoTime
-    properties: dict[str, Any] | None = None
+    properties: MaybeObject = None
+
+
+class _Created(ProviderModel):
+    created_at: IsoTime
 
 
 class _Customer(ProviderModel):
     id: ExternalId
-    external_customer_id: str | None = None
-    email: str | None = None
+    external_customer_id: MaybeText = None
+    email: MaybeText = None
 
 
 class _Plan(ProviderModel):
-    id: ExternalId | None = None
-    external_plan_id: str | None = None
+    id: MaybeReference = None
+    external_plan_id: MaybeText = None
 
 
 class _Subscription(ProviderModel):
     id: ExternalId
-    customer: _Customer | None = None
+    customer: MaybeObject = None
     status: Literal["upcoming", "active", "ended"] | None = None
-    plan: _Plan | None = None
-    start_date: IsoTime | None = None
-    end_date: IsoTime | None = None
-    current_billing_period_start_date: IsoTime | None = None
-    current_billing_period_end_date: IsoTime | None = None
-    metadata: Metadata | None = None
+    plan: MaybeObject = None
+    start_date: MaybeIsoTime = None
+    end_date: MaybeIsoTime = None
+    current_billing_period_start_date: MaybeIsoTime = None
+    current_billing_period_end_date: MaybeIsoTime = None
+    metadata: MaybeMetadata = None
 
 
 class _OfSubscription(ProviderModel):
@@ -93,30 +104,35 @@ class _OfSubscription(ProviderModel):
 
 class _Invoice(ProviderModel):
     id: ExternalId
-    customer: _Customer | None = None
-    subscription: _OfSubscription | None = None
+    customer: MaybeObject = None
+    subscription: MaybeObject = None
     status: Literal["draft", "issued", "synced", "void", "paid"] | None = None
-    invoice_number: str | None = None
-    currency: Currency | None = None
-    amount_due: str | None = Field(default=None, max_length=40)
-    total: str | None = Field(default=None, max_length=40)
-    issued_at: IsoTime | None = None
-    invoice_date: IsoTime | None = None
-    due_date: IsoTime | None = None
-    paid_at: IsoTime | None = None
-    hosted_invoice_url: str | None = None
-    invoice_pdf: str | None = None
+    invoice_number: MaybeText = None
+    currency: MaybeText = None
+    amount_due: Any = None
+    total: Any = None
+    issued_at: MaybeIsoTime = None
+    invoice_date: MaybeIsoTime = None
+    due_date: MaybeIsoTime = None
+    paid_at: MaybeIsoTime = None
+    hosted_invoice_url: MaybeText = None
+    invoice_pdf: MaybeText = None
 
 
 def parse_event(body: dict[str, Any]) -> ProviderEvent:
-    """The event; its object is read only when we handle the type. Raises `MalformedRequestError`."""
+    """The event; its object is read only when we handle the type. Raises `UnreadableError`."""
+    if body.get("type") not in ORB_TYPES:
+        return ProviderEvent(Provider.ORB, body["id"], body["type"], read_time(body) or _NO_TIME, None)
     envelope = validate(_Envelope, body)
-    snapshot = None
-    if envelope.type in ORB_TYPES:
-        noun, _, step = envelope.type.partition(".")
-        resource = _resource(envelope, body, noun)
-        snapshot = _PARSERS[noun](resource, step, envelope.created_at)
+    noun, _, step = envelope.type.partition(".")
+    snapshot = _PARSERS[noun](_resource(envelope, body, noun), step, envelope.created_at)
     return ProviderEvent(Provider.ORB, envelope.id, envelope.type, envelope.created_at, snapshot)
+
+
+def read_time(body: dict[str, Any]) -> datetime | None:
+    """When the event happened; None where it does not say so in a way that we know."""
+    read = maybe(_Created, body)
+    return read.created_at if read else None
 
 
 def parse_object(kind: ObjectKind, answer: dict[str, Any]) -> ObjectSnapshot:
@@ -136,6 +152,7 @@ def _resource(envelope: _Envelope, body: Mapping[str, Any], noun: str) -> dict[s
     if isinstance(named, dict):
         return named
     customer = _customer_in(properties)
+    # The short style names its object by its id alone.
     return customer.get("customer", {}) if noun == "customer" else {"id": properties.get(f"{noun}_id"), **customer}
 
 
@@ -154,19 +171,24 @@ def _parse_subscription(body: dict[str, Any], step: str, at: datetime | None) ->
     subscription = validate(_Subscription, body, "subscription")
     status = _subscription_status(subscription, step)
     is_over = status is ProviderSubscriptionStatus.ENDED
+    is_cancelled = _is_cancelled(subscription, step, is_told="end_date" in body)
     fields: dict[str, Any] = {
         "status": status,
         "started_at": subscription.start_date or (at if step == "started" else None),
         "ended_at": (subscription.end_date or at) if is_over else None,
         "period_start": subscription.current_billing_period_start_date,
         "period_end": subscription.current_billing_period_end_date,
-        "plan_key": _plan_key(subscription),
-        "cancel_at_period_end": _is_cancelled(subscription, step),
+        "cancel_at_period_end": is_cancelled,
     }
     if subscription.metadata is not None:
         fields["workspace_id"] = uuid_in(subscription.metadata.get("workspace_id"))
+        fields["plan_hint"] = text_in(subscription.metadata, "countinghouse_plan")
     rank = PROVIDER_SUBSCRIPTION_ORDER.index(status) * _STEPS + (_SUBSCRIPTION.index(step) if step else 0)
-    return _snapshot(ObjectKind.SUBSCRIPTION, subscription.id, subscription.customer, rank, fields)
+    customer = maybe(_Customer, subscription.customer)
+    snapshot = _snapshot(ObjectKind.SUBSCRIPTION, subscription.id, customer, rank, fields)
+    # None takes a date back, which a left-out field would not.
+    ends = {} if is_over or is_cancelled is None else {"cancel_at": subscription.end_date if is_cancelled else None}
+    return replace(snapshot, items=_items_of(subscription), fields={**snapshot.fields, **ends})
 
 
 def _subscription_status(subscription: _Subscription, step: str) -> ProviderSubscriptionStatus:
@@ -177,17 +199,26 @@ def _subscription_status(subscription: _Subscription, step: str) -> ProviderSubs
     return ProviderSubscriptionStatus.INCOMPLETE if step == "created" else ProviderSubscriptionStatus.ACTIVE
 
 
-def _is_cancelled(subscription: _Subscription, step: str) -> bool:
+def _is_cancelled(subscription: _Subscription, step: str, *, is_told: bool) -> bool | None:
+    """Whether it is to end; None where the short style does not say."""
     if step in {"cancellation_scheduled", "cancellation_unscheduled"}:
         return step == "cancellation_scheduled"
-    return subscription.end_date is not None
+    return subscription.end_date is not None if is_told else None
 
 
-def _plan_key(subscription: _Subscription) -> str | None:
-    named = text_in(subscription.metadata or {}, "plan")
-    if named or subscription.plan is None:
-        return named or None
-    return short(subscription.plan.external_plan_id or subscription.plan.id, 255)
+def _items_of(subscription: _Subscription) -> tuple[PricedItem, ...]:
+    """The plan, as the one thing that is priced; our own name of it is its external id."""
+    plan = maybe(_Plan, subscription.plan)
+    if plan is None or not (plan.id or plan.external_plan_id):
+        return ()
+    return (
+        PricedItem(
+            price_id=plan.id or "",
+            lookup_key=short(plan.external_plan_id, 255),
+            period_start=subscription.current_billing_period_start_date,
+            period_end=subscription.current_billing_period_end_date,
+        ),
+    )
 
 
 def _parse_invoice(body: dict[str, Any], step: str, at: datetime | None) -> ObjectSnapshot:
@@ -197,25 +228,27 @@ def _parse_invoice(body: dict[str, Any], step: str, at: datetime | None) -> Obje
     else:
         status = _INVOICE_STATUSES[invoice.status] if invoice.status else InvoiceStatus.OPEN
     is_paid = status is InvoiceStatus.PAID
-    due, total = _minor(invoice.amount_due, invoice.currency), _minor(invoice.total, invoice.currency)
+    currency = iso_currency(invoice.currency)
+    due, total = _minor(invoice.amount_due, currency, "amount_due"), _minor(invoice.total, currency, "total")
+    subscription = maybe(_OfSubscription, invoice.subscription)
     fields: dict[str, Any] = {
         "status": status,
         "number": short(invoice.invoice_number, 120) or None,
-        "currency": invoice.currency.upper() if invoice.currency else None,
+        "currency": currency if invoice.currency else None,
         "amount_due_minor": due,
         "total_minor": total,
         "amount_remaining_minor": 0 if is_paid else due,
         "amount_paid_minor": total if is_paid else None,
-        "subscription_external_id": invoice.subscription.id if invoice.subscription else None,
+        "subscription_external_id": subscription.id if subscription else None,
         "issued_at": invoice.issued_at or invoice.invoice_date,
         "due_at": invoice.due_date,
         "paid_at": (invoice.paid_at or at) if is_paid else None,
-        "hosted_invoice_url": _web_address(invoice.hosted_invoice_url),
-        "invoice_pdf": _web_address(invoice.invoice_pdf),
+        "hosted_invoice_url": web_address(invoice.hosted_invoice_url) or None,
+        "invoice_pdf": web_address(invoice.invoice_pdf) or None,
     }
     rank = _INVOICE_ORDER.index(status) * _STEPS + (_INVOICE.index(step) if step else 0)
     firsts = {"failed_at": at} if step == "payment_failed" and at else {}
-    return _snapshot(ObjectKind.INVOICE, invoice.id, invoice.customer, rank, fields, firsts)
+    return _snapshot(ObjectKind.INVOICE, invoice.id, maybe(_Customer, invoice.customer), rank, fields, firsts)
 
 
 def _parse_customer(body: dict[str, Any], step: str, at: datetime | None) -> ObjectSnapshot:
@@ -245,22 +278,20 @@ def _snapshot(
     )
 
 
-def _minor(text: str | None, currency: str | None) -> int | None:
-    """Minor units of a decimal text such as "12.50"; raises `MalformedRequestError` when that is not exact."""
-    if text is None or currency is None:
+def _minor(amount: object, currency: str, field: str) -> int | None:
+    """Minor units of an amount such as "12.50"; None where there is none, or no money. A tenth of a cent is rounded.
+
+    Raises `UnreadableError` for what is no amount at all.
+    """
+    if amount is None or not currency:
         return None
     try:
-        value = Decimal(text).scaleb(minor_digits(currency.upper()))
-        is_exact = value.is_finite() and abs(value.adjusted()) <= _MOST_DIGITS and value == int(value)
-    except (InvalidOperation, ValueError, OverflowError):
-        is_exact = False
-    if not is_exact:
-        raise MalformedRequestError(f"This is not an event that we can read. {text[:40]!r} is no amount of {currency}.")
-    return int(value)
-
-
-def _web_address(text: str | None) -> str | None:
-    return text if text and text.startswith("https://") and len(text) <= 4_000 else None  # noqa: PLR2004
+        value = Decimal(amount) if isinstance(amount, str | int | Decimal) else Decimal("NaN")
+    except (InvalidOperation, ValueError):
+        value = Decimal("NaN")
+    if not value.is_finite() or abs(value.adjusted()) > _MOST_DIGITS:
+        raise unreadable(f"invoice.{field}", f"is no amount of {currency}")
+    return minor_from_decimal(value, currency)
 
 
 _PARSERS = {"subscription": _parse_subscription, "invoice": _parse_invoice, "customer": _parse_customer}

@@ -20,6 +20,7 @@ from django.conf import settings
 from apps.core.audit.secrecy import redact_text
 from apps.payments.contracts import ObjectKind
 from apps.payments.providers.contract import LONGEST_CALL_SECONDS, ProviderCallError
+from apps.payments.providers.stripe.subscriptions import PLAN_KEY
 
 API_VERSION = "2026-10-28.endive"
 _PAGE = 100
@@ -147,7 +148,7 @@ def _session_params(params: CheckoutParams, price_id: str) -> Any:
         **shared,
         "mode": "subscription",
         "line_items": [{"price": price_id, "quantity": 1}],
-        "subscription_data": {"metadata": {**owner, "plan": params.plan_slug}},
+        "subscription_data": {"metadata": {**owner, PLAN_KEY: params.plan_slug}},
     }
 
 

@@ -5,49 +5,55 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import Field
-
+from apps.core.provider_units import iso_currency, minor_from_stripe
 from apps.payments.contracts import ObjectKind, ObjectSnapshot
 from apps.payments.enums import CustomerStatus, PaymentMethodStatus
 from apps.payments.providers.parsing import (
-    Currency,
     ExternalId,
-    Metadata,
+    MaybeFlag,
+    MaybeMetadata,
+    MaybeNumber,
+    MaybeObject,
+    MaybeReference,
+    MaybeSeconds,
+    MaybeText,
     Minor,
     ProviderModel,
-    Reference,
-    Seconds,
+    maybe,
     short,
     uuid_in,
     validate,
 )
 
-_NOTHING: Metadata = {}
+# How a checkout stands that owes nothing: paid, or nothing to pay.
+_SETTLED = frozenset({"paid", "no_payment_required"})
+_UNPAID_STEPS = frozenset({"async_payment_failed", "expired"})
+_LAST_MONTH, _LAST_YEAR = 12, 9999
 
 
 class _InvoiceSettings(ProviderModel):
-    default_payment_method: Reference | None = None
+    default_payment_method: MaybeReference = None
 
 
 class _Customer(ProviderModel):
     id: ExternalId
-    email: str | None = None
-    metadata: Metadata | None = None
-    invoice_settings: _InvoiceSettings | None = None
-    deleted: bool = False
+    email: MaybeText = None
+    metadata: MaybeMetadata = None
+    invoice_settings: MaybeObject = None
+    deleted: MaybeFlag = None
 
 
 def parse_customer(body: dict[str, Any], *, is_deleted: bool = False) -> ObjectSnapshot:
     """A customer, with the organization that we wrote into its metadata."""
     customer = validate(_Customer, body, "data.object")
-    is_gone = is_deleted or customer.deleted
-    settings = customer.invoice_settings
+    is_gone = is_deleted or customer.deleted is True
+    settings = maybe(_InvoiceSettings, customer.invoice_settings)
     return ObjectSnapshot(
         kind=ObjectKind.CUSTOMER,
         external_id=customer.id,
         customer_id=customer.id,
         rank=int(is_gone),
-        organization_id=uuid_in((customer.metadata or _NOTHING).get("organization_id")),
+        organization_id=uuid_in((customer.metadata or {}).get("organization_id")),
         fields={
             "status": CustomerStatus.DELETED if is_gone else CustomerStatus.ACTIVE,
             "email": short(customer.email, 320),
@@ -58,36 +64,46 @@ def parse_customer(body: dict[str, Any], *, is_deleted: bool = False) -> ObjectS
 
 class _Checkout(ProviderModel):
     id: ExternalId
-    customer: Reference | None = None
-    client_reference_id: str | None = None
+    customer: MaybeReference = None
+    metadata: MaybeMetadata = None
+    payment_status: MaybeText = None
 
 
-def parse_checkout(body: dict[str, Any], *, completed_at: datetime) -> ObjectSnapshot | None:
-    """A completed checkout, as a snapshot of its customer; None where it has none, and so buys nothing lasting."""
+def parse_checkout(body: dict[str, Any], *, step: str, at: datetime) -> ObjectSnapshot | None:
+    """A checkout, as a snapshot of its customer; None where it has none, and so buys nothing lasting.
+
+    It says whom the customer stands for only by the metadata that we gave it: anybody may write a
+    `client_reference_id` into the address of a payment link. One that still waits for its money has not been completed
+    yet: its asynchronous outcome tells.
+    """
     checkout = validate(_Checkout, body, "data.object")
     if checkout.customer is None:
         return None
+    # Shapes without a payment status are of a time when a completed checkout was a paid one.
+    is_settled = checkout.payment_status is None or checkout.payment_status in _SETTLED
+    is_completed = step not in _UNPAID_STEPS and (is_settled or step == "async_payment_succeeded")
     return ObjectSnapshot(
         kind=ObjectKind.CUSTOMER,
         external_id=checkout.customer,
         customer_id=checkout.customer,
-        organization_id=uuid_in(checkout.client_reference_id),
-        firsts={"checkout_completed_at": completed_at},
+        organization_id=uuid_in((checkout.metadata or {}).get("organization_id")),
+        firsts={"checkout_completed_at": at} if is_completed else {},
+        fact=checkout.id,
     )
 
 
 class _Card(ProviderModel):
-    brand: str | None = None
-    last4: str | None = None
-    exp_month: int | None = Field(default=None, ge=0, le=12)
-    exp_year: int | None = Field(default=None, ge=0, le=9999)
+    brand: MaybeText = None
+    last4: MaybeText = None
+    exp_month: MaybeNumber = None
+    exp_year: MaybeNumber = None
 
 
 class _PaymentMethod(ProviderModel):
     id: ExternalId
-    customer: Reference | None = None
-    type: str
-    card: _Card | None = None
+    customer: MaybeReference = None
+    type: MaybeText = None
+    card: MaybeObject = None
 
 
 def parse_payment_method(
@@ -95,7 +111,7 @@ def parse_payment_method(
 ) -> ObjectSnapshot:
     """A payment method. A detached one names its customer only among what it was before."""
     method = validate(_PaymentMethod, body, "data.object")
-    card = method.card or _Card()
+    card = maybe(_Card, method.card) or _Card()
     is_off = is_detached or method.customer is None
     before = customer_before if isinstance(customer_before, str) else ""
     return ObjectSnapshot(
@@ -108,24 +124,29 @@ def parse_payment_method(
             "kind": short(method.type, 40),
             "brand": short(card.brand, 40),
             "last4": short(card.last4, 4),
-            "expires_month": card.exp_month,
-            "expires_year": card.exp_year,
+            "expires_month": _at_most(card.exp_month, _LAST_MONTH),
+            "expires_year": _at_most(card.exp_year, _LAST_YEAR),
         },
     )
 
 
+def _at_most(number: int | None, most: int) -> int | None:
+    return number if number is not None and number <= most else None
+
+
 class _Charge(ProviderModel):
     id: ExternalId
-    customer: Reference | None = None
+    customer: MaybeReference = None
     amount: Minor
     amount_refunded: Minor
-    currency: Currency
+    currency: MaybeText = None
 
 
 def parse_refund(body: dict[str, Any]) -> ObjectSnapshot:
     """The refunds of a charge so far."""
     charge = validate(_Charge, body, "data.object")
     is_full = charge.amount_refunded >= charge.amount
+    currency = iso_currency(charge.currency)
     return ObjectSnapshot(
         kind=ObjectKind.REFUND,
         external_id=charge.id,
@@ -136,41 +157,52 @@ def parse_refund(body: dict[str, Any]) -> ObjectSnapshot:
         fields={
             "status": "full" if is_full else "partial",
             "charge_external_id": charge.id,
-            "amount_minor": charge.amount_refunded,
-            "charged_minor": charge.amount,
-            "currency": charge.currency.upper(),
+            "amount_minor": minor_from_stripe(charge.amount_refunded, currency) if currency else 0,
+            "charged_minor": minor_from_stripe(charge.amount, currency) if currency else 0,
+            "currency": currency,
         },
     )
 
 
 class _EvidenceDetails(ProviderModel):
-    due_by: Seconds | None = None
+    due_by: MaybeSeconds = None
 
 
 class _Dispute(ProviderModel):
     id: ExternalId
-    charge: Reference
-    status: str
-    reason: str | None = None
+    charge: MaybeReference = None
+    status: MaybeText = None
+    reason: MaybeText = None
     amount: Minor
-    currency: Currency
-    evidence_details: _EvidenceDetails = Field(default_factory=_EvidenceDetails)
+    currency: MaybeText = None
+    evidence_details: MaybeObject = None
 
 
-def parse_dispute(body: dict[str, Any]) -> ObjectSnapshot:
+_DISPUTE_MOMENTS = {
+    "closed": "closed_at",
+    "funds_withdrawn": "funds_withdrawn_at",
+    "funds_reinstated": "funds_reinstated_at",
+}
+
+
+def parse_dispute(body: dict[str, Any], *, step: str = "", rank: int = 0, at: datetime | None = None) -> ObjectSnapshot:
     """A dispute. It names the charge, not the customer."""
     dispute = validate(_Dispute, body, "data.object")
+    currency = iso_currency(dispute.currency)
+    details = maybe(_EvidenceDetails, dispute.evidence_details)
     return ObjectSnapshot(
         kind=ObjectKind.DISPUTE,
         external_id=dispute.id,
         customer_id="",
-        charge_id=dispute.charge,
+        rank=rank,
+        charge_id=dispute.charge or "",
+        firsts={_DISPUTE_MOMENTS[step]: at} if at is not None and step in _DISPUTE_MOMENTS else {},
         fields={
             "status": short(dispute.status, 40),
             "reason": short(dispute.reason, 80),
-            "charge_external_id": dispute.charge,
-            "amount_minor": dispute.amount,
-            "currency": dispute.currency.upper(),
-            "evidence_due_at": dispute.evidence_details.due_by,
+            "charge_external_id": dispute.charge or "",
+            "amount_minor": minor_from_stripe(dispute.amount, currency) if currency else 0,
+            "currency": currency,
+            "evidence_due_at": details.due_by if details else None,
         },
     )

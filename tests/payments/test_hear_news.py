@@ -1,0 +1,129 @@
+"""Events beside the usual ones: deleted drafts, disputes, checkouts that wait; units, and one fact once (spec 04)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from apps.payments.models import BillingEvent, ProviderDispute, ProviderInvoice, ProviderRefund
+from tests.payments.cast import NOON, Stripe, deliver, make_tenant, stored
+from tests.payments.test_match_disputes import charge_of, dispute_of
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def stripe() -> Stripe:
+    found = Stripe(make_tenant())
+    deliver(found.event("customer.created", found.customer(), NOON))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("currency", "told", "minor"), [("isk", 500, 5), ("ugx", 120_000, 1200), ("mga", 7, 700), ("kwd", 5120, 5120)]
+)
+def test_amounts_are_in_iso_units_wherever_they_stand(stripe: Stripe, currency: str, told: int, minor: int) -> None:
+    charge = charge_of(stripe, "ch_1") | {"currency": currency, "amount": told, "amount_refunded": told}
+    dispute = dispute_of(stripe, "ch_1")
+    dispute["data"]["object"] |= {"currency": currency, "amount": told}
+    deliver(
+        stripe.event("invoice.paid", stripe.invoice("1", "paid", amount=told, currency=currency), NOON),
+        stripe.event("charge.refunded", charge, NOON),
+        dispute,
+    )
+    for value in (
+        ProviderInvoice.objects.get().amount_paid_minor,
+        ProviderRefund.objects.get().charged_minor,
+        ProviderDispute.objects.get().amount_minor,
+    ):
+        assert value == minor
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+def test_a_deleted_draft_stays_deleted(stripe: Stripe, is_late: bool) -> None:
+    draft = stripe.invoice("1", "draft")
+    events = [stripe.event("invoice.created", draft, NOON), stripe.event("invoice.deleted", draft, NOON + DAY)]
+    deliver(*(reversed(events) if is_late else events))
+    assert ProviderInvoice.objects.values_list("status", "deleted_at").get() == ("draft", NOON + DAY)
+
+
+def test_an_overdue_invoice_is_mirrored_with_how_it_is_collected(stripe: Stripe) -> None:
+    open_invoice = stripe.invoice(
+        "1", "open", collection_method="send_invoice", billing_reason="manual", due_date=int(NOON.timestamp())
+    )
+    deliver(stripe.event("invoice.overdue", open_invoice, NOON + DAY))
+    found = ProviderInvoice.objects.get()
+    assert (found.collection_method, found.billing_reason, found.due_at) == ("send_invoice", "manual", NOON)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 1, 0, 2), (2, 3, 1, 0)])
+def test_a_disputes_life_ends_alike_in_any_order(stripe: Stripe, order: tuple[int, ...]) -> None:
+    first = dispute_of(stripe, "ch_1")["data"]["object"]
+    events = [
+        stripe.event("charge.dispute.created", {**first, "status": "needs_response"}, NOON),
+        stripe.event("charge.dispute.funds_withdrawn", {**first, "status": "needs_response"}, NOON),
+        stripe.event("charge.dispute.updated", {**first, "status": "under_review"}, NOON + DAY),
+        stripe.event("charge.dispute.closed", {**first, "status": "won"}, NOON + 2 * DAY),
+    ]
+    deliver(stripe.event("charge.refunded", charge_of(stripe, "ch_1"), NOON), *(events[place] for place in order))
+    found = ProviderDispute.objects.get()
+    assert (found.status, found.funds_withdrawn_at, found.closed_at) == ("won", NOON, NOON + 2 * DAY)
+    deliver(stripe.event("charge.dispute.funds_reinstated", {**first, "status": "won"}, NOON + 3 * DAY))
+    found.refresh_from_db()
+    assert found.funds_reinstated_at == NOON + 3 * DAY
+
+
+def checkout(stripe: Stripe, step: str, payment_status: str | None, at: Any) -> dict[str, Any]:
+    thing = {**stripe.checkout(NOON)["data"]["object"], "payment_status": payment_status}
+    return stripe.event(f"checkout.session.{step}", thing, at)
+
+
+OUTCOMES = {
+    "paid": ([("completed", "paid")], "okay"),
+    "nothing to pay": ([("completed", "no_payment_required")], "okay"),
+    "unpaid yet": ([("completed", "unpaid")], "uninitialized"),
+    "paid later": ([("completed", "unpaid"), ("async_payment_succeeded", "paid")], "okay"),
+    "never paid": ([("completed", "unpaid"), ("async_payment_failed", "unpaid")], "uninitialized"),
+    "expired": ([("expired", "unpaid")], "uninitialized"),
+    "a word that is new": ([("completed", "authorized")], "uninitialized"),
+}
+
+
+@pytest.mark.parametrize("kind", OUTCOMES)
+def test_a_checkout_counts_once_its_money_has_come(stripe: Stripe, kind: str) -> None:
+    steps, status = OUTCOMES[kind]
+    events = [checkout(stripe, step, word, NOON + place * DAY) for place, (step, word) in enumerate(steps)]
+    deliver(*reversed(events))
+    assert [stored(event).status for event in events] == ["processed"] * len(events)
+    assert stripe.tenant.status == status
+
+
+@pytest.mark.parametrize("step", ["pending_update_applied", "pending_update_expired"])
+def test_pending_updates_are_news_of_the_subscription(stripe: Stripe, step: str) -> None:
+    thing = {**stripe.subscription("active"), "metadata": {}}
+    event = stripe.event(f"customer.subscription.{step}", thing, NOON)
+    deliver(event)
+    assert stored(event).status == "processed"
+    assert stripe.tenant.config.subscription_status == "subscribed"
+
+
+def test_one_failed_try_told_by_two_events_is_tracked_once(stripe: Stripe) -> None:
+    for attempt, copies in ((1, 2), (2, 3)):
+        for _ in range(copies):
+            thing = stripe.invoice("1", "open", attempt_count=attempt)
+            deliver(stripe.event("invoice.payment_failed", thing, NOON + attempt * DAY))
+    assert BillingEvent.objects.filter(name="Invoice Payment Failed").count() == 2
+
+
+def test_one_checkout_told_by_two_events_is_tracked_once(stripe: Stripe) -> None:
+    deliver(checkout(stripe, "completed", "paid", NOON), checkout(stripe, "completed", "paid", NOON + DAY))
+    assert BillingEvent.objects.filter(name="Checkout Session Completed").count() == 1
+
+
+def test_a_try_without_a_number_is_tracked_by_its_event(stripe: Stripe) -> None:
+    for day in (1, 2):
+        deliver(stripe.event("invoice.payment_failed", stripe.invoice("1", "open"), NOON + day * DAY))
+    assert BillingEvent.objects.filter(name="Invoice Payment Failed").count() == 2
