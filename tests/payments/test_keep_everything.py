@@ -15,7 +15,7 @@ from apps.core import clock
 from apps.payments.contracts import ObjectSnapshot
 from apps.payments.models import ProviderInvoice, ProviderSubscription, WebhookEvent
 from apps.payments.providers.parsing import unreadable
-from apps.payments.providers.stripe import events, subscriptions
+from apps.payments.providers.stripe import events
 from apps.payments.services import webhook_event_process_again
 from tests.contexts import staff_context
 from tests.payments.cast import (
@@ -198,7 +198,7 @@ def test_an_upgrade_reads_what_was_parked(monkeypatch: pytest.MonkeyPatch) -> No
     tenant = make_tenant()
     stripe = Stripe(tenant)
     event = subscribed(stripe, status="canceled")
-    read = subscriptions.parse_subscription
+    read = events.parse_subscription
 
     def former(body: dict[str, Any], **more: Any) -> ObjectSnapshot:
         raise unreadable("data.object.status", "is a word that this release does not know")

@@ -20,7 +20,7 @@ from django.conf import settings
 from apps.core.audit.secrecy import redact_text
 from apps.payments.contracts import ObjectKind
 from apps.payments.providers.contract import LONGEST_CALL_SECONDS, ProviderCallError
-from apps.payments.providers.stripe.subscriptions import PLAN_KEY
+from apps.payments.providers.stripe.events import PLAN_KEY
 
 API_VERSION = "2026-10-28.endive"
 _PAGE = 100

@@ -1,30 +1,31 @@
-"""Parses Stripe's events and invoices, in current and in older shapes (spec 04, Webhooks)."""
+"""Parses Stripe's events and subscriptions, in current and in older shapes (spec 04, Webhooks)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from apps.core.provider_units import iso_currency, minor_from_stripe
-from apps.payments.contracts import ObjectKind, ObjectSnapshot, ProviderEvent
-from apps.payments.enums import InvoiceStatus, WhyKept
+from apps.payments.contracts import ObjectKind, ObjectSnapshot, PricedItem, ProviderEvent
+from apps.payments.enums import PROVIDER_SUBSCRIPTION_ORDER, ProviderSubscriptionStatus, WhyKept
 from apps.payments.providers.parsing import (
     ExternalId,
-    MaybeMinor,
-    MaybeNumber,
+    MaybeFlag,
+    MaybeList,
+    MaybeMetadata,
     MaybeObject,
     MaybeReference,
     MaybeSeconds,
     MaybeText,
-    Minor,
+    Metadata,
     ProviderModel,
     Seconds,
     maybe,
     short,
+    text_in,
+    uuid_in,
     validate,
-    web_address,
 )
 from apps.payments.providers.stripe.customers import (
     parse_checkout,
@@ -33,7 +34,7 @@ from apps.payments.providers.stripe.customers import (
     parse_payment_method,
     parse_refund,
 )
-from apps.payments.providers.stripe.subscriptions import SUBSCRIPTION_STEPS, parse_subscription
+from apps.payments.providers.stripe.invoices import INVOICE_STEPS, parse_invoice
 from apps.subscriptions.enums import Provider
 
 
@@ -56,20 +57,7 @@ class _Envelope(ProviderModel):
         return self.type.rpartition(".")[2]
 
 
-# In the usual order: of two events of one second with the same status, the later one here is the later one.
-_INVOICE = (
-    "created",
-    "updated",
-    "finalized",
-    "overdue",
-    "payment_action_required",
-    "payment_failed",
-    "payment_succeeded",
-    "paid",
-    "marked_uncollectible",
-    "voided",
-    "deleted",
-)
+_MOST_ITEMS = 100
 _CHECKOUT = ("completed", "async_payment_succeeded", "async_payment_failed", "expired")
 _DISPUTE = ("created", "updated", "funds_withdrawn", "funds_reinstated", "closed")
 
@@ -82,14 +70,12 @@ def parse_event(body: dict[str, Any], *, is_live: bool = False) -> ProviderEvent
 
     What another merchant's account tells us (Connect), and test mode where we are live, is none of our business.
     """
-    parser = _TYPES.get(body.get("type", ""))
-    if parser is None:
-        return ProviderEvent(Provider.STRIPE, body["id"], body["type"], read_time(body) or _NO_TIME, None)
-    ignore = WhyKept.OTHER_ACCOUNT if body.get("account") else None
+    parser, ignore = _TYPES.get(body["type"]), WhyKept.OTHER_ACCOUNT if body.get("account") else None
     if is_live and body.get("livemode") is False:
         ignore = ignore or WhyKept.TEST_MODE
-    if ignore is not None:
-        return ProviderEvent(Provider.STRIPE, body["id"], body["type"], read_time(body) or _NO_TIME, None, ignore)
+    if parser is None or ignore is not None:
+        at = read_time(body) or _NO_TIME
+        return ProviderEvent(Provider.STRIPE, body["id"], body["type"], at, None, ignore if parser else None)
     envelope = validate(_Envelope, body)
     return ProviderEvent(Provider.STRIPE, envelope.id, envelope.type, envelope.created, parser(envelope))
 
@@ -105,14 +91,13 @@ def parse_object(kind: ObjectKind, answer: dict[str, Any]) -> ObjectSnapshot:
     return _OBJECTS[kind](answer)
 
 
+_INVOICE_MOMENTS = {"payment_failed": "failed_at", "marked_uncollectible": "uncollectible_at", "deleted": "deleted_at"}
+
+
 def _invoice(envelope: _Envelope) -> ObjectSnapshot:
     step = envelope.step
-    snapshot = parse_invoice(envelope.data.object, step=_INVOICE.index(step))
-    moment = {
-        "payment_failed": "failed_at",
-        "marked_uncollectible": "uncollectible_at",
-        "deleted": "deleted_at",
-    }.get(step)
+    snapshot = parse_invoice(envelope.data.object, step=INVOICE_STEPS.index(step))
+    moment = _INVOICE_MOMENTS.get(step)
     firsts = {**snapshot.firsts, **({moment: envelope.created} if moment else {})}
     fields = {**snapshot.fields, "issued_at": snapshot.fields["issued_at"] or envelope.created}
     return replace(snapshot, firsts=firsts, fields=fields)
@@ -148,105 +133,142 @@ def _dispute(envelope: _Envelope) -> ObjectSnapshot:
     return parse_dispute(envelope.data.object, step=step, rank=_DISPUTE.index(step), at=envelope.created)
 
 
-_INVOICE_ORDER = ("draft", "open", "uncollectible", "void", "paid")
-_STEPS = 16  # more than the event types of one object
-
-
 class _Created(ProviderModel):
     created: Seconds
 
 
-class _Transitions(ProviderModel):
-    finalized_at: MaybeSeconds = None
-    marked_uncollectible_at: MaybeSeconds = None
-    paid_at: MaybeSeconds = None
+_SUBSCRIPTION = (
+    "created",
+    "updated",
+    "pending_update_applied",
+    "pending_update_expired",
+    "deleted",
+    "paused",
+    "resumed",
+    "trial_will_end",
+)
+# Our own word for the plan, for what prices don't say; before it there was `plan`, which merchants use for themselves.
+PLAN_KEY, _FORMER_PLAN_KEY = "countinghouse_plan", "plan"
+_STEPS = 16
+_STATUSES = {
+    "incomplete": ProviderSubscriptionStatus.INCOMPLETE,
+    # It never ran: the first payment did not come.
+    "incomplete_expired": ProviderSubscriptionStatus.INCOMPLETE,
+    "trialing": ProviderSubscriptionStatus.TRIALING,
+    "active": ProviderSubscriptionStatus.ACTIVE,
+    "past_due": ProviderSubscriptionStatus.PAST_DUE,
+    "unpaid": ProviderSubscriptionStatus.PAST_DUE,
+    "paused": ProviderSubscriptionStatus.PAUSED,
+    "canceled": ProviderSubscriptionStatus.ENDED,
+}
+_UNKNOWN_PAUSE = "paused"
 
 
-class _SubscriptionDetails(ProviderModel):
-    subscription: MaybeReference = None
+class _Price(ProviderModel):
+    id: ExternalId
+    lookup_key: MaybeText = None
+    product: MaybeReference = None
 
 
-class _Invoice(ProviderModel):
+class _Item(ProviderModel):
+    price: _Price
+    current_period_start: MaybeSeconds = None
+    current_period_end: MaybeSeconds = None
+
+
+class _Items(ProviderModel):
+    data: MaybeList = None
+
+
+class _Subscription(ProviderModel):
     id: ExternalId
     customer: MaybeReference = None
-    status: Literal["draft", "open", "uncollectible", "void", "paid"]
-    number: MaybeText = None
-    currency: MaybeText = None
-    amount_due: MaybeMinor = None
-    # Absent in shapes of old API versions.
-    amount_remaining: MaybeMinor = None
-    total: MaybeMinor = None
+    status: Literal[
+        "incomplete", "incomplete_expired", "trialing", "active", "past_due", "unpaid", "paused", "canceled"
+    ]
+    cancel_at_period_end: MaybeFlag = None
+    cancel_at: MaybeSeconds = None
+    pause_collection: MaybeObject = None
+    start_date: MaybeSeconds = None
     created: MaybeSeconds = None
-    due_date: MaybeSeconds = None
-    period_start: MaybeSeconds = None
-    period_end: MaybeSeconds = None
-    hosted_invoice_url: MaybeText = None
-    invoice_pdf: MaybeText = None
-    parent: MaybeObject = None
-    subscription: MaybeReference = None
-    status_transitions: MaybeObject = None
-    collection_method: MaybeText = None
-    billing_reason: MaybeText = None
-    attempt_count: MaybeNumber = None
+    ended_at: MaybeSeconds = None
+    trial_end: MaybeSeconds = None
+    items: MaybeObject = None
+    # Of the shapes before 2025-03-31.
+    current_period_start: MaybeSeconds = None
+    current_period_end: MaybeSeconds = None
+    metadata: MaybeMetadata = None
 
 
-class _PaidAmount(ProviderModel):
-    amount_paid: Minor
-
-
-def parse_invoice(body: dict[str, Any], *, step: int = 0) -> ObjectSnapshot:
-    """An invoice; `step` ranks events of one status within one second.
-
-    In a currency that is none of ISO 4217 it is mirrored without money: what it says about being paid counts.
-    """
-    invoice = validate(_Invoice, body, "data.object")
-    details = maybe(_SubscriptionDetails, (invoice.parent or {}).get("subscription_details"))
-    transitions = maybe(_Transitions, invoice.status_transitions) or _Transitions()
-    firsts = {"uncollectible_at": transitions.marked_uncollectible_at} if transitions.marked_uncollectible_at else {}
+def parse_subscription(
+    body: dict[str, Any], *, step: str = "", at: datetime | None = None, before: Mapping[str, Any] | None = None
+) -> ObjectSnapshot:
+    """A subscription; of an event also what happened, when, and the values that it changed."""
+    subscription = validate(_Subscription, body, "data.object")
+    is_over = step == "deleted" or subscription.status == "canceled"
+    status = ProviderSubscriptionStatus.ENDED if is_over else _STATUSES[subscription.status]
+    metadata = subscription.metadata or {}
+    items = _items_of(subscription)
+    is_cancelled = bool(subscription.cancel_at_period_end) or subscription.cancel_at is not None
+    paused = _pause_moments(subscription, at, before or {})
     return ObjectSnapshot(
-        kind=ObjectKind.INVOICE,
-        external_id=invoice.id,
-        customer_id=invoice.customer or "",
-        rank=_INVOICE_ORDER.index(invoice.status) * _STEPS + step,
-        firsts=firsts,
-        fact=f"{invoice.id}:{invoice.attempt_count}" if invoice.attempt_count else "",
+        kind=ObjectKind.SUBSCRIPTION,
+        external_id=subscription.id,
+        customer_id=subscription.customer or "",
+        rank=PROVIDER_SUBSCRIPTION_ORDER.index(status) * _STEPS
+        + (_SUBSCRIPTION.index(step) if step in _SUBSCRIPTION else 0),
+        items=items,
+        firsts={"paused_from": paused} if paused and subscription.pause_collection else {},
+        lasts={"paused_until": paused} if paused else {},
         fields={
-            "status": InvoiceStatus(invoice.status),
-            "number": short(invoice.number, 120),
-            **_amounts(invoice, body),
-            "subscription_external_id": (details.subscription if details else None) or invoice.subscription or "",
-            "issued_at": transitions.finalized_at or invoice.created,
-            "due_at": invoice.due_date,
-            "paid_at": transitions.paid_at,
-            "period_start": invoice.period_start,
-            "period_end": invoice.period_end,
-            "hosted_invoice_url": web_address(invoice.hosted_invoice_url),
-            "invoice_pdf": web_address(invoice.invoice_pdf),
-            "collection_method": short(invoice.collection_method, 40),
-            "billing_reason": short(invoice.billing_reason, 60),
-            "attempt_count": invoice.attempt_count,
+            "status": status,
+            "workspace_id": uuid_in(metadata.get("workspace_id")),
+            "plan_hint": _plan_hint(metadata),
+            "started_at": subscription.start_date or subscription.created or at,
+            "ended_at": (subscription.ended_at or at) if is_over else None,
+            "trial_ends_at": subscription.trial_end,
+            "period_start": subscription.current_period_start,
+            "period_end": subscription.current_period_end,
+            "cancel_at_period_end": is_cancelled,
+            "cancel_at": subscription.cancel_at,
+            "pause_behavior": _pause_behavior(subscription),
         },
     )
 
 
-def _amounts(invoice: _Invoice, body: dict[str, Any]) -> dict[str, Any]:
-    """In minor units of ISO 4217. What was paid decides about service: that, and no other amount, must be readable."""
-    currency = iso_currency(invoice.currency)
-    if not currency:
-        names = ("amount_due_minor", "amount_paid_minor", "amount_remaining_minor", "total_minor")
-        return {"currency": "", **dict.fromkeys(names, 0)}
-    paid = validate(_PaidAmount, body, "data.object").amount_paid
-    due = invoice.amount_due or 0
-    remaining = invoice.amount_remaining
-    if remaining is None:
-        remaining = max(0, due - paid) if invoice.status == "open" else 0
-    return {
-        "currency": currency,
-        "amount_due_minor": minor_from_stripe(due, currency),
-        "amount_paid_minor": minor_from_stripe(paid, currency),
-        "amount_remaining_minor": minor_from_stripe(remaining, currency),
-        "total_minor": minor_from_stripe(invoice.total or 0, currency),
-    }
+def _items_of(subscription: _Subscription) -> tuple[PricedItem, ...]:
+    """The items that have a price, each with its own period, or the subscription's where old shapes have it."""
+    listed = maybe(_Items, subscription.items) if subscription.items else None
+    read = [maybe(_Item, value) for value in ((listed.data if listed else None) or ())[:_MOST_ITEMS]]
+    return tuple(
+        PricedItem(
+            price_id=item.price.id,
+            lookup_key=short(item.price.lookup_key, 255),
+            product_id=item.price.product or "",
+            period_start=item.current_period_start or subscription.current_period_start,
+            period_end=item.current_period_end or subscription.current_period_end,
+        )
+        for item in read
+        if item is not None
+    )
+
+
+def _plan_hint(metadata: Metadata) -> str:
+    """What we wrote down about the plan. The former key counts only beside the marks that our checkout leaves."""
+    named = text_in(metadata, PLAN_KEY)
+    is_ours = uuid_in(metadata.get("organization_id")) and uuid_in(metadata.get("workspace_id"))
+    return named or (text_in(metadata, _FORMER_PLAN_KEY) if is_ours else "")
+
+
+def _pause_behavior(subscription: _Subscription) -> str:
+    if not subscription.pause_collection:
+        return ""
+    return text_in(subscription.pause_collection, "behavior", 40) or _UNKNOWN_PAUSE
+
+
+def _pause_moments(subscription: _Subscription, at: datetime | None, before: Mapping[str, Any]) -> datetime | None:
+    """The moment of this event, if collection was paused then: it is so now, or was until this event ended it."""
+    return at if subscription.pause_collection or before.get("pause_collection") else None
 
 
 _TYPES: dict[str, Callable[[_Envelope], ObjectSnapshot | None]] = {
@@ -259,8 +281,8 @@ _TYPES: dict[str, Callable[[_Envelope], ObjectSnapshot | None]] = {
     "customer.created": _customer,
     **{f"checkout.session.{step}": _checkout for step in _CHECKOUT},
     **{f"charge.dispute.{step}": _dispute for step in _DISPUTE},
-    **{f"customer.subscription.{step}": _subscription for step in SUBSCRIPTION_STEPS},
-    **{f"invoice.{step}": _invoice for step in _INVOICE},
+    **{f"customer.subscription.{step}": _subscription for step in _SUBSCRIPTION},
+    **{f"invoice.{step}": _invoice for step in INVOICE_STEPS},
 }
 STRIPE_TYPES = frozenset(_TYPES)
 
