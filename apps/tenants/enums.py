@@ -20,6 +20,14 @@ class BillingMode(TextEnum):
     CENTRAL = "central", "Central: we decide"
 
 
+class BillingModeSource(TextEnum):
+    """What an organization's billing mode comes from, in the order of precedence (spec 02, Cutover)."""
+
+    ORGANIZATION = "organization", "Exception for the organization"
+    PERCENTAGE = "percentage", "Percentage of organizations"
+    PRODUCT = "product", "Product"
+
+
 class MembershipOrigin(TextEnum):
     """Who told us of a membership first."""
 

@@ -29,3 +29,4 @@ MEMBERSHIP_EXPORT_CHANGED = audit_event("product.membership_export_changed", "Me
 DRIFT_RESOLVED = audit_event("membership_drift.resolved", "Membership drift resolved")
 RECONCILIATION_REQUESTED = audit_event("reconciliation.requested", "Reconciliation requested")
 RECONCILIATION_DECIDED = audit_event("reconciliation.decided", "Stopped reconciliation decided")
+BILLING_MODE_CHANGED = audit_event("product.billing_mode_changed", "Billing mode changed")

@@ -48,6 +48,12 @@ register_operations(
     Operation("settings.change", tenant_role=Role.ADMIN, lifecycle=LifecycleNeed.READ, allows="change the settings"),
     Operation("products.read", platform_role=Role.SUPPORT, allows="see products"),
     Operation("products.manage", platform_role=Role.PLATFORM_ADMIN, allows="change products"),
+    Operation(
+        "billing_mode.read",
+        platform_role=Role.SUPPORT,
+        scope=Scope.CREDITS_READ,
+        allows="see who decides on an organization's credits",
+    ),
     Operation("tokens.read", platform_role=Role.PLATFORM_ADMIN, allows="see service tokens"),
     Operation("tokens.manage", platform_role=Role.PLATFORM_ADMIN, allows="create or revoke service tokens"),
     Operation(

@@ -1,4 +1,4 @@
-"""Verbs of a product: tokens, related organizations, return hosts, billing mode (spec 02, Cutover; 05, Shadow mode)."""
+"""Verbs of a product: tokens, related organizations, return hosts, members (spec 02)."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ from django import forms
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminPasswordWidget,
-    UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
-    UnfoldBooleanWidget,
 )
 
 from apps.backoffice.cells import page_url
-from apps.backoffice.pages.lookups import find_organization
+from apps.backoffice.pages.billing_mode_verbs import BILLING_MODE_VERBS
+from apps.backoffice.pages.product_forms import RelateForm
 from apps.backoffice.verbs import NextDialog, ReasonForm, Verb
 from apps.core.context import ExecutionContext
 from apps.core.enums import DEFAULT_PRODUCT_SCOPES, Scope
 from apps.core.form_fields import DayField
 from apps.core.ids import OrganizationId, ProductId
-from apps.tenants.enums import BillingMode, TokenKind
-from apps.tenants.models import Organization, Product
+from apps.tenants.enums import TokenKind
+from apps.tenants.models import Product
 from apps.tenants.services import (
-    product_billing_mode_change,
     product_export_change,
     product_relation_upsert,
     product_return_hosts_change,
@@ -59,20 +57,6 @@ class CreateTokenForm(ReasonForm):
         return datetime.combine(day, time.min, tzinfo=UTC) + timedelta(days=1) if day else None
 
 
-class RelateForm(ReasonForm):
-    """Which organization."""
-
-    organization = forms.CharField(
-        max_length=80,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Id or slug"}),
-        help_text="The product can then read and report everything about this organization.",
-    )
-
-    def found(self) -> Organization:
-        """The organization that was named; raises `UnprocessableError` when it does not exist."""
-        return find_organization(self.cleaned_data["organization"])
-
-
 class ReturnHostsForm(ReasonForm):
     """One host a line."""
 
@@ -100,18 +84,6 @@ class ExportForm(ReasonForm):
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
         help_text="The product's own bearer key. It is encrypted and never shown again. Leave empty to keep the one "
         "that is there; with a new address, enter it again.",
-    )
-
-
-class BillingModeForm(ReasonForm):
-    """Who decides."""
-
-    billing_mode = forms.ChoiceField(choices=BillingMode.choices, widget=UnfoldAdminSelectWidget())
-    without_check = forms.BooleanField(
-        label="Central without a passed cutover check",
-        required=False,
-        widget=UnfoldBooleanWidget(),
-        help_text="Central asks for a cutover check that passed within a day. This overrides it.",
     )
 
 
@@ -177,20 +149,6 @@ def _reconcile_refusal(product: Product) -> str:
     return "" if product.membership_export_url else "Set the product's membership export first."
 
 
-def _change_billing_mode(context: ExecutionContext, product: Product, form: BillingModeForm) -> str:
-    mode = BillingMode(form.cleaned_data["billing_mode"])
-    if product.billing_mode == mode:
-        return f"{product.name} is already in this mode. Nothing was changed."
-    product_billing_mode_change(
-        context,
-        product_id=ProductId(product.pk),
-        billing_mode=mode,
-        reason=form.cleaned_data["reason"],
-        without_check=form.cleaned_data["without_check"],
-    )
-    return f"{product.name} is now in the mode {mode.value}."
-
-
 PRODUCT_VERBS = (
     Verb(
         name="create_token",
@@ -244,16 +202,5 @@ PRODUCT_VERBS = (
         refusal=_reconcile_refusal,
         run=_reconcile,
     ),
-    Verb(
-        name="change_billing_mode",
-        label="Change billing mode",
-        description="Who decides on this product's credits, from the next call on. Look at its drift first.",
-        submit="Change the mode",
-        operation="products.manage",
-        icon="tune",
-        form_class=BillingModeForm,
-        initial=lambda product: {"billing_mode": product.billing_mode},
-        run=_change_billing_mode,
-        is_dangerous=True,
-    ),
+    *BILLING_MODE_VERBS,
 )

@@ -94,3 +94,4 @@ SNAPSHOT_ANSWER: dict[str, Any] = {
     "stop_reason": "",
     "counts": {},
 }
+BILLING_MODE: dict[str, Any] = {"mode": "central", "source": "organization"}

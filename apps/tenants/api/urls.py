@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from apps.tenants.api.billing_mode import BillingModeView
 from apps.tenants.api.jobs import JobRunDetailView, JobRunView
 from apps.tenants.api.members import MembersUpsertView, MembersView, MemberView, RelationsUpsertView
 from apps.tenants.api.portal import PortalSessionsView
@@ -23,6 +24,7 @@ urlpatterns = [
         name="organization-products-upsert",
     ),
     path("portal-sessions", PortalSessionsView.as_view(), name="portal-sessions"),
+    path("billing-mode", BillingModeView.as_view(), name="billing-mode"),
     path("membership-snapshots", SnapshotsView.as_view(), name="membership-snapshots"),
     path("membership-snapshots/<uuid:snapshot_id>", SnapshotView.as_view(), name="membership-snapshot"),
     path("jobs/<slug:name>:run", JobRunView.as_view(), name="job-run"),

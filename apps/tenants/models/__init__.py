@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.tenants.models.cutover import BillingModeChange, BillingModeException, CutoverCheck
 from apps.tenants.models.guesses import GuessCount, RecoveryCode
 from apps.tenants.models.links import SignInLink
 from apps.tenants.models.memberships import Membership, MembershipDrift, MembershipRemoval
@@ -12,6 +13,9 @@ from apps.tenants.models.tokens import ServiceToken
 from apps.tenants.models.users import User
 
 __all__ = [
+    "BillingModeChange",
+    "BillingModeException",
+    "CutoverCheck",
     "GuessCount",
     "Membership",
     "MembershipDrift",

@@ -6,6 +6,7 @@ import uuid
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 
 from apps.core.constraints import one_of
 from apps.core.free_text import FreeCharField
@@ -21,6 +22,11 @@ class Product(models.Model):
     slug = models.SlugField(max_length=40, unique=True)
     name = FreeCharField(max_length=100)
     billing_mode = models.CharField(max_length=16, choices=BillingMode.choices, default=BillingMode.LOCAL)
+    # A stable part of its organizations, by `apps.tenants.billing_modes.bucket_of`, has this mode instead.
+    percentage = models.PositiveSmallIntegerField(default=0, db_default=0)
+    percentage_mode = models.CharField(
+        max_length=16, choices=BillingMode.choices, blank=True, default="", db_default=""
+    )
     membership_export_url = models.URLField(blank=True, default="")
     # The product's own bearer key for that address, sealed by `apps.tenants.export_keys`.
     sealed_export_key = models.BinaryField(null=True, blank=True)
@@ -29,7 +35,15 @@ class Product(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints: ClassVar = [one_of("billing_mode", BillingMode, "product_billing_mode_known")]
+        constraints: ClassVar = [
+            one_of("billing_mode", BillingMode, "product_billing_mode_known"),
+            one_of("percentage_mode", BillingMode, "product_percentage_mode_known", also=[""]),
+            models.CheckConstraint(
+                condition=Q(percentage=0, percentage_mode="")
+                | (Q(percentage__gte=1, percentage__lte=100) & ~Q(percentage_mode="")),
+                name="product_percentage_has_mode",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

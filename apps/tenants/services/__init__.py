@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from apps.tenants.services.billing_modes import (
+    billing_exception_change,
+    billing_mode_revert,
+    billing_percentage_change,
+    product_billing_mode_change,
+)
 from apps.tenants.services.closing import organization_close
 from apps.tenants.services.drift_verbs import drift_import, drift_settle
 from apps.tenants.services.link_requests import member_report, password_reset_prepare, password_reset_request
@@ -10,7 +16,6 @@ from apps.tenants.services.organizations import organization_upsert
 from apps.tenants.services.passwords import password_change
 from apps.tenants.services.portal_sessions import portal_session_begin, portal_session_create
 from apps.tenants.services.products import (
-    product_billing_mode_change,
     product_relation_upsert,
     product_return_hosts_change,
     product_upsert,
@@ -30,6 +35,9 @@ from apps.tenants.services.users import user_upsert
 from apps.tenants.services.workspaces import workspace_upsert
 
 __all__ = [
+    "billing_exception_change",
+    "billing_mode_revert",
+    "billing_percentage_change",
     "drift_import",
     "drift_settle",
     "member_remove",

@@ -9,13 +9,13 @@ from django.db import transaction
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
-from apps.core.errors import ConflictError, FieldError, NotFoundError, UnprocessableError
+from apps.core.errors import FieldError, NotFoundError, UnprocessableError
 from apps.core.free_text import refuse_key_like, stored_form
 from apps.core.ids import OrganizationId, ProductId
 from apps.core.locks import lock_name
 from apps.core.operations import require
 from apps.tenants import events
-from apps.tenants.enums import BillingMode, RelationSource
+from apps.tenants.enums import RelationSource
 from apps.tenants.models import Product, ProductRelation
 from apps.tenants.return_urls import HOSTS_AT_MOST, registered_host
 from apps.tenants.selectors.organizations import organization_for_update
@@ -51,46 +51,6 @@ def product_upsert(
         reason=reason,
     )
     return Upserted(product, is_created=is_created)
-
-
-@transaction.atomic
-def product_billing_mode_change(
-    context: ExecutionContext,
-    *,
-    product_id: ProductId,
-    billing_mode: BillingMode,
-    reason: str,
-    without_check: bool = False,
-) -> Product:
-    """Say who decides on the product's credits from now on (spec 02, Cutover). The same mode again changes nothing.
-
-    Central is refused without a cutover check that passed within a day, unless staff override that. Raises
-    `NotFoundError` for an unknown product, `ConflictError` for central without a check.
-    """
-    product = product_for_update(product_id)
-    if product is None:
-        raise NotFoundError(f"There is no product {product_id}.")
-    if product.billing_mode == billing_mode:
-        return product
-    if billing_mode == BillingMode.CENTRAL and not without_check:
-        raise ConflictError(
-            f"No cutover check of {product.slug} has passed within a day. Run manage.py cutover_check --product"
-            f" {product.slug}, or override it with a reason.",
-            code="cutover_unchecked",
-            title="Not checked",
-        )
-    before = values_of(product, "billing_mode")
-    product.billing_mode = billing_mode
-    product.save(update_fields=["billing_mode"])
-    audit_append(
-        context,
-        events.PRODUCT_CHANGED,
-        product.audit_target,
-        before=before,
-        after={**values_of(product, "billing_mode"), "without_check": without_check},
-        reason=reason,
-    )
-    return product
 
 
 @transaction.atomic
