@@ -13,12 +13,12 @@ from pytest_django.live_server_helper import LiveServer
 
 from apps.core.amounts import MICRO
 from apps.core.enums import Role
-from apps.core.ids import ProductId
+from apps.core.ids import OrganizationId, ProductId
 from apps.credits.enums import DisagreementClass
 from apps.credits.models import ShadowDisagreement
 from apps.tenants.enums import BillingMode
 from apps.tenants.models import Product
-from apps.tenants.services import product_billing_mode_change
+from apps.tenants.services import billing_exception_change, billing_mode_revert, product_billing_mode_change
 from tests.backoffice.people import client_of
 from tests.contexts import console_context
 from tests.credits.cast import Place, assert_sound, make_place
@@ -144,3 +144,19 @@ def test_the_drift_page_counts_each_class_and_what_was_agreed_upon_not_at_all(pl
     shown = {each.label: row.total for each, row in zip(classes, page.context["rows"], strict=True)}
     assert shown == expected
     assert page.context["drift"].total == sum(expected.values())
+
+
+def test_one_organization_is_decided_centrally_from_the_next_call_on_and_back(place: Place, ask: Ask) -> None:
+    switch(place.product, BillingMode.SHADOW)
+    case = CASES[next(iter(CASES))]
+    change: dict[str, Any] = {
+        "product_id": ProductId(place.product.pk),
+        "organization_id": OrganizationId(place.organization.pk),
+        "reason": "pilot customer",
+        "without_check": True,
+    }
+    assert ask(case)["decided_by"] == "local"
+    billing_exception_change(console_context(), mode=BillingMode.CENTRAL, **change)
+    assert ask(case)["decided_by"] == "central"
+    billing_mode_revert(console_context(), product_id=ProductId(place.product.pk), reason="not yet")
+    assert ask(case)["decided_by"] == "local"

@@ -36,7 +36,11 @@ from apps.tenants.enums import BillingMode
 
 LONGEST_HOLD = timedelta(hours=24)
 _FACTS_ROW = msgspec.json.Decoder(CreditFacts)
-_FACTS = "SELECT to_jsonb(f) FROM credits_facts($1, $2, $3, $4, $5, $6, $7) f"
+# The mode is that of the organization: an exception and the percentage stand before the product (spec 02, Cutover).
+_FACTS = (
+    "SELECT to_jsonb(f) || jsonb_build_object('billing_mode', tenants_billing_mode($2, f.organization_id)) "
+    "FROM credits_facts($1, $2, $3, $4, $5, $6, $7) f"
+)
 
 
 @dataclass(frozen=True, slots=True)

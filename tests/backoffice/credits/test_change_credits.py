@@ -211,4 +211,4 @@ def test_central_asks_for_a_check_or_for_somebodys_word() -> None:
     assert Product.objects.get().billing_mode == "local"
     client.post(url, {"reason": WHY, "billing_mode": "central", "without_check": "on"}, headers=SCRIPT)
     assert Product.objects.get().billing_mode == "central"
-    assert AuditEntry.objects.get(event="product.changed", reason=WHY).after["without_check"] is True
+    assert AuditEntry.objects.get(event="product.billing_mode_changed", reason=WHY).after["without_check"] is True
