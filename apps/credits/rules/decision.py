@@ -103,7 +103,10 @@ def _membership(facts: CreditFacts, question: Question, chain: list[Reason]) -> 
         chain.append(Reason("membership", "pass", "the request names no acting user of an organization", record))
         return None
     if facts.role is None:
-        fact = f"user {question.user_id} is not a member of the organization"
+        fact = (
+            f"the membership authority has no row for user {question.user_id}: no product's report of this membership "
+            "(POST members:upsert, a snapshot, or its export at reconciliation) was taken over"
+        )
         chain.append(Reason("membership", "deny", fact, record))
         return "not_a_member"
     chain.append(Reason("membership", "allow", f"user {question.user_id} is {facts.role}", record))
