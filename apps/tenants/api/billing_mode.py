@@ -28,7 +28,9 @@ _QUERY = OpenApiParameter(
 
 class BillingModeAnswer(AnswerSerializer):
     mode = StrictChoiceField(BillingMode)
-    source = StrictChoiceField(BillingModeSource, help_text="What it comes from: organization, percentage or product.")
+    source = StrictChoiceField(  # type: ignore[assignment]  # DRF takes it off the class
+        BillingModeSource, help_text="What it comes from: organization, percentage or product."
+    )
 
 
 class BillingModeView(ProductView):
