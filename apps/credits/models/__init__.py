@@ -7,6 +7,7 @@ from apps.credits.models.allowances import AllowanceGrant
 from apps.credits.models.ledger import CreditEntry, GrantBurn, UncoveredCharge
 from apps.credits.models.policies import CreditPolicy, OperationPrice
 from apps.credits.models.reservations import Hold, ShadowDisagreement
+from apps.credits.models.seals import EntrySeal
 
 __all__ = [
     "AllowanceGrant",
@@ -14,6 +15,7 @@ __all__ = [
     "CreditEntry",
     "CreditGrant",
     "CreditPolicy",
+    "EntrySeal",
     "FreeQuantity",
     "GrantBurn",
     "Hold",

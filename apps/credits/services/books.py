@@ -14,6 +14,9 @@ from apps.core.ids import OrganizationId
 from apps.core.operations import require
 from apps.credits.models import CreditAccount
 from apps.credits.selectors.ledger import ledger_faults
+from apps.credits.selectors.seals import seal_faults
+from apps.credits.services.seals import entries_seal
+from apps.credits.services.seals import heads as ledger_heads
 
 log = structlog.get_logger(__name__)
 
@@ -29,28 +32,39 @@ def books_verify(context: ExecutionContext, *, organization_id: OrganizationId |
 
     Raises `ForbiddenError`, and `BooksAtFaultError` once everything has been looked at.
 
-    Writes the witness of the sound chains to the log, where the owner of the database has no say.
+    Seals the new entries of all accounts, and writes the witness of the sound chains and the heads of the seals to the
+    log, where the owner of the database has no say.
     """
     require(context, "jobs.verify_books")
     faults = [] if organization_id else _ledger_faults()
     heads, entries, broken = _audit(organization_id)
     for line in [] if organization_id else witness_lines(heads, clock.now()):
         log.info(EVENT, **line)
+    sealed = 0 if organization_id else _seal()
     found = [*faults, *broken]
     if found:
         raise BooksAtFaultError(
             f"{len(faults)} faults of the ledger, {len(broken)} broken chains of the audit log. Nobody repairs them by "
             f"itself: see the log, and verify_ledger and verify_audit. The first: {found[0]}"
         )
-    return {"accounts": CreditAccount.objects.count(), "chains": len(heads), "audit_entries": entries}
+    counts = {"accounts": CreditAccount.objects.count(), "chains": len(heads), "audit_entries": entries}
+    return {**counts, "seals": sealed}
 
 
 def _ledger_faults() -> list[str]:
     """The first faults; a ledger that is wrong throughout fills no memory."""
-    faults = list(itertools.islice(ledger_faults(), _NAMED))
+    found = itertools.chain(ledger_faults(), seal_faults(night=clock.now()))
+    faults = list(itertools.islice(found, _NAMED))
     for fault in faults:
         log.error("ledger_fault", fault=fault)
     return faults
+
+
+def _seal() -> int:
+    """Seal the new entries, also where something is wrong: what came since would else never be; log the heads."""
+    sealed, ends = entries_seal(clock.now()), ledger_heads()
+    log.info("ledger_heads", accounts=ends.accounts, digest=ends.digest)
+    return sealed
 
 
 def _audit(organization_id: OrganizationId | None) -> tuple[list[ChainHead], int, list[str]]:

@@ -8,15 +8,16 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.credits.models import CreditAccount
 from apps.credits.selectors.ledger import ledger_faults
+from apps.credits.selectors.seals import seal_faults
 
 _SHOWN = 50
 
 
 class Command(BaseCommand):
-    help = "Check that balances, entries, holds and grants agree in every account."
+    help = "Check that balances, entries, holds and grants agree in every account, and that no sealed entry changed."
 
     def handle(self, *_: Any, **__: Any) -> None:
-        faults = list(ledger_faults())
+        faults = [*ledger_faults(), *seal_faults()]
         for fault in faults[:_SHOWN]:
             self.stdout.write(fault)
         if faults:
