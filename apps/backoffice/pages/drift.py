@@ -11,8 +11,7 @@ from apps.backoffice.panels import Fact, Panel
 from apps.core import clock
 from apps.credits.enums import DisagreementClass
 from apps.credits.models import ShadowDisagreement
-from apps.credits.selectors.drift import DAYS, drift_of
-from apps.tenants.enums import BillingMode
+from apps.credits.selectors.drift import DAYS, Drift, drift_of
 from apps.tenants.models import Product
 
 _MEANINGS = {
@@ -45,13 +44,20 @@ def drift_panel(product: Product, url: str) -> Panel:
     """A short table of disagreements by class."""
     drift = drift_of(product.pk, clock.now())
     rows = [(each.label, str(sum(counts)), str(counts[-1])) for each, counts in drift.counts.items() if sum(counts)]
-    empty = (
-        f"No disagreement in {DAYS} days."
-        if product.billing_mode != BillingMode.LOCAL
-        else f"No disagreement in {DAYS} days. Comparison starts when the product sends local_decision."
-    )
+    if rows:
+        rows.append(("Compared", f"{drift.compared_total:,}", f"{drift.compared[-1]:,}"))
     headers = ("What differs", f"Last {DAYS} days", "Today")
-    return Panel("Drift of shadow mode", headers, rows, empty=empty, link=url, icon="compare_arrows")
+    return Panel("Drift of shadow mode", headers, rows, empty=said(drift), link=url, icon="compare_arrows")
+
+
+def said(drift: Drift) -> str:
+    """What an empty page means: nothing differs only where something was compared."""
+    if not drift.compared_total:
+        return (
+            f"Nothing was compared in {DAYS} days, so this says nothing about the product. Comparison starts when it "
+            "sends local_decision with each authorize."
+        )
+    return f"No disagreement. Decisions that were compared in {DAYS} days: {drift.compared_total:,}."
 
 
 def drift_fact(url: str) -> Fact:
@@ -66,12 +72,13 @@ def class_badge(difference: str) -> Any:
 
 
 def drift_context(product: Product) -> dict[str, Any]:
-    """The template's context, from one query."""
+    """The template's context."""
     drift = drift_of(product.pk, clock.now())
     highest = max((max(counts) for counts in drift.counts.values()), default=0)
     return {
         "product": product,
         "drift": drift,
+        "said": said(drift),
         "days": DAYS,
         "highest": highest,
         "rows": [_row(product, each, drift.days, counts, highest) for each, counts in drift.counts.items()],

@@ -6,7 +6,7 @@ from apps.credits.models.accounts import CreditAccount, CreditGrant, FreeQuantit
 from apps.credits.models.allowances import AllowanceGrant
 from apps.credits.models.ledger import CreditEntry, GrantBurn, UncoveredCharge
 from apps.credits.models.policies import CreditPolicy, OperationPrice
-from apps.credits.models.reservations import Hold, ShadowDisagreement
+from apps.credits.models.reservations import Hold, ShadowComparison, ShadowDisagreement
 from apps.credits.models.seals import EntrySeal
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "GrantBurn",
     "Hold",
     "OperationPrice",
+    "ShadowComparison",
     "ShadowDisagreement",
     "UncoveredCharge",
 ]

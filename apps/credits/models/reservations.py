@@ -86,3 +86,21 @@ class ShadowDisagreement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.difference}: {self.local_decision} against {self.central_decision}"
+
+
+class ShadowComparison(models.Model):
+    """How many decisions of a product were compared with ours on one day (UTC)."""
+
+    id = models.BigAutoField(primary_key=True)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+", db_index=False)
+    day = models.DateField()
+    compared = models.BigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["product", "day"], name="shadow_comparison_unique"),
+            models.CheckConstraint(condition=Q(compared__gt=0), name="shadow_comparison_of_some"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.compared} of {self.product_id} on {self.day}"

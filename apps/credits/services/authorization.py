@@ -29,6 +29,7 @@ from apps.credits.refusals import access_refusal
 from apps.credits.rules.decision import Decision, decide
 from apps.credits.selectors.policies import remembered_terms, terms_in_force, terms_of
 from apps.credits.services.accounts import account_apply_due, account_for_update
+from apps.credits.services.comparisons import comparison_count
 from apps.credits.services.decisions import decisions_store, receipt_values
 from apps.subscriptions.models import DecisionReceipt
 from apps.subscriptions.rules.answers import GateAnswer, chain_values
@@ -206,6 +207,8 @@ def _compare(
     local: LocalDecision,
     now: datetime,
 ) -> None:
+    if context.product_id is not None:
+        comparison_count(context.product_id, now)
     difference = difference_of(facts, decision, local)
     if difference is None or context.product_id is None:
         return

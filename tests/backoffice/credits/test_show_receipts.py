@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from apps.core import clock
 from apps.core.amounts import MICRO
 from apps.core.enums import Role
 from apps.credits.contracts import Question
@@ -62,14 +63,19 @@ def test_the_receipt_of_a_stranger_opens() -> None:
 def test_drift_is_counted_by_class_and_leads_to_its_list() -> None:
     place, client = make_place(whole_credits=10), client_of(Role.SUPPORT)
     url = reverse("admin:tenants_product_drift", args=(place.product.pk,))
-    assert "No disagreement in 14 days" in client.get(url).content.decode()
+    assert "Nothing was compared in 14 days" in client.get(url).content.decode()
     question = Question(place.ref, "unit", MICRO)
+    credits_authorize(place.context, question=question, local=LocalDecision("allow", 10 * MICRO, MICRO))
+    assert "No disagreement. Decisions that were compared in 14 days: 1." in client.get(url).content.decode()
     for local in (LocalDecision("deny", 0, 0), LocalDecision("allow", 10 * MICRO, 2), LocalDecision("allow", 9, MICRO)):
         credits_authorize(place.context, question=question, local=local)
     unknown = Question(place.ref, "nothing", MICRO)
     credits_authorize(place.context, question=unknown, local=LocalDecision("allow", 0, 0))
     answer = client.get(url)
     assert answer.context["drift"].total == 4
+    with clock.as_of(clock.now() + timedelta(seconds=6)):
+        credits_authorize(place.context, question=question, local=LocalDecision("allow", 10 * MICRO, MICRO))
+    assert client.get(url).context["drift"].compared_total == 6
     listing = reverse("admin:credits_shadowdisagreement_changelist")
     for name in ("verdict", "amount", "balance", "unknown_operation"):
         rows = client.get(listing, {"product": str(place.product.pk), "difference": name}).context["cl"].result_list

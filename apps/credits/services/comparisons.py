@@ -1,0 +1,55 @@
+"""Counts how many decisions of a product were compared with ours: what the drift page divides by (spec 05).
+
+A row that every authorize wrote would make them wait for each other. So each process counts by itself, and writes what
+it counted with a comparison, every few seconds; what it had not written when it ends is not counted.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+from django.db import connection
+
+_WRITTEN_EVERY = timedelta(seconds=5)
+_ADD = """
+INSERT INTO credits_shadowcomparison AS c (product_id, day, compared)
+SELECT * FROM unnest(%s::uuid[], %s::date[], %s::bigint[])
+ON CONFLICT (product_id, day) DO UPDATE SET compared = c.compared + EXCLUDED.compared
+"""
+
+
+class Tally:
+    """What this process has counted and not written yet."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[UUID, date]] = Counter()
+        self._written_at: datetime | None = None
+
+    def add(self, product_id: UUID, now: datetime) -> dict[tuple[UUID, date], int]:
+        """Count one; returns what is to be written now, which is most times nothing."""
+        with self._lock:
+            self._counts[product_id, now.astimezone(UTC).date()] += 1
+            last = self._written_at
+            if last is not None and last <= now < last + _WRITTEN_EVERY:
+                return {}
+            taken, self._written_at = dict(self._counts), now
+            self._counts.clear()
+            return taken
+
+
+_tally = Tally()
+
+
+def comparison_count(product_id: UUID, now: datetime) -> None:
+    """Count one decision that was compared."""
+    counts = _tally.add(product_id, now)
+    if counts:
+        # In one order, so that two processes don't wait for each other's rows.
+        keys = sorted(counts)
+        values = [[key[0] for key in keys], [key[1] for key in keys], [counts[key] for key in keys]]
+        with connection.cursor() as cursor:
+            cursor.execute(_ADD, values)
