@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -50,6 +51,6 @@ def comparison_count(product_id: UUID, now: datetime) -> None:
     if counts:
         # In one order, so that two processes don't wait for each other's rows.
         keys = sorted(counts)
-        values = [[key[0] for key in keys], [key[1] for key in keys], [counts[key] for key in keys]]
+        values: list[Any] = [[key[0] for key in keys], [key[1] for key in keys], [counts[key] for key in keys]]
         with connection.cursor() as cursor:
             cursor.execute(_ADD, values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -71,7 +72,7 @@ def _unsealed() -> QuerySet[CreditAccount]:
 @transaction.atomic
 def _seal(accounts: list[UUID], now: datetime) -> int:
     columns = sealed_columns()
-    values = {"columns": columns, "now": now, "most": _ENTRIES_A_SEAL, "accounts": accounts}
+    values: dict[str, Any] = {"columns": columns, "now": now, "most": _ENTRIES_A_SEAL, "accounts": accounts}
     with connection.cursor() as cursor:
         cursor.execute(_SEAL.format(mark=MARK, row=row_text(columns)), values)
         return int(cursor.rowcount)
