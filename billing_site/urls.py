@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.credits.urls")),
     path("", include("apps.payments.urls")),
     path("", include("apps.connectors.urls")),
+    path("", include("apps.reporting.urls")),
     path("api/v1/internal/", include("apps.tenants.api.urls")),
     path("api/v1/internal/", include("apps.subscriptions.api.urls")),
     path("api/v1/internal/", include("apps.credits.api.urls")),

@@ -16,7 +16,7 @@ from apps.core.exports import csv_lines, harmless
 from apps.core.ids import OrganizationId
 from apps.core.moments import zone_of
 from apps.core.wire.values import format_time
-from apps.credits.chart import draw_chart
+from apps.credits.chart import draw_charts
 from apps.credits.forms import EntryFilterForm
 from apps.credits.messages import EntryLine, Names, describe_entry, grant_name
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant
@@ -103,12 +103,7 @@ class CreditsPage(BillingPage):
             "pace": format_micro(round_to_quantum(told.a_day, 1, _SHOWN_PACE)),
             "runs_out_on": self._runs_out_on(told),
             "lapses": self._lapses(told, grants),
-            "chart": draw_chart(days, dict(products)),
-            "chart_rows": [
-                (day_.day, format_micro(day_.total), format_micro(day_.balance))
-                for day_ in reversed(days)
-                if day_.total
-            ],
+            "charts": draw_charts(days, dict(products)),
             "grants": [self._grant(grant) for grant in grants],
         }
 

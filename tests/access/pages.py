@@ -10,6 +10,8 @@ DECLARED_PAGES: dict[str, dict[str, tuple[str, str, int]]] = {
     "billing-workspace": {"GET": ("workspaces.read", "viewer", 302)},
     "billing-credits": {"GET": ("credits.read", "viewer", 200)},
     "billing-credits-csv": {"GET": ("credits.read", "viewer", 200)},
+    "billing-usage": {"GET": ("usage.read", "viewer", 200)},
+    "billing-usage-csv": {"GET": ("usage.read", "viewer", 200)},
     "billing-invoices": {"GET": ("invoices.read", "viewer", 200)},
     "billing-checkout": {"POST": ("checkout.start", "owner", 302)},
     "billing-portal": {"POST": ("checkout.start", "owner", 302)},

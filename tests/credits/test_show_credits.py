@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from datetime import UTC, timedelta
+from decimal import Decimal
 
 import pytest
 import time_machine
@@ -19,7 +20,7 @@ from apps.core import clock
 from apps.core.amounts import MICRO, format_micro
 from apps.core.exports import harmless
 from apps.credits import views
-from apps.credits.chart import BURN_HEIGHT, HEIGHT, draw_chart
+from apps.credits.chart import draw_charts
 from apps.credits.enums import EntryKind, OnInsufficient
 from apps.credits.models import CreditEntry
 from apps.credits.rules.forecast import WINDOW_DAYS
@@ -90,14 +91,13 @@ def test_the_plot_shows_what_the_ledger_says(place: Place) -> None:
     for day in days:
         last = CreditEntry.objects.filter(recorded_at__date__lte=day.day).order_by("-sequence").first()
         assert day.balance == (last.balance_after if last else 0)
-    plot = draw_chart(days, {})
-    tallest = max(day.total for day in days)
-    for place_of_day, day in enumerate(days):
-        bars = [bar for bar in plot.bars if bar.x == place_of_day * plot.width // len(days)]
-        assert len(bars) == len(day.by_product)
-        height = sum(bar.height for bar in bars)
-        assert abs(height * tallest - day.total * BURN_HEIGHT) <= tallest * len(bars)
-        assert all(bar.y + bar.height <= HEIGHT for bar in bars)
+    charts = draw_charts(days, {})
+    assert [figures for _, figures in charts.balance.rows] == [[format_micro(day.balance)] for day in days]
+    assert sum(Decimal(figure) for _, figures in charts.burn.rows for figure in figures) * MICRO == sum(
+        day.total for day in days
+    )
+    for drawing in charts.burn.drawings:
+        assert [len(column.bars) for column in drawing.columns] == [len(day.by_product) for day in days]
 
 
 def test_each_kind_of_entry_in_words(place: Place, page: Page) -> None:
