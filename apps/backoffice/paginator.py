@@ -19,6 +19,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     def _counted(self) -> int:
         rows = self.object_list
         if isinstance(rows, QuerySet):
+            # The limit stands inside the subquery, so that PostgreSQL stops there; an order would make it sort first.
             return rows.order_by().values("pk")[: COUNT_LIMIT + 1].count()
         return len(rows)
 

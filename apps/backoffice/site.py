@@ -99,6 +99,7 @@ class StaffSite(ThemedAdminSite):
             path(f"{model._meta.app_label}/{model._meta.model_name}/", include(page.get_urls()))
             for model, page in self._registry.items()
         ]
+        # The last one is guarded too: a stranger can't find out which addresses there are.
         return [*own, *pages, path("<path:url>", guarded(self.catch_all_view))]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:

@@ -27,6 +27,7 @@ def context_of(request: HttpRequest, organization: Organization | None = None) -
 
 def viewer_of(request: HttpRequest) -> ExecutionContext | None:
     """Return the context for reading, or None without access. Roles are read once for each request."""
+    # Each button and each entry of the navigation asks; without the attribute each would ask the database.
     if not hasattr(request, _ATTRIBUTE):
         try:
             viewer: ExecutionContext | None = context_of(request)

@@ -180,6 +180,7 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
         """The condition for records that match the term."""
         key = _uuid_of(term)
         if key is not None:
+            # No name begins with a whole UUID: leaving the names out saves their indexes.
             return Q(*[Q(**{field: key}) for field in self.search_ids], _connector=Q.OR)
         beginnings = [Q(**{f"{field}__startswith": email_to_find(term)}) for field in self.search_prefixes]
         names = [Q(**{f"{field}__istartswith": term}) for field in self.search_names]
@@ -197,6 +198,7 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
         """Show one record with the verbs that the user may use."""
         require_may(request, self.operation)
         record = self.record_or_404(request, object_id)
+        # Unfold's templates resolve `admin:` by it.
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),

@@ -211,21 +211,25 @@ def run_verb(request: HttpRequest, verb: Verb, record: Any, *, done_url: str) ->
         shown["refusal"] = verb.refusal(record)
     if not form.is_valid() or step == "edit":
         if step == "edit":
+            # Back from the preview: whoever returns to change an entry has not yet made a mistake.
             form.errors.clear()
         return show_dialog(request, "dialog", shown, back_url=done_url)
     try:
+        # Roles are read again: somebody may have been demoted since the dialog opened.
         context = acting_context(request, verb.operation, verb.organization_of(record, form))
         if verb.is_previewed and step != "apply":
             preview = verb.preview(context, record, form)
             return show_dialog(request, "dialog", {**shown, "preview": preview}, back_url=done_url)
         outcome = verb.apply(context, record, form, request.POST.get("token", ""))
     except CountinghouseError as error:
+        # The refusal stands in the dialog, above what was typed; as a page of its own it would lose that.
         form.renew(error)
         return show_dialog(request, "dialog", {**shown, "error": error}, back_url=done_url)
     if isinstance(outcome, NextDialog):
         return show_dialog(request, outcome.template, dict(outcome.context))
     (messages.info if outcome == DONE_BEFORE else messages.success)(request, verb.done or str(outcome))
     if is_of_page_script(request):
+        # A redirect would be followed by the script, and the whole page put into the dialog.
         return HttpResponse(headers={"HX-Redirect": done_url})
     return HttpResponseRedirect(done_url)
 
@@ -249,6 +253,7 @@ def is_of_page_script(request: HttpRequest) -> bool:
 
 def return_url(request: HttpRequest, record: Model, usual: str) -> str:
     """Where a dialog leads: to the page that it was opened from, if that shows the record's organization."""
+    # The address says a kind and a key, never a URL: else a link could lead staff to somebody else's page.
     kind, _, key = request.GET.get(BACK, "").partition(":")
     organization_id = getattr(record, "organization_id", None) or getattr(record, "account_id", None)
     if organization_id is None:

@@ -124,8 +124,7 @@ def _resolve_staff(facts: AccessFacts, person: Person) -> ExecutionContext | Den
     if person.platform_role is None:
         return Denial(
             "not_allowed",
-            f"{person.label} has no platform role. A platform admin can give one: support, billing_operations or "
-            "platform_admin.",
+            f"{person.label} has no platform role. Ask a platform admin for one.",
             (Reason("platform_role", "deny", "no verified platform role", f"user:{person.user_id}"),),
         )
     return _make_context(facts, _user_actor(person), person.platform_role)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -20,10 +22,12 @@ from joserfc.jws import JWSRegistry
 from pytest_django.fixtures import Settings
 
 from apps.core import clock
+from apps.core.models import AuditEntry
 from apps.tenants.models import User
 from apps.tenants.oidc.provider import memory
 
 CLIENT_ID, CLIENT_SECRET = "countinghouse", "a secret: of the tests/é"
+HOME = reverse("billing-home")
 ALL = JWSRegistry(algorithms=list(JWSRegistry.algorithms))
 RSA = RSAKey.generate_key(2048, {"kid": "rsa-1", "use": "sig"})
 EC = ECKey.generate_key("P-256", {"kid": "ec-1", "use": "sig"})
@@ -134,3 +138,18 @@ def come_back(client: Client, **query: str) -> HttpResponse:
     """Return from the service with this answer."""
     answer: Any = client.get(reverse("oidc-callback"), query)
     return answer  # type: ignore[no-any-return]
+
+
+def truth() -> list[Any]:
+    """What a refused sign-in leaves as it was."""
+    return [*User.objects.order_by("pk").values(), AuditEntry.objects.count()]
+
+
+def is_signed_in(client: Client) -> bool:
+    return "_auth_user_id" in client.session
+
+
+def half_hash(text: str, algorithm: Callable[[bytes], Any] = hashlib.sha256) -> str:
+    """The claims `at_hash` and `c_hash` of the text."""
+    digest = algorithm(text.encode()).digest()
+    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()

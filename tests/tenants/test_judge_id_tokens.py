@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import json
 from collections.abc import Callable
@@ -13,12 +12,9 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from django.test import Client
-from django.urls import reverse
 from joserfc.jwk import ECKey, RSAKey
 
 from apps.core import clock
-from apps.core.models import AuditEntry
-from apps.tenants.models import User
 from tests.factories.tenants import make_user
 from tests.tenants.identity_service import (
     CLIENT_ID,
@@ -28,27 +24,14 @@ from tests.tenants.identity_service import (
     IdentityService,
     begin,
     come_back,
+    half_hash,
+    is_signed_in,
     signed,
+    truth,
 )
 from tests.tenants.identity_service import service as service  # noqa: PLC0414 - a fixture of this module
 
 pytestmark = pytest.mark.django_db
-
-HOME = reverse("billing-home")
-
-
-def truth() -> list[Any]:
-    return [*User.objects.order_by("pk").values(), AuditEntry.objects.count()]
-
-
-def is_signed_in(client: Client) -> bool:
-    return "_auth_user_id" in client.session
-
-
-def half_hash(text: str, algorithm: Callable[[bytes], Any] = hashlib.sha256) -> str:
-    digest = algorithm(text.encode()).digest()
-    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
-
 
 NOW = "now"
 BAD_CLAIMS: dict[str, dict[str, Any]] = {

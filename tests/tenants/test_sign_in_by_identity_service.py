@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -16,37 +15,25 @@ from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from apps.core import clock
-from apps.core.models import AuditEntry
 from apps.tenants.models import User
 from tests.factories.tenants import PASSWORD, make_signing_in_user, make_staff, make_user
 from tests.markup import Page
 from tests.tenants.identity_service import (
     CLIENT_ID,
     EC,
+    HOME,
     RSA,
     IdentityService,
     begin,
     come_back,
+    half_hash,
+    is_signed_in,
     signed,
+    truth,
 )
 from tests.tenants.identity_service import service as service  # noqa: PLC0414 - a fixture of this module
 
 pytestmark = pytest.mark.django_db
-
-HOME = reverse("billing-home")
-
-
-def truth() -> list[Any]:
-    return [*User.objects.order_by("pk").values(), AuditEntry.objects.count()]
-
-
-def is_signed_in(client: Client) -> bool:
-    return "_auth_user_id" in client.session
-
-
-def half_hash(text: str, algorithm: Callable[[bytes], Any] = hashlib.sha256) -> str:
-    digest = algorithm(text.encode()).digest()
-    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
 
 
 def test_the_way_there_has_state_nonce_and_a_challenge(service: IdentityService) -> None:

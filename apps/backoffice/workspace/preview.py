@@ -50,6 +50,7 @@ class PreviewedVerb(Verb):
         """Run the change, read which fields it changed, and roll it back."""
         fields: list[FieldChange] = []
 
+        # The fields are read inside, since the change is rolled back before `preview` returns.
         def run() -> None:
             before = _field_values(record)
             self.run(context, record, form)
@@ -118,6 +119,7 @@ def _field_values(subject: WorkspaceSubject) -> dict[str, Any]:
         plan = f" to {pending.plan.name}" if pending.plan else ""
         values["scheduled_change"] = f"{pending.get_kind_display()}{plan} on {pending.due_at:%-d %B %Y}"
     if record is not None:
+        # Staff read the name; the audit log keeps the id.
         values["plan_id"] = record.plan.name
     written = plain(values)
     return written if isinstance(written, dict) else {}

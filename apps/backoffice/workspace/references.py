@@ -16,7 +16,7 @@ from apps.tenants.models import Membership, Organization, User, Workspace
 
 _PAGES: Mapping[str, tuple[str, type[Model]]] = {
     "organization": ("organization", Organization),
-    "payment_config": ("payment config", Organization),
+    "payment_config": ("payment config", Organization),  # one each, shown on the organization's page
     "workspace": ("workspace", Workspace),
     "user": ("user", User),
     "membership": ("membership", Membership),
@@ -31,6 +31,7 @@ def reference_link(record: str, workspace_id: WorkspaceId | None = None) -> Safe
     kind, _, key = record.partition(":")
     if kind == "workspace_subscription" and workspace_id is not None:
         return link(page_url_of(Workspace, workspace_id), "subscription record")
+    # A membership that was never there has no id: the decision names the pair, and the list shows what is there now.
     if kind == "membership" and ":" in key:
         organization_id, _, user_id = key.partition(":")
         return link(list_url(Membership, organization=organization_id, user=user_id), "membership")
