@@ -20,7 +20,7 @@ from apps.core.models import AuditEntry, JobRun
 from apps.core.states import JobRunStatus
 from apps.tenants.models import Organization, User, Workspace
 from tests.access.connectors import make_connectors
-from tests.access.world import _verify
+from tests.backoffice.people import sign_in
 from tests.factories.tenants import (
     make_cron_token,
     make_membership,
@@ -40,9 +40,10 @@ CELLS = list(itertools.product(PLATFORM, MEMBERSHIPS, (False, True)))
 
 def signed_in(user: User, *, csrf: bool = False) -> Client:
     client = Client(enforce_csrf_checks=csrf)
-    client.force_login(user)
     if user.is_staff:
-        _verify(client, user)
+        sign_in(client, user)
+    else:
+        client.force_login(user)
     return client
 
 

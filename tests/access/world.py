@@ -8,8 +8,6 @@ from typing import Any
 
 from django.conf import settings
 from django.test import Client
-from django_otp import DEVICE_ID_SESSION_KEY
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.core.enums import DEFAULT_PRODUCT_SCOPES, MembershipRole, Role, Scope
 from apps.core.ids import OrganizationId, ServiceTokenId
@@ -18,6 +16,7 @@ from apps.tenants.models import Organization, ServiceToken, User
 from apps.tenants.services import service_token_revoke
 from tests.access.connectors import connector_requests, make_connectors
 from tests.access.ledgers import Ledger, credit_requests, make_ledger, publish_prices
+from tests.backoffice.people import sign_in
 from tests.contexts import console_context
 from tests.factories.tenants import (
     make_cron_token,
@@ -75,19 +74,12 @@ def _sign_in_all(users: dict[str, User]) -> dict[str, str]:
     keys = {}
     for principal, user in users.items():
         client = Client()
-        client.force_login(user)
         if principal in STAFF:
-            _verify(client, user)
+            sign_in(client, user)
+        else:
+            client.force_login(user)
         keys[principal] = client.cookies[settings.SESSION_COOKIE_NAME].value
     return keys
-
-
-def _verify(client: Client, user: User) -> None:
-    """Put the session behind the second factor, as the sign-in does."""
-    device = TOTPDevice.objects.get_or_create(user=user, name="test", confirmed=True)[0]
-    session = client.session
-    session[DEVICE_ID_SESSION_KEY] = device.persistent_id
-    session.save()
 
 
 def make_world() -> World:
