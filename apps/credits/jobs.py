@@ -1,12 +1,14 @@
 """The jobs of credits: what the passing of time brings, also done on read, so that a late beat changes no decision.
 
-Each account is processed in a transaction of its own, and one that fails does not stop the others: it is logged with
-its id, and the run ends as failed, with the counts of both, once all the others are done.
+Accounts are settled in lists, each in a transaction of its own. One account that fails does not stop the others: its
+list is done account by account, it is logged with its id, and the run ends as failed, with the counts of both.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
+from itertools import islice
 from uuid import UUID
 
 from django.db.models import F, Q
@@ -17,10 +19,12 @@ from apps.core.ids import OrganizationId
 from apps.core.jobs import job
 from apps.core.jobs.record_errors import RecordErrors
 from apps.core.pieces import in_pieces
+from apps.core.unavailability import end_if_interrupted
 from apps.credits.models import CreditAccount
 from apps.credits.services.accounts import account_apply_due
 from apps.credits.services.allowances import allowance_apply, subscriptions_due
 from apps.credits.services.books import books_verify
+from apps.credits.services.settling import LIST_SIZE, accounts_settle
 
 
 @job("release-holds", operation="jobs.release_holds", every=timedelta(minutes=1))
@@ -84,9 +88,24 @@ def _apply_due(context: ExecutionContext, organization_id: UUID | None, *, inclu
         due = due.filter(organization__is_demo=False)
     counts = {"accounts": 0, "holds_released": 0, "grants_begun": 0, "grants_expired": 0}
     accounts = RecordErrors("accounts")
-    for account in in_pieces(due.only("pk")):
-        with accounts.record(account.pk):
-            for name, count in account_apply_due(context, account_id=account.pk).items():
-                counts[name] += count
+    found = in_pieces(due.only("pk"), size=LIST_SIZE)
+    while listed := [account.pk for account in islice(found, LIST_SIZE)]:
+        for name, count in _settle(context, listed, accounts).items():
+            counts[name] += count
     accounts.finish()
     return {**counts, "accounts": accounts.done}
+
+
+def _settle(context: ExecutionContext, listed: list[UUID], accounts: RecordErrors) -> Counter[str]:
+    """Settle the list at once; where one of its accounts fails, each by itself."""
+    try:
+        counts = Counter(accounts_settle(context, account_ids=listed))
+    except Exception as error:  # noqa: BLE001 - whatever it was, each account is tried by itself
+        end_if_interrupted(error)
+        counts = Counter()
+        for account_id in listed:
+            with accounts.record(account_id):
+                counts.update(account_apply_due(context, account_id=account_id))
+    else:
+        accounts.done += len(listed)
+    return counts
