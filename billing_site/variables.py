@@ -137,6 +137,8 @@ STRIPE_SECRET_KEY = env.read("STRIPE_SECRET_KEY", "", configuration.stripe_key)
 STRIPE_API_BASE = _address("STRIPE_API_BASE", "")
 ORB_API_KEY = env.read("ORB_API_KEY", "", configuration.secret)
 ORB_API_BASE = _address("ORB_API_BASE", "")
+# Other products may sell through the same Stripe account: events of customers without our metadata are set aside.
+UNMARKED_CUSTOMERS_ARE_NOT_OURS = env.read("UNMARKED_CUSTOMERS_ARE_NOT_OURS", False, configuration.flag)
 SEGMENT_WRITE_KEY = env.read("SEGMENT_WRITE_KEY", "", configuration.secret)
 SEGMENT_API_BASE = _address("SEGMENT_API_BASE", "")
 

@@ -63,6 +63,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (
             Entry("Invoices", "receipt_long", "payments_providerinvoice_changelist", "provider_objects.read"),
             Entry("Provider customers", "badge", "payments_providercustomer_changelist", "provider_objects.read"),
+            Entry("Disputes", "gavel", "payments_providerdispute_changelist", "provider_objects.read"),
             Entry("Funnel", "filter_alt", "funnel", "billing_events.read"),
         ),
     ),
@@ -70,6 +71,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Operations",
         (
             Entry("Inbox", "inbox", "payments_webhookevent_changelist", "webhook_events.read"),
+            Entry("Events to decide", "rule", "kept_events", "webhook_events.read"),
             Entry("Outbox", "outbox", "core_outboxitem_changelist", "outbox.read"),
             Entry("Jobs", "schedule", "jobs", "jobs.read"),
             Entry("Job runs", "event_repeat", "core_jobrun_changelist", "jobs.read"),

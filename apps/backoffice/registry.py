@@ -24,7 +24,7 @@ from apps.backoffice.pages.outbox import OutboxItemAdmin
 from apps.backoffice.pages.people import MembershipAdmin, UserAdmin
 from apps.backoffice.pages.plans import PlanAdmin
 from apps.backoffice.pages.products import ProductAdmin
-from apps.backoffice.pages.provider_objects import ProviderCustomerAdmin, ProviderInvoiceAdmin
+from apps.backoffice.pages.provider_objects import ProviderCustomerAdmin, ProviderDisputeAdmin, ProviderInvoiceAdmin
 from apps.backoffice.pages.reconciliation import ReconciliationRunAdmin
 from apps.backoffice.pages.tokens import ServiceTokenAdmin
 from apps.backoffice.pages.workspaces import WorkspaceAdmin
@@ -40,7 +40,7 @@ from apps.credits.models import (
     ShadowDisagreement,
     UncoveredCharge,
 )
-from apps.payments.models import ProviderCustomer, ProviderInvoice, WebhookEvent
+from apps.payments.models import ProviderCustomer, ProviderDispute, ProviderInvoice, WebhookEvent
 from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.tenants.models import (
     Membership,
@@ -67,6 +67,7 @@ PAGES: dict[type[Model], type[StaffAdmin[Any]]] = {
     MembershipDrift: MembershipDriftAdmin,
     ProviderInvoice: ProviderInvoiceAdmin,
     ProviderCustomer: ProviderCustomerAdmin,
+    ProviderDispute: ProviderDisputeAdmin,
     WebhookEvent: WebhookEventAdmin,
     OutboxItem: OutboxItemAdmin,
     JobRun: JobRunAdmin,

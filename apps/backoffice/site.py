@@ -19,6 +19,7 @@ from unfold.dataclasses import SearchResult
 from apps.backoffice.dashboard import dashboard
 from apps.backoffice.navigation import sidebar
 from apps.backoffice.pages.funnel import funnel_page
+from apps.backoffice.pages.inbox import kept_events_page
 from apps.backoffice.pages.jobs import job_routes
 from apps.backoffice.registry import registered_pages
 from apps.backoffice.sign_in.account import change_password, second_factor_settings
@@ -51,6 +52,7 @@ SITE_ROUTES: dict[str, str | None] = {
     # The dialog's own gate; each job has a narrower one of its own.
     "run_job": "jobs.start",
     "funnel": "billing_events.read",
+    "kept_events": "webhook_events.read",
     "password_change": ENTER,
     "second_factor_settings": ENTER,
     "jsi18n": ENTER,
@@ -94,6 +96,7 @@ class StaffSite(ThemedAdminSite):
             path("jsi18n/", guarded(self.i18n_javascript), name="jsi18n"),
             *job_routes(guarded),
             path("funnel/", guarded(require_safe(funnel_page)), name="funnel"),
+            path("kept-events/", guarded(require_safe(kept_events_page)), name="kept_events"),
         ]
         pages = [
             path(f"{model._meta.app_label}/{model._meta.model_name}/", include(page.get_urls()))

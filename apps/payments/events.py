@@ -6,5 +6,6 @@ from apps.core.audit_events import audit_event
 
 REVIEW_CLOSED = audit_event("review.closed", "Question about a subscription answered")
 WEBHOOK_EVENT_PROCESSED_AGAIN = audit_event("webhook_event.processed_again", "Webhook event processed again")
+WEBHOOK_EVENT_DISMISSED = audit_event("webhook_event.dismissed", "Webhook event dismissed")
 CHECKOUT_STARTED = audit_event("checkout.started", "Checkout started")
 PORTAL_OPENED = audit_event("customer_portal.opened", "Customer portal opened")

@@ -79,7 +79,7 @@ def requeue_unmatched(provider: Provider | None = None, customer_id: str = "") -
         waiting = waiting.filter(provider=provider, customer_external_id=customer_id)
     else:
         waiting = waiting.filter(_customer_is_known())
-    count = waiting.update(**_again())
+    count = waiting.update(**again())
     if count:
         wake_after_commit(SWEEP_TASK)
     return count
@@ -90,11 +90,12 @@ def requeue_disputes(provider: Provider, charge_id: str) -> None:
     waiting = WebhookEvent.objects.filter(
         status=WebhookStatus.UNMATCHED, provider=provider, charge_external_id=charge_id
     )
-    if charge_id and waiting.update(**_again()):
+    if charge_id and waiting.update(**again()):
         wake_after_commit(SWEEP_TASK)
 
 
-def _again() -> dict[str, Any]:
+def again() -> dict[str, Any]:
+    """The values of an event that is to be processed anew."""
     return {
         "status": WebhookStatus.RECEIVED,
         "next_try_at": clock.now(),

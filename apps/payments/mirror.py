@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db.models import F
 
+from apps.core import clock
 from apps.core.ids import OrganizationId
 from apps.core.moments import PROVIDER_YEARS, read_iso_moment
 from apps.payments.contracts import ANSWER_RANK, ObjectKind, ObjectSnapshot, PricedItem, ProviderEvent
@@ -70,6 +71,21 @@ def store_snapshot(event: ProviderEvent, snapshot: ObjectSnapshot, organization_
     row.customer_external_id = row.customer_external_id or snapshot.customer_id
     row.save(force_update=True)
     return MirrorResult(row, is_newest=is_first or row.news_id == event.event_id, is_tied=is_tied)
+
+
+def set_paused_aside(organization_id: OrganizationId) -> None:
+    """Mark as decided what a pause of collection made uncollectible: a pause never locks (spec 04)."""
+    paused = ProviderSubscription.objects.filter(organization=organization_id, paused_from__isnull=False)
+    for row in paused:
+        given_up = ProviderInvoice.objects.filter(
+            provider=row.provider,
+            subscription_external_id=row.external_id,
+            uncollectible_at__gte=row.paused_from,
+            lock_settled_at__isnull=True,
+        )
+        if not row.pause_behavior:
+            given_up = given_up.filter(uncollectible_at__lte=row.paused_until)
+        given_up.update(lock_settled_at=clock.now())
 
 
 def is_later(order: tuple[datetime, int, str], known: tuple[datetime, int, str]) -> bool:

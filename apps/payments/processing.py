@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
@@ -18,7 +19,7 @@ from apps.core.ids import OrganizationId, RequestId
 from apps.payments.contracts import ObjectKind, ObjectSnapshot, ProviderEvent
 from apps.payments.enums import CustomerStatus, WebhookStatus, WhyKept
 from apps.payments.inbox import requeue_disputes
-from apps.payments.mirror import MODELS, MirrorResult, store_answer, store_snapshot, take_ticket
+from apps.payments.mirror import MODELS, MirrorResult, set_paused_aside, store_answer, store_snapshot, take_ticket
 from apps.payments.models import MirroredObject, ProviderCustomer, ProviderRefund, ProviderSubscription
 from apps.payments.providers.contract import fetch_snapshot, provider_reader
 from apps.payments.status_sync import sync_payment_status, sync_subscription_status
@@ -66,7 +67,7 @@ def process(event: ProviderEvent, *, request_id: RequestId) -> ProcessingResult:
     snapshot = replace(snapshot, customer_id=find_customer_id(event, snapshot))
     organization_id = match_organization(event, snapshot)
     if organization_id is None:
-        return _keep_unmatched(snapshot)
+        return _keep_unmatched(event, snapshot)
     organization = Organization.objects.get(pk=organization_id)
     context = webhook_context(event.provider.value, organization=organization, request_id=request_id)
     question = _store_event(context, event, snapshot, organization_id)
@@ -81,7 +82,12 @@ def process(event: ProviderEvent, *, request_id: RequestId) -> ProcessingResult:
     return ProcessingResult(WebhookStatus.PROCESSED, organization_id, snapshot.customer_id)
 
 
-def _keep_unmatched(snapshot: ObjectSnapshot) -> ProcessingResult:
+def _keep_unmatched(event: ProviderEvent, snapshot: ObjectSnapshot) -> ProcessingResult:
+    if settings.UNMARKED_CUSTOMERS_ARE_NOT_OURS and _is_unmarked(event, snapshot):
+        note = f"The customer {snapshot.customer_id} has no mark of ours, so it is another product's."
+        return ProcessingResult(
+            WebhookStatus.IGNORED, customer_id=snapshot.customer_id, note=note, reason=WhyKept.NOT_OURS
+        )
     return ProcessingResult(
         WebhookStatus.UNMATCHED,
         customer_id=snapshot.customer_id,
@@ -89,6 +95,16 @@ def _keep_unmatched(snapshot: ObjectSnapshot) -> ProcessingResult:
         reason=WhyKept.CUSTOMER_UNKNOWN,
         charge_id="" if snapshot.customer_id else snapshot.charge_id,
     )
+
+
+def _is_unmarked(event: ProviderEvent, snapshot: ObjectSnapshot) -> bool:
+    """Whether the customer, as this event or the provider shows it, names no organization of ours."""
+    if snapshot.kind is ObjectKind.CUSTOMER and snapshot.fields:
+        return snapshot.organization_id is None
+    customer = (
+        fetch_snapshot(event.provider, ObjectKind.CUSTOMER, snapshot.customer_id) if snapshot.customer_id else None
+    )
+    return customer is not None and customer.organization_id is None
 
 
 def find_customer_id(event: ProviderEvent, snapshot: ObjectSnapshot) -> str:
@@ -194,6 +210,8 @@ def _sync_statuses(
     result: MirrorResult,
 ) -> None:
     """An event that the mirror has passed changes no status, but for moments that it was the first to tell."""
+    if snapshot.kind is ObjectKind.SUBSCRIPTION or "uncollectible_at" in snapshot.firsts:
+        set_paused_aside(OrganizationId(config.organization_id))
     if snapshot.kind in {ObjectKind.INVOICE, ObjectKind.CUSTOMER}:
         is_evidence = ignores_provider(PaymentStatus(config.payment_status))
         if result.is_newest or not is_evidence:

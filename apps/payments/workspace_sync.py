@@ -235,6 +235,10 @@ def _questions(record: WorkspaceSubscription | None, rows: list[ProviderSubscrip
     if len(paid) > 1:
         named = " and ".join(describe(row) for row in paid)
         asked[ReviewKind.CHARGED_TWICE] = f"Charged twice: {named}. Cancel the one that is not wanted at its provider."
+    paused = [row for row in rows if row.pause_behavior and row.status != ProviderSubscriptionStatus.ENDED]
+    if paused:
+        named = " and ".join(describe(row) for row in paused)
+        asked[ReviewKind.PAUSED] = f"No payment is collected: {named} is paused. Resume or end it at its provider."
     target = followed(map(facts_of, rows))
     if record is not None and target is not None and record.managed_by == ManagedBy.STAFF:
         row = by_name[target]

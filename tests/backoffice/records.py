@@ -29,7 +29,7 @@ from apps.credits.models import (
     UncoveredCharge,
 )
 from apps.payments.enums import InvoiceStatus, WebhookStatus
-from apps.payments.models import ProviderCustomer, ProviderInvoice, WebhookEvent
+from apps.payments.models import ProviderCustomer, ProviderDispute, ProviderInvoice, WebhookEvent
 from apps.subscriptions.enums import Provider
 from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.subscriptions.services import lifecycle_require, note_add
@@ -214,6 +214,21 @@ def _customer() -> Model:
     return customer
 
 
+def _dispute() -> Model:
+    dispute: ProviderDispute = ProviderDispute.objects.create(
+        provider=Provider.STRIPE,
+        external_id=f"dp_{uuid.uuid4().hex}",
+        organization=make_organization(),
+        news_at=clock.now(),
+        status="needs_response",
+        reason="product_not_received",
+        charge_external_id="ch_1",
+        amount_minor=4900,
+        currency="EUR",
+    )
+    return dispute
+
+
 MAKERS: dict[type[Model], Callable[[], Model]] = {
     Organization: make_organization,
     Workspace: lambda: make_workspace(make_organization()),
@@ -229,6 +244,7 @@ MAKERS: dict[type[Model], Callable[[], Model]] = {
     MembershipDrift: _membership_drift,
     ProviderInvoice: lambda: make_invoice(make_organization()),
     ProviderCustomer: _customer,
+    ProviderDispute: _dispute,
     WebhookEvent: make_event,
     OutboxItem: lambda: make_outbox_item(make_organization()),
     JobRun: make_job_run,

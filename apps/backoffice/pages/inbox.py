@@ -5,25 +5,45 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.admin import display
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.backoffice.cells import NOTHING, badge, code, link, moment, number, page_url_of, short, title_and_slug
+from apps.backoffice.cells import (
+    NOTHING,
+    badge,
+    code,
+    link,
+    list_url,
+    moment,
+    number,
+    page_url_of,
+    short,
+    title_and_slug,
+)
 from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
 from apps.backoffice.pages.lookups import organization_name
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target
+from apps.backoffice.staff import require_may
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.verbs import Verb
 from apps.core.audit.secrecy import names_secret, redact_text
+from apps.core.context import ExecutionContext
 from apps.core.texts import UNSTORABLE
 from apps.payments.enums import WebhookStatus, WhyKept
 from apps.payments.models import WebhookEvent
 from apps.payments.providers.parsing import UnreadableError, read_stored
-from apps.payments.services import webhook_event_process_again
+from apps.payments.selectors.inbox import is_kept, kept_groups
+from apps.payments.services import (
+    webhook_event_dismiss,
+    webhook_event_process_again,
+    webhook_events_process_alike,
+)
 from apps.subscriptions.enums import Provider
 from apps.tenants.models import Organization
 
@@ -78,21 +98,96 @@ def _shown(event: WebhookEvent) -> str:
     return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", shown)
 
 
+def _organization_of(event: WebhookEvent, form: object) -> Organization | None:
+    known = event.organization_id
+    return Organization.objects.filter(pk=known).first() if known else None
+
+
+def _unless_kept(event: WebhookEvent) -> str:
+    return "" if is_kept(event) else "This event is not kept for a person."
+
+
+def _unless_waiting(event: WebhookEvent) -> str:
+    return "" if event.status in _PARKED else "This event does not wait for a person."
+
+
+def _dismiss_alike(context: ExecutionContext, event: WebhookEvent, reason: str) -> str:
+    count = webhook_event_dismiss(context, event_pk=event.pk, reason=reason, with_alike=True)
+    return f"{count:,} events are dismissed."
+
+
+def _verb(name: str, label: str, description: str, icon: str, **values: Any) -> Verb:
+    operation = "webhook_events.process_again"
+    first = {"organization_of": _organization_of, "refusal": _unless_waiting}
+    return Verb(name=name, label=label, description=description, operation=operation, icon=icon, **(first | values))
+
+
 EVENT_VERBS = (
-    Verb(
-        name="process_again",
-        label="Process again",
-        description="Process this event again. Fix the cause first. Steps that already succeeded are not repeated.",
-        operation="webhook_events.process_again",
-        icon="replay",
-        refusal=lambda event: "" if event.status in _PARKED else "This event is not parked.",
+    _verb(
+        "process_again",
+        "Process again",
+        "Process this event again. Fix the cause first. Steps that already succeeded are not repeated. For a dismissed "
+        "event this takes the dismissal back.",
+        "replay",
+        refusal=_unless_kept,
         run=lambda context, event, form: webhook_event_process_again(
             context, event_pk=event.pk, reason=form.cleaned_data["reason"]
         ),
         done="The event will be processed again.",
-        organization_of=lambda event, form: Organization.objects.filter(pk=event.organization_id).first(),
+    ),
+    _verb(
+        "process_alike",
+        "Process all of this reason",
+        "Process all events again that wait for the same reason, over the same field. Fix the cause first.",
+        "sync",
+        run=lambda context, event, form: (
+            f"{webhook_events_process_alike(context, event_pk=event.pk, reason=form.cleaned_data['reason']):,} "
+            "events will be processed again."
+        ),
+    ),
+    _verb(
+        "dismiss",
+        "Dismiss",
+        "Set this event aside: it will never be needed. It stays in the inbox, and can be processed again.",
+        "do_not_disturb_on",
+        run=lambda context, event, form: webhook_event_dismiss(
+            context, event_pk=event.pk, reason=form.cleaned_data["reason"]
+        ),
+        done="The event is dismissed. “Process again” takes that back.",
+    ),
+    _verb(
+        "dismiss_alike",
+        "Dismiss all of this reason",
+        "Set all events aside that wait for the same reason, over the same field. They stay in the inbox.",
+        "playlist_remove",
+        is_rare=True,
+        run=lambda context, event, form: _dismiss_alike(context, event, form.cleaned_data["reason"]),
     ),
 )
+
+
+def kept_events_page(request: HttpRequest) -> HttpResponse:
+    """Show what waits for a person, by reason, field and type, each with the event to decide at."""
+    require_may(request, "webhook_events.read")
+    groups = [
+        {
+            "reason": reason_label(group.reason) or "Kept by an earlier release",
+            "field": group.field,
+            "type": group.type,
+            "count": f"{group.count:,}",
+            "oldest": moment(group.oldest),
+            "newest": moment(group.newest),
+            "url": page_url_of(WebhookEvent, group.example),
+        }
+        for group in kept_groups()
+    ]
+    context = {
+        **admin.site.each_context(request),
+        "title": "Events to decide",
+        "groups": groups,
+        "dismissed_url": list_url(WebhookEvent, reason=WhyKept.DISMISSED),
+    }
+    return TemplateResponse(request, "backoffice/kept_events.html", context)
 
 
 class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
@@ -110,6 +205,7 @@ class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
     list_filter = (
         choice_filter("status", "status", lambda: WebhookStatus.choices),
         choice_filter("provider", "provider", lambda: Provider.choices),
+        choice_filter("reason", "reason", lambda: WhyKept.choices),
         text_filter("customer_external_id", "customer", hint="cus_…"),
         organization_filter("organization_id"),
         days_filter("received_at", "received"),

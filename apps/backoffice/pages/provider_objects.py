@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import (
     NOTHING,
+    Tone,
     badge,
     code,
     link,
@@ -25,7 +26,7 @@ from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.invoices import STATUS_TONES, invoices_panel, money
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.payments.enums import CustomerStatus, InvoiceStatus
-from apps.payments.models import MirroredObject, ProviderCustomer, ProviderInvoice
+from apps.payments.models import MirroredObject, ProviderCustomer, ProviderDispute, ProviderInvoice
 from apps.subscriptions.enums import Provider
 
 MirroredT = TypeVar("MirroredT", bound=MirroredObject)
@@ -119,6 +120,7 @@ class ProviderInvoiceAdmin(_MirroredAdmin[ProviderInvoice]):
                 moment(record.failed_at),
                 "The grace period starts here, even if the event arrived late.",
             ),
+            Fact("Draft deleted", moment(record.deleted_at)),
             Fact("Written off", moment(record.uncollectible_at)),
             Fact("At the provider", link(record.hosted_invoice_url, "Open") if record.hosted_invoice_url else NOTHING),
             Fact("Customer", code(record.customer_external_id)),
@@ -168,3 +170,54 @@ class ProviderCustomerAdmin(_MirroredAdmin[ProviderCustomer]):
             provider=record.provider, customer_external_id=record.external_id
         ).order_by("-issued_at", "pk")
         return [invoices_panel(invoices, list_url(ProviderInvoice, provider=record.provider))]
+
+
+class ProviderDisputeAdmin(_MirroredAdmin[ProviderDispute]):
+    """Charges that a payer's bank took back."""
+
+    icon = "gavel"
+    heading = "Disputes"
+    about = "Charges that payers dispute at their bank. Answer them at the provider, before the evidence is due."
+    list_display = ("named", "status_badge", "tenant", "amount", "due", "latest_news")
+    list_filter = (
+        choice_filter("provider", "provider", lambda: Provider.choices),
+        organization_filter("organization_id"),
+    )
+
+    @display(description="Dispute")
+    def named(self, record: ProviderDispute) -> SafeString:
+        return title_and_slug(_words(record.reason) or "No reason given", record.external_id)
+
+    @display(description="Status")
+    def status_badge(self, record: ProviderDispute) -> SafeString:
+        tone: Tone = "neutral" if record.closed_at else "warn"
+        return badge(_words(record.status) or "Unknown", tone)
+
+    @display(description="Amount")
+    def amount(self, record: ProviderDispute) -> str:
+        return money(record.amount_minor, record.currency)
+
+    @display(description="Evidence due")
+    def due(self, record: ProviderDispute) -> SafeString:
+        return moment(record.evidence_due_at)
+
+    def title_of(self, record: ProviderDispute) -> str:
+        return f"Dispute {record.external_id}"
+
+    def facts(self, record: ProviderDispute) -> list[Fact]:
+        return [
+            Fact("Organization", self.tenant(record)),
+            Fact("Amount", self.amount(record)),
+            Fact("Reason", _words(record.reason) or NOTHING, "The provider's own word."),
+            Fact("Evidence due", self.due(record)),
+            Fact("Money withdrawn", moment(record.funds_withdrawn_at)),
+            Fact("Money returned", moment(record.funds_reinstated_at)),
+            Fact("Closed", moment(record.closed_at)),
+            Fact("Charge", code(record.charge_external_id)),
+            Fact("Customer", code(record.customer_external_id)),
+            *self._origin(record),
+        ]
+
+
+def _words(code_word: str) -> str:
+    return code_word.replace("_", " ").capitalize()

@@ -34,9 +34,9 @@ class Migration(migrations.Migration):
         AddIndexConcurrently(
             model_name="webhookevent",
             index=models.Index(
-                condition=models.Q(("status", "ignored"), models.Q(("reason", ""), _negated=True)),
+                condition=models.Q(("reason", ""), _negated=True),
                 fields=["reason", "-received_at"],
-                name="webhook_event_set_aside",
+                name="webhook_event_of_reason",
             ),
         ),
     ]

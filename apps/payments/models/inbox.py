@@ -84,8 +84,8 @@ class WebhookEvent(models.Model):
             models.Index(fields=["reason", "field", "type"], condition=Q(status__in=_KEPT), name="webhook_event_kept"),
             models.Index(
                 fields=["reason", "-received_at"],
-                condition=Q(status=WebhookStatus.IGNORED) & ~Q(reason=""),
-                name="webhook_event_set_aside",
+                condition=~Q(reason=""),
+                name="webhook_event_of_reason",
             ),
             models.Index(fields=["status", "-received_at"], name="webhook_event_by_status"),
             models.Index(fields=["-received_at"], name="webhook_event_latest"),

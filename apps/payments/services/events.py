@@ -12,7 +12,7 @@ from django.db import OperationalError, transaction
 from django.db.models import Q
 
 from apps.core import clock
-from apps.core.audit import audit_append
+from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, CountinghouseError, NotFoundError, UnprocessableError
 from apps.core.failpoints import failpoint
@@ -24,13 +24,13 @@ from apps.core.unavailability import end_if_interrupted, is_unavailable
 from apps.core.wakeups import wake_after_commit
 from apps.payments.contracts import ProviderEvent
 from apps.payments.enums import WebhookStatus, WhyKept
-from apps.payments.events import WEBHOOK_EVENT_PROCESSED_AGAIN
-from apps.payments.inbox import INBOX, PROCESS_TASK, requeue_unmatched
+from apps.payments.events import WEBHOOK_EVENT_DISMISSED, WEBHOOK_EVENT_PROCESSED_AGAIN
+from apps.payments.inbox import INBOX, PROCESS_TASK, SWEEP_TASK, again, requeue_unmatched
 from apps.payments.models import WebhookEvent
 from apps.payments.processing import ProcessingResult, process
 from apps.payments.providers.contract import payment_provider
 from apps.payments.providers.parsing import read_stored, unreadable
-from apps.payments.selectors.inbox import webhook_event_for_update
+from apps.payments.selectors.inbox import is_kept, kept_alike, webhook_event_for_update
 from apps.subscriptions.enums import Provider
 
 logger = logging.getLogger(__name__)
@@ -80,35 +80,72 @@ def webhook_inbox_sweep(
 
 @transaction.atomic
 def webhook_event_process_again(context: ExecutionContext, *, event_pk: UUID, reason: str) -> WebhookEvent:
-    """Put a parked or unmatched event back to work, with all its tries. Audited.
+    """Put a kept event back to work, with all its tries; this also takes a dismissal back. Audited.
 
     Raises `NotFoundError`, `ForbiddenError`, `UnprocessableError` without a reason, `ConflictError` for an event that
-    is not parked.
+    is not kept.
     """
-    require(context, "webhook_events.process_again")
-    if not reason.strip():
-        raise UnprocessableError("Say why this event is to be processed again.")
-    event = webhook_event_for_update(event_pk)
-    if event is None:
-        raise NotFoundError("There is no such event in the inbox.")
-    if event.status not in {WebhookStatus.FAILED, WebhookStatus.UNMATCHED}:
-        raise ConflictError(
-            f"Only a failed or unmatched event can be processed again; this one is {event.get_status_display()}."
-        )
-    before = {"status": event.status, "attempts": event.attempts, "error": event.error}
-    event.status, event.attempts, event.next_try_at = WebhookStatus.RECEIVED, 0, clock.now()
-    event.processed_at, event.error, event.reason, event.field = None, "", "", ""
-    event.save(update_fields=["status", "attempts", "next_try_at", "processed_at", "error", "reason", "field"])
+    event = _lock_kept(context, event_pk, reason, "Say why this event is to be processed again.")
     audit_append(
         context,
         WEBHOOK_EVENT_PROCESSED_AGAIN,
         event.audit_target,
-        before=before,
-        after={"status": event.status, "attempts": event.attempts, "event_id": event.event_id},
+        before={"status": event.status, "attempts": event.attempts, "error": event.error},
+        after={"status": WebhookStatus.RECEIVED, "attempts": 0, "event_id": event.event_id},
         reason=reason,
     )
+    WebhookEvent.objects.filter(pk=event.pk).update(**again(), attempts=0)
     wake_after_commit(PROCESS_TASK, str(event.pk))
     return event
+
+
+@transaction.atomic
+def webhook_events_process_alike(context: ExecutionContext, *, event_pk: UUID, reason: str) -> int:
+    """Put all events back to work that wait for the same reason, over the same field; how many. Audited once."""
+    event = _lock_kept(context, event_pk, reason, "Say why these events are to be processed again.")
+    count = kept_alike(event).update(**again(), attempts=0)
+    _audit_alike(context, WEBHOOK_EVENT_PROCESSED_AGAIN, event, count, reason)
+    wake_after_commit(SWEEP_TASK)
+    return count
+
+
+@transaction.atomic
+def webhook_event_dismiss(context: ExecutionContext, *, event_pk: UUID, reason: str, with_alike: bool = False) -> int:
+    """Set an event aside that will never be taken, or all that wait for the same reason; how many. Audited.
+
+    Nothing is deleted: processing an event again takes its dismissal back. Raises as `webhook_event_process_again`.
+    """
+    event = _lock_kept(context, event_pk, reason, "Say why nobody needs to look at this event.")
+    rows = kept_alike(event) if with_alike else WebhookEvent.objects.filter(pk=event.pk)
+    count = rows.update(
+        status=WebhookStatus.IGNORED,
+        reason=WhyKept.DISMISSED,
+        error=f"Dismissed: {reason}",
+        next_try_at=None,
+        processed_at=clock.now(),
+    )
+    _audit_alike(context, WEBHOOK_EVENT_DISMISSED, event, count, reason)
+    return count
+
+
+def _lock_kept(context: ExecutionContext, event_pk: UUID, reason: str, ask: str) -> WebhookEvent:
+    require(context, "webhook_events.process_again")
+    if not reason.strip():
+        raise UnprocessableError(ask)
+    event = webhook_event_for_update(event_pk)
+    if event is None:
+        raise NotFoundError("There is no such event in the inbox.")
+    if not is_kept(event):
+        raise ConflictError(
+            f"Only an event that is kept for a reason can be decided about; this one is {event.get_status_display()}."
+        )
+    return event
+
+
+def _audit_alike(context: ExecutionContext, what: AuditEvent, event: WebhookEvent, count: int, reason: str) -> None:
+    before = {"status": event.status, "reason": event.reason, "field": event.field, "error": event.error}
+    after = {"event_id": event.event_id, "events": count}
+    audit_append(context, what, event.audit_target, before=before, after=after, reason=reason)
 
 
 def _work(context: ExecutionContext, event: WebhookEvent) -> str:

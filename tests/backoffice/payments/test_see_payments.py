@@ -116,3 +116,27 @@ def test_who_skipped_a_stage_counts_in_none_after_it() -> None:
     assert funnel_of(firsts, ["2026-04"])[0].counts == (0, 0, 0, 0)
     firsts = [(organization, name.value, NOON) for _, name in (STAGES[0], STAGES[3])]
     assert funnel_of(firsts, ["2026-04"])[0].counts == (1, 0, 0, 0)
+
+
+def test_events_to_decide_are_listed_by_reason_and_dismissed_together(bill: Client) -> None:
+    page = reverse("admin:kept_events")
+    assert "Nothing to decide" in bill.get(page).content.decode()
+    events = [make_event(reason="unreadable", field="data.object.status") for _ in range(2)]
+    make_event(WebhookStatus.UNMATCHED, reason="customer_unknown")
+    text = bill.get(page).content.decode()
+    assert "A value can&#x27;t be read" in text
+    assert "data.object.status" in text
+    bill.post(url(events[0], "dismiss_alike"), {"reason": "Another product's."})
+    assert WebhookEvent.objects.filter(status=WebhookStatus.IGNORED, reason="dismissed").count() == 2
+    text = bill.get(page).content.decode()
+    assert "data.object.status" not in text
+    assert "Its customer is not known yet" in text
+
+
+def test_the_body_is_shown_in_the_providers_order_without_what_can_not_be_shown(bill: Client) -> None:
+    body = b'{"id":"evt_1","zeta":"\\ud800","alpha":"a\\u0000b","client_secret":"pi_secret"}'
+    text = bill.get(url(make_event(body=body))).content.decode()
+    assert text.index("zeta") < text.index("alpha")
+    assert "pi_secret" not in text
+    deep = b'{"a":' * 5_000 + b"1" + b"}" * 5_000
+    assert "nested too deep" in bill.get(url(make_event(body=deep))).content.decode()
