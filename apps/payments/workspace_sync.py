@@ -48,6 +48,7 @@ from apps.subscriptions.contracts import (
     SetCancelAtPeriodEnd,
     SubscriptionChange,
 )
+from apps.subscriptions.differences import contradicts
 from apps.subscriptions.enums import ManagedBy, SubscriptionState
 from apps.subscriptions.models import WorkspaceSubscription
 from apps.subscriptions.rules.transitions import CHANGE_OPERATION, is_over
@@ -243,7 +244,7 @@ def _questions(record: WorkspaceSubscription | None, rows: list[ProviderSubscrip
     if record is not None and target is not None and record.managed_by == ManagedBy.STAFF:
         row = by_name[target]
         claimed = workspace_state(ProviderSubscriptionStatus(row.status))
-        if claimed is not None and claimed.value != record.state:
+        if claimed is not None and contradicts(record, claimed):
             ours = SubscriptionState(record.state).label.lower()
             asked[ReviewKind.DIFFERS] = f"{describe(row)}; staff manage the record, which is {ours}."
     return asked

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from apps.core.ids import WorkspaceId
 from apps.core.models import AuditEntry
 from apps.subscriptions.enums import SubscriptionState
-from apps.subscriptions.models import ProviderEvidence
+from apps.subscriptions.models import ProviderEvidence, WorkspaceSubscription
 from apps.subscriptions.selectors.records import SUBSCRIPTION_TARGET, latest_evidence, workspace_subscription_of
 
 
@@ -43,6 +43,11 @@ def management_difference(workspace_id: WorkspaceId) -> ManagementDifference | N
         f"{evidence.claimed_at.day} {evidence.claimed_at:%B}"
     )
     return ManagementDifference(evidence, held, f"{theirs}; {ours or f'the record is {_label_of(record.state)}'}.")
+
+
+def contradicts(record: WorkspaceSubscription, claimed: SubscriptionState) -> bool:
+    """Whether a provider claims another state than the record has."""
+    return claimed.value != record.state
 
 
 def _label_of(state: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from pydantic import Field
+
 from apps.core.provider_units import iso_currency, minor_from_stripe
 from apps.payments.contracts import ObjectKind, ObjectSnapshot
 from apps.payments.enums import CustomerStatus, PaymentMethodStatus
@@ -66,7 +68,7 @@ class _Checkout(ProviderModel):
     id: ExternalId
     customer: MaybeReference = None
     metadata: MaybeMetadata = None
-    payment_status: MaybeText = None
+    money: MaybeText = Field(default=None, alias="payment_status")
 
 
 def parse_checkout(body: dict[str, Any], *, step: str, at: datetime) -> ObjectSnapshot | None:
@@ -80,7 +82,7 @@ def parse_checkout(body: dict[str, Any], *, step: str, at: datetime) -> ObjectSn
     if checkout.customer is None:
         return None
     # Shapes without a payment status are of a time when a completed checkout was a paid one.
-    is_settled = checkout.payment_status is None or checkout.payment_status in _SETTLED
+    is_settled = checkout.money is None or checkout.money in _SETTLED
     is_completed = step not in _UNPAID_STEPS and (is_settled or step == "async_payment_succeeded")
     return ObjectSnapshot(
         kind=ObjectKind.CUSTOMER,
