@@ -139,6 +139,10 @@ ORB_API_KEY = env.read("ORB_API_KEY", "", configuration.secret)
 ORB_API_BASE = _address("ORB_API_BASE", "")
 # Other products may sell through the same Stripe account: events of customers without our metadata are set aside.
 UNMARKED_CUSTOMERS_ARE_NOT_OURS = env.read("UNMARKED_CUSTOMERS_ARE_NOT_OURS", False, configuration.flag)
+# Whoever hears late of a failed payment has this many days at least from then.
+GRACE_NOTICE_DAYS = env.read("GRACE_NOTICE_DAYS", 3, configuration.whole_number(1, 60))
+# Our own domain for Stripe's pages of checkout and portal, where one is set up there.
+STRIPE_CHECKOUT_HOSTS: list[str] = env.read("STRIPE_CHECKOUT_HOSTS", [], configuration.page_hosts)
 SEGMENT_WRITE_KEY = env.read("SEGMENT_WRITE_KEY", "", configuration.secret)
 SEGMENT_API_BASE = _address("SEGMENT_API_BASE", "")
 

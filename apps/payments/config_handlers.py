@@ -6,32 +6,42 @@ e-mail is a row of the outbox with a key of its own, so that one cause sends one
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.urls import reverse
 
+from apps.connectors.enums import AutoDisableReason, ConnectorStatus
+from apps.connectors.models import Connector
 from apps.connectors.selectors.connectors import connectors_for_update
 from apps.connectors.services import connectors_auto_disable, connectors_restore
 from apps.core import clock
 from apps.core.context import ExecutionContext
-from apps.core.ids import OrganizationId
+from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.mails import Mail, mail_payload, moment_in_zone, public_address
+from apps.core.moments import in_zone, zone_of
 from apps.core.outbox import outbox_enqueue
 from apps.core.outbox_handlers import EMAIL_KIND
+from apps.payments.enums import ReviewKind
 from apps.payments.inbox import requeue_unmatched
-from apps.payments.models import GraceAnchor
+from apps.payments.models import GraceAnchor, Review
 from apps.payments.rules.statuses import CauseChange, causes_of_payment, causes_of_subscription, keeps_anchor
+from apps.payments.status_sync import anchor_standing, describe_invoice, open_invoices
 from apps.payments.tracking import GraceEnded, GraceStarted, Tracked, billing_event_record
 from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.models.payment_configs import CUSTOMER_FIELDS
-from apps.subscriptions.rules.payment_transitions import is_in_grace
+from apps.subscriptions.rules.payment_transitions import is_handed_back_from, is_in_grace
+from apps.subscriptions.services.change_steps import is_person
 from apps.tenants.models import Organization, Workspace
 from apps.tenants.selectors.members import owner_emails
 
 REMINDER_BEFORE = timedelta(days=3)
+
+_MOST_NAMES = 20
 
 # One paragraph each: what happened, what comes next, what to do.
 _STARTED = (
@@ -43,11 +53,22 @@ _REMINDER = (
     "On {end} we switch off its connectors, and its workspaces become read-only.",
     "Please pay the open invoice before that date.",
 )
-_ENDED = (
-    "The open invoice of {name} was not paid in time. We switched off its connectors on {end}.",
-    "Its workspaces are read-only. Nothing was deleted.",
-    "Please pay the open invoice. The connectors that we switched off are switched on again once the payment arrives.",
-)
+_READ_ONLY = "Its workspaces are read-only. Nothing was deleted."
+# What happened, and what helps; between them stands what was switched off.
+_SWITCHED_OFF: Mapping[AutoDisableReason, tuple[str, str]] = {
+    AutoDisableReason.INVALID_PAYMENT_METHOD: (
+        "The open invoice of {name} was not paid in time.",
+        "Please pay the open invoice. What we switched off is switched on again once the payment arrives.",
+    ),
+    AutoDisableReason.INVOICE_MARKED_UNCOLLECTIBLE: (
+        "The account of {name} is locked.",
+        "Please pay what is open, then contact our billing team. Once they unlock it, everything is switched on again.",
+    ),
+    AutoDisableReason.UNSUBSCRIBED: (
+        "The subscription of {name} has ended.",
+        "Choose a plan to start again. What we switched off is switched on again then.",
+    ),
+}
 
 
 def handle_payment_config_change(
@@ -70,28 +91,42 @@ def _switch_connectors(context: ExecutionContext, config: OrganizationPaymentCon
     if before["subscription_status"] != subscription:
         changes += causes_of_subscription(subscription)
     organization_id = OrganizationId(config.organization_id)
-    if changes:
-        # All of them at once, before anything of them is written.
-        connectors_for_update(organization_id, None)
+    if not changes:
+        return
+    # All of them at once, before anything of them is written.
+    locked = connectors_for_update(organization_id, None)
+    enabled = [connector.pk for connector in locked if connector.status == ConnectorStatus.ENABLED]
     for change in changes:
         switch = connectors_auto_disable if change.is_arrival else connectors_restore
         switch(context, organization_id=organization_id, reason=change.reason)
+        if change.is_arrival:
+            _notify_switched_off(context, config, change.reason, enabled, before["grace_period_end_at"])
 
 
 def _handle_grace(context: ExecutionContext, config: OrganizationPaymentConfig, before: Mapping[str, Any]) -> None:
     status, was = PaymentStatus(config.payment_status), PaymentStatus(before["payment_status"])
     if was == status:
+        if is_in_grace(status) and config.grace_period_end_at != before["grace_period_end_at"]:
+            _tell_new_end(context, config)
         return
     if not keeps_anchor(status):
         GraceAnchor.objects.filter(organization=config.organization_id).delete()
+    elif is_handed_back_from(was):
+        anchor_standing(config)
+    if is_handed_back_from(was):
+        Review.objects.filter(organization=config.organization_id, kind=ReviewKind.PAID_WHILE_LOCKED).delete()
     if is_in_grace(status):
         _track(context, config, GraceStarted(config.grace_period_end_at))
         notify_grace_started(context, config)
         return
     if is_in_grace(was):
         _track(context, config, GraceEnded(status.value))
-    if is_in_grace(was) and keeps_anchor(status):
-        notify_grace_ended(context, config, ended_at=before["grace_period_end_at"])
+
+
+def _tell_new_end(context: ExecutionContext, config: OrganizationPaymentConfig) -> None:
+    """Tell of an end that rests on another invoice now; what staff promise, they tell themselves."""
+    if not is_person(context):
+        notify_grace_started(context, config)
 
 
 def _track(context: ExecutionContext, config: OrganizationPaymentConfig, properties: Tracked) -> None:
@@ -106,52 +141,110 @@ def _track(context: ExecutionContext, config: OrganizationPaymentConfig, propert
 
 
 def notify_grace_started(context: ExecutionContext, config: OrganizationPaymentConfig) -> None:
-    """E-mail the owners that a grace period has started, and until when it lasts."""
-    _enqueue_mail(context, config, "started", "A payment failed", _STARTED, config.grace_period_end_at)
+    """E-mail the owners that a payment failed, and until when everything keeps working; once an end."""
+    end = config.grace_period_end_at
+    if end is not None and end > clock.now():
+        _enqueue_mail(context, config, _Notice(f"grace-started:{{}}:{_stamp(end)}", "A payment failed", _STARTED, end))
 
 
-def notify_grace_ending(context: ExecutionContext, config: OrganizationPaymentConfig) -> None:
+def notify_grace_ending(context: ExecutionContext, config: OrganizationPaymentConfig, *, now: datetime) -> None:
     """E-mail the owners that the grace period ends within three days; once an end."""
-    _enqueue_mail(
-        context, config, "reminder", "3 days left to pay the open invoice", _REMINDER, config.grace_period_end_at
-    )
+    end = config.grace_period_end_at
+    if end is None or end <= now:
+        return
+    zone = zone_of(Organization.objects.values_list("time_zone", flat=True).get(pk=config.organization_id))
+    days = (in_zone(end, zone).date() - in_zone(now, zone).date()).days
+    left = "Last day" if days < 1 else "1 day left" if days == 1 else f"{days} days left"
+    notice = _Notice(f"grace-reminder:{{}}:{_stamp(end)}", f"{left} to pay the open invoice", _REMINDER, end)
+    _enqueue_mail(context, config, notice)
 
 
-def notify_grace_ended(
-    context: ExecutionContext, config: OrganizationPaymentConfig, *, ended_at: datetime | None
-) -> None:
-    """E-mail the owners that the grace period is over."""
-    _enqueue_mail(context, config, "ended", "Your connectors are switched off", _ENDED, ended_at)
-
-
-def _enqueue_mail(
+def _notify_switched_off(
     context: ExecutionContext,
     config: OrganizationPaymentConfig,
-    what: str,
-    subject: str,
-    paragraphs: Sequence[str],
-    end: datetime | None,
+    reason: AutoDisableReason,
+    enabled: Sequence[UUID],
+    grace_ended_at: datetime | None,
 ) -> None:
+    """E-mail the owners what a cause has switched off, and what helps: one mail a cause."""
+    happened, remedy = _SWITCHED_OFF[reason]
+    stamp = _stamp(grace_ended_at) if grace_ended_at else str(config.version)
+    key = f"grace-ended:{{}}:{stamp}" if grace_ended_at else f"{reason.value}:{{}}:{stamp}"
+    switched = _names_switched_off(enabled)
+    paragraphs = (happened, _READ_ONLY, *([switched] if switched else []), remedy)
+    subject = "Your connectors are switched off" if switched else "Your workspaces are read-only"
+    _enqueue_mail(context, config, _Notice(key, subject, paragraphs))
+
+
+def _names_switched_off(enabled: Sequence[UUID]) -> str:
+    """A sentence with the names of those that were enabled and are not any more; empty without any."""
+    off = Connector.objects.filter(pk__in=enabled).exclude(status=ConnectorStatus.ENABLED).order_by("name", "pk")
+    names = [f"{name} ({workspace})" for name, workspace in off.values_list("name", "workspace__name")]
+    if not names:
+        return ""
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    # Braces are the template's own.
+    listed = ", ".join(names[:_MOST_NAMES]).replace("{", "{{").replace("}", "}}")
+    return f"We switched off {listed}{more}."
+
+
+def _stamp(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Notice:
+    """One mail to the owners. `key` has a place for the organization; its texts one for `name`, and one for `end`."""
+
+    key: str
+    subject: str
+    paragraphs: Sequence[str]
+    end: datetime | None = None
+
+
+def _enqueue_mail(context: ExecutionContext, config: OrganizationPaymentConfig, notice: _Notice) -> None:
     organization_id = OrganizationId(config.organization_id)
     recipients = owner_emails(organization_id)
-    if not recipients or end is None:
+    if not recipients:
         return
     organization = Organization.objects.get(pk=organization_id)
-    facts = {"name": organization.name, "end": moment_in_zone(end, organization.time_zone)}
+    end = moment_in_zone(notice.end, organization.time_zone) if notice.end else ""
     mail = Mail(
-        subject=f"{subject}: {organization.name}",
-        paragraphs=["Hello,", *(paragraph.format(**facts) for paragraph in paragraphs)],
+        subject=f"{notice.subject}: {organization.name}",
+        paragraphs=["Hello,", *(text.format(name=organization.name, end=end) for text in notice.paragraphs)],
         url=public_address(_invoices_path(organization_id)),
         link_text="Open the invoices",
     )
     outbox_enqueue(
         context,
         kind=EMAIL_KIND,
-        key=f"grace-{what}:{organization_id}:{end.astimezone(UTC):%Y-%m-%dT%H:%M:%S}",
+        key=notice.key.format(organization_id),
         payload=mail_payload(mail, to=recipients),
         organization_id=organization_id,
         is_demo=organization.is_demo,
     )
+
+
+def describe_open_invoices(workspace_id: WorkspaceId) -> Callable[[], list[str]]:
+    """For previews: where staff hand the payment status back, the invoices that are still open."""
+    before = _config_of(workspace_id).payment_status
+
+    def describe() -> list[str]:
+        config = _config_of(workspace_id)
+        if config.payment_status == before or not is_handed_back_from(PaymentStatus(before)):
+            return []
+        rows = open_invoices(OrganizationId(config.organization_id))
+        named = [describe_invoice(row) for row in rows[: _MOST_NAMES + 1]]
+        if not named:
+            return ["No invoice is open that counts against the organization."]
+        more = " and more" if len(named) > _MOST_NAMES else ""
+        return [f"Still open: {', '.join(named[:_MOST_NAMES])}{more}. To let one go, use Forgive an invoice."]
+
+    return describe
+
+
+def _config_of(workspace_id: WorkspaceId) -> OrganizationPaymentConfig:
+    return OrganizationPaymentConfig.objects.get(organization__workspaces=workspace_id)
 
 
 def _invoices_path(organization_id: OrganizationId) -> str:

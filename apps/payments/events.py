@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apps.core.audit_events import audit_event
 
+INVOICE_FORGIVEN = audit_event("invoice.forgiven", "Invoice forgiven")
 REVIEW_CLOSED = audit_event("review.closed", "Question about a subscription answered")
 WEBHOOK_EVENT_PROCESSED_AGAIN = audit_event("webhook_event.processed_again", "Webhook event processed again")
 WEBHOOK_EVENT_DISMISSED = audit_event("webhook_event.dismissed", "Webhook event dismissed")

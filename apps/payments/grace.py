@@ -1,15 +1,15 @@
-"""Ends the grace periods that are due, and reminds of those that end soon (spec 04, Grace period).
+"""Starts grace periods by due dates, ends those that are due, reminds of those that end soon (spec 04, Grace period).
 
 Due rows, not timers, so that it is right after any outage.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError
@@ -17,11 +17,19 @@ from apps.core.ids import OrganizationId
 from apps.core.jobs.record_errors import RecordErrors
 from apps.core.pieces import in_pieces
 from apps.payments.config_handlers import REMINDER_BEFORE, notify_grace_ending
-from apps.subscriptions.contracts import EndGrace
+from apps.payments.models import ProviderInvoice
+from apps.payments.status_sync import IS_SENT, sync_payment_status
+from apps.subscriptions.contracts import EndGrace, StartGrace
+from apps.subscriptions.enums import PaymentStatus
 from apps.subscriptions.models import OrganizationPaymentConfig
+from apps.subscriptions.rules.payment_transitions import is_legal
+from apps.subscriptions.selectors.records import payment_config_for_update
 from apps.subscriptions.services import payment_config_change
 
 _END_REASON = "the grace period is over"
+_REST = timedelta(days=1)
+# From where a failed payment, or a due date that passes, starts a grace period.
+_WITHOUT_GRACE = [status.value for status in PaymentStatus if is_legal(StartGrace.verb, status)]
 
 
 def end_due_grace_periods(
@@ -40,6 +48,31 @@ def end_due_grace_periods(
     return counts
 
 
+def start_overdue_grace(
+    context: ExecutionContext, *, now: datetime, organization_id: UUID | None, include_demo: bool
+) -> int:
+    """Start grace where the due date of an invoice that was sent has passed; returns in how many organizations.
+
+    Raises `SomeFailedError` in the end where some could not be looked at; all the others are.
+    """
+    late = ProviderInvoice.objects.filter(IS_SENT, due_at__lte=now, forgiven_at__isnull=True)
+    configs = OrganizationPaymentConfig.objects.select_related("organization").filter(
+        organization__in=late.values("organization"), payment_status__in=_WITHOUT_GRACE
+    )
+    if organization_id is not None:
+        configs = configs.filter(organization=organization_id)
+    if not include_demo:
+        configs = configs.filter(organization__is_demo=False)
+    organizations = RecordErrors("organizations")
+    for config in in_pieces(configs, key=["organization_id"]):
+        with organizations.record(config.organization_id), transaction.atomic():
+            locked = payment_config_for_update(OrganizationId(config.organization_id))
+            if locked is not None:
+                sync_payment_status(_organization_context(context, config), locked, None)
+    organizations.finish()
+    return organizations.done
+
+
 def remind_before_grace_ends(
     context: ExecutionContext, *, now: datetime, organization_id: UUID | None, include_demo: bool
 ) -> int:
@@ -50,10 +83,13 @@ def remind_before_grace_ends(
     soon = _running_grace_periods(organization_id, include_demo=include_demo).filter(
         grace_period_end_at__gt=now, grace_period_end_at__lte=now + REMINDER_BEFORE
     )
+    # Who was told a moment ago is not reminded in the next minute.
+    told = ProviderInvoice.objects.filter(organization=OuterRef("organization"), told_at__gt=now - _REST)
+    soon = soon.exclude(Exists(told))
     organizations = RecordErrors("organizations")
     for config in in_pieces(soon, key=["organization_id"]):
         with organizations.record(config.organization_id), transaction.atomic():
-            notify_grace_ending(_organization_context(context, config), config)
+            notify_grace_ending(_organization_context(context, config), config, now=now)
     organizations.finish()
     return organizations.done
 

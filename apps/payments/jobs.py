@@ -11,7 +11,7 @@ from apps.core.jobs import job
 from apps.core.models import JobRun
 from apps.core.states import JobRunStatus, JobTrigger
 from apps.payments.credit_tracking import CreditScope, track_exhaustion, track_grants
-from apps.payments.grace import end_due_grace_periods, remind_before_grace_ends
+from apps.payments.grace import end_due_grace_periods, remind_before_grace_ends, start_overdue_grace
 from apps.payments.services import webhook_events_reconcile, webhook_inbox_sweep
 from apps.subscriptions.enums import Provider
 
@@ -31,14 +31,15 @@ def sweep_inbox(
 def end_grace_periods(
     context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
 ) -> dict[str, int]:
-    """End what is due and remind of what is due soon. Looks at rows, so that one run after an outage does it all."""
+    """Start by due dates, end and remind. Looks at rows, so that one run after an outage does it all."""
     now = clock.now()
+    overdue = start_overdue_grace(context, now=now, organization_id=organization_id, include_demo=include_demo)
     try:
         counts = end_due_grace_periods(context, now=now, organization_id=organization_id, include_demo=include_demo)
     finally:
         # One that can't be ended keeps nobody from being reminded of their own.
         soon = remind_before_grace_ends(context, now=now, organization_id=organization_id, include_demo=include_demo)
-    return {**counts, "ending_soon": soon}
+    return {**counts, "started": overdue, "ending_soon": soon}
 
 
 @job("track-credits", operation="jobs.track_credits", every=timedelta(minutes=5))

@@ -6,58 +6,91 @@ processed at the same time each see what the other wrote.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import F, Q
+from django.conf import settings
+from django.db.models import F, Q, QuerySet
 
 from apps.core import clock
+from apps.core.amounts import format_minor
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
-from apps.core.moments import after
 from apps.payments.contracts import ProviderEvent
-from apps.payments.enums import InvoiceStatus, ProviderSubscriptionStatus
+from apps.payments.enums import InvoiceStatus, ProviderSubscriptionStatus, ReviewKind
 from apps.payments.models import GraceAnchor, ProviderCustomer, ProviderInvoice, ProviderSubscription
 from apps.payments.rules.statuses import (
     InvoiceFacts,
     PaymentFacts,
     PaymentStep,
     payment_facts,
+    standing_of,
     steps_towards,
     subscription_statuses,
     subscription_steps,
 )
+from apps.payments.workspace_sync import open_reviews
 from apps.subscriptions.contracts import (
     Lock,
     MarkOkay,
     PaymentConfigChange,
+    PaymentStanding,
     ProviderNews,
     ReanchorGrace,
     SetSubscriptionStatus,
     StartGrace,
+    Unlock,
 )
 from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus
 from apps.subscriptions.models import OrganizationPaymentConfig
-from apps.subscriptions.rules.payment_transitions import SUBSCRIPTION_STATUS_MAY_BECOME, grace_length, is_in_grace
+from apps.subscriptions.rules.payment_transitions import (
+    SUBSCRIPTION_STATUS_MAY_BECOME,
+    grace_end,
+    is_in_grace,
+    is_legal,
+)
 from apps.subscriptions.selectors.records import payment_config_for_update
 from apps.subscriptions.services import payment_config_change
 
+# Stripe's words: the first invoice of a subscription; an invoice that is sent, to be paid by its due date.
+_CREATES_SUBSCRIPTION, SENT = "subscription_create", "send_invoice"
+IS_SENT = Q(status=InvoiceStatus.OPEN, due_at__isnull=False, collection_method=SENT)
+
 
 def load_payment_facts(organization_id: OrganizationId) -> PaymentFacts:
-    """What the mirrored invoices and checkouts of the organization say."""
+    """What the mirrored invoices and checkouts of the organization say now."""
     rows = ProviderInvoice.objects.filter(organization=organization_id).exclude(_UNIMPORTANT)
-    values = rows.values_list("external_id", "status", "failed_at", "uncollectible_at", "lock_settled_at")
-    invoices = [
-        InvoiceFacts(external_id, InvoiceStatus(status), failed_at, uncollectible_at, settled_at is not None)
-        for external_id, status, failed_at, uncollectible_at, settled_at in values
-    ]
+    invoices = [_facts_of(row) for row in rows.defer("hosted_invoice_url", "invoice_pdf")]
     checkouts = ProviderCustomer.objects.filter(organization=organization_id, checkout_completed_at__isnull=False)
-    has_paid = Q(organization=organization_id, status=InvoiceStatus.PAID)
+    has_paid = Q(organization=organization_id, amount_paid_minor__gt=0)
     is_good = checkouts.exists() or ProviderInvoice.objects.filter(has_paid).exists()
-    return payment_facts(invoices, has_completed_checkout=is_good)
+    return payment_facts(invoices, has_completed_checkout=is_good, now=clock.now())
 
 
 # Paid without ever failing: years of them would be read for one bit, which is asked for by itself.
-_UNIMPORTANT = Q(failed_at__isnull=True, uncollectible_at__isnull=True)
+_UNIMPORTANT = Q(failed_at__isnull=True, uncollectible_at__isnull=True) & ~Q(IS_SENT)
+
+
+def _facts_of(row: ProviderInvoice) -> InvoiceFacts:
+    return InvoiceFacts(
+        external_id=row.external_id,
+        status=InvoiceStatus(row.status),
+        failed_at=row.failed_at,
+        uncollectible_at=row.uncollectible_at,
+        is_lock_settled=row.lock_settled_at is not None,
+        paid_minor=row.amount_paid_minor,
+        creates_subscription=row.billing_reason == _CREATES_SUBSCRIPTION,
+        due_at=row.due_at if row.collection_method == SENT else None,
+        is_forgiven=row.forgiven_at is not None,
+        told_at=row.told_at,
+    )
+
+
+def read_standing(config: OrganizationPaymentConfig) -> PaymentStanding:
+    """What staff hand the payment status back to: what the mirrored invoices say now (spec 04)."""
+    facts = load_payment_facts(OrganizationId(config.organization_id))
+    ends_at = _grace_end(config, facts)
+    status = standing_of(facts, ends_at=ends_at, now=clock.now())
+    return PaymentStanding(status, ends_at if is_in_grace(status) else None)
 
 
 def sync_payment_status(
@@ -74,7 +107,8 @@ def sync_payment_status(
             context, organization_id=organization_id, change=change, news=_provider_news(event, facts, step)
         )
     _mark_locks_decided(organization_id, facts)
-    _store_grace_anchor(organization_id, facts)
+    store_grace_anchor(organization_id, facts)
+    _review_late_payment(organization_id, facts)
 
 
 def sync_subscription_status(context: ExecutionContext, config: OrganizationPaymentConfig) -> None:
@@ -97,9 +131,9 @@ def _change_for(
     if step is PaymentStep.LOCK:
         return Lock()
     if step is PaymentStep.START_GRACE and since is not None:
-        return StartGrace(since)
+        return StartGrace(since, told_at=facts.told_at)
     if step is PaymentStep.REANCHOR_GRACE and since is not None:
-        return ReanchorGrace(since, keep_until=_extended_end(config, anchor))
+        return ReanchorGrace(since, keep_until=_extended_end(config, anchor), told_at=facts.told_at)
     return MarkOkay()
 
 
@@ -124,12 +158,69 @@ def _mark_locks_decided(organization_id: OrganizationId, facts: PaymentFacts) ->
         rows.filter(lock_settled_at__isnull=True).update(lock_settled_at=clock.now())
 
 
-def _store_grace_anchor(organization_id: OrganizationId, facts: PaymentFacts) -> None:
-    """Write down what a grace period that runs now rests on. Leaving grace for good clears it (`consequences`)."""
+def store_grace_anchor(organization_id: OrganizationId, facts: PaymentFacts) -> None:
+    """Write down what the grace period that runs, or the disabling after it, rests on, and that the owners are told.
+
+    Leaving both for good clears it (`config_handlers`). A disabling rests on what it rested on before.
+    """
     config = payment_config_for_update(organization_id)
     if config is None or facts.unpaid_since is None or not is_in_grace(PaymentStatus(config.payment_status)):
         return
-    ends_at = after(facts.unpaid_since, grace_length(config.grace_period_days))
+    ends_at = _grace_end(config, facts)
+    if facts.told_at is None:
+        unpaid = ProviderInvoice.objects.filter(organization=organization_id, external_id=facts.unpaid)
+        unpaid.update(told_at=clock.now())
     GraceAnchor.objects.update_or_create(
         organization_id=organization_id, defaults={"anchored_at": facts.unpaid_since, "ends_at": ends_at}
     )
+
+
+def anchor_standing(config: OrganizationPaymentConfig) -> None:
+    """Write down what a config rests on that staff have just handed back, in grace or disabled."""
+    facts = load_payment_facts(OrganizationId(config.organization_id))
+    store_grace_anchor(OrganizationId(config.organization_id), facts)
+    if facts.unpaid_since is not None and not is_in_grace(PaymentStatus(config.payment_status)):
+        GraceAnchor.objects.update_or_create(
+            organization_id=config.organization_id,
+            defaults={"anchored_at": facts.unpaid_since, "ends_at": _grace_end(config, facts)},
+        )
+
+
+def _grace_end(config: OrganizationPaymentConfig, facts: PaymentFacts) -> datetime | None:
+    if facts.unpaid_since is None:
+        return None
+    notice = timedelta(days=settings.GRACE_NOTICE_DAYS)
+    told_at = facts.told_at or clock.now()
+    return grace_end(facts.unpaid_since, told_at, days=config.grace_period_days, notice=notice)
+
+
+def _review_late_payment(organization_id: OrganizationId, facts: PaymentFacts) -> None:
+    """Ask staff about money that came for an invoice that had been given up: only they unlock (spec 04)."""
+    config = payment_config_for_update(organization_id)
+    if config is None or not facts.paid_late or not is_legal(Unlock.verb, PaymentStatus(config.payment_status)):
+        return
+    rows = ProviderInvoice.objects.filter(organization=organization_id, external_id__in=facts.paid_late)
+    named = ", ".join(describe_invoice(row) for row in rows.order_by("external_id"))
+    sentence = (
+        f"Paid after it had been given up: {named}. The organization is still locked; unlock it if all is in order."
+    )
+    open_reviews(organization_id, None, {ReviewKind.PAID_WHILE_LOCKED: sentence})
+
+
+def open_invoices(organization_id: OrganizationId) -> QuerySet[ProviderInvoice]:
+    """What counts against the organization, the earliest first: unpaid after a failure or its due date, or given up."""
+    failed = Q(status=InvoiceStatus.OPEN, failed_at__isnull=False) & ~Q(billing_reason=_CREATES_SUBSCRIPTION)
+    due = IS_SENT & Q(due_at__lte=clock.now())
+    rows = ProviderInvoice.objects.filter(organization=organization_id, forgiven_at__isnull=True)
+    return rows.filter(failed | due | Q(status=InvoiceStatus.UNCOLLECTIBLE)).order_by("issued_at", "pk")
+
+
+def describe_invoice(row: ProviderInvoice) -> str:
+    """The invoice in a sentence: "A-1 (49.00 EUR, paid on 3 April 2026)"."""
+    moment = row.paid_at if row.status == InvoiceStatus.PAID else row.failed_at or row.due_at
+    word = {InvoiceStatus.PAID: "paid on", InvoiceStatus.UNCOLLECTIBLE: "given up, failed on"}.get(
+        InvoiceStatus(row.status), "failed on" if row.failed_at else "due since"
+    )
+    when = f", {word} {moment.day} {moment:%B %Y}" if moment else ""
+    amount = format_minor(row.total_minor, row.currency) if row.currency else ""
+    return f"{row.number or row.external_id} ({amount}{when})"

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from csp.decorators import csp_update
+from django.conf import settings
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -31,7 +32,12 @@ from apps.tenants.pages import BillingPage
 PAGE = 24
 _DONE = "Thank you. This page is updated as soon as Stripe confirms, within a minute."
 # Where a form of this page may lead: the browser judges the redirect by the page's own policy.
-_STRIPE_PAGES = ["https://checkout.stripe.com", "https://billing.stripe.com"]
+_STRIPE_PAGES = ("https://checkout.stripe.com", "https://billing.stripe.com")
+
+
+def payment_pages() -> list[str]:
+    """Where Stripe's pages stand: at its own hosts, or at those of a domain of ours."""
+    return [*_STRIPE_PAGES, *(f"https://{host}" for host in settings.STRIPE_CHECKOUT_HOSTS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class GraceNotice:
     end_text: str
 
 
-@method_decorator(csp_update({"form-action": _STRIPE_PAGES}), name="dispatch")
+@method_decorator(csp_update({"form-action": payment_pages()}), name="dispatch")
 class InvoicesPage(BillingPage):
     """The invoices, what is unpaid, and how to pay. Nothing is shown that does not work here."""
 
@@ -183,13 +189,12 @@ def _invoices_of(organization_id: OrganizationId) -> QuerySet[ProviderInvoice]:
 
 def _line(invoice: ProviderInvoice, zone: tzinfo, now: datetime) -> InvoiceLine:
     # Stripe leaves the amount remaining on an invoice that was voided: only an open one asks for money.
-    is_open = invoice.status == InvoiceStatus.OPEN
-    is_late = is_open and invoice.failed_at is not None
-    remaining = invoice.amount_remaining_minor if is_open else 0
+    remaining = invoice.amount_remaining_minor if invoice.status == InvoiceStatus.OPEN else 0
+    late = _why_late(invoice, now)
     return InvoiceLine(
         number=invoice.number or "Invoice",
-        status="failed" if is_late else invoice.status,
-        status_text="Payment failed" if is_late else invoice.get_status_display(),
+        status="failed" if late else invoice.status,
+        status_text=late or invoice.get_status_display(),
         total=_money(invoice.total_minor, invoice.currency),
         remaining=_money(remaining, invoice.currency) if remaining else "",
         issued=day(invoice.issued_at, zone) if invoice.issued_at else "",
@@ -198,6 +203,15 @@ def _line(invoice: ProviderInvoice, zone: tzinfo, now: datetime) -> InvoiceLine:
         hosted_url=_safe(invoice.hosted_invoice_url),
         pdf_url=_safe(invoice.invoice_pdf),
     )
+
+
+def _why_late(invoice: ProviderInvoice, now: datetime) -> str:
+    """Why an open invoice needs somebody to act, in two words; empty where it doesn't."""
+    if invoice.status != InvoiceStatus.OPEN or invoice.forgiven_at is not None:
+        return ""
+    if invoice.failed_at is not None:
+        return "Payment failed"
+    return "Overdue" if invoice.due_at is not None and invoice.due_at <= now else ""
 
 
 def _money(minor: int, currency: str) -> str:

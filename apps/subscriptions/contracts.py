@@ -148,10 +148,14 @@ class MarkOkay:
 
 @dataclass(frozen=True, slots=True)
 class StartGrace:
-    """A payment failed. `started_at` is the failing event's own time, so a late delivery does not lengthen it."""
+    """A payment failed. `started_at` is the failing event's own time, so a late delivery does not lengthen it.
+
+    `told_at`: when the owners were first told; None: they are told now. From then on they have some days at least.
+    """
 
     verb: ClassVar[str] = "start_grace"
     started_at: datetime
+    told_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,7 @@ class ReanchorGrace:
     verb: ClassVar[str] = "reanchor_grace"
     started_at: datetime
     keep_until: datetime | None = None
+    told_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +195,7 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class Unlock:
-    """Staff open a locked organization again."""
+    """Staff open a locked organization again; what the mirrored invoices say then decides where it ends."""
 
     verb: ClassVar[str] = "unlock"
 
@@ -204,10 +209,9 @@ class SetManual:
 
 @dataclass(frozen=True, slots=True)
 class LeaveManual:
-    """Staff give the payment status back to the rules, at this status."""
+    """Staff give the payment status back to the rules: it ends at what the mirrored invoices say then."""
 
     verb: ClassVar[str] = "leave_manual"
-    status: PaymentStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +262,14 @@ PaymentConfigChange = (
     | SetGraceDays
     | SetProviderCustomer
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentStanding:
+    """What the mirrored invoices say: the status, and the end of the grace period, if it is one."""
+
+    status: PaymentStatus
+    grace_period_end_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

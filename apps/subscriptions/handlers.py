@@ -7,13 +7,14 @@ changes of a workspace subscription has handlers of its own; whatever is saved o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from apps.core.context import ExecutionContext
 from apps.core.ids import WorkspaceId
 from apps.core.registry import Registry
-from apps.subscriptions.contracts import SubscriptionChange
+from apps.subscriptions.contracts import PaymentStanding, SubscriptionChange
+from apps.subscriptions.enums import PaymentStatus
 from apps.subscriptions.models import OrganizationPaymentConfig, WorkspaceSubscription
 
 
@@ -41,6 +42,7 @@ class SavedHandler(Protocol):
 
 _handlers: Registry[Handler] = Registry("handler of a payment config's changes")
 
+_standings: Registry[Callable[[OrganizationPaymentConfig], PaymentStanding]] = Registry("reader of a payment standing")
 _subscription_handlers: Registry[SubscriptionHandler] = Registry("handler of a subscription's changes by people")
 
 _saved_handlers: Registry[SavedHandler] = Registry("handler of saved subscriptions")
@@ -79,3 +81,15 @@ def run_saved_handlers(context: ExecutionContext, *, subscription: WorkspaceSubs
     """Run all of them after a subscription has been saved and audited; workspace and record are locked."""
     for handler in _saved_handlers.values():
         handler(context, subscription=subscription)
+
+
+def register_standing(name: str, reader: Callable[[OrganizationPaymentConfig], PaymentStanding]) -> None:
+    """Say what the invoices of an organization come to, for staff who hand its payment status back."""
+    _standings.register(name, reader)
+
+
+def read_standing(config: OrganizationPaymentConfig) -> PaymentStanding:
+    """What the invoices come to now; the config is locked. Nothing is known where nobody has registered."""
+    for reader in _standings.values():
+        return reader(config)
+    return PaymentStanding(PaymentStatus.UNINITIALIZED)

@@ -20,6 +20,7 @@ REGISTRIES: tuple[tuple[ModuleType, Mapping[str, object]], ...] = (
     (handlers, handlers._handlers),
     (handlers, handlers._subscription_handlers),
     (handlers, handlers._saved_handlers),
+    (handlers, handlers._standings),
     (pages, pages._lifecycle_sources),
     (preview, preview._consequences),
     (receipts, receipts._replayers),

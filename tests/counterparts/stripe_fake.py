@@ -152,6 +152,10 @@ class StripeFake:
             return _OK, _list([] if self.is_search_stale else self._found(query["query"]))
         if parts == ["prices"]:
             return _OK, _list([one for one in self.of_kind("price") if one["lookup_key"] == query["lookup_keys[0]"]])
+        if parts == ["checkout", "sessions"]:
+            wanted = {name: query[name] for name in ("customer", "status") if name in query}
+            found = self.of_kind("checkout.session")
+            return _OK, _list([one for one in found if all(one.get(name) == wanted[name] for name in wanted)])
         if parts == ["events"]:
             return _OK, self._event_page(query)
         if parts[0] in _LISTED and parts[-1] in self.objects:
@@ -164,6 +168,14 @@ class StripeFake:
         if path == "/v1/checkout/sessions":
             url = "https://checkout.stripe.com/c/pay/session"
             return _OK, self.make("checkout.session", **{**body, "url": url, "status": "open"})
+        if path.startswith("/v1/checkout/sessions/") and path.endswith("/expire"):
+            session = self.objects[path.split("/")[-2]]
+            if session["status"] != "open":
+                return _BAD, _error(
+                    "invalid_request_error", "Only Checkout Sessions with a status in open can be expired"
+                )
+            session["status"] = "expired"
+            return _OK, session
         if path == "/v1/billing_portal/sessions":
             return _OK, self.make("billing_portal.session", **body, url="https://billing.stripe.com/p/session")
         return _MISSING, _error("invalid_request_error", "Unrecognized request URL")

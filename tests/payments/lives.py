@@ -19,7 +19,15 @@ from tests.payments.cast import NOON, Stripe, Tenant
 
 Event = dict[str, Any]
 _OWN = {"id", "organization_id", "workspace_id", "customer_external_id", "external_id", "number", "news_id"}
-_OF_WORK = {"created_at", "asked_ticket", "answered_ticket", "lock_settled_at", "subscription_external_id", "version"}
+_OF_WORK = {
+    "created_at",
+    "asked_ticket",
+    "answered_ticket",
+    "lock_settled_at",
+    "subscription_external_id",
+    "version",
+    "told_at",
+}
 _LEFT_OUT = _OWN | _OF_WORK | {"provider_subscription_id"}
 
 

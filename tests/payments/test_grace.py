@@ -19,7 +19,8 @@ from apps.payments.jobs import end_grace_periods
 from apps.subscriptions.contracts import EndGrace, ExtendGrace, StartGrace, Unlock
 from apps.subscriptions.services import payment_config_change
 from tests.contexts import console_context, staff_context
-from tests.payments.cast import NOON, Stripe, Tenant, deliver, make_tenant
+from tests.payments.cast import NOON, Stripe, Tenant, make_tenant
+from tests.payments.on_time import deliver
 from tests.subscriptions.cast import REASON
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,6 +46,8 @@ def notices(tenant: Tenant) -> list[str]:
 def test_a_grace_period_ends_when_it_is_due_and_the_owners_are_told_once() -> None:
     tenant, stripe = in_grace()
     assert end_due(14 * DAY - timedelta(seconds=1)) == {"ended": 0, "changed_meanwhile": 0}
+    early = remind_before_grace_ends(console_context(), now=NOON + 10 * DAY, organization_id=None, include_demo=False)
+    assert early == 0
     for _ in range(2):
         assert (
             remind_before_grace_ends(console_context(), now=NOON + 12 * DAY, organization_id=None, include_demo=False)

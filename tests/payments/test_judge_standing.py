@@ -17,6 +17,7 @@ from apps.payments.rules.statuses import (
     causes_of_subscription,
     keeps_anchor,
     payment_facts,
+    standing_of,
     steps_towards,
     subscription_statuses,
     subscription_steps,
@@ -51,7 +52,7 @@ def test_every_claim_at_every_status_asks_for_the_steps_of_spec_04() -> None:
     for status, given_up, since, is_good, anchor in itertools.product(
         PaymentStatus, ((), ("in_1",)), dates, (False, True), dates
     ):
-        claim = PaymentFacts(given_up, "in_2" if since else "", since, is_good)
+        claim = PaymentFacts(given_up, "in_2" if since else "", since, is_good=is_good)
         found = tuple(step.value for step in steps_towards(claim, status, anchor))
         assert found == expected_steps(claim, status.value, anchor), (status, claim, anchor)
 
@@ -77,10 +78,15 @@ def test_what_one_invoice_says(
     status: str, failed: bool, given_up: bool, is_settled: bool, says: tuple[bool, bool, bool]
 ) -> None:
     invoice = InvoiceFacts(
-        "in_1", InvoiceStatus(status), EARLY if failed else None, LATE if given_up else None, is_settled
+        "in_1",
+        InvoiceStatus(status),
+        EARLY if failed else None,
+        LATE if given_up else None,
+        is_settled,
+        paid_minor=4900 if status == "paid" else 0,
     )
-    assert (invoice.is_overdue, invoice.is_given_up, invoice.is_good) == says
-    claim = payment_facts([invoice], has_completed_checkout=False)
+    assert (invoice.unpaid_since(LATE) is not None, invoice.is_given_up, invoice.is_good) == says
+    claim = payment_facts([invoice], has_completed_checkout=False, now=LATE)
     assert (claim.unpaid_since is not None, bool(claim.given_up), claim.is_good) == says
 
 
@@ -89,17 +95,54 @@ def test_the_earliest_unpaid_invoice_counts_and_the_order_does_not() -> None:
         InvoiceFacts("in_3", InvoiceStatus.OPEN, LATE),
         InvoiceFacts("in_2", InvoiceStatus.OPEN, EARLY),
         InvoiceFacts("in_1", InvoiceStatus.OPEN, LATE),
-        InvoiceFacts("in_0", InvoiceStatus.PAID, EARLY - timedelta(days=9)),
+        InvoiceFacts("in_0", InvoiceStatus.PAID, EARLY - timedelta(days=9), paid_minor=1),
         InvoiceFacts("in_5", InvoiceStatus.UNCOLLECTIBLE, EARLY, LATE),
         InvoiceFacts("in_4", InvoiceStatus.UNCOLLECTIBLE, EARLY, LATE),
     ]
-    claims = {payment_facts(order, has_completed_checkout=False) for order in itertools.permutations(invoices)}
+    claims = {
+        payment_facts(order, has_completed_checkout=False, now=LATE) for order in itertools.permutations(invoices)
+    }
     assert claims == {PaymentFacts(("in_4", "in_5"), "in_2", EARLY, is_good=True)}
 
 
+# What is an invoice's worth beside the usual: unpaid since, good, paid late.
+MONEY: list[tuple[InvoiceFacts, tuple[datetime | None, bool, bool]]] = [
+    # A trial's first invoice, and a credit: no money was paid.
+    (InvoiceFacts("in_1", InvoiceStatus.PAID), (None, False, False)),
+    (InvoiceFacts("in_1", InvoiceStatus.PAID, paid_minor=-2500), (None, False, False)),
+    # A first payment that was abandoned, and then voided.
+    (InvoiceFacts("in_1", InvoiceStatus.OPEN, EARLY, creates_subscription=True), (None, False, False)),
+    (InvoiceFacts("in_1", InvoiceStatus.VOID, EARLY, creates_subscription=True), (None, False, False)),
+    # One that was sent: from its due date on, also the first of a subscription, which runs already.
+    (InvoiceFacts("in_1", InvoiceStatus.OPEN, due_at=LATE), (LATE, False, False)),
+    (InvoiceFacts("in_1", InvoiceStatus.OPEN, due_at=LATE + timedelta(seconds=1)), (None, False, False)),
+    (InvoiceFacts("in_1", InvoiceStatus.OPEN, due_at=EARLY, creates_subscription=True), (EARLY, False, False)),
+    (InvoiceFacts("in_1", InvoiceStatus.OPEN, LATE, due_at=EARLY), (EARLY, False, False)),
+    # Forgiven by staff.
+    (InvoiceFacts("in_1", InvoiceStatus.OPEN, EARLY, is_forgiven=True), (None, False, False)),
+    # Paid after it had been given up.
+    (InvoiceFacts("in_1", InvoiceStatus.PAID, EARLY, EARLY, is_lock_settled=True, paid_minor=1), (None, True, True)),
+]
+
+
+@pytest.mark.parametrize(("invoice", "says"), MONEY)
+def test_money_is_what_was_paid_and_what_is_due(
+    invoice: InvoiceFacts, says: tuple[datetime | None, bool, bool]
+) -> None:
+    assert (invoice.unpaid_since(LATE), invoice.is_good, invoice.is_paid_late) == says
+
+
+def test_what_staff_hand_back_to() -> None:
+    good, bad = PaymentFacts(is_good=True), PaymentFacts()
+    assert standing_of(good, ends_at=None, now=LATE) is PaymentStatus.OKAY
+    assert standing_of(bad, ends_at=None, now=LATE) is PaymentStatus.UNINITIALIZED
+    assert standing_of(good, ends_at=LATE, now=EARLY) is PaymentStatus.GRACE_PERIOD
+    assert standing_of(good, ends_at=LATE, now=LATE) is PaymentStatus.DISABLED
+
+
 def test_nothing_is_claimed_without_an_invoice_but_a_checkout_is_good() -> None:
-    assert payment_facts([], has_completed_checkout=False) == PaymentFacts()
-    assert payment_facts([], has_completed_checkout=True) == PaymentFacts(is_good=True)
+    assert payment_facts([], has_completed_checkout=False, now=LATE) == PaymentFacts()
+    assert payment_facts([], has_completed_checkout=True, now=LATE) == PaymentFacts(is_good=True)
 
 
 def test_the_mirrored_subscriptions_tell_what_the_organization_has_been() -> None:

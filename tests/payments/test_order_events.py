@@ -6,9 +6,10 @@ import itertools
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
+import time_machine
 from django.db import transaction
 
 from apps.core.context import ExecutionContext
@@ -17,7 +18,7 @@ from apps.payments.models import ProviderSubscription
 from apps.payments.providers.contract import read_from
 from apps.payments.record_steps import name_of
 from apps.subscriptions.enums import Provider
-from tests.payments.cast import Tenant, make_tenant
+from tests.payments.cast import NOON, Tenant, make_tenant
 from tests.payments.lives import (
     Event,
     StripeTruth,
@@ -32,10 +33,17 @@ from tests.payments.lives import (
 from tests.sizes import size
 from tests.subscriptions.cast import make_plan
 
-pytestmark = [pytest.mark.django_db, pytest.mark.prove]
+pytestmark = [pytest.mark.django_db, pytest.mark.prove, pytest.mark.usefixtures("one_moment")]
 
 ORDERS = size(small=16, full=5_040)
 Life = Callable[[Tenant], list[Event]]
+
+
+@pytest.fixture
+def one_moment() -> Iterator[None]:
+    """All news come at one moment, long after what they tell: when we tell the owners must not depend on the order."""
+    with time_machine.travel(NOON + timedelta(days=60), tick=False):
+        yield
 
 
 def orders(count: int) -> Iterator[tuple[int, ...]]:

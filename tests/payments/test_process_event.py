@@ -6,12 +6,20 @@ from datetime import timedelta
 
 import pytest
 
+from apps.core.ids import RequestId
+from apps.payments.contracts import ProviderEvent
 from apps.payments.models import ProviderInvoice, ProviderSubscription
+from apps.payments.processing import ProcessingResult, process
+from apps.payments.providers.contract import payment_provider
+from apps.payments.services import events, webhook_event_process
+from apps.subscriptions.enums import Provider
 from apps.subscriptions.models import WorkspaceSubscription
-from tests.payments.cast import NOON, Stripe, deliver, make_tenant, stored
+from tests.contexts import console_context
+from tests.payments.cast import NOON, Stripe, make_tenant, post, stored
+from tests.payments.on_time import deliver
 from tests.subscriptions.cast import make_plan
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_a_checkout_a_subscription_and_a_paid_invoice() -> None:
@@ -73,3 +81,24 @@ def test_a_step_that_no_verb_makes_is_a_new_start() -> None:
         NOON,
         None,
     )
+
+
+def test_an_event_that_races_the_checkout_of_its_customer_is_taken_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tenant = make_tenant()
+    stripe = Stripe(tenant)
+    paid, checkout = stripe.event("invoice.paid", stripe.invoice("1", "paid"), NOON), stripe.checkout(NOON)
+    assert post(paid) == 200
+
+    def overtaken(event: ProviderEvent, *, request_id: RequestId) -> ProcessingResult:
+        result = process(event, request_id=request_id)
+        if event.event_id == paid["id"]:
+            # While the first is still at work, the checkout that ties its customer is stored and processed.
+            process(payment_provider(Provider.STRIPE).parse_event(checkout), request_id=request_id)
+        return result
+
+    monkeypatch.setattr(events, "process", overtaken)
+    webhook_event_process(console_context(), event_pk=stored(paid).pk)
+    assert stored(paid).status == "received"
+    monkeypatch.undo()
+    webhook_event_process(console_context(), event_pk=stored(paid).pk)
+    assert stored(paid).status == "processed"

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from apps.payments.models import ProviderInvoice
-from tests.payments.cast import NOON, Tenant, deliver, make_tenant
+from tests.payments.cast import NOON, Tenant, make_tenant
+from tests.payments.on_time import deliver
 
 pytestmark = pytest.mark.django_db
 _numbers = itertools.count(1)

@@ -17,6 +17,7 @@ from apps.core.models import AuditEntry
 from apps.payments.enums import InvoiceStatus
 from apps.payments.models import BillingEvent
 from apps.payments.services.checkout import DEMO, NO_CUSTOMER, NOT_CONFIGURED
+from apps.payments.views import payment_pages
 from apps.subscriptions.contracts import StartGrace
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.services import payment_config_change
@@ -160,6 +161,18 @@ def test_the_portal_opens_for_the_customer(room: Room, stripe: StripeFake) -> No
     assert [one["customer"] for one in stripe.of_kind("billing_portal.session")] == ["cus_1"]
 
 
+def test_an_earlier_open_checkout_of_the_workspace_is_expired(room: Room, stripe: StripeFake) -> None:
+    room.has_customer()
+    make_plan()
+    stripe.make("price", lookup_key="team")
+    first, second = str(uuid.uuid4()), str(uuid.uuid4())
+    for attempt in (first, second, second):
+        answer = room.clients["owner"].post(f"{room.path}checkout/", {"attempt": attempt, "plan": "team"})
+        assert answer.status_code == 303
+    status_of = {one["metadata"]["attempt"]: one["status"] for one in stripe.of_kind("checkout.session")}
+    assert status_of == {first: "expired", second: "open"}
+
+
 @pytest.mark.parametrize("door", ["checkout/", "portal/"])
 @pytest.mark.parametrize("form", [{}, {"attempt": "nonsense"}])
 def test_a_call_carries_a_key_that_was_stored_whatever_the_form(
@@ -213,3 +226,8 @@ def test_what_can_not_be_bought_is_said_and_stripe_is_not_asked(
 def test_the_policy_lets_forms_lead_to_stripe_alone(room: Room) -> None:
     policy = room.clients["owner"].get(room.path).headers["Content-Security-Policy"]
     assert "form-action 'self' https://checkout.stripe.com https://billing.stripe.com" in policy
+
+
+def test_a_domain_of_ours_for_stripes_pages_may_be_led_to(settings: Settings) -> None:
+    settings.STRIPE_CHECKOUT_HOSTS = ["pay.example.com"]
+    assert payment_pages()[-1] == "https://pay.example.com"

@@ -27,9 +27,8 @@ from apps.subscriptions.contracts import (
     Unlock,
     WorkspacePlace,
 )
-from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus, UsageCategoryOverride
+from apps.subscriptions.enums import SubscriptionStatus, UsageCategoryOverride
 from apps.subscriptions.ids import PlanId
-from apps.subscriptions.rules.payment_transitions import FROM_MANUAL
 from apps.subscriptions.services import overlay_clear, overlay_set, payment_config_change
 from apps.tenants.events import ORGANIZATION_CHANGED
 from apps.tenants.selectors.organizations import organization_for_update
@@ -91,7 +90,7 @@ def _payment(chance: random.Random, place: WorkspacePlace, staff: ExecutionConte
         Lock(),
         Unlock(),
         SetManual(),
-        *(LeaveManual(status) for status in sorted(FROM_MANUAL) if status is not PaymentStatus.LOCKED),
+        LeaveManual(),
         *(SetSubscriptionStatus(status) for status in SubscriptionStatus),
         SetUsageOverride(chance.choice([None, *UsageCategoryOverride])),
     ]

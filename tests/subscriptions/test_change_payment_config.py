@@ -22,6 +22,7 @@ from apps.subscriptions.contracts import (
     Lock,
     MarkOkay,
     PaymentConfigChange,
+    PaymentStanding,
     ReanchorGrace,
     SetGraceDays,
     SetManual,
@@ -33,8 +34,8 @@ from apps.subscriptions.contracts import (
 )
 from apps.subscriptions.enums import PaymentStatus, Provider, SubscriptionStatus, UsageCategoryOverride
 from apps.subscriptions.models import OrganizationPaymentConfig, ProviderEvidence
-from apps.subscriptions.rules.payment_transitions import FROM_MANUAL, PAYMENT_TRANSITIONS, status_pairs
-from apps.subscriptions.services import end_grace_period, payment_config_change
+from apps.subscriptions.rules.payment_transitions import PAYMENT_TRANSITIONS, status_pairs
+from apps.subscriptions.services import end_grace_period, payment_config_change, payment_configs
 from tests.contexts import console_context, product_context, staff_context
 from tests.factories.tenants import make_organization, make_product
 from tests.subscriptions.cast import REASON, news, provider_context
@@ -51,16 +52,20 @@ SPEC_TABLE: dict[tuple[str, str], set[str]] = {
     ("grace_period", "disabled"): EVERYONE,
     ("disabled", "okay"): {"provider"},
     **{(source, "locked"): EVERYONE for source in ("uninitialized", "okay", "grace_period", "disabled")},
-    ("locked", "okay"): STAFF_ONLY,
+    **{
+        (source, target): STAFF_ONLY
+        for source in ("locked", "manual")
+        for target in ("uninitialized", "okay", "grace_period", "disabled")
+    },
     **{(source.value, "manual"): STAFF_ONLY for source in PaymentStatus if source != "manual"},
-    **{("manual", target): STAFF_ONLY for target in ("uninitialized", "okay", "disabled", "locked")},
+    ("manual", "locked"): STAFF_ONLY,
 }
 VERB_TO: dict[str, list[PaymentConfigChange]] = {
-    "uninitialized": [LeaveManual(PaymentStatus.UNINITIALIZED)],
-    "okay": [MarkOkay(), Unlock(), LeaveManual(PaymentStatus.OKAY)],
-    "grace_period": [StartGrace(clock.now()), LeaveManual(PaymentStatus.GRACE_PERIOD)],
-    "disabled": [EndGrace(), LeaveManual(PaymentStatus.DISABLED)],
-    "locked": [Lock(), LeaveManual(PaymentStatus.LOCKED)],
+    "uninitialized": [Unlock(), LeaveManual()],
+    "okay": [MarkOkay(), Unlock(), LeaveManual()],
+    "grace_period": [StartGrace(clock.now()), Unlock(), LeaveManual()],
+    "disabled": [EndGrace(), Unlock(), LeaveManual()],
+    "locked": [Lock()],
     "manual": [SetManual()],
 }
 ACTORS: dict[str, Callable[[], ExecutionContext]] = {"provider": provider_context, "staff": staff_context}
@@ -108,8 +113,14 @@ def test_the_pairs_of_statuses_are_those_of_spec_04() -> None:
 
 
 @pytest.mark.parametrize(("source", "actor"), list(itertools.product(PaymentStatus, ACTORS)))
-def test_the_whole_matrix_of_statuses_and_actors(source: PaymentStatus, actor: str) -> None:
+def test_the_whole_matrix_of_statuses_and_actors(
+    source: PaymentStatus, actor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for target, changes in VERB_TO.items():
+        end = clock.now() + timedelta(days=5) if target == "grace_period" else None
+        # What the invoices would say to staff who hand back.
+        standing = PaymentStanding(PaymentStatus(target), end)
+        monkeypatch.setattr(payment_configs, "read_standing", lambda config, standing=standing: standing)
         reached = False
         for change in changes:
             organization_id = make_config(source)
@@ -132,7 +143,7 @@ def test_the_whole_matrix_of_statuses_and_verbs(source: PaymentStatus, verb: str
         Lock(),
         Unlock(),
         SetManual(),
-        LeaveManual(PaymentStatus.OKAY),
+        LeaveManual(),
         SetSubscriptionStatus(SubscriptionStatus.SUBSCRIBED),
         SetUsageOverride(UsageCategoryOverride.FREE),
         SetGraceDays(30),
@@ -185,17 +196,23 @@ def test_grace_starts_at_the_events_own_time_and_lasts_14_days_or_as_overridden(
         assert config.grace_period_end_at == failed_at + timedelta(days=length)
 
 
+def test_who_hears_late_of_a_failure_has_three_days_from_then() -> None:
+    now = clock.now()
+    for told_at, least in ((None, 3), (now - timedelta(days=2), 1), (now - timedelta(days=9), -1)):
+        organization_id = make_config()
+        change = StartGrace(now - timedelta(days=15), told_at=told_at)
+        payment_config_change(provider_context(), organization_id=organization_id, change=change)
+        end = OrganizationPaymentConfig.objects.get(organization=organization_id).grace_period_end_at
+        assert end is not None
+        assert abs(end - now - timedelta(days=least)) < timedelta(minutes=1)
+
+
 def test_a_grace_period_is_only_made_longer() -> None:
     organization_id = make_config(PaymentStatus.GRACE_PERIOD)
     end = OrganizationPaymentConfig.objects.get(organization=organization_id).grace_period_end_at
     assert end is not None
     assert not attempt(staff_context(), organization_id, ExtendGrace(end))
     assert attempt(staff_context(), organization_id, ExtendGrace(end + timedelta(days=1)))
-
-
-@pytest.mark.parametrize("status", sorted(set(PaymentStatus) - FROM_MANUAL))
-def test_manual_is_left_for_anything_but_a_grace_period(status: PaymentStatus) -> None:
-    assert not attempt(staff_context(), make_config(PaymentStatus.MANUAL), LeaveManual(status))
 
 
 def test_a_subscription_status_told_again_changes_nothing() -> None:

@@ -19,9 +19,9 @@ from apps.core.amounts import format_minor
 from apps.core.enums import LifecycleState
 from apps.core.errors import CountinghouseError
 from apps.core.moments import after
+from apps.payments.status_sync import describe_invoice, open_invoices
 from apps.subscriptions.contracts import Period
 from apps.subscriptions.enums import (
-    PaymentStatus,
     PendingChangeKind,
     Provider,
     UsageCategoryOverride,
@@ -30,12 +30,12 @@ from apps.subscriptions.ids import PlanId
 from apps.subscriptions.models import Plan
 from apps.subscriptions.rules.payment_transitions import (
     DEFAULT_GRACE_DAYS,
-    FROM_MANUAL,
     SUBSCRIPTION_STATUS_MAY_BECOME,
 )
 
 _TRIAL = timedelta(days=14)
 _WEEK = timedelta(days=7)
+_MOST_INVOICES = 100
 
 
 class WorkspaceForm(ReasonForm):
@@ -180,10 +180,14 @@ class ExtendGraceForm(WorkspaceForm):
         self.fields["until"].initial = after(end, _WEEK) if end else None
 
 
-class LeaveManualForm(WorkspaceForm):
-    status = choice_field(
-        "Payment status", [(status.value, status.label) for status in PaymentStatus if status in FROM_MANUAL]
-    )
+class ForgiveForm(WorkspaceForm):
+    invoice = choice_field("Invoice", hint="Void it at the provider too: nothing is sent there.")
+
+    def prepare(self) -> None:
+        field = self.fields["invoice"]
+        if isinstance(field, forms.ChoiceField):
+            rows = open_invoices(self.subject.organization_id)[:_MOST_INVOICES]
+            field.choices = [(str(row.pk), describe_invoice(row)) for row in rows]
 
 
 class SubscriptionStatusForm(WorkspaceForm):

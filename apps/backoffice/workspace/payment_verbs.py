@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from apps.backoffice.verbs import Verb
 from apps.backoffice.workspace import forms
@@ -12,9 +13,11 @@ from apps.backoffice.workspace.preview import PreviewedVerb
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.core.context import ExecutionContext
 from apps.payments.enums import ReviewKind
+from apps.payments.services import invoice_forgive
 from apps.payments.workspace_sync import review_close
 from apps.subscriptions import contracts as change
-from apps.subscriptions.enums import PaymentStatus, Provider, SubscriptionStatus
+from apps.subscriptions.enums import Provider, SubscriptionStatus
+from apps.subscriptions.rules.payment_transitions import CHANGE_OPERATION as PAYMENT_OPERATION
 from apps.subscriptions.rules.payment_transitions import PAYMENT_TRANSITIONS, is_legal
 from apps.subscriptions.rules.transitions import CHANGE_OPERATION
 from apps.subscriptions.services import payment_config_change
@@ -90,7 +93,7 @@ PAYMENT_VERBS: tuple[Verb, ...] = (
     _verb(
         "unlock",
         "lock_open",
-        "Payments are in order again.",
+        "Opens the organization again. What the mirrored invoices say then decides its payment status.",
         "The organization is unlocked.",
         lambda form: change.Unlock(),
     ),
@@ -112,10 +115,9 @@ PAYMENT_VERBS: tuple[Verb, ...] = (
     _verb(
         "leave_manual",
         "undo",
-        "Stripe and Orb updates change the payment status again.",
+        "Stripe and Orb updates change the payment status again. What their invoices say now decides it.",
         "The payment status is automatic again.",
-        lambda form: change.LeaveManual(PaymentStatus(form.cleaned_data["status"])),
-        form_class=forms.LeaveManualForm,
+        lambda form: change.LeaveManual(),
     ),
     _verb(
         "set_usage_override",
@@ -153,6 +155,24 @@ PAYMENT_VERBS: tuple[Verb, ...] = (
             Provider(form.cleaned_data["provider"]), form.cleaned_data["customer_id"]
         ),
         form_class=forms.ProviderCustomerForm,
+        is_rare=True,
+    ),
+    PreviewedVerb(
+        name="forgive_invoice",
+        label="Forgive an invoice",
+        section="payments",
+        operation=PAYMENT_OPERATION,
+        icon="money_off",
+        description="The invoice no longer counts against the organization. Applies to all its workspaces.",
+        form_class=forms.ForgiveForm,
+        refusal=lambda subject: "" if subject.has_open_invoices else "No invoice counts against the organization.",
+        run=lambda context, subject, form: invoice_forgive(
+            context,
+            organization_id=subject.organization_id,
+            invoice_id=UUID(form.cleaned_data["invoice"]),
+            reason=form.cleaned_data["reason"],
+        ),
+        done="The invoice is forgiven.",
         is_rare=True,
     ),
     Verb(

@@ -10,6 +10,7 @@ from apps.core import clock
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.payments.models import Review
 from apps.payments.selectors.reviews import reviews_of
+from apps.payments.status_sync import open_invoices
 from apps.subscriptions.enums import PaymentStatus, SubscriptionState
 from apps.subscriptions.history import SubscriptionAsOf, facts_as_of, subscription_as_of
 from apps.subscriptions.models import OrganizationPaymentConfig, PendingChange, WorkspaceSubscription
@@ -32,6 +33,7 @@ class WorkspaceSubject:
     pending: PendingChange | None = None
     past: SubscriptionAsOf | None = None
     reviews: Sequence[Review] = ()
+    has_open_invoices: bool = False
 
     @property
     def workspace_id(self) -> WorkspaceId:
@@ -75,6 +77,7 @@ def subject_now(workspace: Workspace) -> WorkspaceSubject:
         config=payment_config_of(OrganizationId(workspace.organization_id)),
         pending=open_pending_change(workspace_id),
         reviews=tuple(reviews_of(workspace)),
+        has_open_invoices=open_invoices(OrganizationId(workspace.organization_id)).exists(),
     )
 
 

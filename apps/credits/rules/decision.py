@@ -31,6 +31,7 @@ from apps.subscriptions.rules.lifecycle import (
     RuleOutcome,
     SubscriptionFacts,
     resolve,
+    warnings_of,
 )
 
 AHEAD_AT_MOST = timedelta(minutes=5)
@@ -73,7 +74,8 @@ def decide(
 ) -> Decision:
     """Whether the account may consume. `outcome` None asks before the run; then it counts as billable."""
     chain: list[Reason] = []
-    lifecycle = resolve(facts.lifecycle_facts(question.workspace_id, at)) if facts.organization_id else None
+    lived = facts.lifecycle_facts(question.workspace_id, at) if facts.organization_id else None
+    lifecycle = resolve(lived) if lived else None
     # Nobody's account yet: no lifecycle stands in the way.
     allowance = lifecycle.allowance(LifecycleNeed.CONSUME) if lifecycle else Allowance.YES
     code = _membership(facts, question, chain)
@@ -93,7 +95,7 @@ def decide(
         chain=tuple(chain),
         price=charge,
         lifecycle=lifecycle,
-        warnings=("payment_grace_period",) if allowance is Allowance.WITH_WARNING else (),
+        warnings=warnings_of(lived, lifecycle) if lived and lifecycle else (),
     )
 
 

@@ -29,44 +29,72 @@ class InvoiceFacts:
     failed_at: datetime | None = None
     uncollectible_at: datetime | None = None
     is_lock_settled: bool = False
+    paid_minor: int = 0
+    # The first of a subscription, which begins only once it is paid: nothing is lost yet where that fails.
+    creates_subscription: bool = False
+    # Of one that is sent, for somebody to pay it by then; nobody tries to collect it.
+    due_at: datetime | None = None
+    is_forgiven: bool = False
+    told_at: datetime | None = None
 
-    @property
-    def is_overdue(self) -> bool:
-        """Its payment failed, and it is still due."""
-        return self.failed_at is not None and self.status is InvoiceStatus.OPEN
+    def unpaid_since(self, now: datetime) -> datetime | None:
+        """Since when it counts as not paid: its payment failed, or its due date has passed; None where it doesn't."""
+        if self.status is not InvoiceStatus.OPEN or self.is_forgiven:
+            return None
+        failed_at = None if self.creates_subscription else self.failed_at
+        due_at = self.due_at if self.due_at is not None and self.due_at <= now else None
+        return min((moment for moment in (failed_at, due_at) if moment is not None), default=None)
 
     @property
     def is_given_up(self) -> bool:
         """It was marked uncollectible, and nobody has decided about it yet."""
-        return self.uncollectible_at is not None and not self.is_lock_settled
+        return self.uncollectible_at is not None and not self.is_lock_settled and not self.is_forgiven
 
     @property
     def is_good(self) -> bool:
-        """It was paid; or its payment had failed, and it is no longer due."""
-        return self.status is InvoiceStatus.PAID or (self.failed_at is not None and self.status in _NO_LONGER_DUE)
+        """Money was paid; or its payment had failed, and it is no longer due."""
+        had_failed = self.failed_at is not None and not self.creates_subscription
+        return self.paid_minor > 0 or (had_failed and self.status in _NO_LONGER_DUE)
+
+    @property
+    def is_paid_late(self) -> bool:
+        """Money came after it had been given up."""
+        return self.uncollectible_at is not None and self.paid_minor > 0
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentFacts:
-    """What the mirror claims. `unpaid_since`: when the payment of the earliest unpaid invoice failed."""
+    """What the mirror claims. `unpaid_since`: since when the earliest unpaid invoice is; `told_at`: when we told so."""
 
     given_up: tuple[str, ...] = ()
     unpaid: str = ""
     unpaid_since: datetime | None = None
+    told_at: datetime | None = None
     is_good: bool = False
+    paid_late: tuple[str, ...] = ()
 
 
-def payment_facts(invoices: Iterable[InvoiceFacts], *, has_completed_checkout: bool) -> PaymentFacts:
+def payment_facts(invoices: Iterable[InvoiceFacts], *, has_completed_checkout: bool, now: datetime) -> PaymentFacts:
     """What these invoices come to, whatever their order."""
     known = sorted(invoices, key=lambda invoice: invoice.external_id)
-    unpaid = [(invoice.failed_at, invoice.external_id) for invoice in known if invoice.is_overdue and invoice.failed_at]
-    since, first = min(unpaid, default=(None, ""))
+    moments = [(invoice.unpaid_since(now), invoice) for invoice in known]
+    unpaid = [(since, invoice) for since, invoice in moments if since is not None]
+    since, first = min(unpaid, key=lambda pair: (pair[0], pair[1].external_id), default=(None, None))
     return PaymentFacts(
         given_up=tuple(invoice.external_id for invoice in known if invoice.is_given_up),
-        unpaid=first,
+        unpaid=first.external_id if first else "",
         unpaid_since=since,
+        told_at=first.told_at if first else None,
         is_good=has_completed_checkout or any(invoice.is_good for invoice in known),
+        paid_late=tuple(invoice.external_id for invoice in known if invoice.is_paid_late),
     )
+
+
+def standing_of(facts: PaymentFacts, *, ends_at: datetime | None, now: datetime) -> PaymentStatus:
+    """The status that staff hand back to; `ends_at` is the end of the grace period of the earliest unpaid invoice."""
+    if ends_at is not None:
+        return PaymentStatus.GRACE_PERIOD if ends_at > now else PaymentStatus.DISABLED
+    return PaymentStatus.OKAY if facts.is_good else PaymentStatus.UNINITIALIZED
 
 
 class PaymentStep(Enum):

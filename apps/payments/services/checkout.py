@@ -53,7 +53,8 @@ def checkout_start(
 ) -> str:
     """Start a Checkout session; answers the address of Stripe's page. Without a plan it only asks for a way to pay.
 
-    `attempt` is made with the form: the same again is the same session. Raises `ForbiddenError`; `ConflictError`
+    `attempt` is made with the form: the same again is the same session; an earlier one of the workspace that is still
+    open is expired. Raises `ForbiddenError`; `ConflictError`
     `checkout_impossible` with the reason; `UnprocessableError` `unknown_plan`; `UnavailableError` when Stripe does not
     do its part.
     """
@@ -69,12 +70,28 @@ def checkout_start(
         workspace_id=workspace_id,
         success_url=f"{return_url}?checkout=done",
         cancel_url=return_url,
+        attempt=attempt,
         plan_slug=plan_slug,
     )
     try:
+        _expire_earlier(api, workspace_id, customer_id, attempt)
         return api.start_checkout(key=key, params=params)
     except ProviderCallError as error:
         raise _unavailable(error) from error
+
+
+def _expire_earlier(api: StripeApi, workspace_id: WorkspaceId, customer_id: str, attempt: UUID) -> None:
+    """Two that are open could both be completed, and both be paid for."""
+    try:
+        api.expire_checkouts(workspace_id=workspace_id, customer_id=customer_id, but=attempt)
+    except ProviderCallError as error:
+        if not error.is_permanent:
+            raise
+        raise ConflictError(
+            "Another checkout of this workspace was completed a moment ago. Please reload the page in a minute.",
+            code="checkout_impossible",
+            title="No payment page can be opened",
+        ) from error
 
 
 @transaction.atomic

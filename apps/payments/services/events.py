@@ -27,7 +27,7 @@ from apps.payments.enums import WebhookStatus, WhyKept
 from apps.payments.events import WEBHOOK_EVENT_DISMISSED, WEBHOOK_EVENT_PROCESSED_AGAIN
 from apps.payments.inbox import INBOX, PROCESS_TASK, SWEEP_TASK, again, requeue_unmatched
 from apps.payments.models import WebhookEvent
-from apps.payments.processing import ProcessingResult, process
+from apps.payments.processing import ProcessingResult, find_organization, process
 from apps.payments.providers.contract import payment_provider
 from apps.payments.providers.parsing import read_stored, unreadable
 from apps.payments.selectors.inbox import is_kept, kept_alike, webhook_event_for_update
@@ -173,7 +173,16 @@ def _work(context: ExecutionContext, event: WebhookEvent) -> str:
         customer_external_id=result.customer_id or event.customer_external_id,
         charge_external_id=result.charge_id,
     )
+    if is_ours and result.status is WebhookStatus.UNMATCHED:
+        _take_up_if_matched(event, result)
     return result.status.value if is_ours else ""
+
+
+def _take_up_if_matched(event: WebhookEvent, result: ProcessingResult) -> None:
+    """Requeue at once what became known while we looked: its own news found this event still being processed."""
+    provider = Provider(event.provider)
+    if find_organization(provider, result.customer_id) is not None:
+        requeue_unmatched(provider, result.customer_id)
 
 
 def _process(event: WebhookEvent) -> ProcessingResult:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from apps.core.audit_events import AuditEvent
 from apps.core.enums import ActorKind
+from apps.core.moments import after
 from apps.subscriptions import events
 from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus
 
@@ -97,13 +98,14 @@ _TABLE = (
     PaymentTransition(
         "lock",
         "Lock",
-        _PAYING,
+        # From manual by staff alone: a provider's news are evidence then.
+        _PAYING | {_MANUAL},
         _LOCKED,
         "invoice marked uncollectible",
         _PROVIDER | STAFF | {ActorKind.SCHEDULER},
         events.PAYMENT_LOCKED,
     ),
-    PaymentTransition("unlock", "Unlock", frozenset({_LOCKED}), _OKAY, "staff only", STAFF, events.PAYMENT_UNLOCKED),
+    PaymentTransition("unlock", "Unlock", frozenset({_LOCKED}), None, "staff only", STAFF, events.PAYMENT_UNLOCKED),
     PaymentTransition("set_manual", "Set manual", _ANY - {_MANUAL}, _MANUAL, "staff only", STAFF, events.MANUAL_SET),
     PaymentTransition(
         "leave_manual", "Leave manual", frozenset({_MANUAL}), None, "staff only", STAFF, events.MANUAL_LEFT
@@ -151,8 +153,8 @@ _TABLE = (
 )
 PAYMENT_TRANSITIONS: Mapping[str, PaymentTransition] = MappingProxyType({row.verb: row for row in _TABLE})
 
-# Where staff may lead a config that is manual: anywhere but into a grace period, which only a failed payment starts.
-FROM_MANUAL: frozenset[PaymentStatus] = _ANY - {_GRACE, _MANUAL}
+# Where a config ends that staff hand back: at what the mirrored invoices say at that moment.
+HANDED_BACK: frozenset[PaymentStatus] = frozenset({_UNINITIALIZED, _OKAY, _GRACE, _DISABLED})
 
 # An ended subscription unsubscribes only a subscriber; nobody goes back to before.
 SUBSCRIPTION_STATUS_MAY_BECOME: Mapping[SubscriptionStatus, frozenset[SubscriptionStatus]] = MappingProxyType(
@@ -178,7 +180,13 @@ def targets(row: PaymentTransition) -> frozenset[PaymentStatus]:
     """Every payment status that a status-changing verb may lead to."""
     if not row.changes_status:
         return frozenset()
-    return FROM_MANUAL if row.target is None else frozenset({row.target})
+    return HANDED_BACK if row.target is None else frozenset({row.target})
+
+
+def hands_back(verb: str) -> bool:
+    """Whether the verb ends in what the mirrored invoices say."""
+    row = PAYMENT_TRANSITIONS[verb]
+    return row.changes_status and row.target is None
 
 
 def verb_between(source: PaymentStatus, target: PaymentStatus, who: ActorKind) -> str | None:
@@ -200,6 +208,16 @@ def ignores_provider(status: PaymentStatus) -> bool:
 def grace_length(days: int | None) -> timedelta:
     """How long a grace period lasts, from the organization's override."""
     return timedelta(days=DEFAULT_GRACE_DAYS if days is None else days)
+
+
+def is_handed_back_from(status: PaymentStatus) -> bool:
+    """Whether staff alone lead on from here, to what the mirrored invoices say."""
+    return any(status in row.sources for row in _TABLE if hands_back(row.verb))
+
+
+def grace_end(started_at: datetime, told_at: datetime, *, days: int | None, notice: timedelta) -> datetime:
+    """The end counts from the failure, but nobody has less than the notice from the day that we tell (spec 04)."""
+    return max(after(started_at, grace_length(days)), after(told_at, notice))
 
 
 def status_pairs() -> Iterator[tuple[str, str]]:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 
+from apps.core import clock
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, Reason
 from apps.core.ids import AuditTarget, OrganizationId
 from apps.core.locks import lock_name
-from apps.core.moments import after
 from apps.core.operations import require
 from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions import events
 from apps.subscriptions.contracts import (
     EndGrace,
     ExtendGrace,
-    LeaveManual,
     PaymentConfigChange,
     ProviderNews,
     ReanchorGrace,
@@ -30,19 +30,17 @@ from apps.subscriptions.contracts import (
     StartGrace,
 )
 from apps.subscriptions.enums import EvidenceSubject, PaymentStatus, SubscriptionStatus
-from apps.subscriptions.handlers import run_handlers
+from apps.subscriptions.handlers import read_standing, run_handlers
 from apps.subscriptions.models import OrganizationPaymentConfig, ProviderEvidence
 from apps.subscriptions.models.payment_configs import CUSTOMER_FIELDS, LONGEST_GRACE_DAYS
 from apps.subscriptions.rules.payment_transitions import (
     PAYMENT_TRANSITIONS,
     SUBSCRIPTION_STATUS_MAY_BECOME,
     PaymentTransition,
-    grace_length,
+    grace_end,
     ignores_provider,
-    is_in_grace,
     is_legal,
     legal_verbs,
-    targets,
 )
 from apps.subscriptions.selectors.records import PAYMENT_CONFIG_TARGET, payment_config_for_update, payment_config_values
 from apps.subscriptions.services.change_steps import (
@@ -239,18 +237,18 @@ def carry_out(config: OrganizationPaymentConfig, change: PaymentConfigChange, tr
 
 
 def _move(config: OrganizationPaymentConfig, change: PaymentConfigChange, transition: PaymentTransition) -> None:
-    target = change.status if isinstance(change, LeaveManual) else transition.target
-    if target is None or target not in targets(transition):
-        possible = ", ".join(sorted(status.value for status in targets(transition)))
-        raise impossible("status", f"{transition.label} leads to {possible}.")
-    config.payment_status = target
-    config.grace_period_end_at = _grace_end(config, change) if is_in_grace(PaymentStatus(target)) else None
+    if transition.target is None:
+        # Staff hand back: what the mirrored invoices say decides (spec 04).
+        standing = read_standing(config)
+        config.payment_status, config.grace_period_end_at = standing.status, standing.grace_period_end_at
+        return
+    config.payment_status = transition.target
+    config.grace_period_end_at = _grace_end(config, change) if isinstance(change, StartGrace) else None
 
 
-def _grace_end(config: OrganizationPaymentConfig, change: PaymentConfigChange) -> datetime | None:
-    if not isinstance(change, StartGrace):
-        return None
-    return after(change.started_at, grace_length(config.grace_period_days))
+def _grace_end(config: OrganizationPaymentConfig, change: StartGrace | ReanchorGrace) -> datetime:
+    told_at, notice = change.told_at or clock.now(), timedelta(days=settings.GRACE_NOTICE_DAYS)
+    return grace_end(change.started_at, told_at, days=config.grace_period_days, notice=notice)
 
 
 def _extend(config: OrganizationPaymentConfig, until: datetime) -> None:
@@ -260,7 +258,7 @@ def _extend(config: OrganizationPaymentConfig, until: datetime) -> None:
 
 
 def _reanchor(config: OrganizationPaymentConfig, change: ReanchorGrace) -> None:
-    end = after(change.started_at, grace_length(config.grace_period_days))
+    end = _grace_end(config, change)
     config.grace_period_end_at = end if change.keep_until is None else max(end, change.keep_until)
 
 

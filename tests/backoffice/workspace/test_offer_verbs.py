@@ -11,7 +11,15 @@ from apps.core.enums import ActorKind, Role
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.models import AuditEntry
 from apps.core.operations import OPERATIONS, reaches
-from apps.subscriptions.contracts import LeaveManual, Lock, PaymentConfigChange, SetManual, StartGrace, WorkspacePlace
+from apps.subscriptions.contracts import (
+    EndGrace,
+    Lock,
+    MarkOkay,
+    PaymentConfigChange,
+    SetManual,
+    StartGrace,
+    WorkspacePlace,
+)
 from apps.subscriptions.enums import PaymentStatus, SubscriptionState
 from apps.subscriptions.ids import PlanId
 from apps.subscriptions.models import Plan
@@ -22,7 +30,7 @@ from apps.tenants.models import Workspace
 from tests.backoffice.people import client_of
 from tests.backoffice.workspace.dialogs import WHY, do, everything, fields_of, post, url_of
 from tests.contexts import staff_context
-from tests.subscriptions.cast import REASON, lead_to, make_place, make_plan
+from tests.subscriptions.cast import REASON, lead_to, make_place, make_plan, provider_context
 
 pytestmark = pytest.mark.django_db
 
@@ -82,9 +90,9 @@ def test_a_subscription_verb_does_what_it_says_or_changes_nothing(
 
 _WAYS: dict[PaymentStatus, list[PaymentConfigChange]] = {
     PaymentStatus.UNINITIALIZED: [],
-    PaymentStatus.OKAY: [SetManual(), LeaveManual(PaymentStatus.OKAY)],
+    PaymentStatus.OKAY: [MarkOkay()],
     PaymentStatus.GRACE_PERIOD: [StartGrace(clock.now())],
-    PaymentStatus.DISABLED: [SetManual(), LeaveManual(PaymentStatus.DISABLED)],
+    PaymentStatus.DISABLED: [StartGrace(clock.now()), EndGrace()],
     PaymentStatus.LOCKED: [Lock()],
     PaymentStatus.MANUAL: [SetManual()],
 }
@@ -94,7 +102,8 @@ STAFF_PAYMENT_VERBS = sorted(name for name, row in PAYMENT_TRANSITIONS.items() i
 def place_with(status: PaymentStatus) -> WorkspacePlace:
     place = make_place()
     for change in _WAYS[status]:
-        payment_config_change(staff_context(), organization_id=place.organization_id, change=change, reason=REASON)
+        context = provider_context() if isinstance(change, MarkOkay) else staff_context()
+        payment_config_change(context, organization_id=place.organization_id, change=change, reason=REASON)
     return place
 
 

@@ -49,14 +49,16 @@ def payments_section(request: HttpRequest, subject: WorkspaceSubject) -> Section
 
 
 def _callouts(subject: WorkspaceSubject) -> list[Callout]:
+    shared = [review for review in subject.reviews if review.workspace_id is None]
+    asked = [Callout(f"Needs review: {review.sentence}", icon="rule", verbs=("unlock",)) for review in shared]
     end = subject.facts.grace_period_end_at
     if subject.as_of is not None or end is None or end <= subject.facts.at:
-        return []
+        return asked
     # By the calendar of the organization, so that staff and tenant read the same number.
     zone = zone_of(subject.organization.time_zone)
     days = (in_zone(end, zone).date() - in_zone(subject.facts.at, zone).date()).days
     left = "today is the last day" if days < 1 else "1 day left" if days == 1 else f"{days} days left"
-    return [Callout(f"Grace period: {left}. Then payments are disabled and all connectors are turned off.")]
+    return [*asked, Callout(f"Grace period: {left}. Then payments are disabled and all connectors are turned off.")]
 
 
 def _invoices(request: HttpRequest, subject: WorkspaceSubject) -> Panel | None:

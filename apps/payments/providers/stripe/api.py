@@ -37,6 +37,7 @@ class CheckoutParams:
     workspace_id: UUID
     success_url: str
     cancel_url: str
+    attempt: UUID
     plan_slug: str = ""
 
 
@@ -71,6 +72,23 @@ class StripeApi:
         """Start a Checkout session; answers the address of Stripe's page. A plan's price has its slug as lookup key."""
         session: Any = _session_params(params, self._price_of(params.plan_slug) if params.plan_slug else "")
         return _address(_call(lambda: self._client.v1.checkout.sessions.create(session, {"idempotency_key": key})))
+
+    def expire_checkouts(self, *, workspace_id: UUID, customer_id: str, but: UUID) -> int:
+        """Expire the customer's open sessions for this workspace, other than that of the attempt `but`; how many.
+
+        One that was completed in between can't be expired: Stripe refuses, and its subscription is on its way to us.
+        """
+        params: Any = {"customer": customer_id, "status": "open", "limit": _PAGE}
+        found = _plain(_call(lambda: self._client.v1.checkout.sessions.list(params)))["data"]
+        marks = [(session["id"], session.get("metadata") or {}) for session in found]
+        earlier = [
+            name
+            for name, mark in marks
+            if mark.get("workspace_id") == str(workspace_id) and mark.get("attempt") != str(but)
+        ]
+        for name in earlier:
+            _call(lambda: self._client.v1.checkout.sessions.expire(name))  # noqa: B023 - called at once
+        return len(earlier)
 
     def open_portal(self, *, key: str, customer_id: str, return_url: str) -> str:
         """Open Stripe's customer portal; answers the address of its page."""
@@ -140,7 +158,7 @@ def _session_params(params: CheckoutParams, price_id: str) -> Any:
         "client_reference_id": str(params.organization_id),
         "success_url": params.success_url,
         "cancel_url": params.cancel_url,
-        "metadata": owner,
+        "metadata": {**owner, "attempt": str(params.attempt)},
     }
     if not price_id:
         return {**shared, "mode": "setup", "payment_method_types": ["card"]}
