@@ -18,6 +18,7 @@ from apps.core.ids import OrganizationId
 from apps.payments.contracts import ProviderEvent
 from apps.payments.enums import InvoiceStatus, ProviderSubscriptionStatus, ReviewKind
 from apps.payments.models import GraceAnchor, ProviderCustomer, ProviderInvoice, ProviderSubscription
+from apps.payments.rules.following import subscription_statuses, subscription_steps
 from apps.payments.rules.statuses import (
     InvoiceFacts,
     PaymentFacts,
@@ -25,8 +26,6 @@ from apps.payments.rules.statuses import (
     payment_facts,
     standing_of,
     steps_towards,
-    subscription_statuses,
-    subscription_steps,
 )
 from apps.payments.workspace_sync import open_reviews
 from apps.subscriptions.contracts import (

@@ -9,7 +9,7 @@ import pytest
 
 from apps.connectors.enums import AutoDisableReason
 from apps.payments.enums import InvoiceStatus, ProviderSubscriptionStatus
-from apps.payments.rules.following import workspace_state
+from apps.payments.rules.following import subscription_statuses, subscription_steps, workspace_state
 from apps.payments.rules.statuses import (
     InvoiceFacts,
     PaymentFacts,
@@ -19,8 +19,6 @@ from apps.payments.rules.statuses import (
     payment_facts,
     standing_of,
     steps_towards,
-    subscription_statuses,
-    subscription_steps,
 )
 from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus
 from apps.subscriptions.rules.payment_transitions import SUBSCRIPTION_STATUS_MAY_BECOME, grace_length

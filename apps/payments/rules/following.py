@@ -1,6 +1,6 @@
-"""Which of a workspace's mirrored subscriptions its record follows, and which charge for it (spec 03, 04). Pure.
+"""What mirrored subscriptions come to: which one a record follows, and whether one has subscribed (spec 03, 04). Pure.
 
-Functions of all mirrored subscriptions of the workspace, of whatever provider, so that the order of news can't matter.
+Functions of all of a workspace, or of an organization, of whatever provider, so that the order of news can't matter.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from apps.payments.enums import ProviderSubscriptionStatus
-from apps.subscriptions.enums import SubscriptionState
+from apps.subscriptions.enums import SubscriptionState, SubscriptionStatus
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -83,6 +83,33 @@ def charged(known: Iterable[SubscriptionFacts]) -> tuple[SubscriptionName, ...]:
 def is_sold(known: Iterable[SubscriptionFacts]) -> bool:
     """Whether one runs, or is paused: another checkout would sell a second one."""
     return any(one.has_run and one.status is not ProviderSubscriptionStatus.ENDED for one in known)
+
+
+def subscription_statuses(mirrored: Iterable[ProviderSubscriptionStatus]) -> tuple[SubscriptionStatus, ...]:
+    """The statuses that the organization has gone through: none, subscribed, or subscribed and then unsubscribed.
+
+    Of those that have ended only the ones that have run are given; each was one, also where its end is the first that
+    we hear of it.
+    """
+    known = frozenset(mirrored) - {ProviderSubscriptionStatus.INCOMPLETE}
+    if not known:
+        return ()
+    if known == {ProviderSubscriptionStatus.ENDED}:
+        return (SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.UNSUBSCRIBED)
+    return (SubscriptionStatus.SUBSCRIBED,)
+
+
+def subscription_steps(
+    desired: tuple[SubscriptionStatus, ...],
+    current: SubscriptionStatus,
+    may_become: Mapping[SubscriptionStatus, frozenset[SubscriptionStatus]],
+) -> tuple[SubscriptionStatus, ...]:
+    """What to set, in order, so that the last desired status is reached by allowed steps; none where it is so."""
+    if not desired or desired[-1] is current:
+        return ()
+    if desired[-1] in may_become[current]:
+        return desired[-1:]
+    return tuple(status for status in desired if status is not current)
 
 
 def _is_after(one: SubscriptionFacts, moment: datetime | None) -> bool:

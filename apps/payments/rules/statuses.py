@@ -13,7 +13,7 @@ from enum import Enum
 from types import MappingProxyType
 
 from apps.connectors.enums import AutoDisableReason
-from apps.payments.enums import InvoiceStatus, ProviderSubscriptionStatus
+from apps.payments.enums import InvoiceStatus
 from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus
 from apps.subscriptions.rules.payment_transitions import ignores_provider, is_in_grace, is_legal
 
@@ -155,33 +155,6 @@ def _from_disabled(facts: PaymentFacts, anchored_at: datetime) -> tuple[PaymentS
     if facts.unpaid_since > anchored_at:
         return (PaymentStep.MARK_OKAY, PaymentStep.START_GRACE)
     return ()
-
-
-def subscription_statuses(mirrored: Iterable[ProviderSubscriptionStatus]) -> tuple[SubscriptionStatus, ...]:
-    """The statuses that the organization has gone through: none, subscribed, or subscribed and then unsubscribed.
-
-    Of those that have ended only the ones that have run are given; each was one, also where its end is the first that
-    we hear of it.
-    """
-    known = frozenset(mirrored) - {ProviderSubscriptionStatus.INCOMPLETE}
-    if not known:
-        return ()
-    if known == {ProviderSubscriptionStatus.ENDED}:
-        return (SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.UNSUBSCRIBED)
-    return (SubscriptionStatus.SUBSCRIBED,)
-
-
-def subscription_steps(
-    desired: tuple[SubscriptionStatus, ...],
-    current: SubscriptionStatus,
-    may_become: Mapping[SubscriptionStatus, frozenset[SubscriptionStatus]],
-) -> tuple[SubscriptionStatus, ...]:
-    """What to set, in order, so that the last desired status is reached by allowed steps; none where it is so."""
-    if not desired or desired[-1] is current:
-        return ()
-    if desired[-1] in may_become[current]:
-        return desired[-1:]
-    return tuple(status for status in desired if status is not current)
 
 
 _INVALID = AutoDisableReason.INVALID_PAYMENT_METHOD
