@@ -210,15 +210,6 @@ def refuse_wide_networks(found: list[str]) -> None:
             raise ValueError(f"holds {str(network)!r}, which lets in strangers; name the networks of your own.")
 
 
-def page_hosts(text: str) -> list[str]:
-    """Host names of single machines: what browsers may be sent to by a form."""
-    found = words(text)
-    for host in found:
-        if not _HOST.fullmatch(host):
-            raise ValueError(f"holds {host!r}; list whole host names, such as pay.example.com, between commas.")
-    return found
-
-
 def hosts_or_networks(text: str) -> list[str]:
     """Host names or CIDRs."""
     found = words(text)

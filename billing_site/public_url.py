@@ -1,4 +1,4 @@
-"""What `PUBLIC_URL` may look like: the address of this installation that mails, links and redirects carry."""
+"""What `PUBLIC_URL` and the hosts of forms may look like: addresses that mails, links and redirects carry."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from django.http.request import split_domain_port, validate_host
+
+from billing_site.configuration import hosts
 
 _FORM = "such as https://billing.example.com"
 
@@ -35,3 +37,11 @@ def _refusal(text: str, allowed_hosts: Sequence[str]) -> str:
     if not validate_host(split_domain_port(parts.netloc)[0], allowed_hosts):
         return f"names the host {host!r}, which is not among DJANGO_ALLOWED_HOSTS; its links would lead nowhere."
     return ""
+
+
+def page_hosts(text: str) -> list[str]:
+    """Whole host names, where a form of ours may lead to."""
+    found = hosts(text)
+    if any(host == "*" or host.startswith(".") for host in found):
+        raise ValueError("lists whole host names alone, such as pay.example.com, between commas.")
+    return found

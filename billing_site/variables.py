@@ -12,7 +12,7 @@ import secrets
 from billing_site import configuration
 from billing_site.environment import Environment
 from billing_site.launcher import places
-from billing_site.public_url import public_url
+from billing_site.public_url import page_hosts, public_url
 
 env = Environment(os.environ)
 ENVIRONMENT = env.name
@@ -142,7 +142,7 @@ UNMARKED_CUSTOMERS_ARE_NOT_OURS = env.read("UNMARKED_CUSTOMERS_ARE_NOT_OURS", Fa
 # Whoever hears late of a failed payment has this many days at least from then.
 GRACE_NOTICE_DAYS = env.read("GRACE_NOTICE_DAYS", 3, configuration.whole_number(1, 60))
 # Our own domain for Stripe's pages of checkout and portal, where one is set up there.
-STRIPE_CHECKOUT_HOSTS: list[str] = env.read("STRIPE_CHECKOUT_HOSTS", [], configuration.page_hosts)
+STRIPE_CHECKOUT_HOSTS: list[str] = env.read("STRIPE_CHECKOUT_HOSTS", [], page_hosts)
 SEGMENT_WRITE_KEY = env.read("SEGMENT_WRITE_KEY", "", configuration.secret)
 SEGMENT_API_BASE = _address("SEGMENT_API_BASE", "")
 

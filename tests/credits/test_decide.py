@@ -214,22 +214,6 @@ def test_a_warning_goes_with_the_grace_period_alone() -> None:
         assert decision.warnings == wanted
 
 
-def test_each_warning_names_what_is_late() -> None:
-    past_due = {
-        "subscription_id": uuid.UUID(int=5),
-        "subscription_state": "past_due",
-        "managed_by": "stripe",
-        "subscription_version": 1,
-    }
-    late: list[tuple[dict[str, Any], tuple[str, ...]]] = [
-        (past_due, ("subscription_past_due",)),
-        ({**past_due, "payment_status": "grace_period"}, ("payment_grace_period", "subscription_past_due")),
-        ({"overlay_state": "grace"}, ("grace_set_by_staff",)),
-    ]
-    for values, wanted in late:
-        assert decide(facts_of(**values), TERMS, question_of(), at=NOW).warnings == wanted
-
-
 @pytest.mark.parametrize(
     ("values", "used", "outcome", "price"),
     [

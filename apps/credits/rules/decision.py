@@ -23,7 +23,7 @@ from apps.credits.contracts import CreditFacts, Question
 from apps.credits.rules.pricing import PolicyTerms, Price, charge_for, free_left
 from apps.subscriptions.enums import ManagedBy, PaymentStatus, SubscriptionState, SubscriptionStatus, Verdict
 from apps.subscriptions.ids import WorkspaceSubscriptionId
-from apps.subscriptions.rules.answers import GateAnswer, RecordRead
+from apps.subscriptions.rules.answers import GateAnswer, RecordRead, warnings_of
 from apps.subscriptions.rules.lifecycle import (
     Allowance,
     LifecycleDecision,
@@ -31,7 +31,6 @@ from apps.subscriptions.rules.lifecycle import (
     RuleOutcome,
     SubscriptionFacts,
     resolve,
-    warnings_of,
 )
 
 AHEAD_AT_MOST = timedelta(minutes=5)

@@ -9,8 +9,8 @@ from typing import Any
 from apps.core.enums import LifecycleNeed, Role
 from apps.core.errors import Reason
 from apps.core.operations import OPERATIONS
-from apps.subscriptions.enums import Verdict
-from apps.subscriptions.rules.lifecycle import LifecycleDecision, LifecycleFacts, resolve
+from apps.subscriptions.enums import PaymentStatus, SubscriptionState, Verdict
+from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision, LifecycleFacts, resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +69,15 @@ def _records(facts: LifecycleFacts) -> tuple[RecordRead, ...]:
         RecordRead(f"workspace:{facts.workspace_id}", overlay),
         *([RecordRead(f"workspace_subscription:{record.id}", str(record.version))] if record else []),
     )
+
+
+def warnings_of(facts: LifecycleFacts, decision: LifecycleDecision) -> tuple[str, ...]:
+    """Which codes go with an answer that is allowed with a warning: what is late, or who set it."""
+    if decision.allowance(LifecycleNeed.CONSUME) is not Allowance.WITH_WARNING:
+        return ()
+    record, late = facts.subscription, []
+    if facts.payment_status is PaymentStatus.GRACE_PERIOD:
+        late.append("payment_grace_period")
+    if record is not None and record.state is SubscriptionState.PAST_DUE:
+        late.append("subscription_past_due")
+    return tuple(late) or ("grace_set_by_staff",)

@@ -192,18 +192,6 @@ def resolve(facts: LifecycleFacts) -> LifecycleDecision:
     )
 
 
-def warnings_of(facts: LifecycleFacts, decision: LifecycleDecision) -> tuple[str, ...]:
-    """Which codes go with an answer that is allowed with a warning: what is late, or who set it."""
-    if decision.allowance(LifecycleNeed.CONSUME) is not Allowance.WITH_WARNING:
-        return ()
-    record, late = facts.subscription, []
-    if facts.payment_status is PaymentStatus.GRACE_PERIOD:
-        late.append("payment_grace_period")
-    if record is not None and record.state is SubscriptionState.PAST_DUE:
-        late.append("subscription_past_due")
-    return tuple(late) or ("grace_set_by_staff",)
-
-
 def _step(rule: str, source: LifecycleSource, fact: str, record: str, state: LifecycleState | None = None) -> RuleStep:
     outcome = RuleOutcome.PASSES if state is None else RuleOutcome.DECIDES
     return RuleStep(rule=rule, source=source, outcome=outcome, fact=fact, record=record, state=state)
