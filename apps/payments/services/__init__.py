@@ -13,8 +13,8 @@ from apps.payments.services.forgiving import invoice_forgive
 from apps.payments.services.reconciliation import webhook_events_reconcile
 
 __all__ = [
-    "webhook_event_dismiss",
     "invoice_forgive",
+    "webhook_event_dismiss",
     "webhook_event_process",
     "webhook_event_process_again",
     "webhook_events_process_alike",
