@@ -25,6 +25,7 @@ from apps.backoffice.cells import (
     title_and_slug,
 )
 from apps.backoffice.filters import choice_filter
+from apps.backoffice.pages.cutover import central_fact
 from apps.backoffice.pages.drift import drift_context, drift_fact, drift_panel
 from apps.backoffice.pages.lookups import count_of
 from apps.backoffice.pages.product_verbs import PRODUCT_VERBS
@@ -83,6 +84,8 @@ class ProductAdmin(StaffAdmin[Product]):
             Fact("Slug", code(record.slug)),
             Fact("Id", code(record.pk)),
             Fact("Billing mode", record.get_billing_mode_display()),
+            Fact("Percentage", f"{record.percentage} % {record.percentage_mode}" if record.percentage else NOTHING),
+            central_fact(record),
             Fact("Organizations", number(record.related)),
             Fact(
                 "Membership export",
@@ -113,6 +116,7 @@ class ProductAdmin(StaffAdmin[Product]):
         return [
             *self._tokens(request, record),
             *runs,
+            *cutover_panels(record),
             *drift,
             related,
             *changes_of_target(request, "product", record.pk),

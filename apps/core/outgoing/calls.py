@@ -43,6 +43,8 @@ class Call:
     """
 
     url: str
+    # Empty: as the body says.
+    method: str = ""
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     secret_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -165,7 +167,7 @@ def _followed(session: requests.Session, call: Call) -> Answer:
     """The answer at the end of the redirects, each of them judged like the first address."""
     for _ in range(_MOST_REDIRECTS + 1):
         response = session.request(
-            "POST" if call.has_body else "GET",
+            call.method or ("POST" if call.has_body else "GET"),
             call.url,
             params=dict(call.params),
             json=call.json,

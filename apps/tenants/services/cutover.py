@@ -1,0 +1,88 @@
+"""What a cutover check leaves here: a synthetic organization while it runs, and its result (spec 02, Cutover)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from apps.core import clock
+from apps.core.audit import audit_append
+from apps.core.context import ExecutionContext
+from apps.core.ids import OrganizationId
+from apps.core.operations import require
+from apps.tenants import events
+from apps.tenants.billing_modes import CheckFacts
+from apps.tenants.enums import BillingMode, OrganizationKind
+from apps.tenants.models import BillingModeException, CutoverCheck, Organization, Product
+from apps.tenants.services.closing import organization_close
+from apps.tenants.services.organizations import OrganizationParams, organization_upsert
+from apps.tenants.services.products import product_relation_upsert
+
+OPERATION = "products.manage"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLine:
+    """One line of a check: `passed`, `failed`, or `nothing` where there was nothing to compare."""
+
+    name: str
+    outcome: str
+    detail: str = ""
+
+
+@transaction.atomic
+def cutover_stage_open(context: ExecutionContext, *, product: Product) -> Organization:
+    """A fresh synthetic organization of the product, decided centrally, from which nothing leaves the building."""
+    require(context, OPERATION)
+    params = OrganizationParams(
+        name=f"Cutover check of {product.name}"[:200], kind=OrganizationKind.TEAM, is_synthetic=True
+    )
+    organization_id = OrganizationId(uuid.uuid4())
+    organization = organization_upsert(context, organization_id=organization_id, params=params).record
+    product_relation_upsert(context, organization_id=organization_id, product_slug=product.slug, reason="cutover check")
+    BillingModeException.objects.create(
+        product=product, organization=organization, mode=BillingMode.CENTRAL, set_at=clock.now()
+    )
+    return organization
+
+
+def cutover_stage_close(context: ExecutionContext, *, organization_id: OrganizationId) -> None:
+    """End what `cutover_stage_open` made; its rows stay."""
+    organization_close(context, organization_id=organization_id, reason="the cutover check is over", frees_slugs=True)
+
+
+@transaction.atomic
+def cutover_check_store(
+    context: ExecutionContext,
+    *,
+    product: Product,
+    lines: Sequence[CheckLine],
+    facts: CheckFacts,
+    base_url: str,
+    started_at: datetime,
+) -> CutoverCheck:
+    """Keep a check's result; the gate to central asks for the latest."""
+    require(context, OPERATION)
+    check: CutoverCheck = CutoverCheck.objects.create(
+        id=uuid.uuid4(),
+        product=product,
+        has_passed=facts.has_passed,
+        lines=[asdict(line) for line in lines],
+        days=facts.days,
+        compared=facts.compared,
+        agreed=facts.agreed,
+        unexplained_amounts=facts.unexplained_amounts,
+        base_url=base_url,
+        run_by=context.actor.label,
+        started_at=started_at,
+        finished_at=facts.finished_at,
+    )
+    failed = [line.name for line in lines if line.outcome == "failed"]
+    audit_append(
+        context, events.CUTOVER_CHECKED, product.audit_target, after={"passed": facts.has_passed, "failed": failed}
+    )
+    return check
