@@ -25,7 +25,7 @@ from apps.backoffice.cells import (
     title_and_slug,
 )
 from apps.backoffice.filters import choice_filter
-from apps.backoffice.pages.cutover import central_fact
+from apps.backoffice.pages.cutover import central_fact, cutover_panels
 from apps.backoffice.pages.drift import drift_context, drift_fact, drift_panel
 from apps.backoffice.pages.lookups import count_of
 from apps.backoffice.pages.product_verbs import PRODUCT_VERBS
