@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
+from django.urls import reverse
 
 from apps.core import clock
 from apps.core.enums import Role
@@ -25,6 +26,7 @@ from apps.tenants.services import (
     billing_percentage_change,
     product_billing_mode_change,
 )
+from tests.backoffice.people import client_of
 from tests.contexts import staff_context
 from tests.factories.tenants import make_organization, make_product, make_token
 
@@ -193,3 +195,15 @@ def test_a_product_asks_for_the_mode_and_is_told_when_it_did_not_change(pair: tu
     assert ask(f"?organization_id={make_organization().pk}").json()["code"] == "product_not_related"
     assert ask(f"?organization_id={uuid.uuid4()}").status_code == 404
     assert ask("?organization_id=acme").status_code in {400, 422}
+
+
+def test_the_products_page_shows_what_is_missing_its_exceptions_and_their_history(
+    pair: tuple[Product, Organization],
+) -> None:
+    red, acme = pair
+    changes(red, acme, SHADOW)[2]()
+    make_check(red, has_passed=False, lines=[{"name": "Members", "outcome": "failed", "detail": "Never reported."}])
+    page = client_of(Role.PLATFORM_ADMIN).get(reverse("admin:tenants_product_change", args=(red.pk,)))
+    text = page.content.decode()
+    for shown in ("Never reported.", "The latest cutover check has failed.", "Acme", "pilot"):
+        assert shown in text
