@@ -8,7 +8,10 @@ class ReportingConfig(AppConfig):
     verbose_name = "Reporting"
 
     def ready(self) -> None:
-        """Add our page to the navigation of the billing pages."""
+        """Add our page to the navigation of the billing pages, and the rollups to the nightly look at the books."""
+        from apps.credits.services import books  # noqa: PLC0415
+        from apps.reporting.selectors.faults import all_rollup_faults  # noqa: PLC0415
         from apps.tenants import pages  # noqa: PLC0415
 
+        books.register_check("rollups", all_rollup_faults)
         pages.register_page("usage", label="Usage", url_name="billing-usage", order=20, operation="usage.read")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import ModuleType
 
 from apps.core.jobs import demo
+from apps.credits.services import books
 from apps.subscriptions import handlers, preview, receipts
 from apps.tenants import bootstrap, pages
 from tests.architecture.sources import PROJECT
@@ -16,6 +17,7 @@ ROW = re.compile(r"^\| `(apps\.[\w.]+)` \| `\w+` \| (?:`(\w+)`)? ?\| `([\w.]+)` 
 
 # Where the app below calls the functions that apps above have registered.
 REGISTRIES: tuple[tuple[ModuleType, Mapping[str, object]], ...] = (
+    (books, books._checks),
     (bootstrap, bootstrap._steps),
     (handlers, handlers._handlers),
     (handlers, handlers._subscription_handlers),

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from apps.credits.services import credits_consume
+from apps.credits.services.books import BooksAtFaultError, books_verify
 from apps.reporting.services import rollups_refresh
 from tests.contexts import console_context
 from tests.credits.cast import consumption
@@ -57,3 +58,13 @@ def test_a_planted_fault_is_found_and_repaired(fault: str, lived: Life) -> None:
         call_command("rebuild_rollups")
         call_command("rebuild_rollups", "--check")
     agree(lived, LIVED_UNTIL)
+
+
+@pytest.mark.django_db
+def test_the_nightly_look_at_the_books_finds_it(lived: Life) -> None:
+    with at(LIVED_UNTIL):
+        books_verify(console_context())
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE reporting_creditrollup SET amount = amount + 1 WHERE operation = 'fix_run'")
+        with pytest.raises(BooksAtFaultError, match=f"rollups of organization {lived.organization.pk}"):
+            books_verify(console_context())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator
 
 import structlog
 
@@ -12,6 +13,7 @@ from apps.core.audit.witness import EVENT, ChainHead, witness_lines
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
 from apps.core.operations import require
+from apps.core.registry import Registry
 from apps.credits.models import CreditAccount
 from apps.credits.selectors.ledger import ledger_faults
 from apps.credits.selectors.seals import seal_faults
@@ -22,13 +24,21 @@ log = structlog.get_logger(__name__)
 
 _NAMED = 20
 
+# What apps above derive from the ledger is looked at with it; each yields what is wrong, in words.
+_checks: Registry[Callable[[], Iterator[str]]] = Registry("check of the books")
+
+
+def register_check(name: str, check: Callable[[], Iterator[str]]) -> None:
+    """Let `books_verify` run this check too."""
+    _checks.register(name, check)
+
 
 class BooksAtFaultError(Exception):
     """The ledger or the audit log contradicts itself; the log names each fault."""
 
 
 def books_verify(context: ExecutionContext, *, organization_id: OrganizationId | None = None) -> dict[str, int]:
-    """Verify ledger and audit log; returns counts for people.
+    """Verify ledger, what was derived from it, and audit log; returns counts for people.
 
     Raises `ForbiddenError`, and `BooksAtFaultError` once everything has been looked at.
 
@@ -45,7 +55,7 @@ def books_verify(context: ExecutionContext, *, organization_id: OrganizationId |
     if found:
         raise BooksAtFaultError(
             f"{len(faults)} faults of the ledger, {len(broken)} broken chains of the audit log. Nobody repairs them by "
-            f"itself: see the log, and verify_ledger and verify_audit. The first: {found[0]}"
+            f"itself: see the log, verify_ledger, verify_audit and rebuild_rollups --check. The first: {found[0]}"
         )
     counts = {"accounts": CreditAccount.objects.count(), "chains": len(heads), "audit_entries": entries}
     return {**counts, "seals": sealed}
@@ -53,7 +63,8 @@ def books_verify(context: ExecutionContext, *, organization_id: OrganizationId |
 
 def _ledger_faults() -> list[str]:
     """The first faults; a ledger that is wrong throughout fills no memory."""
-    found = itertools.chain(ledger_faults(), seal_faults(night=clock.now()))
+    derived = (check() for check in _checks.values())
+    found = itertools.chain(ledger_faults(), seal_faults(night=clock.now()), *derived)
     faults = list(itertools.islice(found, _NAMED))
     for fault in faults:
         log.error("ledger_fault", fault=fault)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from django.db import transaction
 from apps.connectors.models import ChangedMonth, Connector
 from apps.connectors.selectors.rollups import MONTHS_OF_CONNECTORS
 from apps.core.moments import zone_of
+from apps.core.pieces import in_pieces
 from apps.reporting.models import RollupState
 from apps.reporting.selectors.lines import (
     ENTRY_SPAN,
@@ -68,6 +70,13 @@ def rollup_faults(account_id: UUID) -> list[str]:
     with transaction.atomic():
         states = states_for_update([account_id])
         return [*_entry_faults(states[0]), *_record_faults(states[0])] if states else []
+
+
+def all_rollup_faults() -> Iterator[str]:
+    """What is wrong with the rollups of every organization: what the nightly look at the books asks."""
+    for state in in_pieces(RollupState.objects.only("pk")):
+        for fault in rollup_faults(state.pk):
+            yield f"rollups of organization {state.pk}: {fault}"
 
 
 def _entry_faults(state: RollupState) -> list[str]:
