@@ -1,7 +1,7 @@
 """Settles many accounts at once: a minute has thousands whose holds have ended (spec 05, Holds).
 
-What needs each account by itself, grants that begin or end, goes the way of `account_apply_due`; all else is done for
-the whole list in a handful of statements.
+What needs each account by itself, grants that begin or end and free quantity that goes back, goes the way of
+`account_apply_due`; all else is done for the whole list in a handful of statements.
 """
 
 from __future__ import annotations
@@ -47,8 +47,11 @@ def accounts_settle(context: ExecutionContext, *, account_ids: Sequence[UUID]) -
     if behind:
         burn(behind)
     due = {account.pk for account in accounts if account.next_due_at is not None and account.next_due_at <= now}
-    alone = _with_grants_due(due, now)
-    counts = Counter(holds_released=_release(due - alone, now), grants_begun=0, grants_expired=0)
+    over = list(Hold.objects.filter(account_id__in=due, status=HoldStatus.OPEN, expires_at__lte=now)) if due else []
+    # What a hold reserves of a free quantity goes back to its month, which needs each hold by itself.
+    alone = _with_grants_due(due, now) | {hold.account_id for hold in over if getattr(hold, "free_quantity", 0)}
+    released = _release([hold for hold in over if hold.account_id not in alone], now)
+    counts = Counter(holds_released=released, grants_begun=0, grants_expired=0)
     for account_id in sorted(alone):
         counts.update(account_apply_due(context, account_id=account_id))
     if due - alone:
@@ -66,17 +69,14 @@ def _with_grants_due(account_ids: set[UUID], now: datetime) -> set[UUID]:
     return set(found.distinct()) if account_ids else set()
 
 
-def _release(account_ids: set[UUID], now: datetime) -> int:
-    """End the holds that are over; how many."""
-    if not account_ids:
-        return 0
-    over = Hold.objects.filter(account_id__in=account_ids, status=HoldStatus.OPEN, expires_at__lte=now)
-    holds = list(over.only("pk", "account_id", "amount"))
+def _release(holds: Sequence[Hold], now: datetime) -> int:
+    """End the holds, which are over; how many."""
     Hold.objects.filter(pk__in=[hold.pk for hold in holds]).update(status=HoldStatus.EXPIRED, ended_at=now)
     freed: Counter[UUID] = Counter()
     for hold in holds:
         freed[hold.account_id] += hold.amount
-    with connection.cursor() as cursor:
+    if freed:
         values: list[Any] = [list(freed), list(freed.values())]
-        cursor.execute(_RELEASE, values)
+        with connection.cursor() as cursor:
+            cursor.execute(_RELEASE, values)
     return len(holds)
