@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -26,6 +27,8 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.prove]
 DELIVERIES = size(small=300, full=10_000)
 POSTERS, SWEEPERS = 4, 2
 SEED = 11
+# What no release of ours has ever read.
+SPOILT: tuple[dict[str, Any], ...] = ({"status": "on_hold"}, {"status": None}, {"id": "in_\x00"}, {"id": "\ud800"})
 Lives = dict[str, tuple[Tenant, Stripe, list[Event]]]
 
 
@@ -103,29 +106,44 @@ def differences(lives: Lives) -> list[str]:
     return found
 
 
-def run(chance: random.Random) -> tuple[Lives, list[int]]:
+def unreadable_of(events: Sequence[Event], chance: random.Random) -> list[Event]:
+    """As many more as make 5 % of all: events of these invoices in a way that we can't read."""
+    spoilt: list[Event] = []
+    for number, event in enumerate(chance.choices(events, k=max(1, len(events) // 19))):
+        thing = {**event["data"]["object"], **chance.choice(SPOILT)}
+        spoilt.append({**event, "id": f"evt_spoilt_{number}", "type": "invoice.updated", "data": {"object": thing}})
+    return spoilt
+
+
+def run(chance: random.Random) -> tuple[Lives, list[int], list[Event]]:
     lives = make_lives(chance)
     truth = truth_of(lives)
+    spoilt = unreadable_of(truth.events, chance)
     with read_from(Provider.STRIPE, truth):
-        answers = work_through(deliveries_of(truth.events, chance))
+        arriving = [*deliveries_of(truth.events, chance), *spoilt, *spoilt]
+        chance.shuffle(arriving)
+        answers = work_through(arriving)
         missing = {event["id"] for event in truth.events} - set(WebhookEvent.objects.values_list("event_id", flat=True))
         counts = webhook_events_reconcile(console_context(), provider=Provider.STRIPE, now=clock.now())
         assert counts == {"listed": len(truth.events), "found": len(missing), "unreadable": 0}
         sweep_to_the_end()
-    return lives, answers
+    return lives, answers, spoilt
 
 
 @pytest.mark.prove(
-    "shuffled, duplicated, dropped deliveries end as the provider's truth",
+    "shuffled, duplicated, dropped, partly unreadable deliveries end as the provider's truth",
     size=DELIVERIES,
     control="last delivery wins is caught",
 )
 def test_any_deliveries_end_as_the_providers_truth() -> None:
-    lives, answers = run(random.Random(SEED))  # noqa: S311 - it must repeat
+    lives, answers, spoilt = run(random.Random(SEED))  # noqa: S311 - it must repeat
     assert set(answers) == {200}
     everything = [event["id"] for _, _, events in lives.values() for event in events]
+    everything += [event["id"] for event in spoilt]
     assert sorted(WebhookEvent.objects.values_list("event_id", flat=True)) == sorted(everything)
-    assert set(WebhookEvent.objects.values_list("status", flat=True)) == {"processed"}
+    parked = WebhookEvent.objects.filter(event_id__startswith="evt_spoilt_")
+    assert set(parked.values_list("status", "reason")) == {("failed", "unreadable")}
+    assert set(WebhookEvent.objects.exclude(pk__in=parked).values_list("status", flat=True)) == {"processed"}
     assert differences(lives) == []
 
 
