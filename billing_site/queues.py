@@ -20,6 +20,7 @@ TASKS: dict[str, str] = {
     "payments.sweep_inbox": WEBHOOKS,
     "connectors.run_syncs": SYNCS,
     "tenants.reconcile_memberships": REPORTS,
+    "connectors.start_syncs": CLOCK,
 }
 
 # The run of a job goes to the queue of its kind of work. What takes minutes stands with the reports.

@@ -153,7 +153,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["apps.core.wire.parser.StrictJSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["apps.core.wire.throttles.CallerThrottle"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "apps.core.wire.schema_extensions.BodySchema",
 }
 # These skip every middleware after HotPathMiddleware.
 HOT_PATHS = frozenset(

@@ -92,6 +92,10 @@ WEB_THREADS = env.read("WEB_THREADS", 2, configuration.whole_number(1, 64))
 # --- Who may reach what -----------------------------------------------------------------------------------------------
 # For each token and web process; 0 switches it off.
 API_RATE_LIMIT_PER_MINUTE = env.read("API_RATE_LIMIT_PER_MINUTE", 120_000, configuration.whole_number(0, 10**9))
+# Of the records of a month, in a hundred: a sync that would void more waits for a person.
+SYNC_LARGEST_SHRINK_PERCENT = env.read("SYNC_LARGEST_SHRINK_PERCENT", 50, configuration.whole_number(0, 100))
+# To one host that a tenant has named, from each process; 0 switches it off.
+OUTBOUND_CALLS_PER_SECOND = env.read("OUTBOUND_CALLS_PER_SECOND", 5, configuration.whole_number(0, 1_000))
 # Hosts or CIDRs that addresses typed by tenants may lead to though private.
 OUTBOUND_ALLOWLIST: list[str] = env.read("OUTBOUND_ALLOWLIST", [], configuration.hosts_or_networks)
 # Who may read /metrics, as CIDRs. Requests that a proxy forwarded may not, from wherever.

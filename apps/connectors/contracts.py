@@ -12,17 +12,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import Any, ClassVar
+from enum import Enum
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from apps.connectors.enums import CredentialKind, RecordKind
 from apps.core.enums import UsageCategory
+from apps.core.moments import BOUNDS_IN_WORDS, FIRST_YEAR, LAST_YEAR
+from apps.core.texts import make_visible
 
 MONTH_PATTERN = r"(20[0-9]{2})-(0[1-9]|1[0-2])"
 _MONTH = re.compile(MONTH_PATTERN, re.ASCII)
 _LAST_FOUR_OF_AT_LEAST = 12
 MONTHS_A_YEAR = 12
+_LARGEST_AMOUNT = 2**63 - 1
+_QUANTITY = re.compile(r"-?[0-9]{1,24}(\.[0-9]{1,30})?", re.ASCII)
+_FURTHEST = 40
+_LONGEST_ID, _LONGEST_WORD = 255, 64
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -81,10 +89,36 @@ class Secret:
         raise TypeError("A secret can't be pickled; pass the connector's id.")
 
 
+class MonthBounds(Enum):
+    """Which records belong to a month that a provider is asked for.
+
+    `ORGANIZATION`: those whose `occurred_at` lies in it by the organization's calendar. `UTC`: by the calendar in UTC,
+    as the provider itself counts. `PROVIDER`: those that the provider says, such as the lines of an invoice month.
+    """
+
+    ORGANIZATION = "organization"
+    UTC = "utc"
+    PROVIDER = "provider"
+
+
 class ProviderSettings(BaseModel):
     """The settings of a connector. They hold no secret; an unknown field is refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+    @property
+    def key_host(self) -> str:
+        """The host of a tenant's choice that is sent the key; empty where the operator chose it."""
+        return ""
+
+
+DefaultCategory = Annotated[
+    Literal["", "regular", "free", "internal"],
+    Field(
+        title="Category of records without one",
+        description="Whether their usage counts as regular, free or internal. Without one each record must say it.",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +138,57 @@ class ProviderRecord:
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 
+def find_problem(record: ProviderRecord) -> str:
+    """What is wrong with the record, in words; empty where nothing is."""
+    name = record.external_id[:80]
+    if not 0 < len(record.external_id) <= _LONGEST_ID or "\x00" in record.external_id:
+        return f"its id {name!r} is empty or too long"
+    if record.occurred_at.utcoffset() is None:
+        return f"{name!r} has a time without a zone"
+    if not FIRST_YEAR <= record.occurred_at.year <= LAST_YEAR:
+        return f"the time of {name!r} {BOUNDS_IN_WORDS.removesuffix('.')}"
+    if max(len(record.unit), len(record.status)) > _LONGEST_WORD:
+        return f"{name!r} has a unit or a status of more than {_LONGEST_WORD} characters"
+    return _find_figure_problem(record, name)
+
+
+def _find_figure_problem(record: ProviderRecord, name: str) -> str:
+    if (record.amount_minor is None) != (record.currency == ""):
+        return f"{name!r} has an amount without a currency, or a currency without an amount"
+    if record.amount_minor is not None and not abs(record.amount_minor) <= _LARGEST_AMOUNT:
+        return f"{name!r} has an amount beyond all bounds"
+    if record.currency and not _CURRENCY.fullmatch(record.currency):
+        return f"{name!r} has the currency {record.currency[:8]!r}, which is no ISO code"
+    if record.quantity is not None and not _is_storable(record.quantity):
+        return f"{name!r} has a quantity that is no number within bounds"
+    return ""
+
+
+def _is_storable(quantity: Decimal) -> bool:
+    # Asked before it is written out: the exponent of a hostile one could be a billion.
+    is_near = quantity.is_finite() and -_FURTHEST < quantity.adjusted() < _FURTHEST
+    return is_near and bool(_QUANTITY.fullmatch(quantity_text(quantity)))
+
+
+def quantity_text(quantity: Decimal | None) -> str:
+    """The quantity as it is stored: 1.5 and 1.50 are one."""
+    return "" if quantity is None else f"{quantity.normalize():f}"
+
+
 @dataclass(frozen=True, slots=True)
 class RecordPage:
     """One page of a month, and the cursor of the next; None after the last. A cursor is opaque to the sync."""
 
     records: tuple[ProviderRecord, ...]
     next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LatestAnswer:
+    """The beginning of an answer, and in which form it was read."""
+
+    text: str
+    form: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +202,8 @@ class ProviderError(Exception):
     """The provider can't be reached, or refused. The sentence is for people and holds no secret.
 
     `is_credential_invalid`: the credential is refused (401, 403). `is_permanent`: a retry of the same call can't help
-    (404, a malformed answer). Otherwise retry, not before `retry_after`. `status` is that of the HTTP answer.
+    (404, a malformed answer). Otherwise retry, not before `retry_after`. `status` is that of the HTTP answer, `code`
+    what programs read of it.
     """
 
     def __init__(
@@ -134,9 +214,12 @@ class ProviderError(Exception):
         is_credential_invalid: bool = False,
         retry_after: timedelta | None = None,
         status: int | None = None,
+        code: str = "",
     ) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
+        # It may quote what the provider sent.
+        self.sentence = make_visible(sentence)
+        super().__init__(self.sentence)
+        self.code = code
         self.is_permanent = is_permanent or is_credential_invalid
         self.is_credential_invalid = is_credential_invalid
         self.retry_after = retry_after
@@ -170,14 +253,17 @@ class Provider(ABC):
     credential_kind: ClassVar[CredentialKind]
     settings_form: ClassVar[type[ProviderSettings]] = ProviderSettings
     settlement_lag: ClassVar[timedelta] = timedelta(days=5)
+    month_bounds: ClassVar[MonthBounds] = MonthBounds.UTC
     # For the credential kind `oauth`: the server, and the scopes to request there.
     oauth_server: ClassVar[OAuthServer | None] = None
     oauth_scopes: ClassVar[tuple[str, ...]] = ()
     # Sample data, for demo organizations alone.
     is_demo: ClassVar[bool] = False
 
-    def __init__(self, secret: Secret | None, settings: Mapping[str, Any]) -> None:
+    def __init__(self, secret: Secret | None, settings: Mapping[str, Any], zone: tzinfo = UTC) -> None:
+        """`zone` is the organization's."""
         self._secret = secret
+        self._zone = zone
         self._settings = self.settings_form.model_validate(dict(settings))
 
     @abstractmethod
@@ -187,6 +273,11 @@ class Provider(ABC):
     @abstractmethod
     def fetch_month(self, month: Month, cursor: str | None = None) -> RecordPage:
         """The page at the cursor, or the first. Raises `ProviderError`. The same call brings the same records."""
+
+    @property
+    def latest_answer(self) -> LatestAnswer | None:
+        """What the outside system answered last, to be shown to a person; None where it is no text for people."""
+        return None
 
     def _key(self) -> str:
         """The opened credential; raises `ProviderError` without one, as the provider's server would refuse."""

@@ -60,6 +60,8 @@ class ConnectorEventKind(TextEnum):
     SYNC_REFUSED = "sync_refused", "Sync refused"
     MONTH_REOPENED = "month_reopened", "Month reopened"
     MONTH_FINAL = "month_final", "Month final"
+    SHRINK_ANSWERED = "shrink_answered", "Question about a month answered"
+    REMOVED = "removed", "Removed"
     LATE_CHANGE = "late_change", "Late change kept as an adjustment"
 
 

@@ -9,10 +9,18 @@ from pydantic.fields import FieldInfo
 
 from apps.connectors.contracts import Provider
 from apps.connectors.enums import CredentialKind
+from apps.connectors.models import Connector
 from apps.connectors.providers.registry import provider_classes
-from apps.connectors.services import ConnectorParams
+from apps.connectors.services import ConnectorChanges, ConnectorParams
 
 _SETTING = "setting-"
+_KEY_HELP = "Checked at the provider, then stored encrypted. Nobody can read it again."
+_KEY_AGAIN = "Leave it empty to keep the stored key. It is needed again where the address leads to another host."
+_LABELS = {"": "Each record says it", "json": "JSON", "csv": "CSV"}
+
+
+def _choice_label(choice: str) -> str:
+    return _LABELS.get(choice, choice.capitalize())
 
 
 def offered_providers(*, is_demo: bool) -> list[type[Provider]]:
@@ -30,13 +38,16 @@ class ConnectorForm(forms.Form):
 
     name = forms.CharField(label="Name", max_length=200, help_text="To tell it from your other connectors.")
 
-    def __init__(self, data: Any = None, *, provider: type[Provider], is_demo: bool) -> None:
-        super().__init__(data, initial={"name": provider.label})
+    def __init__(self, data: Any = None, *, provider: type[Provider], connector: Connector | None = None) -> None:
+        """`connector` is the one that is edited."""
+        super().__init__(data, initial={"name": connector.name if connector else provider.label})
         self.provider = provider
+        stored = connector.settings if connector else {}
         for name, field in provider.settings_form.model_fields.items():
             choices = getattr(field.annotation, "__args__", ())
             is_choice = bool(choices) and all(isinstance(choice, str) for choice in choices)
             default = "" if field.is_required() or field.default is None else str(field.default)
+            default = str(stored.get(name, default))
             common: dict[str, Any] = {
                 "label": setting_label(name, field),
                 "required": field.is_required(),
@@ -44,7 +55,7 @@ class ConnectorForm(forms.Form):
                 "help_text": field.description or "",
             }
             self.fields[_SETTING + name] = (
-                forms.ChoiceField(choices=[(choice, choice.upper()) for choice in choices], **common)
+                forms.ChoiceField(choices=[(choice, _choice_label(choice)) for choice in choices], **common)
                 if is_choice
                 else forms.CharField(max_length=2_000, **common)
             )
@@ -52,8 +63,9 @@ class ConnectorForm(forms.Form):
             self.fields["api_key"] = forms.CharField(
                 label="API key",
                 max_length=4_096,
+                required=connector is None,
                 widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-                help_text="Checked at the provider, then stored encrypted. Nobody can read it again.",
+                help_text=_KEY_HELP if connector is None else _KEY_AGAIN,
             )
 
     def params(self) -> ConnectorParams:
@@ -65,6 +77,11 @@ class ConnectorForm(forms.Form):
             if name.startswith(_SETTING) and value != ""
         }
         return ConnectorParams(self.provider.name, values["name"], settings, values.get("api_key"))
+
+    def changes(self) -> ConnectorChanges:
+        """What was typed, for the service that edits."""
+        given = self.params()
+        return ConnectorChanges(given.name, given.settings, given.api_key or None)
 
     def place_error(self, field: str, message: str) -> None:
         """Show the service's sentence at the field that it names, else above the form."""

@@ -6,6 +6,8 @@ Messages carry lists of runs, never one run each (spec 11, Speed).
 
 from __future__ import annotations
 
+import uuid
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,15 +17,18 @@ from django.db import transaction
 from django.db.models import Q
 
 from apps.connectors.enums import ConnectorStatus, SyncStatus
-from apps.connectors.ids import SyncRunId
+from apps.connectors.ids import ConnectorId, SyncRunId
 from apps.connectors.models import Connector, SyncRun
-from apps.connectors.rules.months import select_months
+from apps.connectors.rules.months import MonthDecision, floor_hour, next_reading, select_months
+from apps.connectors.selectors.connectors import connectors
+from apps.connectors.services.lifecycle import START_TASK
 from apps.connectors.sync.engine import sync_run_execute
 from apps.connectors.sync.guards import OPERATION
 from apps.connectors.sync.queue import QUEUE_LEASE, RUN_TASK, SYNC_RUNS, insert_runs, make_run, month_facts
 from apps.core import clock
-from apps.core.context import ExecutionContext
-from apps.core.ids import WorkspaceId
+from apps.core.context import ExecutionContext, system_context
+from apps.core.enums import AuthorizationSource
+from apps.core.ids import RequestId, WorkspaceId
 from apps.core.jobs import job
 from apps.core.operations import require
 from apps.core.wakeups import send_wakeup, wake_after_commit
@@ -56,7 +61,7 @@ def sweep_syncs(
 def syncs_schedule(
     context: ExecutionContext, *, organization_id: UUID | None = None, include_demo: bool = False
 ) -> dict[str, int]:
-    """Queue a run for every due month of every connector that is due; returns counts for people.
+    """Queue a run for every month that the schedule reads now, of every connector that is due; returns counts.
 
     A connector whose workspace may not sync now is passed over, and asked again in the next hour. Carried out again
     after a death it queues what is left: a month has one active run. Raises `ForbiddenError`.
@@ -121,25 +126,50 @@ def _filter_allowed(batch: Sequence[Connector]) -> list[Connector]:
     ]
 
 
+def syncs_start(context: ExecutionContext, connector_id: ConnectorId) -> int:
+    """Queue every month of a connector that is not final, whenever it was read; returns how many.
+
+    For a connector that was just made, enabled or moved. One that may not sync now waits for the next hour.
+    """
+    require(context, OPERATION)
+    now = clock.now()
+    batch = list(connectors().filter(pk=connector_id, status=ConnectorStatus.ENABLED))
+    queued, _ = _queue(context, batch, _filter_allowed(batch), now, is_everything=True)
+    return queued
+
+
 @transaction.atomic
 def _queue(
-    context: ExecutionContext, batch: Sequence[Connector], allowed: Sequence[Connector], now: datetime
+    context: ExecutionContext,
+    batch: Sequence[Connector],
+    allowed: Sequence[Connector],
+    now: datetime,
+    *,
+    is_everything: bool = False,
 ) -> tuple[int, int]:
     facts = month_facts(allowed)
-    runs = [
-        make_run(context, connector, decision)
-        for connector in allowed
-        for decision in select_months(facts[connector.pk], now)
-        if decision.is_due
-    ]
-    made = insert_runs(runs)
+    runs: list[SyncRun] = []
     # To the whole hour, so that a firing a minute late makes the next one no later.
-    next_due_at = now.replace(minute=0, second=0, microsecond=0) + _EVERY
-    Connector.objects.filter(pk__in=[connector.pk for connector in batch]).update(next_due_at=next_due_at)
+    next_hour = floor_hour(now) + _EVERY
+    due_next = defaultdict[datetime, list[UUID]](list)
+    for connector in batch:
+        decisions = select_months(facts[connector.pk], now) if connector.pk in facts else []
+        chosen = [decision for decision in decisions if _is_read_now(decision, now, is_everything=is_everything)]
+        runs += [make_run(context, connector, decision) for decision in chosen]
+        due_next[next_reading(decisions, now) if decisions and not chosen else next_hour].append(connector.pk)
+    made = insert_runs(runs)
+    for next_due_at, connector_ids in due_next.items():
+        Connector.objects.filter(pk__in=connector_ids).update(next_due_at=next_due_at)
     lists = list(_chunk([run.pk for run in runs if run.pk in made]))
     for chunk in lists:
         wake_after_commit(RUN_TASK, ",".join(map(str, chunk)))
     return len(made), len(lists)
+
+
+def _is_read_now(decision: MonthDecision, now: datetime, *, is_everything: bool) -> bool:
+    if not decision.is_due or decision.next_at is None:
+        return False
+    return is_everything or decision.next_at <= now
 
 
 def _chunk(run_ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
@@ -157,3 +187,11 @@ def run_syncs(run_ids: str) -> None:
             # This one too, which may have been handed back; those that are over are passed over.
             send_wakeup(RUN_TASK, ",".join(waiting[place:]))
             return
+
+
+@shared_task(name=START_TASK)  # type: ignore[untyped-decorator]
+def start_syncs(connector_id: str) -> None:
+    """Read a connector for the first time, or anew. Where this message is lost, the next hour does it."""
+    request_id = RequestId(f"start-{uuid.uuid4().hex}")
+    context = system_context(AuthorizationSource.SCHEDULER, name="sync", request_id=request_id)
+    syncs_start(context, ConnectorId(UUID(connector_id)))

@@ -15,6 +15,7 @@ from apps.connectors.views.connectors import (
     ConnectorNew,
     ConnectorSync,
 )
+from apps.connectors.views.editing import ConnectorEdit, ConnectorMonth, ConnectorRemove, ConnectorTest
 from apps.connectors.views.oauth import oauth_routes
 from apps.connectors.views.records import RecordExport, RecordList
 
@@ -30,6 +31,10 @@ urlpatterns = [
     path(f"{_ONE}cancel/", ConnectorCancel.as_view(), name="billing-connector-cancel"),
     path(f"{_ONE}enable/", ConnectorEnable.as_view(), name="billing-connector-enable"),
     path(f"{_ONE}disable/", ConnectorDisable.as_view(), name="billing-connector-disable"),
+    path(f"{_ONE}edit/", ConnectorEdit.as_view(), name="billing-connector-edit"),
+    path(f"{_ONE}remove/", ConnectorRemove.as_view(), name="billing-connector-remove"),
+    path(f"{_ONE}test/", ConnectorTest.as_view(), name="billing-connector-test"),
+    path(f"{_ONE}month/", ConnectorMonth.as_view(), name="billing-connector-month"),
     path(f"{_ONE}key/", ConnectorKey.as_view(), name="billing-connector-key"),
     path(f"{_WORKSPACE}records/", RecordList.as_view(), name="billing-records"),
     path(f"{_WORKSPACE}records.csv", RecordExport.as_view(), name="billing-records-csv"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 
+from apps.core.texts import make_visible
+
 # What a spreadsheet may take for the beginning of a formula; the wide forms count too.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -25,5 +27,5 @@ def csv_lines(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Itera
 
 
 def harmless(text: str) -> str:
-    """The text with an apostrophe before it where a spreadsheet would take it for a formula."""
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text
+    """The text with an apostrophe where a spreadsheet would take it for a formula, and with nothing hidden in it."""
+    return make_visible(f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text)

@@ -12,7 +12,7 @@ statements in one are refused under `server_side_binding`. The trigger only read
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import pghistory
@@ -25,14 +25,17 @@ from apps.core.context import ExecutionContext
 ModelT = TypeVar("ModelT", bound=type[Model])
 
 
-def kept_row_versions(model_name: str | None = None) -> Callable[[ModelT], ModelT]:
+def kept_row_versions(model_name: str | None = None, *, without: Sequence[str] = ()) -> Callable[[ModelT], ModelT]:
     """Keep each inserted, updated and deleted row of the model; put it above the class.
+
+    An update of the fields `without` alone keeps none: a clock that a machine moves tells a person nothing.
 
     The versions' own model is named after the record, with `Event` behind it, unless `model_name` says otherwise.
     """
+    condition = pghistory.AnyChange(exclude=[*without]) if without else pghistory.AnyChange()
     track: Callable[[ModelT], ModelT] = pghistory.track(
         pghistory.InsertEvent(),
-        pghistory.UpdateEvent(),
+        pghistory.UpdateEvent(condition=condition),
         pghistory.DeleteEvent(),
         context_field=pghistory.ContextJSONField(),
         context_id_field=None,  # type: ignore[arg-type]  # documented as allowed; the metadata hold the request id

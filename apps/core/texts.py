@@ -35,3 +35,10 @@ def text_pattern(*, multiline: bool, may_be_blank: bool) -> str:
 # Half a surrogate pair can't even be written in JSON's own encoding, so that the document need not speak of it.
 LINE_REFUSED = re.compile(f"[{refused(multiline=False)}\ud800-\udfff]")
 LINES_REFUSED = re.compile(f"[{refused(multiline=True)}\ud800-\udfff]")
+
+_HIDDEN = re.compile(f"(?![\\r])[{_CONTROLS}{_UNSEEN}\ud800-\udfff]")
+
+
+def make_visible(text: str) -> str:
+    """The text with each character that can't be seen, or that turns the direction of what follows, spelled out."""
+    return _HIDDEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", text.replace("\r\n", "\n"))

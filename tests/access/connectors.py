@@ -53,6 +53,8 @@ def connector_requests(
     return {
         "connectors": ({"workspace_id": workspace_id}, {"provider": "stripe", "name": "New", "settings": {}}),
         "connector": ({"connector_id": connector_id}, {}),
+        "month-confirm": ({"connector_id": connector_id, "month": "2026-04"}, reason),
+        "month-reject": ({"connector_id": connector_id, "month": "2026-04"}, reason),
         "connector-enable": ({"connector_id": disabled_connector_id}, reason),
         "connector-disable": ({"connector_id": connector_id}, reason),
         "connector-syncs": ({"connector_id": connector_id}, {"month": "auto"}),

@@ -35,6 +35,11 @@ SUCCESS = {
     ("connectors", "GET"): {200},
     ("connectors", "POST"): {201},
     ("connector", "GET"): {200},
+    ("connector", "PATCH"): {200},
+    ("connector", "DELETE"): {204},
+    # Nobody is asked about a month: the caller got as far as that.
+    ("month-confirm", "POST"): {409},
+    ("month-reject", "POST"): {409},
     ("connector-enable", "POST"): {200},
     ("connector-disable", "POST"): {200},
     # The provider of the table's connectors takes no key: the caller got as far as that.
@@ -63,6 +68,8 @@ NAMES_NO_TENANT = {
 }
 # A token has at least one scope; the one without the others' can query usage.
 HELD_SCOPE_ROUTE = "usage-query"
+# The bodies of the deletions that have one.
+DELETE_BODIES = {"connector": {"reason": "for the table"}}
 SIGNED_OUT = {"anonymous"}
 SYNC_ROUTES = {"connector-syncs", "sync-run"}
 PRODUCTS = {"product token", "product token without scopes", "identity token"}

@@ -24,6 +24,12 @@ DECLARED_PAGES: dict[str, dict[str, tuple[str, str, int]]] = {
     "billing-connector-cancel": {"POST": ("connector.sync", "admin", 302)},
     "billing-connector-enable": {"POST": ("connector.edit", "admin", 302)},
     "billing-connector-disable": {"POST": ("connectors.disable", "admin", 302)},
+    # The form without a name.
+    "billing-connector-edit": {"GET": ("connector.edit", "admin", 200), "POST": ("connector.edit", "admin", 422)},
+    "billing-connector-remove": {"POST": ("connectors.disable", "admin", 302)},
+    "billing-connector-test": {"GET": ("connector.edit", "admin", 200), "POST": ("connector.edit", "admin", 200)},
+    # Nobody is asked about a month: the caller is told so on the page.
+    "billing-connector-month": {"POST": ("connector.sync", "admin", 302)},
     # The provider of the table's connectors takes no key: the caller got as far as that.
     "billing-connector-key": {"GET": ("connector.edit", "admin", 200), "POST": ("connector.edit", "admin", 422)},
     "billing-records": {"GET": ("connectors.read", "viewer", 200)},
@@ -39,6 +45,8 @@ BODIES: dict[str, dict[str, str]] = {
         "setting-spreadsheet_id": "1aBcDeFgHiJkLmNoPqRsTuVwXyZ",
         "setting-sheet": "Usage",
     },
+    "billing-connector-remove": {"reason": "for the table"},
+    "billing-connector-month": {"month": "2026-04", "answer": "confirm", "reason": "for the table"},
     "billing-connector-disable": {"reason": "for the table"},
     "billing-connector-enable": {"reason": "for the table"},
     "billing-connector-key": {"api_key": "a-key-of-the-table"},

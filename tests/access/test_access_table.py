@@ -16,7 +16,7 @@ from apps.tenants import resolver
 from apps.tenants.contracts import AccessFacts, Person
 from apps.tenants.resolver import Denial
 from tests.access.cells import PAIRS, ROUTES, api_cells, cell_counts
-from tests.access.outcomes import expected
+from tests.access.outcomes import DELETE_BODIES, expected
 from tests.access.routes import METHODS, Route, undeclared
 from tests.access.world import PRINCIPALS, World, request_of
 
@@ -33,6 +33,8 @@ def ask(world: World, clients: Clients, route: Route, method: str, principal: st
     """The cell's answer; whatever it changed is undone."""
     client, headers = clients[principal]
     arguments, body = request_of(route.name, world.tenants[relation], world)
+    if method == "DELETE":
+        body = DELETE_BODIES.get(route.name, {})
     undoing = transaction.atomic()
     # As the test's own transaction: services that insist on committing themselves take it for none.
     undoing._from_testcase = True  # type: ignore[attr-defined]
@@ -43,7 +45,7 @@ def ask(world: World, clients: Clients, route: Route, method: str, principal: st
 
 
 def _send(client: Client, method: str, path: str, body: dict[str, Any], headers: dict[str, str]) -> HttpResponse:
-    has_body = method in {"POST", "PUT", "PATCH"}
+    has_body = method in {"POST", "PUT", "PATCH"} or (method == "DELETE" and bool(body))
     answer: Any = client.generic(
         method,
         path,

@@ -18,7 +18,7 @@ from apps.connectors.enums import CredentialKind, RecordKind, SyncStatus
 from apps.connectors.ids import ConnectorId, SyncRunId
 from apps.connectors.models import Connector
 from apps.connectors.sync.engine import sync_run_execute
-from apps.connectors.sync.queue import sync_request
+from apps.connectors.sync.requests import sync_request
 from tests.contexts import console_context
 
 MONTH = Month(2026, 3)

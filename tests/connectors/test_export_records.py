@@ -85,7 +85,7 @@ def test_a_viewer_reads_the_page_and_the_csv_and_a_stranger_nothing(connector: C
     make_membership(connector.workspace.organization, viewer, MembershipRole.VIEWER)
     client = Client()
     client.force_login(viewer)
-    page = client.get(reverse("billing-records", args=[slug]), {"currency": "eur"}).content.decode()
+    page = client.get(reverse("billing-records", args=[slug]), {"month": "2026-03", "currency": "eur"}).content.decode()
     assert "12.50 EUR" in page
     assert "900 JPY" not in page
     answer = client.get(reverse("billing-records-csv", args=[slug]), {"voided": "1"})

@@ -21,7 +21,8 @@ from apps.connectors.ids import SyncRunId
 from apps.connectors.models import BillingRecord, Connector, ConnectorEvent, SyncRun
 from apps.connectors.sync import engine, records
 from apps.connectors.sync.engine import sync_run_execute
-from apps.connectors.sync.queue import SYNC_RUNS, sync_request
+from apps.connectors.sync.queue import SYNC_RUNS
+from apps.connectors.sync.requests import sync_request
 from apps.core import clock
 from apps.core.failpoints import Failpoint
 from tests.connectors.cast import id_of, make_active_workspace, make_connector
@@ -125,12 +126,14 @@ def test_a_cursor_that_moves_in_a_transaction_of_its_own_is_caught(
     """The control: the cursor is committed before the page, so that a death between the two loses the page."""
     write = records.write_page
 
-    def late(place: records.PageContext, rows: list[records.RecordRow], *, fetched: int) -> records.PageResult:
+    def late(
+        place: records.PageContext, rows: list[records.RecordRow], *, fetched: int, next_cursor: str | None
+    ) -> records.PageResult:
         outcome = records.PageResult(fetched, rows, [], 0)
 
         def after() -> None:
             time.sleep(0.1)
-            write(place, rows, fetched=fetched)
+            write(place, rows, fetched=fetched, next_cursor=next_cursor)
 
         connection.on_commit(after)
         return outcome

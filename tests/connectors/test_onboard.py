@@ -113,7 +113,8 @@ def test_without_a_key_it_waits(workspace: Workspace, feed: Web) -> None:
         ({"provider": "nobody"}, "unknown_provider"),
         ({"provider": "demo", "settings": {}, "api_key": None}, "demo_only"),
         ({"name": "  "}, "required"),
-        ({"settings": {}}, "impossible_value"),
+        ({"settings": {}}, "malformed_request"),
+        ({"settings": {"base_ur": "https://feed.example.com/"}}, "malformed_request"),
         ({"settings": {"base_url": "https://10.0.0.1/"}}, "impossible_value"),
         ({"api_key": "short"}, "credential_unusable"),
         ({"api_key": "two words here"}, "credential_unusable"),
@@ -124,7 +125,7 @@ def test_without_a_key_it_waits(workspace: Workspace, feed: Web) -> None:
 def test_what_can_not_be_is_said_before_anybody_is_asked(
     workspace: Workspace, feed: Web, changes: dict[str, Any], code: str
 ) -> None:
-    with pytest.raises(UnprocessableError) as caught:
+    with pytest.raises(CountinghouseError) as caught:
         create(workspace, params(feed, changes.pop("api_key", KEY), **changes))
     assert caught.value.problem_code == code
     assert feed.asked == []

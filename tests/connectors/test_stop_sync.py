@@ -20,7 +20,7 @@ from apps.connectors.services import connector_disable
 from apps.connectors.sync import engine
 from apps.connectors.sync.engine import sync_run_execute
 from apps.connectors.sync.guards import page_delay
-from apps.connectors.sync.queue import sync_request, sync_run_cancel
+from apps.connectors.sync.requests import sync_request, sync_run_cancel
 from apps.core import clock
 from apps.core.context import Actor, ExecutionContext
 from apps.core.enums import ActorKind, AuthorizationSource, MembershipRole, Role, Scope

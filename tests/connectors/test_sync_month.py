@@ -18,7 +18,7 @@ from apps.connectors.services import connector_enable
 from apps.connectors.sync import engine
 from apps.connectors.sync.engine import sync_run_execute
 from apps.connectors.sync.guards import FAILURES_IN_A_ROW, MAX_TRIES, page_delay
-from apps.connectors.sync.queue import sync_request
+from apps.connectors.sync.requests import sync_request
 from apps.core.context import ExecutionContext
 from apps.core.errors import UnprocessableError
 from tests.connectors.cast import id_of, make_active_workspace, make_connector
@@ -227,7 +227,7 @@ def test_a_provider_whose_cursor_goes_in_circles_is_stopped(connector: Connector
             return RecordPage(super().fetch_month(month, None).records, "10")
 
     run = synced(connector, lambda run: Circling(state))
-    assert (run.status, run.error_code, run.pages) == (SyncStatus.FAILED, "provider_refused", 1)
+    assert (run.status, run.error_code, run.pages) == (SyncStatus.FAILED, "cursor_repeats", 1)
 
 
 BAD: list[dict[str, Any]] = [

@@ -16,7 +16,7 @@ from apps.connectors.enums import SyncStatus
 from apps.connectors.ids import SyncRunId
 from apps.connectors.models import BillingRecord, Connector, SeenRecords, SyncRun
 from apps.connectors.sync.engine import sync_run_execute
-from apps.connectors.sync.queue import sync_request
+from apps.connectors.sync.requests import sync_request
 from tests.connectors.cast import id_of, make_active_workspace, make_connector
 from tests.connectors.upstream import Upstream, UpstreamProvider, opened_on, record_of
 from tests.contexts import console_context

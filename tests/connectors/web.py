@@ -58,7 +58,7 @@ def web(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     told.base = f"http://127.0.0.1:{httpd.server_address[1]}"
-    settings.OUTBOUND_ALLOWLIST = ["127.0.0.1"]
+    settings.OUTBOUND_ALLOWLIST, settings.OUTBOUND_CALLS_PER_SECOND = ["127.0.0.1"], 0
     monkeypatch.setattr("apps.core.outgoing.calls._ATTEMPTS", 1)
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

@@ -14,7 +14,7 @@ import redis
 from celery import current_app
 
 from apps.connectors.sync.queue import RUN_TASK as SYNC_TASK
-from apps.connectors.sync.queue import sync_request
+from apps.connectors.sync.requests import sync_request
 from apps.core import clock
 from apps.core.jobs import job_run_request, jobs
 from apps.core.jobs.runs import RUN_TASK

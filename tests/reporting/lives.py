@@ -21,6 +21,7 @@ import time_machine
 from apps.connectors.contracts import Month, ProviderRecord
 from apps.connectors.enums import ConnectorStatus, RecordKind, SyncStatus, SyncTrigger
 from apps.connectors.models import BillingRecord, Connector, SyncRun
+from apps.connectors.rules.months import MonthFrame
 from apps.connectors.sync.records import PageContext, make_rows, void_missing_records, write_page
 from apps.core import clock
 from apps.core.amounts import MICRO
@@ -154,7 +155,7 @@ def sync(life: Life) -> None:
     )
     place = PageContext(life.connector.pk, run.pk, str(month), now)
     kept = [record for record in life.records.values() if chance.random() < 0.8]
-    write_page(place, make_rows(kept, str(month)), fetched=len(kept))
+    write_page(place, make_rows(kept, MonthFrame.of(month, None)), fetched=len(kept), next_cursor=None)
     void_missing_records(place, was_final=False)
 
 

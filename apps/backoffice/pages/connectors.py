@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.admin import display
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -23,10 +24,11 @@ from apps.connectors.providers.registry import provider_classes, provider_label
 from apps.connectors.rules.causes import reason_of
 from apps.connectors.selectors.connectors import connector_timeline
 from apps.connectors.selectors.syncs import sync_runs_of_connector
+from apps.core.texts import make_visible
 
 
 def event_row(event: ConnectorEvent) -> Row:
-    return moment(event.occurred_at), event.get_kind_display(), event.sentence, event.actor_label
+    return moment(event.occurred_at), event.get_kind_display(), make_visible(event.sentence), event.actor_label
 
 
 class ConnectorAdmin(StaffAdmin[Connector]):
@@ -48,6 +50,13 @@ class ConnectorAdmin(StaffAdmin[Connector]):
     search_ids = ("pk", "workspace_id")
     search_help_text = "Id of a connector or workspace"
     verbs = CONNECTOR_VERBS
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Connector]:
+        """Of the list those that are not removed; the page of a removed one can be opened from its records."""
+        rows = super().get_queryset(request)
+        match = request.resolver_match
+        is_list = match is not None and (match.url_name or "").endswith("_changelist")
+        return rows.filter(removed_at__isnull=True) if is_list else rows
 
     @display(description="Connector")
     def named(self, record: Connector) -> SafeString:
@@ -76,7 +85,8 @@ class ConnectorAdmin(StaffAdmin[Connector]):
 
     def badges(self, record: Connector) -> list[Any]:
         demo = [badge("Demo", "info")] if record.workspace.organization.is_demo else []
-        return [connector_badge(record), *demo]
+        removed = [badge("Removed", "neutral")] if record.removed_at else []
+        return [connector_badge(record), *removed, *demo]
 
     def title_of(self, record: Connector) -> str:
         return record.name

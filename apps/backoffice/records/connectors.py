@@ -10,6 +10,7 @@ from apps.backoffice.panels import Row
 from apps.connectors.enums import ConnectorStatus, SyncStatus
 from apps.connectors.models import Connector, SyncRun
 from apps.connectors.services.timeline import describe_counts
+from apps.core.texts import make_visible
 
 _TONES: dict[str, Tone] = {
     ConnectorStatus.PENDING: "info",
@@ -50,4 +51,4 @@ def run_row(run: SyncRun) -> Row:
     shown = badge(run.get_status_display(), _RUN_TONES[run.status])
     month = format_html('<span class="ch-time">{}</span>', run.month)
     brought = describe_counts(run) if run.pages else NOTHING
-    return month, shown, run.error or brought, run.actor_label, moment(run.created_at)
+    return month, shown, make_visible(run.error) or brought, run.actor_label, moment(run.created_at)

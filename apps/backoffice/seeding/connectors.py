@@ -7,7 +7,7 @@ from apps.connectors.ids import ConnectorId, SyncRunId
 from apps.connectors.models import Connector
 from apps.connectors.services import ConnectorParams, connector_create, connector_disable
 from apps.connectors.sync.engine import sync_run_execute
-from apps.connectors.sync.queue import sync_request
+from apps.connectors.sync.requests import sync_request
 from apps.core.context import ExecutionContext
 from apps.core.ids import WorkspaceId
 

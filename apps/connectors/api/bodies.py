@@ -15,8 +15,8 @@ from apps.connectors.enums import (
     SyncTrigger,
 )
 from apps.connectors.messages import describe_actor
-from apps.connectors.models import Connector, ConnectorEvent, SyncRun
-from apps.connectors.sync.queue import RequestedRun
+from apps.connectors.models import Connector, ConnectorEvent, MonthState, SyncRun
+from apps.connectors.sync.requests import RequestedRun
 from apps.core.wire.fields import StrictCharField, StrictChoiceField, StrictIntegerField, StrictUUIDField
 from apps.core.wire.serializers import AnswerSerializer, StrictSerializer
 from apps.core.wire.values import StrictObjectField, StrictTimeField
@@ -33,6 +33,16 @@ class ConnectorBody(StrictSerializer):
         required=False,
         allow_null=True,
         help_text="Tried at the provider before it is stored. Without it the connector is `pending`.",
+    )
+
+
+class ConnectorChangesBody(StrictSerializer):
+    name = StrictCharField(most=200, required=False)
+    settings = StrictObjectField(
+        required=False, help_text="All settings: one that is left out has its default. Tried with the key first."
+    )
+    api_key = StrictCharField(
+        most=_LONGEST_KEY, required=False, help_text="Needed again where the address leads to another host."
     )
 
 
@@ -65,6 +75,13 @@ class ConnectorAnswer(AnswerSerializer):
     version = StrictIntegerField()
 
 
+class WaitingMonthAnswer(AnswerSerializer):
+    month = StrictCharField()
+    records_before = StrictIntegerField()
+    records_after = StrictIntegerField()
+    asked_at = StrictTimeField()
+
+
 class TimelineEventAnswer(AnswerSerializer):
     occurred_at = StrictTimeField()
     kind = StrictChoiceField(ConnectorEventKind)
@@ -73,6 +90,9 @@ class TimelineEventAnswer(AnswerSerializer):
 
 
 class ConnectorDetailAnswer(ConnectorAnswer):
+    months_waiting = WaitingMonthAnswer(
+        many=True, help_text="Months that would lose most of their records, until `:confirm` or `:reject`."
+    )
     timeline = TimelineEventAnswer(many=True, help_text="The latest events, newest first.")
 
 
@@ -98,6 +118,16 @@ def connector_values(connector: Connector) -> dict[str, Any]:
         "next_due_at": connector.next_due_at,
         "created_at": connector.created_at,
         "version": connector.version,
+    }
+
+
+def waiting_values(state: MonthState) -> dict[str, Any]:
+    """A month about which a person is asked, as the answers have it."""
+    return {
+        "month": state.month,
+        "records_before": state.shrink_from,
+        "records_after": state.shrink_to,
+        "asked_at": state.shrink_asked_at,
     }
 
 

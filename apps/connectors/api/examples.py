@@ -29,6 +29,9 @@ CONNECTOR: dict[str, Any] = {
 DISABLED: dict[str, Any] = {**CONNECTOR, "status": "disabled", "version": 2}
 DETAIL: dict[str, Any] = {
     **CONNECTOR,
+    "months_waiting": [
+        {"month": "2026-03", "records_before": 250, "records_after": 12, "asked_at": "2026-04-04T01:12:00Z"}
+    ],
     "timeline": [
         {
             "occurred_at": "2026-04-03T09:30:00Z",
@@ -39,6 +42,8 @@ DETAIL: dict[str, Any] = {
     ],
 }
 PAGE: dict[str, Any] = {"items": [CONNECTOR], "next_cursor": None}
+CHANGES: dict[str, Any] = {"name": "Usage of the new data centre"}
+CHANGED: dict[str, Any] = {**CONNECTOR, "name": "Usage of the new data centre", "version": 2}
 REASON: dict[str, Any] = {"reason": "The data centre is being moved."}
 CREDENTIAL: dict[str, Any] = {"api_key": "feed-key-91b3d2c7a0f4"}
 

@@ -27,7 +27,7 @@ from apps.connectors.models import Connector
 from apps.connectors.selectors.connectors import connector_of
 from apps.connectors.selectors.syncs import sync_run_of
 from apps.connectors.sync.guards import require_operation
-from apps.connectors.sync.queue import sync_request
+from apps.connectors.sync.requests import sync_request
 from apps.core.context import ExecutionContext
 from apps.core.errors import NotFoundError, UnauthenticatedError
 from apps.core.ids import OrganizationId, WorkspaceId

@@ -11,6 +11,8 @@ from apps.connectors.api.views import (
     ConnectorEnableView,
     ConnectorsView,
     ConnectorView,
+    ShrinkConfirmView,
+    ShrinkRejectView,
 )
 
 urlpatterns = [
@@ -19,6 +21,10 @@ urlpatterns = [
     path("connectors/<uuid:connector_id>:enable", ConnectorEnableView.as_view(), name="connector-enable"),
     path("connectors/<uuid:connector_id>:disable", ConnectorDisableView.as_view(), name="connector-disable"),
     path("connectors/<uuid:connector_id>/credential", ConnectorCredentialView.as_view(), name="connector-credential"),
+    path(
+        "connectors/<uuid:connector_id>/months/<str:month>:confirm", ShrinkConfirmView.as_view(), name="month-confirm"
+    ),
+    path("connectors/<uuid:connector_id>/months/<str:month>:reject", ShrinkRejectView.as_view(), name="month-reject"),
     path("connectors/<uuid:connector_id>/syncs", ConnectorSyncsView.as_view(), name="connector-syncs"),
     path("sync-runs/<uuid:sync_run_id>", SyncRunView.as_view(), name="sync-run"),
 ]

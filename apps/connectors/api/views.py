@@ -1,4 +1,5 @@
-"""GET and POST workspaces/{id}/connectors, GET connectors/{id}, :enable, :disable, PUT …/credential (spec 09)."""
+"""GET and POST workspaces/{id}/connectors, GET, PATCH and DELETE connectors/{id}, :enable, :disable,
+…/credential, …/months/{month}:confirm and :reject (spec 09)."""
 
 from __future__ import annotations
 
@@ -12,23 +13,33 @@ from apps.connectors.api import examples
 from apps.connectors.api.bodies import (
     ConnectorAnswer,
     ConnectorBody,
+    ConnectorChangesBody,
     ConnectorDetailAnswer,
     ConnectorPage,
     CredentialBody,
     ReasonBody,
+    SyncAnswerBody,
     connector_values,
     event_values,
+    queued_values,
+    waiting_values,
 )
+from apps.connectors.contracts import Month
 from apps.connectors.ids import ConnectorId
 from apps.connectors.selectors.connectors import connector_of, connector_timeline, connectors
 from apps.connectors.services import (
+    ConnectorChanges,
     ConnectorParams,
     connector_create,
     connector_credential_replace,
     connector_disable,
     connector_enable,
+    connector_remove,
+    connector_update,
 )
+from apps.connectors.sync.requests import months_waiting, shrink_confirm, shrink_reject
 from apps.core.context import ExecutionContext
+from apps.core.errors import NotFoundError
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.wire.pagination import PAGE_PARAMETERS, page_of, page_parts, page_request
 from apps.core.wire.schema import PAGE_QUERY, Example, documented
@@ -107,7 +118,13 @@ class OneConnectorView(ProductView):
 class ConnectorView(OneConnectorView):
     """One connector, with the latest of its timeline."""
 
-    operations: ClassVar[dict[str, str]] = {"GET": "connectors.read"}
+    deletes_with_body: ClassVar[bool] = True
+
+    operations: ClassVar[dict[str, str]] = {
+        "GET": "connectors.read",
+        "PATCH": "connector.edit",
+        "DELETE": "connectors.disable",
+    }
 
     @documented(
         operation="connectors.read",
@@ -123,8 +140,89 @@ class ConnectorView(OneConnectorView):
         organization_id = OrganizationId(connector.workspace.organization_id)
         people = people_for_tenant(organization_id, [event.actor_label for event in events])
         timeline = [event_values(event, people) for event in events]
-        answer = ConnectorDetailAnswer({**connector_values(connector), "timeline": timeline})
-        return Response(answer.data)
+        waiting = [waiting_values(state) for state in months_waiting(connector)]
+        values = {**connector_values(connector), "months_waiting": waiting, "timeline": timeline}
+        return Response(ConnectorDetailAnswer(values).data)
+
+    @documented(
+        operation="connector.edit",
+        operation_id="connector_update",
+        request=ConnectorChangesBody,
+        responses={200: ConnectorAnswer},
+        statuses=(404, 409),
+        examples=(Example("rename", request=examples.CHANGES, answer=examples.CHANGED),),
+    )
+    def patch(self, request: Request, connector_id: UUID) -> Response:
+        """Rename it, or give it other settings or another key."""
+        body = self.read(ConnectorChangesBody, request)
+        context = self.connector_context(request, connector_id)
+        connector_update(context, connector_id=ConnectorId(connector_id), changes=ConnectorChanges(**body))
+        return _connector_response(ConnectorId(connector_id))
+
+    @documented(
+        operation="connectors.disable",
+        operation_id="connector_remove",
+        request=ReasonBody,
+        responses={204: None},
+        statuses=(404,),
+        examples=(Example("remove", request=examples.REASON),),
+    )
+    def delete(self, request: Request, connector_id: UUID) -> Response:
+        """Remove it: its records stay, its key is deleted, its name is free."""
+        body = self.read(ReasonBody, request)
+        context = self.connector_context(request, connector_id)
+        connector_remove(context, connector_id=ConnectorId(connector_id), reason=body["reason"])
+        return Response(status=204)
+
+
+def _month(text: str) -> Month:
+    """The month of the address."""
+    try:
+        return Month.read(text)
+    except ValueError as error:
+        raise NotFoundError(f"{error}") from None
+
+
+class ShrinkConfirmView(OneConnectorView):
+    """Let a month become as small as its latest sync would have made it."""
+
+    operations: ClassVar[dict[str, str]] = {"POST": "connector.sync"}
+
+    @documented(
+        operation="connector.sync",
+        operation_id="connector_month_confirm",
+        request=ReasonBody,
+        responses={202: SyncAnswerBody},
+        statuses=(404, 409),
+        examples=(Example("confirm", request=examples.REASON, answer=examples.QUEUED),),
+    )
+    def post(self, request: Request, connector_id: UUID, month: str) -> Response:
+        body = self.read(ReasonBody, request)
+        context = self.connector_context(request, connector_id)
+        requested = shrink_confirm(
+            context, connector_id=ConnectorId(connector_id), month=_month(month), reason=body["reason"]
+        )
+        return Response(SyncAnswerBody(queued_values(requested)).data, status=202)
+
+
+class ShrinkRejectView(OneConnectorView):
+    """Keep the records of a month; it is read again a day later."""
+
+    operations: ClassVar[dict[str, str]] = {"POST": "connector.sync"}
+
+    @documented(
+        operation="connector.sync",
+        operation_id="connector_month_reject",
+        request=ReasonBody,
+        responses={204: None},
+        statuses=(404, 409),
+        examples=(Example("reject", request=examples.REASON),),
+    )
+    def post(self, request: Request, connector_id: UUID, month: str) -> Response:
+        body = self.read(ReasonBody, request)
+        context = self.connector_context(request, connector_id)
+        shrink_reject(context, connector_id=ConnectorId(connector_id), month=_month(month), reason=body["reason"])
+        return Response(status=204)
 
 
 class ConnectorEnableView(OneConnectorView):

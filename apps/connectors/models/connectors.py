@@ -20,14 +20,18 @@ from apps.core.row_versions import kept_row_versions
 from apps.subscriptions.models.version_counter import counts_versions
 from apps.tenants.models import Workspace
 
+# Moved by each sync, for machines: no version of the connector is kept or counted for them.
+CLOCK_FIELDS = ("next_due_at", "last_success_at")
 
-@kept_row_versions("ConnectorVersion")
+
+@kept_row_versions("ConnectorVersion", without=CLOCK_FIELDS)
 class Connector(models.Model):
     """The database holds the legal moves of the status, and that exactly the auto-disabled ones have a reason.
 
     `provider` names an entry of `apps.connectors.providers`; the registry and not the database knows which there are,
     so that a provider is one file. `settings` hold no secret: that is `ConnectorCredential`. `auto_disable_causes` are
-    those that stand now, oldest first (`apps.connectors.rules.causes`).
+    those that stand now, oldest first (`apps.connectors.rules.causes`). A removed one is kept for its records, and its
+    name is free again.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -40,6 +44,7 @@ class Connector(models.Model):
     auto_disable_causes = ArrayField(models.CharField(max_length=48), default=list, blank=True)
     last_success_at = models.DateTimeField(null=True, blank=True)
     next_due_at = models.DateTimeField(null=True, blank=True)
+    removed_at = models.DateTimeField(null=True, blank=True)
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -66,7 +71,13 @@ class Connector(models.Model):
             models.CheckConstraint(condition=~Q(name=""), name="connector_has_name"),
             models.CheckConstraint(condition=~Q(provider=""), name="connector_has_provider"),
             models.CheckConstraint(condition=Q(version__gte=1), name="connector_version_positive"),
-            models.UniqueConstraint(fields=["workspace", "name"], name="connector_unique_name_in_workspace"),
+            models.UniqueConstraint(
+                fields=["workspace", "name"], condition=Q(removed_at__isnull=True), name="connector_name_in_workspace"
+            ),
+            models.CheckConstraint(
+                condition=Q(removed_at__isnull=True) | Q(status=ConnectorStatus.DISABLED),
+                name="connector_removed_is_disabled",
+            ),
         ]
         indexes: ClassVar = [
             # What the hourly firing asks: the enabled ones that are due, oldest first.
@@ -76,7 +87,7 @@ class Connector(models.Model):
             models.Index(fields=["-created_at", "id"], name="connector_latest"),
         ]
         triggers: ClassVar = [
-            counts_versions("connector_counts_versions"),
+            counts_versions("connector_counts_versions", table="connectors_connector", without=CLOCK_FIELDS),
             pgtrigger.FSM(name="connector_moves_legally", field="status", transitions=list(status_pairs())),
             pgtrigger.ReadOnly(name="connector_origin_is_fixed", fields=["workspace", "provider"]),
         ]

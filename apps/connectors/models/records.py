@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from apps.connectors.enums import AdjustmentKind, RecordKind
 from apps.connectors.models.connectors import Connector
+from apps.connectors.models.month_totals import counted_by_month
 from apps.connectors.models.syncs import SyncRun
 from apps.core.constraints import one_of
 from apps.core.enums import UsageCategory
@@ -23,16 +24,19 @@ _CURRENCY = r"^[A-Z]{3}$"
 class BillingRecord(models.Model):
     """What a provider has about one thing, as of the latest sync. Unique by connector and the provider's own id.
 
-    `amount_minor` is in the minor units of `currency`; amounts of different currencies are never added. `quantity` is
-    an exact decimal number of `unit`, as text; empty where there is none. A record that is gone upstream has
-    `voided_at`. `digest` tells a changed record from an unchanged one; `seen_by` is the run that brought it
-    as it is; `SeenRecords` notes the runs that found it so again.
+    `month` is that of its `occurred_at`; `asked_month` the one whose sync brought it, empty where that is the same: a
+    feed that counts its months in another zone has records of the neighbours. Only a sync of the month that brought a
+    record may find that it is gone. `amount_minor` is in the minor units of `currency`; amounts of different currencies
+    are never added. `quantity` is an exact decimal number of `unit`, as text; empty where there is none. A record that
+    is gone upstream has `voided_at`. `digest` tells a changed record from an unchanged one; `seen_by` is the run that
+    brought it as it is; `SeenRecords` notes the runs that found it so again.
     """
 
     id = models.BigAutoField(primary_key=True)
     connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="records", db_index=False)
     external_id = models.CharField(max_length=255)
     month = models.CharField(max_length=7)
+    asked_month = models.CharField(max_length=7, blank=True, default="", db_default="")
     kind = models.CharField(max_length=16, choices=RecordKind.choices)
     description = models.TextField(blank=True)
     occurred_at = models.DateTimeField()
@@ -69,6 +73,7 @@ class BillingRecord(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["connector", "month", "-occurred_at", "-id"], name="billing_record_of_month"),
         ]
+        triggers: ClassVar = counted_by_month("billing_record")
 
     def __str__(self) -> str:
         return self.external_id

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from apps.connectors.enums import SyncStatus, SyncTrigger
 from apps.connectors.models.connectors import Connector
@@ -41,6 +41,9 @@ class SyncRun(models.Model):
     authorization_source = models.CharField(max_length=32, choices=AuthorizationSource.choices)
     token_id = models.UUIDField(null=True, blank=True, help_text="The service token that it was asked for with.")
     request_id = models.CharField(max_length=200)
+    expected_records = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How small a person has confirmed that the month may become."
+    )
     cursor = models.TextField(blank=True, default="", help_text="Empty: the first page.")
     pages = models.PositiveIntegerField(default=0)
     fetched = models.PositiveIntegerField(default=0)
@@ -90,20 +93,32 @@ class SyncRun(models.Model):
 class MonthState(models.Model):
     """One month of one connector: the facts that the choice of months rests on.
 
-    `read_at` is when the latest complete sync began to read it; `reopened_at`, when it was last requested by name
-    though it was final.
+    `read_at` is when the latest complete sync began to read it, `changed_at` when one that brought a change began;
+    `reopened_at`, when it was last requested by name though it was final. While `shrink_asked_at` stands, a sync would
+    have voided more of the month than it may: from `shrink_from` records to `shrink_to`, and a person is asked. After a
+    no, `shrink_refused_at`, the month is read again a day later.
     """
 
     id = models.BigAutoField(primary_key=True)
     connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="months")
     month = models.CharField(max_length=7)
     read_at = models.DateTimeField(null=True, blank=True)
+    changed_at = models.DateTimeField(null=True, blank=True)
     reopened_at = models.DateTimeField(null=True, blank=True)
+    shrink_asked_at = models.DateTimeField(null=True, blank=True)
+    shrink_refused_at = models.DateTimeField(null=True, blank=True)
+    shrink_from = models.PositiveIntegerField(null=True, blank=True)
+    shrink_to = models.PositiveIntegerField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["connector", "month"], name="month_state_unique"),
             models.CheckConstraint(condition=Q(month__regex=_MONTH), name="month_state_month_is_one"),
+            models.CheckConstraint(
+                condition=Q(shrink_asked_at__isnull=True)
+                | Q(shrink_from__isnull=False, shrink_to__isnull=False, shrink_to__lt=F("shrink_from")),
+                name="month_state_question_has_figures",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -111,15 +126,21 @@ class MonthState(models.Model):
 
 
 class SeenRecords(models.Model):
-    """The records of one page that a run found as they were. What neither it nor a write names is gone upstream.
+    """One page of a run: the records that it found as they were, and the digest of the cursor that it gave.
 
-    A row a page in place of a write to each record, which an hourly sync would rewrite for nothing. Dropped when the
-    run is over.
+    What neither it nor a write names is gone upstream. A row a page in place of a write to each record, which a sync
+    would rewrite for nothing. A cursor comes once in a run, or its pages go in circles. Dropped when the run is over.
     """
 
     id = models.BigAutoField(primary_key=True)
     run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="seen")
     record_ids = ArrayField(models.BigIntegerField())
+    cursor_digest = models.BinaryField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "cursor_digest"], name="seen_records_cursor_once"),
+        ]
 
     def __str__(self) -> str:
         return f"{len(self.record_ids)} records"

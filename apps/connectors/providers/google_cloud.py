@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from apps.connectors.contracts import (
     CheckResult,
     Month,
+    MonthBounds,
     OAuthServer,
     Provider,
     ProviderError,
@@ -103,6 +104,8 @@ class GoogleCloudProvider(Provider):
     brings: ClassVar[str] = "cost lines of the month from the Cloud Billing export in BigQuery"
     credential_kind: ClassVar[CredentialKind] = CredentialKind.OAUTH
     settings_form: ClassVar[type[ProviderSettings]] = ExportSettings
+    # Usage of the last days of a month can stand on the next invoice.
+    month_bounds: ClassVar[MonthBounds] = MonthBounds.PROVIDER
     oauth_server: ClassVar[OAuthServer | None] = GOOGLE
     oauth_scopes: ClassVar[tuple[str, ...]] = ("https://www.googleapis.com/auth/bigquery.readonly",)
 

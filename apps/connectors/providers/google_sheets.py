@@ -1,14 +1,15 @@
 """A sheet of usage rows at Google, read with the person's authorization (spec 06, the table of providers).
 
 The first row names the columns: `external_id`, `occurred_at`, `description`, `quantity`, `unit`, `amount`, `currency`,
-`category`, `kind`; the first two are needed. A row belongs to the month of its `occurred_at`, in UTC where it names no
-offset. Rows without an `external_id` are passed over, as people leave blank rows between.
+`category`, `kind`; the first two are needed, and `category` where the settings have no default. A row belongs to the
+month of its `occurred_at` in the organization's time zone; a time without an offset is in UTC. Rows without an
+`external_id` are passed over, as people leave blank rows between.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, ClassVar
@@ -18,7 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from apps.connectors.contracts import (
     CheckResult,
+    DefaultCategory,
     Month,
+    MonthBounds,
     OAuthServer,
     Provider,
     ProviderError,
@@ -57,6 +60,7 @@ class SheetSettings(ProviderSettings):
             description="The name of the tab with the usage rows.", min_length=1, max_length=100, pattern=r"^[^'!]+$"
         ),
     ] = "Usage"
+    default_category: DefaultCategory = ""
 
 
 class _Google(BaseModel):
@@ -97,6 +101,7 @@ class GoogleSheetsProvider(Provider):
     brings: ClassVar[str] = "the usage rows of a sheet"
     credential_kind: ClassVar[CredentialKind] = CredentialKind.OAUTH
     settings_form: ClassVar[type[ProviderSettings]] = SheetSettings
+    month_bounds: ClassVar[MonthBounds] = MonthBounds.ORGANIZATION
     oauth_server: ClassVar[OAuthServer | None] = GOOGLE
     oauth_scopes: ClassVar[tuple[str, ...]] = ("https://www.googleapis.com/auth/spreadsheets.readonly",)
 
@@ -110,7 +115,7 @@ class GoogleSheetsProvider(Provider):
         last = min(first + _ROWS_A_PAGE - 1, max(rows_in_all, first))
         names, rows = self._rows(first, last)
         read_rows = (self._record(names, row, first + place) for place, row in enumerate(rows))
-        records = tuple(record for record in read_rows if record and _is_within(record.occurred_at, month))
+        records = tuple(record for record in read_rows if record and self._is_within(record.occurred_at, month))
         return RecordPage(records, str(last + 1) if last < rows_in_all else None)
 
     def _spreadsheet(self) -> tuple[_Spreadsheet, int]:
@@ -147,20 +152,23 @@ class GoogleSheetsProvider(Provider):
         if (amount is None) != (currency == ""):
             raise ProviderError(f"Row {number}: an amount and its currency belong together.", is_permanent=True)
         try:
-            return ProviderRecord(
-                external_id=cells["external_id"],
-                kind=RecordKind(cells.get("kind") or RecordKind.USAGE),
-                description=cells.get("description", ""),
-                occurred_at=read_iso_moment(cells["occurred_at"]),
-                quantity=_number(cells, "quantity", number),
-                unit=cells.get("unit", ""),
-                amount_minor=None if amount is None else minor_units(amount, currency),
-                currency=currency,
-                category=UsageCategory(cells.get("category") or UsageCategory.REGULAR),
-                raw={"row": number, **cells},
-            )
-        except (ValueError, KeyError) as error:
-            raise ProviderError(f"Row {number} of the sheet can't be read: {error}.", is_permanent=True) from None
+            occurred_at = read_iso_moment(cells.get("occurred_at", ""))
+        except ValueError:
+            sentence = f'Row {number}: occurred_at must be a time such as "2026-04-03T09:30:00Z".'
+            raise ProviderError(sentence, is_permanent=True) from None
+        default = self._settings_of.default_category
+        return ProviderRecord(
+            external_id=cells["external_id"],
+            kind=RecordKind(_chosen(cells, "kind", RecordKind.values, RecordKind.USAGE, number)),
+            description=cells.get("description", ""),
+            occurred_at=occurred_at,
+            quantity=_number(cells, "quantity", number),
+            unit=cells.get("unit", ""),
+            amount_minor=None if amount is None else minor_units(amount, currency),
+            currency=currency,
+            category=UsageCategory(_chosen(cells, "category", UsageCategory.values, default, number)),
+            raw={"row": number, **cells},
+        )
 
     def _fetch(self, path: str, params: Mapping[str, str]) -> Any:
         call = Call(
@@ -170,6 +178,9 @@ class GoogleSheetsProvider(Provider):
             is_guarded=False,  # the address is the operator's
         )
         return fetch_json(self.label, call)
+
+    def _is_within(self, moment: datetime, month: Month) -> bool:
+        return month.starts_at(self._zone) <= moment < month.ends_at(self._zone)
 
     @property
     def _settings_of(self) -> SheetSettings:
@@ -181,8 +192,12 @@ class GoogleSheetsProvider(Provider):
         return self._settings_of.sheet
 
 
-def _is_within(moment: datetime, month: Month) -> bool:
-    return month.starts_at() <= moment < month.ends_at()
+def _chosen(cells: Mapping[str, str], name: str, choices: Sequence[str], default: str, row: int) -> str:
+    value = cells.get(name) or default
+    if value not in choices:
+        what = "is missing" if not value else f"is {value[:40]!r}"
+        raise ProviderError(f"Row {row}: {name} {what}; use one of {', '.join(choices)}.", is_permanent=True)
+    return value
 
 
 def _number(cells: Mapping[str, str], name: str, row: int) -> Decimal | None:

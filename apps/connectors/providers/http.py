@@ -7,18 +7,24 @@ permanent, and so is an answer that does not validate.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from apps.connectors.contracts import ProviderError
 from apps.core.amounts import divide_half_away, minor_digits
+from apps.core.errors import FieldError
 from apps.core.outgoing import Answer, Call, OutgoingError, RefusedAddressError, outgoing_call
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-_OK, _NOT_FOUND = 200, 404
+_OK = 200
+UNREADABLE = "answer_unreadable"
 _REFUSED = frozenset({401, 403})
 
 
@@ -41,11 +47,17 @@ def fetch(label: str, call: Call) -> Answer:
 
 def fetch_json(label: str, call: Call) -> Any:
     """The JSON of the answer; numbers with a point become `Decimal`. Raises `ProviderError`."""
-    body = fetch(label, call).body
+    return read_json(label, fetch(label, call).body)
+
+
+def read_json(label: str, body: bytes) -> Any:
+    """The JSON of a body; numbers with a point become `Decimal`. Raises `ProviderError`."""
     try:
         return json.loads(body, parse_float=Decimal)
     except (ValueError, RecursionError):
-        raise ProviderError(f"{label} sent an answer that is not JSON.", is_permanent=True) from None
+        begin = body.lstrip()[:1]
+        kind = "is empty" if not begin else "is a web page or XML, not JSON" if begin == b"<" else "is not JSON"
+        raise ProviderError(f"{label} sent an answer that {kind}.", is_permanent=True, code=UNREADABLE) from None
 
 
 def parse(label: str, form: type[ModelT], value: Any) -> ModelT:
@@ -53,9 +65,50 @@ def parse(label: str, form: type[ModelT], value: Any) -> ModelT:
     try:
         return form.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the answer"
-        raise ProviderError(f"{label}: {where}: {first['msg']}.", is_permanent=True) from None
+        first = describe_problems(error, form)[0]
+        raise ProviderError(f"{label}: {first.field or 'the answer'} {first.message}.", is_permanent=True) from None
+
+
+def describe_problems(error: ValidationError, form: type[BaseModel]) -> list[FieldError]:
+    """What is wrong with each field, in words for people; an unknown field has the nearest name as its suggestion."""
+    return [_describe_problem(problem, list(form.model_fields)) for problem in error.errors(include_input=False)]
+
+
+def _describe_problem(problem: ErrorDetails, known: Sequence[str]) -> FieldError:
+    kind, told, where = problem["type"], problem.get("ctx", {}), ".".join(map(str, problem["loc"]))
+    if kind == "extra_forbidden":
+        near = get_close_matches(str(problem["loc"][-1]), known, 1)
+        hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}" if known else ""
+        return FieldError(where, "unknown_field", f"is not known{hint}".rstrip("?"), near[0] if near else None)
+    if kind == "missing":
+        return FieldError(where, "required", "is missing")
+    words = str(told["error"]) if kind == "value_error" else _WORDS.get(kind, "can't be read").format(**told)
+    return FieldError(where, "impossible_value", words)
+
+
+# By pydantic's names of what is wrong.
+_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "string_type": "must be text",
+        "int_type": "must be a whole number",
+        "int_from_float": "must be a whole number",
+        "bool_type": "must be true or false",
+        "list_type": "must be a list",
+        "dict_type": "must be an object",
+        "model_type": "must be an object",
+        "literal_error": "must be one of {expected}",
+        "string_too_short": "must have at least {min_length} characters",
+        "string_too_long": "must have at most {max_length} characters",
+        "too_long": "must have at most {max_length} items",
+        "greater_than_equal": "must be at least {ge}",
+        "less_than_equal": "must be at most {le}",
+        "decimal_max_digits": "must have at most {max_digits} digits",
+        "decimal_max_places": "must have at most {decimal_places} places",
+        "datetime_type": 'must be a time with an offset, such as "2026-04-03T09:30:00Z"',
+        "timezone_aware": 'must be a time with an offset, such as "2026-04-03T09:30:00Z"',
+        "string_pattern_mismatch": "does not have the right form",
+    }
+)
 
 
 def minor_units(amount: Decimal, currency: str) -> int:

@@ -6,16 +6,19 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Mapping
+from datetime import UTC, tzinfo
 from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 from pydantic import ValidationError
 
 from apps.connectors import providers
 from apps.connectors.contracts import OAuthServer, Provider, Secret
 from apps.connectors.enums import CredentialKind
-from apps.core.errors import FieldError, UnprocessableError
+from apps.connectors.providers.http import describe_problems
+from apps.core.errors import FieldError, MalformedRequestError, UnprocessableError
 from apps.core.registry import Registry
 
 DEMO = "demo"
@@ -72,25 +75,29 @@ def provider_label(name: str) -> str:
 
 
 def checked_settings(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings as they are stored; raises `UnprocessableError` that names each field and what is wrong."""
+    """The settings as they are stored; raises `MalformedRequestError` for an unknown or a missing field, with the
+    nearest name, and `UnprocessableError` for a value that can't be."""
+    form = provider_class(name).settings_form
     try:
-        return provider_class(name).settings_form.model_validate(dict(values)).model_dump(mode="json")
+        return form.model_validate(dict(values)).model_dump(mode="json")
     except ValidationError as error:
-        problems = [
-            FieldError(
-                ".".join(["settings", *map(str, problem["loc"])]),
-                "impossible_value",
-                problem["msg"].removeprefix("Value error, "),
-            )
-            for problem in error.errors(include_input=False, include_url=False, include_context=False)
-        ]
-        sentence = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)
-        raise UnprocessableError(f"The settings can't be taken: {sentence}.", errors=problems) from None
+        found = describe_problems(error, form)
+    problems = [msgspec.structs.replace(problem, field=_below(problem.field)) for problem in found]
+    words = "; ".join(f"{problem.field} {problem.message}" for problem in problems)
+    is_malformed = any(problem.code in {"unknown_field", "required"} for problem in problems)
+    error_class = MalformedRequestError if is_malformed else UnprocessableError
+    raise error_class(f"The settings can't be taken: {words}.", errors=problems)
 
 
-def open_provider(name: str, secret: Secret | None, settings: Mapping[str, Any], *, is_demo: bool) -> Provider:
-    """The provider for one connector. In a demo organization nothing leaves the building: it is the demo provider,
-    whatever the connector's own is (spec 02, Demo tenants)."""
+def _below(field: str) -> str:
+    return f"settings.{field}" if field else "settings"
+
+
+def open_provider(
+    name: str, secret: Secret | None, settings: Mapping[str, Any], *, is_demo: bool, zone: tzinfo = UTC
+) -> Provider:
+    """The provider for one connector of an organization in the zone. In a demo organization nothing leaves the
+    building: it is the demo provider, whatever the connector's own is (spec 02, Demo tenants)."""
     if is_demo:
         return provider_class(DEMO)(None, {})
-    return provider_class(name)(secret, settings)
+    return provider_class(name)(secret, settings, zone)

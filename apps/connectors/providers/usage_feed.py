@@ -6,20 +6,21 @@ page of records grows with it; the cursor names the piece and the very file, and
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from apps.connectors.contracts import (
     CheckResult,
+    DefaultCategory,
+    LatestAnswer,
     Month,
+    MonthBounds,
     Provider,
     ProviderError,
     ProviderRecord,
@@ -27,9 +28,10 @@ from apps.connectors.contracts import (
     RecordPage,
 )
 from apps.connectors.enums import CredentialKind, RecordKind
-from apps.connectors.providers.http import fetch, fetch_json, parse, to_json_values
+from apps.connectors.providers.http import fetch, parse, read_json, to_json_values
+from apps.connectors.providers.tables import Table, read_table
 from apps.core.enums import UsageCategory
-from apps.core.moments import read_iso_moment
+from apps.core.moments import NoOffsetError, read_iso_moment
 from apps.core.outgoing import Call, RefusedAddressError
 from apps.core.outgoing.addresses import checked_url
 
@@ -41,6 +43,9 @@ _LARGEST_CSV, _LARGEST_JSON = 64 * 1024 * 1024, 8 * 1024 * 1024
 _LINES_A_PAGE = 2_000
 _MOST_RECORDS_A_PAGE = 10_000
 _BEARER = "Authorization"
+_NEEDED = ("external_id", "occurred_at", "kind")
+# Of an answer that a person looks at.
+_SHOWN = 2_000
 
 
 class UsageFeedSettings(ProviderSettings):
@@ -58,6 +63,11 @@ class UsageFeedSettings(ProviderSettings):
         str, Field(title="Header", description="Which carries the key. Authorization sends it as a bearer key.")
     ] = _BEARER
     format: Annotated[Literal["json", "csv"], Field(title="Format", description="What the feed answers with.")] = "json"
+    default_category: DefaultCategory = ""
+
+    @property
+    def key_host(self) -> str:
+        return urlsplit(self.base_url).hostname or ""
 
     @field_validator("base_url")
     @classmethod
@@ -77,7 +87,14 @@ class UsageFeedSettings(ProviderSettings):
 
 
 def _moment(value: Any) -> Any:
-    return read_iso_moment(value, needs_offset=True) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return read_iso_moment(value, needs_offset=True)
+    except NoOffsetError as error:
+        raise ValueError(f"{error}".rstrip(".")) from None
+    except ValueError:
+        raise ValueError('must be a time such as "2026-04-03T09:30:00Z"') from None
 
 
 def _decimal(value: Any) -> Decimal | None:
@@ -102,7 +119,7 @@ class _Record(BaseModel):
     unit: Annotated[str, Field(max_length=64)] = ""
     amount_minor: Annotated[int | None, Field(ge=-(10**15), le=10**15)] = None
     currency: Annotated[str | None, Field(pattern=r"^[A-Z]{3}$")] = None
-    category: Literal["regular", "free", "internal"] = "regular"
+    category: Literal["regular", "free", "internal"] | None = None
 
 
 class _Page(BaseModel):
@@ -120,8 +137,10 @@ class UsageFeedProvider(Provider):
     brings: ClassVar[str] = "usage, costs and lines, as JSON or CSV"
     credential_kind: ClassVar[CredentialKind] = CredentialKind.API_KEY
     settings_form: ClassVar[type[ProviderSettings]] = UsageFeedSettings
+    month_bounds: ClassVar[MonthBounds] = MonthBounds.ORGANIZATION
 
-    _csv: tuple[Month, str, str] | None = None  # month, digest and text of the file that is being read
+    _csv: tuple[Month, str, Table] | None = None  # month, digest and content of the file that is being read
+    _answer: LatestAnswer | None = None
 
     def check(self) -> CheckResult:
         fetch(self.label, self._call(check="1"))
@@ -131,10 +150,19 @@ class UsageFeedProvider(Provider):
         if self._form.format == "csv":
             return self._piece_of_csv(month, cursor)
         asked = {"month": str(month), "cursor": cursor} if cursor else {"month": str(month)}
-        page = parse(self.label, _Page, fetch_json(self.label, self._call(**asked)))
+        body = fetch(self.label, self._call(**asked)).body
+        self._note(body, "JSON")
+        page = parse(self.label, _Page, read_json(self.label, body))
         if page.next_cursor is not None and page.next_cursor == cursor:
-            raise ProviderError("Usage feed: the next cursor is the one that was asked for.", is_permanent=True)
-        return RecordPage(tuple(self._record(value) for value in page.records), page.next_cursor or None)
+            raise ProviderError(
+                "Usage feed: the next cursor is the one that was asked for.", is_permanent=True, code="cursor_repeats"
+            )
+        records = (self._record(value, f"record {place}") for place, value in enumerate(page.records, 1))
+        return RecordPage(tuple(records), page.next_cursor or None)
+
+    @property
+    def latest_answer(self) -> LatestAnswer | None:
+        return self._answer
 
     @property
     def _form(self) -> UsageFeedSettings:
@@ -147,11 +175,18 @@ class UsageFeedProvider(Provider):
         largest = _LARGEST_CSV if self._form.format == "csv" else _LARGEST_JSON
         return Call(self._form.base_url, params=params, secret_headers={self._form.header: value}, largest_body=largest)
 
-    def _record(self, value: dict[str, Any]) -> ProviderRecord:
-        record = parse(self.label, _Record, value)
+    def _record(self, value: dict[str, Any], place: str) -> ProviderRecord:
+        named = value.get("external_id")
+        label = f"{self.label}, {place}" + (f" ({named[:80]})" if isinstance(named, str) and named else "")
+        record = parse(label, _Record, value)
         if (record.amount_minor is None) != (record.currency is None):
+            raise ProviderError(f"{label}: an amount and its currency come together.", is_permanent=True)
+        category = record.category or self._form.default_category
+        if not category:
             raise ProviderError(
-                f"Usage feed: {record.external_id}: an amount and its currency come together.", is_permanent=True
+                f"{label}: category is missing. Send regular, free or internal, or choose a default in the connector's "
+                "settings.",
+                is_permanent=True,
             )
         return ProviderRecord(
             external_id=record.external_id,
@@ -162,45 +197,37 @@ class UsageFeedProvider(Provider):
             unit=record.unit,
             amount_minor=record.amount_minor,
             currency=record.currency or "",
-            category=UsageCategory(record.category),
+            category=UsageCategory(category),
             raw=to_json_values(value),
         )
 
     def _piece_of_csv(self, month: Month, cursor: str | None) -> RecordPage:
-        digest, text = self._file(month)
+        digest, table = self._file(month)
         start, _, of = (cursor or "0:").partition(":")
         # The file changed since the cursor was given: from its beginning; what came before is only upserted again.
         first = int(start) if of == digest and start.isdigit() else 0
-        lines = list(islice(self._lines(text), first, first + _LINES_A_PAGE + 1))
-        records = tuple(self._record(line) for line in lines[:_LINES_A_PAGE])
+        lines = list(islice(table.rows(), first, first + _LINES_A_PAGE + 1))
+        records = tuple(self._record(_typed(cells), f"line {number}") for number, cells in lines[:_LINES_A_PAGE])
         return RecordPage(records, f"{first + _LINES_A_PAGE}:{digest}" if len(lines) > _LINES_A_PAGE else None)
 
-    def _file(self, month: Month) -> tuple[str, str]:
+    def _file(self, month: Month) -> tuple[str, Table]:
         if self._csv is None or self._csv[0] != month:
-            body = fetch(self.label, self._call(month=str(month))).body
-            try:
-                text = body.decode("utf-8-sig")
-            except UnicodeDecodeError:
-                raise ProviderError("Usage feed: the CSV is not UTF-8.", is_permanent=True) from None
-            self._csv = (month, hashlib.sha256(body).hexdigest()[:16], text)
+            answer = fetch(self.label, self._call(month=str(month)))
+            self._note(answer.body, "CSV")
+            charset = answer.headers.get("content-type", "").partition("charset=")[2].partition(";")[0]
+            needed = _NEEDED if self._form.default_category else (*_NEEDED, "category")
+            table = read_table(answer.body, charset=charset, needed=needed, known=tuple(_Record.model_fields))
+            self._answer = LatestAnswer(table.text[:_SHOWN], table.form)
+            self._csv = (month, hashlib.sha256(answer.body).hexdigest()[:16], table)
         return self._csv[1], self._csv[2]
 
-    def _lines(self, text: str) -> Iterator[dict[str, Any]]:
-        lines = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        try:
-            for line in lines:
-                yield _typed(line)
-        except csv.Error as error:
-            raise ProviderError(f"Usage feed: line {lines.line_num} of the CSV: {error}.", is_permanent=True) from None
+    def _note(self, body: bytes, form: str) -> None:
+        self._answer = LatestAnswer(body[: 2 * _SHOWN].decode("utf-8", "replace")[:_SHOWN], form)
 
 
-def _typed(line: dict[Any, Any]) -> dict[str, Any]:
-    """A line as the JSON form would have it: an empty cell is absent, the amount is a whole number."""
-    # A line that is longer or shorter than its header has a cell or a name that is missing.
-    values = {str(name): cell for name, cell in line.items() if isinstance(cell, str) and cell}
-    if None in line or None in line.values():
-        raise ProviderError("Usage feed: a line of the CSV has not as many cells as the header.", is_permanent=True)
-    amount = values.get("amount_minor")
+def _typed(cells: dict[str, str]) -> dict[str, Any]:
+    """A line as the JSON form would have it: the amount is a whole number."""
+    amount = cells.get("amount_minor")
     if amount is not None and re.fullmatch(r"-?[0-9]{1,16}", amount, re.ASCII):
-        return {**values, "amount_minor": int(amount)}
-    return values
+        return {**cells, "amount_minor": int(amount)}
+    return {**cells}

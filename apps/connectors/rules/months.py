@@ -8,12 +8,13 @@ Pure, and the only place that chooses months. A month ends at midnight in the or
 * final once a complete sync has started to read it after its lag. One that started earlier may have missed changes.
 
 Every month that is not final is due, from the first to the current one, oldest first, so that no missed night needs an
-operator. A final month is read again only when it is requested by name, which reopens it.
+operator. A final month is read again only when it is requested by name, which reopens it. The schedule reads a due
+month less often the longer it has not changed (`next_at`); a person who asks for what is due gets all of it now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import Enum
@@ -24,6 +25,9 @@ from apps.core.moments import in_zone
 
 MONTHS_BACK = 13
 DEFAULT_LAG = timedelta(days=5)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_LONGEST_PAUSE = timedelta(days=1)
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class MonthStatus(Enum):
@@ -34,10 +38,16 @@ class MonthStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MonthReading:
-    """When the latest complete sync of a month started, and when a person reopened the month."""
+    """When the latest complete sync of a month started, the latest that changed it, and when a person reopened it.
+
+    `waits_since`: a sync would have voided too much of it, and a person is asked. `refused_at`: they said no.
+    """
 
     read_at: datetime | None = None
     reopened_at: datetime | None = None
+    changed_at: datetime | None = None
+    waits_since: datetime | None = None
+    refused_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,10 @@ class MonthFacts:
 
 @dataclass(frozen=True, slots=True)
 class MonthDecision:
-    """The decision about one month: `ends_at` is its end, `settles_at` the end of its settlement lag."""
+    """The decision about one month: `ends_at` is its end, `settles_at` the end of its settlement lag.
+
+    `next_at` is when the schedule reads it, on the hour; None where it does not.
+    """
 
     month: Month
     status: MonthStatus
@@ -62,6 +75,7 @@ class MonthDecision:
     zone: tzinfo
     is_due: bool
     is_settled: bool
+    next_at: datetime | None = None
     reopens: bool = False
 
     @property
@@ -75,9 +89,9 @@ class MonthDecision:
             return f"Final: read completely after it closed on {self._day(self.settles_at)}."
         if not self.is_settled:
             return f"Ended. The provider may still change it until {self._day(self.settles_at)}."
-        if self.reading.reopened_at is not None:
-            return "Reopened. The next complete sync makes it final again."
-        return f"Closed on {self._day(self.settles_at)}. The next complete sync makes it final."
+        if self.reading.reopened_at is None:
+            return f"Closed on {self._day(self.settles_at)}. The next complete sync makes it final."
+        return "Reopened. The next complete sync makes it final again."
 
     def _day(self, moment: datetime) -> str:
         # Midnight belongs to the day before: a month ends on its last day.
@@ -129,6 +143,7 @@ def _decide(facts: MonthFacts, month: Month, now: datetime, *, is_requested: boo
         zone=facts.zone,
         is_due=is_requested or not is_final,
         is_settled=now >= settles_at,
+        next_at=None if is_final else _next_at(reading, ends_at, settles_at),
         reopens=is_requested and is_final,
     )
 
@@ -139,6 +154,70 @@ def _status(reading: MonthReading, now: datetime, ends_at: datetime, settles_at:
     read_at, reopened_at = reading.read_at, reading.reopened_at
     is_read_whole = read_at is not None and read_at >= settles_at and (reopened_at is None or read_at >= reopened_at)
     return MonthStatus.FINAL if is_read_whole else MonthStatus.SETTLING
+
+
+def _next_at(reading: MonthReading, ends_at: datetime, settles_at: datetime) -> datetime | None:
+    """When the schedule reads a month that is not final, whatever it is now.
+
+    As long after its last reading as it had gone without a change by then: an hour, two, four and so on to a day, but
+    no later than its end and the end of its lag.
+    """
+    if reading.waits_since is not None:
+        return None
+    if reading.read_at is None:
+        soonest = _BEGINNING
+    else:
+        read_at = floor_hour(reading.read_at)
+        quiet = read_at - floor_hour(reading.changed_at or reading.read_at)
+        soonest = read_at + min(max(quiet, _HOUR), _LONGEST_PAUSE)
+        marks = [mark for mark in (ends_at, settles_at, reading.reopened_at) if mark and mark > reading.read_at]
+        soonest = min([soonest, *marks])
+    return soonest if reading.refused_at is None else max(soonest, reading.refused_at + _LONGEST_PAUSE)
+
+
+def floor_hour(moment: datetime) -> datetime:
+    """The beginning of the moment's hour."""
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def next_reading(decisions: Sequence[MonthDecision], now: datetime) -> datetime:
+    """When the schedule looks at a connector again: at the next of its months, on an hour after now."""
+    wanted = min((decision.next_at for decision in decisions if decision.is_due and decision.next_at), default=None)
+    # Without any it is looked at when the current month ends, at which the next one begins.
+    latest = max((decision.ends_at for decision in decisions), default=now + _LONGEST_PAUSE)
+    at = min(wanted or latest, max(latest, now))
+    return max(floor_hour(now) + _HOUR, at if at == floor_hour(at) else floor_hour(at) + _HOUR)
+
+
+@dataclass(frozen=True, slots=True)
+class MonthFrame:
+    """Which records an answer about the `asked` month may hold: those of the month and of a day before and after it,
+    as the outside system may count its months in another zone. Without a zone every record is of the asked month.
+    """
+
+    asked: Month
+    zone: tzinfo | None
+    starts_at: datetime
+    ends_at: datetime
+
+    @classmethod
+    def of(cls, asked: Month, zone: tzinfo | None) -> MonthFrame:
+        """The frame of a month whose midnight is that of the zone."""
+        return cls(
+            asked, zone, asked.starts_at(zone or UTC).astimezone(UTC), asked.ends_at(zone or UTC).astimezone(UTC)
+        )
+
+    def month_of(self, occurred_at: datetime) -> Month | None:
+        """The month that a record belongs to; None for one that no answer about the asked month should hold."""
+        if self.zone is None or self.starts_at <= occurred_at < self.ends_at:
+            return self.asked
+        is_near = self.starts_at - _DAY <= occurred_at < self.ends_at + _DAY
+        return month_of(occurred_at, self.zone) if is_near else None
+
+
+def shrinks(before: int, after: int, *, percent: int) -> bool:
+    """Whether a month that had `before` records and would have `after` loses more than so many in a hundred."""
+    return (before - after) * 100 > before * percent
 
 
 def _months(first: Month, last: Month) -> list[Month]:

@@ -21,7 +21,7 @@ from apps.core.ids import OrganizationId, WorkspaceId
 def connector_for_update(connector_id: ConnectorId) -> Connector:
     """Lock the connector until the transaction ends; raises `NotFoundError` `unknown_connector`."""
     rows = Connector.objects.select_related("workspace__organization").select_for_update(no_key=True, of=("self",))
-    connector = rows.filter(pk=connector_id).first()
+    connector = rows.filter(pk=connector_id, removed_at__isnull=True).first()
     if connector is None:
         raise unknown_connector(connector_id)
     return connector
@@ -30,7 +30,7 @@ def connector_for_update(connector_id: ConnectorId) -> Connector:
 def connectors_for_update(organization_id: OrganizationId, workspace_id: WorkspaceId | None) -> list[Connector]:
     """Lock every connector of the organization, or of its one workspace, in the order of their ids."""
     rows = Connector.objects.select_for_update(no_key=True, of=("self",)).filter(
-        workspace__organization=organization_id
+        workspace__organization=organization_id, removed_at__isnull=True
     )
     if workspace_id is not None:
         rows = rows.filter(workspace=workspace_id)
@@ -46,13 +46,23 @@ def connector_of(connector_id: ConnectorId) -> Connector:
 
 
 def connectors() -> QuerySet[Connector]:
-    """Every connector with its workspace, organization and credential, to read."""
+    """Every connector that is not removed, with its workspace, organization and credential, to read."""
+    return with_removed_connectors().filter(removed_at__isnull=True)
+
+
+def with_removed_connectors() -> QuerySet[Connector]:
+    """As `connectors`, and those that are kept for their records alone."""
     return Connector.objects.select_related("workspace__organization", "credential").defer("credential__ciphertext")
 
 
 def connectors_of_workspace(workspace_id: WorkspaceId) -> QuerySet[Connector]:
     """The workspace's connectors, by name."""
     return connectors().filter(workspace=workspace_id).order_by("name", "pk")
+
+
+def connectors_with_records(workspace_id: WorkspaceId) -> QuerySet[Connector]:
+    """The workspace's connectors by name, and those that are kept for their records alone."""
+    return with_removed_connectors().filter(workspace=workspace_id).order_by("name", "pk")
 
 
 def connector_timeline(connector_id: ConnectorId) -> QuerySet[ConnectorEvent]:

@@ -23,16 +23,19 @@ from apps.connectors.rules.causes import (
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.connectors import connector_for_update, connector_of
 from apps.connectors.services.timeline import connector_note
+from apps.core import clock
 from apps.core.audit import AuditEvent, audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, Reason
 from apps.core.ids import WorkspaceId
 from apps.core.operations import require
 from apps.core.row_versions import row_versions_attribute
+from apps.core.wakeups import wake_after_commit
 from apps.subscriptions.services import lifecycle_require
 from apps.subscriptions.services.change_steps import require_reason
 
 EDIT, DISABLE = "connector.edit", "connectors.disable"
+START_TASK = "connectors.start_syncs"
 
 
 def connector_enable(context: ExecutionContext, *, connector_id: ConnectorId, reason: str = "") -> Connector:
@@ -108,7 +111,15 @@ def connector_update_state(
     connector.version += 1
     row_versions_attribute(context, reason=reason)
     connector.save(update_fields=["status", "auto_disable_causes", "auto_disable_reason"])
+    if state.status is ConnectorStatus.ENABLED:
+        start_syncing(connector)
     audit_append(context, event, connector.audit_target, before=before, after=_values(connector), reason=reason)
+
+
+def start_syncing(connector: Connector) -> None:
+    """Let the connector be read as soon as this transaction is committed, and in the next hour at the latest."""
+    Connector.objects.filter(pk=connector.pk).update(next_due_at=clock.now())
+    wake_after_commit(START_TASK, str(connector.pk))
 
 
 def _values(connector: Connector) -> dict[str, object]:

@@ -27,7 +27,7 @@ from apps.connectors.providers.registry import (
 from apps.connectors.rules.causes import ConnectorState, cause_of, enable_unless_kept_off, remove_cause
 from apps.connectors.selectors.connectors import connector_for_update, connector_of
 from apps.connectors.services.credentials import credential_write
-from apps.connectors.services.lifecycle import EDIT, connector_update_state, state_of
+from apps.connectors.services.lifecycle import EDIT, connector_update_state, start_syncing, state_of
 from apps.connectors.services.timeline import connector_note
 from apps.core import clock
 from apps.core.audit import audit_append
@@ -71,9 +71,9 @@ def connector_create(context: ExecutionContext, *, workspace_id: WorkspaceId, pa
     is_demo = workspace.organization.is_demo
     _validate(params, workspace_id, is_demo=is_demo)
     lifecycle_require(context, workspace_id=workspace_id, operation=EDIT)
-    secret = _make_secret(params.provider, params.api_key)
+    secret = make_secret(params.provider, params.api_key)
     if secret is not None:
-        _check_credential(params.provider, secret, settings, is_demo=is_demo)
+        check_credential(params.provider, secret, settings, is_demo=is_demo)
     return _insert(context, workspace_id, params, settings, secret)
 
 
@@ -85,11 +85,11 @@ def connector_credential_replace(context: ExecutionContext, *, connector_id: Con
     require(context, EDIT)
     connector = connector_of(connector_id)
     lifecycle_require(context, workspace_id=WorkspaceId(connector.workspace_id), operation=EDIT)
-    secret = _make_secret(connector.provider, api_key)
+    secret = make_secret(connector.provider, api_key)
     if secret is None:
         raise key_not_taken(provider_label(connector.provider))
-    _check_credential(connector.provider, secret, connector.settings, is_demo=connector.workspace.organization.is_demo)
-    return _replace(context, connector_id, secret)
+    check_credential(connector.provider, secret, connector.settings, is_demo=connector.workspace.organization.is_demo)
+    return replace_credential(context, connector_id, secret)
 
 
 def _validate(params: ConnectorParams, workspace_id: WorkspaceId, *, is_demo: bool) -> None:
@@ -98,14 +98,25 @@ def _validate(params: ConnectorParams, workspace_id: WorkspaceId, *, is_demo: bo
         raise demo_only()
     if not params.name.strip():
         raise name_missing()
-    for name, value in params.settings.items():
+    refuse_keys_in(params.settings)
+    refuse_taken_name(workspace_id, params.name)
+
+
+def refuse_keys_in(settings: Mapping[str, Any]) -> None:
+    """Raise `UnprocessableError` for settings, which are shown, with what looks like a key."""
+    for name, value in settings.items():
         if isinstance(value, str):
             refuse_key_like(f"settings.{name}", value)
-    if Connector.objects.filter(workspace=workspace_id, name=params.name).exists():
-        raise name_taken(params.name)
 
 
-def _make_secret(provider: str, api_key: str | None) -> Secret | None:
+def refuse_taken_name(workspace_id: WorkspaceId, name: str) -> None:
+    """Raise `ConflictError` for the name of another connector; that of a removed one is free."""
+    if Connector.objects.filter(workspace=workspace_id, name=name, removed_at__isnull=True).exists():
+        raise name_taken(name)
+
+
+def make_secret(provider: str, api_key: str | None) -> Secret | None:
+    """The key as a secret; raises `UnprocessableError` for one that can't be, or that the provider does not take."""
     if api_key is None:
         return None
     if provider_class(provider).credential_kind is not CredentialKind.API_KEY:
@@ -117,7 +128,8 @@ def _make_secret(provider: str, api_key: str | None) -> Secret | None:
     return Secret(CredentialKind.API_KEY, text)
 
 
-def _check_credential(provider: str, secret: Secret, settings: Mapping[str, Any], *, is_demo: bool) -> CheckResult:
+def check_credential(provider: str, secret: Secret, settings: Mapping[str, Any], *, is_demo: bool) -> CheckResult:
+    """Try the credential at its provider; raises `UnprocessableError`, `UnavailableError`."""
     try:
         return open_provider(provider, secret, settings, is_demo=is_demo).check()
     except ProviderError as error:
@@ -146,6 +158,8 @@ def _insert(
         next_due_at=clock.now(),
     )
     _note_creation(context, connector, secret)
+    if is_ready:
+        start_syncing(connector)
     audit_append(
         context,
         events.CONNECTOR_CREATED,
@@ -184,7 +198,8 @@ def _store_credential(
 
 
 @transaction.atomic
-def _replace(context: ExecutionContext, connector_id: ConnectorId, secret: Secret) -> Connector:
+def replace_credential(context: ExecutionContext, connector_id: ConnectorId, secret: Secret) -> Connector:
+    """Store a key that was accepted, and enable a connector that was off for lack of it."""
     connector = connector_for_update(connector_id)
     before = ConnectorCredential.objects.filter(connector=connector_id).values_list("last_four", flat=True).first()
     is_first = before is None
@@ -246,6 +261,12 @@ def key_not_taken(label: str) -> UnprocessableError:
     """A key for a provider without keys."""
     sentence = f"{label} takes no API key. Leave it out; where it asks for an authorization, give that on its page."
     return _field_error("api_key", "credential_not_taken", "No key is needed", sentence)
+
+
+def key_missing() -> UnprocessableError:
+    """Another host without its key."""
+    sentence = "The address leads to another host. Give the key again: the stored one is sent to no host but its own."
+    return _field_error("api_key", "credential_required", "The key is needed again", sentence)
 
 
 def key_unusable() -> UnprocessableError:

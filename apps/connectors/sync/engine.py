@@ -12,34 +12,41 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import DataError, transaction
-from django.db.models import F
-from django.db.models.functions import Greatest
 
-from apps.connectors.contracts import Month, Provider, ProviderError, RecordPage
+from apps.connectors.contracts import Month, MonthBounds, Provider, ProviderError, RecordPage
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, SyncStatus
 from apps.connectors.ids import ConnectorId, SyncRunId
-from apps.connectors.models import Connector, MonthState, SeenRecords, SyncRun
+from apps.connectors.models import Connector, SeenRecords, SyncRun
 from apps.connectors.providers.registry import open_provider
+from apps.connectors.rules.months import MonthFrame, next_reading
 from apps.connectors.selectors.syncs import failures_in_a_row, sync_run_for_update, sync_run_of
 from apps.connectors.services import connector_auto_disable, connector_note
 from apps.connectors.services.credentials import secret_for_call
 from apps.connectors.services.timeline import describe_counts
-from apps.connectors.sync.guards import FAILURES_IN_A_ROW, MAX_TRIES, check_run, page_delay, run_context
-from apps.connectors.sync.queue import SYNC_RUNS
+from apps.connectors.sync.guards import (
+    FAILURES_IN_A_ROW,
+    MAX_TRIES,
+    MonthShrinksError,
+    check_run,
+    page_delay,
+    run_context,
+    void_unless_shrinking,
+)
+from apps.connectors.sync.queue import SYNC_RUNS, delete_quiet_runs, month_ask, month_decisions, month_mark_read
 from apps.connectors.sync.records import (
     PageContext,
     make_rows,
     record_adjustments,
-    void_missing_records,
     write_page,
 )
 from apps.core import clock
 from apps.core.errors import CountinghouseError
 from apps.core.failpoints import failpoint
 from apps.core.leases import error_text
+from apps.core.moments import zone_of
 from apps.core.unavailability import end_if_interrupted
 
 logger = logging.getLogger(__name__)
@@ -63,7 +70,8 @@ def open_for(run: SyncRun) -> Provider:
     is_demo = connector.workspace.organization.is_demo
     # A demo calls no provider, so that no credential is opened.
     secret = None if is_demo else secret_for_call(run_context(run), connector_id=ConnectorId(connector.pk))
-    return open_provider(connector.provider, secret, connector.settings, is_demo=is_demo)
+    zone = zone_of(connector.workspace.organization.time_zone)
+    return open_provider(connector.provider, secret, connector.settings, is_demo=is_demo, zone=zone)
 
 
 def sync_run_execute(run_id: SyncRunId, *, opened: Opener = open_for, until: datetime | None = None) -> SyncRun | None:
@@ -117,8 +125,8 @@ def _read_pages(run: SyncRun, opened: Opener, until: datetime | None) -> None:
             _stop(run, refusal)
             return
         try:
-            page = _fetch_page(run, opened)
-            _write_page(run, page)
+            page, frame = _fetch_page(run, opened)
+            _write_page(run, page, frame)
         except ProviderError as error:
             if not _retry_page(run, error):
                 return
@@ -128,32 +136,43 @@ def _read_pages(run: SyncRun, opened: Opener, until: datetime | None) -> None:
             return
 
 
-def _fetch_page(run: SyncRun, opened: Opener) -> RecordPage:
-    """The next page. Whatever a provider's code raises becomes a `ProviderError`."""
+def _frame(run: SyncRun, provider: Provider) -> MonthFrame:
+    """Which records the answer may hold, by the calendar that counts for the provider."""
+    zones = {
+        MonthBounds.ORGANIZATION: zone_of(run.connector.workspace.organization.time_zone),
+        MonthBounds.UTC: UTC,
+        MonthBounds.PROVIDER: None,
+    }
+    return MonthFrame.of(Month.read(run.month), zones[provider.month_bounds])
+
+
+def _fetch_page(run: SyncRun, opened: Opener) -> tuple[RecordPage, MonthFrame]:
+    """The next page, and which records it may hold. Whatever a provider's code raises becomes a `ProviderError`."""
     try:
-        page = opened(run).fetch_month(Month.read(run.month), run.cursor or None)
+        provider = opened(run)
+        page = provider.fetch_month(Month.read(run.month), run.cursor or None)
     except ProviderError:
         raise
     except Exception as error:
         end_if_interrupted(error)
         logger.warning("provider_failed", exc_info=True, extra={"sync_run_id": str(run.pk)})
-        raise ProviderError(f"The provider's answer could not be read ({type(error).__name__}).") from error
+        raise ProviderError("The provider's answer could not be read.") from error
     failpoint("sync.after_fetch")
-    if page.next_cursor is not None and (page.next_cursor in {run.cursor, ""} or run.pages >= MOST_PAGES):
-        raise ProviderError("The provider's pages go in circles: its cursor does not move.", is_permanent=True)
-    return page
+    if page.next_cursor == "" or (page.next_cursor is not None and run.pages >= MOST_PAGES):
+        raise ProviderError("The provider's pages have no end.", is_permanent=True, code="cursor_repeats")
+    return page, _frame(run, provider)
 
 
-def _write_page(run: SyncRun, page: RecordPage) -> None:
+def _write_page(run: SyncRun, page: RecordPage, frame: MonthFrame) -> None:
     """Upsert the page, move the cursor, and complete the run after the last page, in one transaction."""
     try:
-        rows = make_rows(page.records, run.month)
+        rows = make_rows(page.records, frame)
     except (ValueError, TypeError, OverflowError) as error:
         raise _storage_error(error) from error
     try:
         with _lock(run) as locked:
             place = PageContext(locked.connector_id, locked.pk, locked.month, clock.now())
-            result = write_page(place, rows, fetched=len(page.records))
+            result = write_page(place, rows, fetched=len(page.records), next_cursor=page.next_cursor)
             if locked.was_final:
                 record_adjustments(place, result)
             failpoint("sync.before_page_commit")
@@ -173,8 +192,8 @@ def _write_page(run: SyncRun, page: RecordPage) -> None:
 
 
 def _storage_error(error: Exception) -> ProviderError:
-    sentence = f"The provider sent a record that can't be stored ({type(error).__name__})."
-    return ProviderError(sentence, is_permanent=True)
+    logger.warning("record_not_storable", exc_info=error)
+    return ProviderError("The provider sent a record that can't be stored.", is_permanent=True)
 
 
 def _retry_page(run: SyncRun, error: ProviderError) -> bool:
@@ -182,7 +201,7 @@ def _retry_page(run: SyncRun, error: ProviderError) -> bool:
     run.tries += 1
     if error.is_permanent or run.tries >= MAX_TRIES:
         code = "provider_refused" if error.is_permanent else "provider_unavailable"
-        _fail(run, _CREDENTIAL_INVALID.value if error.is_credential_invalid else code, error.sentence)
+        _fail(run, _CREDENTIAL_INVALID.value if error.is_credential_invalid else error.code or code, error.sentence)
         return False
     # Jitter spreads load; nothing rests on it being hard to guess.
     wait = page_delay(run.tries, jitter=random.random(), wish=error.retry_after)  # noqa: S311
@@ -205,20 +224,36 @@ def _lock(run: SyncRun) -> Iterator[SyncRun]:
 
 def _complete(run: SyncRun, locked: SyncRun, place: PageContext) -> None:
     """End a run whose last page is written: void what is gone, and record that the month was read completely."""
-    locked.voided = void_missing_records(place, was_final=locked.was_final)
+    try:
+        with transaction.atomic():
+            locked.voided = void_unless_shrinking(locked, place)
+    except MonthShrinksError as error:
+        _ask_person(run, locked, error)
+        return
     _end(locked, SyncStatus.SUCCEEDED)
-    months = MonthState.objects.filter(connector=locked.connector_id, month=locked.month)
-    MonthState.objects.get_or_create(connector_id=locked.connector_id, month=locked.month)
-    # From when the run started: it may have missed what changed while it read.
-    months.update(read_at=Greatest(F("read_at"), locked.started_at))
-    Connector.objects.filter(pk=locked.connector_id).update(last_success_at=clock.now())
-    # An hourly run that changed nothing would only push aside what a person looks for.
+    month_mark_read(locked)
+    next_due_at = next_reading(month_decisions(run.connector, place.at), place.at)
+    Connector.objects.filter(pk=locked.connector_id).update(last_success_at=clock.now(), next_due_at=next_due_at)
+    # A run of the schedule that changed nothing would only push aside what a person looks for.
     if not (locked.created or locked.updated or locked.voided):
+        delete_quiet_runs(locked)
         return
     _note(run, ConnectorEventKind.SYNC_SUCCEEDED, f"{locked.month} is up to date: {describe_counts(locked)}.")
     if locked.was_final:
         sentence = f"{locked.month} was final before; what changed since is kept as adjustments."
         _note(run, ConnectorEventKind.LATE_CHANGE, sentence)
+
+
+def _ask_person(run: SyncRun, locked: SyncRun, error: MonthShrinksError) -> None:
+    """End the run with a question: nothing was voided, and the month is not read again until a person answers."""
+    month_ask(locked, records=error.before, remaining=error.after)
+    locked.error_code = "month_shrinks"
+    locked.error = (
+        f"It would go from {error.before:,} to {error.after:,} records. Nothing was voided. Confirm on the connector's "
+        "page if that is right; else mend the source."
+    )
+    _end(locked, SyncStatus.FAILED)
+    _note(run, ConnectorEventKind.SYNC_FAILED, f"The sync of {run.month} waits for a person: {locked.error}")
 
 
 def _stop(run: SyncRun, refusal: CountinghouseError) -> None:

@@ -1,4 +1,5 @@
-"""Whether a run may start and go on to its next page (spec 06, "The gate"; spec 02), and when it tries a page again.
+"""Whether a run may start and go on to its next page (spec 06, "The gate"; spec 02), when it tries a page again, and
+whether it may void what is gone.
 
 The requester must still reach `connector.sync`, the lifecycle must allow it, and the connector must be enabled, all as
 of now: a demotion, an unpaid invoice or a disabled connector stops a run before its next page.
@@ -8,8 +9,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.conf import settings
+
 from apps.connectors.enums import ConnectorStatus
 from apps.connectors.models import Connector, SyncRun
+from apps.connectors.rules.months import shrinks
+from apps.connectors.sync.records import PageContext, count_records, void_missing_records
 from apps.core import clock
 from apps.core.context import ExecutionContext, system_context
 from apps.core.enums import AuthorizationSource, Role
@@ -147,3 +152,25 @@ def page_delay(tries: int, *, jitter: float, wish: timedelta | None = None) -> t
     full = min(_LONGEST, _FIRST * doublings)
     delay = full - full * (jitter / 2)
     return delay if wish is None else max(delay, min(wish, _LONGEST_WISH))
+
+
+class MonthShrinksError(Exception):
+    """The month would lose more of its records than may be voided without a person."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__(f"{before} to {after}")
+        self.before, self.after = before, after
+
+
+def void_unless_shrinking(locked: SyncRun, place: PageContext) -> int:
+    """Void what is gone, and say how many; raises `MonthShrinksError` where that would be too much of the month."""
+    voided = void_missing_records(place, was_final=locked.was_final)
+    if not voided:
+        return 0
+    after = count_records(place)
+    before = after + voided - locked.created
+    if locked.expected_records is not None:
+        before = min(before, locked.expected_records)
+    if shrinks(before, after, percent=settings.SYNC_LARGEST_SHRINK_PERCENT):
+        raise MonthShrinksError(before, after)
+    return voided

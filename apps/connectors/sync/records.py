@@ -14,23 +14,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from django.db import connection
+from django.db.models import Q
 
-from apps.connectors.contracts import ProviderError, ProviderRecord
+from apps.connectors.contracts import Month, ProviderError, ProviderRecord, find_problem, quantity_text
 from apps.connectors.enums import AdjustmentKind
-from apps.connectors.models import RecordAdjustment
-from apps.core.moments import BOUNDS_IN_WORDS, FIRST_YEAR, LAST_YEAR
+from apps.connectors.models import BillingRecord, RecordAdjustment
+from apps.connectors.rules.months import MonthFrame
 
-_LARGEST_AMOUNT = 2**63 - 1
-_QUANTITY = re.compile(r"-?[0-9]{1,24}(\.[0-9]{1,30})?", re.ASCII)
-_FURTHEST = 40
-_LONGEST_ID, _LONGEST_WORD = 255, 64
-_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 # A NUL that JSON escapes, which no text of PostgreSQL holds; an escaped backslash before it is none.
 _ESCAPED_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _ENCODER = msgspec.json.Encoder(enc_hook=str, order="deterministic")
@@ -46,16 +41,20 @@ _LOCK_STORED = """
     ORDER BY external_id FOR NO KEY UPDATE
 """
 _NOTE_CHANGED = "INSERT INTO connectors_changedmonth (connector_id, month) SELECT %s, unnest(%s::text[])"
-_NOTE_SEEN = "INSERT INTO connectors_seenrecords (run_id, record_ids) VALUES (%s, %s::bigint[])"
+_NOTE_PAGE = """
+    INSERT INTO connectors_seenrecords (run_id, record_ids, cursor_digest) VALUES (%s, %s::bigint[], %s)
+    ON CONFLICT (run_id, cursor_digest) DO NOTHING
+"""
 _UPSERT = """
     INSERT INTO connectors_billingrecord AS stored (connector_id, month, seen_by, first_seen_at, changed_at,
         external_id, kind, description, occurred_at, quantity, unit, amount_minor, currency, category, status, raw,
-        digest)
-    SELECT %s, %s, %s, %s, %s, page.external_id, page.kind, page.description, page.occurred_at, page.quantity,
-        page.unit, page.amount_minor, page.currency, page.category, page.status, page.raw, decode(page.digest, 'hex')
+        digest, asked_month)
+    SELECT %s, page.month, %s, %s, %s, page.external_id, page.kind, page.description, page.occurred_at, page.quantity,
+        page.unit, page.amount_minor, page.currency, page.category, page.status, page.raw, decode(page.digest, 'hex'),
+        CASE WHEN page.month = %s THEN '' ELSE %s END
     FROM json_to_recordset(%s::json) AS page (external_id text, kind text, description text, occurred_at timestamptz,
         quantity text, unit text, amount_minor bigint, currency text, category text, status text, raw jsonb,
-        digest text)
+        digest text, month text)
     -- In one order everywhere, so that two pages never wait for each other.
     ORDER BY page.external_id
     ON CONFLICT (connector_id, external_id) DO UPDATE SET
@@ -63,22 +62,23 @@ _UPSERT = """
         description = EXCLUDED.description, occurred_at = EXCLUDED.occurred_at, quantity = EXCLUDED.quantity,
         unit = EXCLUDED.unit, amount_minor = EXCLUDED.amount_minor, currency = EXCLUDED.currency,
         category = EXCLUDED.category, status = EXCLUDED.status, raw = EXCLUDED.raw, digest = EXCLUDED.digest,
-        voided_at = NULL
+        voided_at = NULL, asked_month = EXCLUDED.asked_month
 """
 # A record that the run wrote names it; one that it found as before is noted beside the run. A join, as a list of
 # hundreds of thousands would be.
 _VOID = """
     UPDATE connectors_billingrecord AS stored SET voided_at = %(at)s, changed_at = %(at)s
-    WHERE connector_id = %(connector)s AND month = %(month)s AND voided_at IS NULL AND seen_by <> %(run)s
+    WHERE connector_id = %(connector)s AND month = ANY(%(near)s) AND voided_at IS NULL AND seen_by <> %(run)s
+        AND %(month)s = CASE WHEN asked_month = '' THEN month ELSE asked_month END
         AND NOT EXISTS (
             SELECT FROM (SELECT unnest(record_ids) AS id FROM connectors_seenrecords WHERE run_id = %(run)s) AS seen
             WHERE seen.id = stored.id)
 """
 _VOID_AND_KEEP = """
-    WITH gone AS (<void> RETURNING external_id, amount_minor, currency, quantity)
+    WITH gone AS (<void> RETURNING month, external_id, amount_minor, currency, quantity)
     INSERT INTO connectors_recordadjustment (connector_id, run_id, month, external_id, kind, amount_before,
         currency_before, quantity_before, amount_after, currency_after, quantity_after, noted_at)
-    SELECT %(connector)s, %(run)s, %(month)s, external_id, %(kind)s, amount_minor, currency, quantity, NULL, '', '',
+    SELECT %(connector)s, %(run)s, month, external_id, %(kind)s, amount_minor, currency, quantity, NULL, '', '',
         %(at)s
     FROM gone ORDER BY external_id
 """.replace("<void>", _VOID)
@@ -101,8 +101,9 @@ class RecordFields(msgspec.Struct, frozen=True, gc=False):
 
 
 class RecordRow(msgspec.Struct, frozen=True, gc=False):
-    """A record to write: its fields, and the same as JSON with their digest."""
+    """A record to write: its month, its fields, and all as JSON with their digest."""
 
+    month: str
     fields: RecordFields
     digest: str
     text: bytes
@@ -121,7 +122,7 @@ class StoredFigures:
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """Which run writes a page, of which month, and when."""
+    """Which run writes a page, of which month that it asked for, and when."""
 
     connector_id: UUID
     run_id: UUID
@@ -139,14 +140,17 @@ class PageResult:
     unchanged: int
 
 
-def make_rows(records: Iterable[ProviderRecord], month: str) -> list[RecordRow]:
+def make_rows(records: Iterable[ProviderRecord], frame: MonthFrame) -> list[RecordRow]:
     """The rows of a page, by external id; of two with the same id the later. Raises `ProviderError` for a bad one."""
     found = {record.external_id: record for record in records}
-    return [_make_row(found[external_id], month.encode("ascii")) for external_id in sorted(found)]
+    return [_make_row(found[external_id], frame) for external_id in sorted(found)]
 
 
-def write_page(place: PageContext, rows: Sequence[RecordRow], *, fetched: int) -> PageResult:
-    """Write the rows; the caller holds the run's row in its transaction."""
+def write_page(place: PageContext, rows: Sequence[RecordRow], *, fetched: int, next_cursor: str | None) -> PageResult:
+    """Write the rows; the caller holds the run's row in its transaction.
+
+    Raises `ProviderError` where the next cursor came before in this run.
+    """
     stored = _compare_with_stored(place.connector_id, rows)
     same = [record_id for record_id, is_same in stored.values() if is_same]
     created = [row for row in rows if row.fields.external_id not in stored]
@@ -154,14 +158,22 @@ def write_page(place: PageContext, rows: Sequence[RecordRow], *, fetched: int) -
     # Locked and read again: what they were before is what is overwritten, whoever else writes.
     known = _lock_stored(place.connector_id, [row.fields.external_id for row in differing])
     with connection.cursor() as cursor:
-        if same:
-            cursor.execute(_NOTE_SEEN, [place.run_id, "{" + ",".join(map(str, same)) + "}"])
+        if same or next_cursor is not None:
+            digest = None if next_cursor is None else hashlib.blake2b(next_cursor.encode(), digest_size=16).digest()
+            cursor.execute(_NOTE_PAGE, [place.run_id, "{" + ",".join(map(str, same)) + "}", digest])
+            if not cursor.rowcount:
+                raise ProviderError(
+                    "The provider's pages go in circles: a cursor came a second time.",
+                    is_permanent=True,
+                    code="cursor_repeats",
+                )
         if created or differing:
             page = b"[" + b",".join([row.text for row in (*created, *differing)]) + b"]"
-            at = place.at
-            cursor.execute(_UPSERT, [place.connector_id, place.month, place.run_id, at, at, page.decode("utf-8")])
+            asked, at = place.month, place.at
+            values: list[Any] = [place.connector_id, place.run_id, at, at, asked, asked, page.decode("utf-8")]
+            cursor.execute(_UPSERT, values)
             # A record may have come from another month, which lost it.
-            months = {place.month, *(figures.month for figures in known.values())}
+            months = {figures.month for figures in known.values()} | {row.month for row in (*created, *differing)}
             cursor.execute(_NOTE_CHANGED, [place.connector_id, sorted(months)])
     updated = [(known[row.fields.external_id], row) for row in differing]
     return PageResult(fetched, created, updated, fetched - len(created) - len(updated))
@@ -183,17 +195,26 @@ def _lock_stored(connector_id: UUID, external_ids: list[str]) -> dict[str, Store
         return {row[0]: StoredFigures(*row[1:]) for row in cursor.fetchall()}
 
 
-def _make_row(record: ProviderRecord, month: bytes) -> RecordRow:
-    problem = _find_problem(record)
+def _make_row(record: ProviderRecord, frame: MonthFrame) -> RecordRow:
+    problem = find_problem(record)
     if problem:
         raise ProviderError(f"The provider sent a record that can't be taken: {problem}.", is_permanent=True)
+    found = frame.month_of(record.occurred_at)
+    if found is None:
+        raise ProviderError(
+            f"The provider was asked for {frame.asked} and sent {record.external_id[:80]!r}, which occurred on "
+            f"{record.occurred_at:%Y-%m-%d}. It must answer with the month that it is asked for.",
+            is_permanent=True,
+            code="wrong_month",
+        )
+    month = str(found)
     fields = RecordFields(
         record.external_id,
         record.kind.value,
         record.description.replace("\x00", ""),
         # One moment has one text, whatever zone the provider writes it in.
         record.occurred_at.astimezone(UTC),
-        _quantity_text(record.quantity),
+        quantity_text(record.quantity),
         record.unit.replace("\x00", ""),
         record.amount_minor,
         record.currency,
@@ -202,8 +223,8 @@ def _make_row(record: ProviderRecord, month: bytes) -> RecordRow:
         msgspec.Raw(_raw_text(record.raw)),
     )
     text = _ENCODER.encode(fields)
-    digest = hashlib.blake2b(month + text, digest_size=16).hexdigest()
-    return RecordRow(fields, digest, b'{"digest":"' + digest.encode("ascii") + b'",' + text[1:])
+    digest = hashlib.blake2b(month.encode("ascii") + text, digest_size=16).hexdigest()
+    return RecordRow(month, fields, digest, f'{{"month":"{month}","digest":"{digest}",'.encode("ascii") + text[1:])
 
 
 def _raw_text(raw: Mapping[str, object]) -> bytes:
@@ -213,43 +234,6 @@ def _raw_text(raw: Mapping[str, object]) -> bytes:
         # An integer beyond 64 bits, which the quick encoder doesn't write.
         text = json.dumps(dict(raw), default=str, sort_keys=True).encode("ascii")
     return _ESCAPED_NUL.sub(rb"\1", text) if b"\\u0000" in text else text
-
-
-def _quantity_text(quantity: Decimal | None) -> str:
-    # 1.5 and 1.50 are one quantity.
-    return "" if quantity is None else f"{quantity.normalize():f}"
-
-
-def _find_problem(record: ProviderRecord) -> str:
-    """What is wrong with the record, in words; empty where nothing is."""
-    name = record.external_id[:80]
-    if not 0 < len(record.external_id) <= _LONGEST_ID or "\x00" in record.external_id:
-        return f"its id {name!r} is empty or too long"
-    if record.occurred_at.utcoffset() is None:
-        return f"{name!r} has a time without a zone"
-    if not FIRST_YEAR <= record.occurred_at.year <= LAST_YEAR:
-        return f"the time of {name!r} {BOUNDS_IN_WORDS.removesuffix('.')}"
-    if max(len(record.unit), len(record.status)) > _LONGEST_WORD:
-        return f"{name!r} has a unit or a status of more than {_LONGEST_WORD} characters"
-    return _find_figure_problem(record, name)
-
-
-def _find_figure_problem(record: ProviderRecord, name: str) -> str:
-    if (record.amount_minor is None) != (record.currency == ""):
-        return f"{name!r} has an amount without a currency, or a currency without an amount"
-    if record.amount_minor is not None and not abs(record.amount_minor) <= _LARGEST_AMOUNT:
-        return f"{name!r} has an amount beyond all bounds"
-    if record.currency and not _CURRENCY.fullmatch(record.currency):
-        return f"{name!r} has the currency {record.currency[:8]!r}, which is no ISO code"
-    if record.quantity is not None and not _is_storable(record.quantity):
-        return f"{name!r} has a quantity that is no number within bounds"
-    return ""
-
-
-def _is_storable(quantity: Decimal) -> bool:
-    # Asked before it is written out: the exponent of a hostile one could be a billion.
-    is_near = quantity.is_finite() and -_FURTHEST < quantity.adjusted() < _FURTHEST
-    return is_near and bool(_QUANTITY.fullmatch(_quantity_text(quantity)))
 
 
 def record_adjustments(place: PageContext, outcome: PageResult) -> int:
@@ -270,7 +254,7 @@ def _adjustment(place: PageContext, row: RecordRow, kind: AdjustmentKind) -> Rec
     return RecordAdjustment(
         connector_id=place.connector_id,
         run_id=place.run_id,
-        month=place.month,
+        month=row.month,
         external_id=row.fields.external_id,
         kind=kind,
         noted_at=place.at,
@@ -281,11 +265,13 @@ def _adjustment(place: PageContext, row: RecordRow, kind: AdjustmentKind) -> Rec
 
 
 def void_missing_records(place: PageContext, *, was_final: bool) -> int:
-    """Void every record of the month that the run has neither written nor found as before; returns how many."""
+    """Void every record that a sync of this month has brought, and the run has neither written nor found as before;
+    returns how many."""
     values: dict[str, Any] = {
         "at": place.at,
         "connector": place.connector_id,
         "month": place.month,
+        "near": _near(place),
         "run": place.run_id,
         "kind": AdjustmentKind.VOIDED.value,
     }
@@ -293,5 +279,17 @@ def void_missing_records(place: PageContext, *, was_final: bool) -> int:
         cursor.execute(_VOID_AND_KEEP if was_final else _VOID, values)
         voided = int(cursor.rowcount)
         if voided:
-            cursor.execute(_NOTE_CHANGED, [place.connector_id, [place.month]])
+            cursor.execute(_NOTE_CHANGED, [place.connector_id, _near(place)])
     return voided
+
+
+def count_records(place: PageContext) -> int:
+    """How many live records the syncs of this month have brought."""
+    rows = BillingRecord.objects.filter(connector=place.connector_id, month__in=_near(place), voided_at=None)
+    return rows.filter(Q(asked_month="", month=place.month) | Q(asked_month=place.month)).count()
+
+
+def _near(place: PageContext) -> list[str]:
+    """The months that a record of an answer about this one can belong to."""
+    month = Month.read(place.month)
+    return [str(month.shifted(step)) for step in (-1, 0, 1)]

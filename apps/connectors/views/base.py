@@ -12,16 +12,24 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from apps.connectors.forms import ConnectorForm, KeyForm
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector
 from apps.connectors.selectors.connectors import connectors_of_workspace
-from apps.core.errors import ConflictError, NotFoundError, UnavailableError, UnprocessableError
+from apps.core.errors import (
+    ConflictError,
+    CountinghouseError,
+    MalformedRequestError,
+    NotFoundError,
+    UnavailableError,
+    UnprocessableError,
+)
 from apps.core.ids import WorkspaceId
 from apps.core.moments import zone_of
 from apps.tenants.pages import BillingPage
 
 # A person can correct these, so that the page shows them. Any other error has a page of its own.
-SHOWN_ERRORS = (ConflictError, UnprocessableError, UnavailableError)
+SHOWN_ERRORS = (ConflictError, MalformedRequestError, UnprocessableError, UnavailableError)
 
 
 class ConnectorsPage(BillingPage):
@@ -66,6 +74,14 @@ class OneConnectorPage(ConnectorsPage):
         except SHOWN_ERRORS as refusal:
             messages.error(self.request, refusal.detail)
         return self.back()
+
+
+def add_errors(form: ConnectorForm | KeyForm, refusal: CountinghouseError) -> None:
+    """Show each error at its field, or above the form."""
+    for error in refusal.errors:
+        form.place_error(error.field, error.message)
+    if not refusal.errors:
+        form.add_error(None, refusal.detail)
 
 
 def page_of_connector(workspace_slug: str, connector_id: UUID) -> str:

@@ -17,7 +17,6 @@ from apps.connectors.messages import describe_actor
 from apps.connectors.providers.registry import provider_class, provider_classes
 from apps.connectors.rules.transitions import verbs_from
 from apps.connectors.selectors.connectors import connector_timeline, connectors_of_workspace
-from apps.connectors.selectors.records import RecordFilter, currency_totals
 from apps.connectors.selectors.syncs import active_runs, sync_runs_of_connector
 from apps.connectors.services import (
     connector_create,
@@ -25,11 +24,12 @@ from apps.connectors.services import (
     connector_disable,
     connector_enable,
 )
-from apps.connectors.sync.queue import sync_request, sync_run_cancel
-from apps.connectors.views.base import SHOWN_ERRORS, ConnectorsPage, OneConnectorPage, page_of_connector
-from apps.connectors.views.presenters import ConnectorCard, month_lines, provider_choice, run_lines, total_lines
+from apps.connectors.sync.requests import months_waiting, sync_request, sync_run_cancel
+from apps.connectors.views.base import SHOWN_ERRORS, ConnectorsPage, OneConnectorPage, add_errors, page_of_connector
+from apps.connectors.views.presenters import ConnectorCard, describe_months, month_lines, provider_choice, run_lines
 from apps.core import clock
-from apps.core.errors import CountinghouseError, UnprocessableError
+from apps.core.errors import UnprocessableError
+from apps.subscriptions.selectors.lifecycle import workspace_lifecycle
 from apps.tenants.selectors.members import people_for_tenant
 
 _EVENTS_SHOWN = 20
@@ -59,29 +59,34 @@ class ConnectorNew(ConnectorsPage):
             offered = offered_providers(is_demo=self.workspace.organization.is_demo)
             facts = {"providers": [provider_choice(provider) for provider in offered]}
             return self.render("connectors/choose.html", facts, title="Add a connector")
-        return self._show(ConnectorForm(provider=provider_class(name), is_demo=self.workspace.organization.is_demo))
+        return self._show(ConnectorForm(provider=provider_class(name)))
 
     def post(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
         """Create it, or show the form again with the errors and without the key."""
-        form = ConnectorForm(
-            request.POST,
-            provider=provider_class(request.POST.get("provider", "")),
-            is_demo=self.workspace.organization.is_demo,
-        )
+        form = ConnectorForm(request.POST, provider=provider_class(request.POST.get("provider", "")))
         if not form.is_valid():
             return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
         try:
             connector = connector_create(self.execution_context, workspace_id=self.workspace_id, params=form.params())
         except SHOWN_ERRORS as refusal:
-            _add_errors(form, refusal)
+            add_errors(form, refusal)
             return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
         server = form.provider.oauth_server
-        next_step = f" Now authorize it at {server.label}." if server else ""
+        next_step = f" Now authorize it at {server.label}." if server else self._first_sync()
         messages.success(request, f"{connector.name} was added.{next_step}")
         return HttpResponseRedirect(page_of_connector(workspace_slug, connector.pk))
 
+    def _first_sync(self) -> str:
+        if workspace_lifecycle(self.workspace_id).operations().get("connector.sync", False):
+            return " Its first sync is starting."
+        return " Its first sync starts as soon as your subscription allows syncing."
+
     def _show(self, form: ConnectorForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        facts = {"form": form, "provider": provider_choice(form.provider)}
+        facts = {
+            "form": form,
+            "provider": provider_choice(form.provider),
+            "is_feed": form.provider.name == "usage_feed",
+        }
         return self.render("connectors/new.html", facts, title=f"New connector: {form.provider.label}", status=status)
 
 
@@ -98,14 +103,16 @@ class ConnectorDetail(OneConnectorPage):
             self.organization_id, [*(run.actor_label for run in runs), *(event.actor_label for event in timeline)]
         )
         card = ConnectorCard(self.connector)
-        verbs = verbs_from(card.status)
+        verbs, months = verbs_from(card.status), month_lines(self.connector, clock.now(), with_totals=True)
         facts = {
             "card": card,
-            "months": month_lines(self.connector, clock.now()),
+            "months": months,
+            "waiting": months_waiting(self.connector),
+            "month_calendar": describe_months(self.connector),
             "runs": run_lines(runs, people),
             "may_cancel": self.may("connector.sync"),
             "is_active": any(run.finished_at is None for run in runs),
-            "totals": total_lines(currency_totals(RecordFilter(self.workspace_id, self.connector_id))),
+            "totals": months[0].totals if months else [],
             "timeline": [(event, describe_actor(event.actor_label, people)) for event in timeline],
             "settings": card.settings,
             "may_sync": self.may("connector.sync") and card.is_enabled,
@@ -195,7 +202,7 @@ class ConnectorKey(OneConnectorPage):
                 self.execution_context, connector_id=self.connector_id, api_key=form.cleaned_data["api_key"]
             )
         except SHOWN_ERRORS as refusal:
-            _add_errors(form, refusal)
+            add_errors(form, refusal)
             return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
         messages.success(request, "The key was checked and saved.")
         return self.back()
@@ -203,11 +210,3 @@ class ConnectorKey(OneConnectorPage):
     def _show(self, form: KeyForm, status: int = HTTPStatus.OK) -> HttpResponse:
         facts = {"form": form, "card": ConnectorCard(self.connector)}
         return self.render("connectors/key.html", facts, title=f"API key for {self.connector.name}", status=status)
-
-
-def _add_errors(form: ConnectorForm | KeyForm, refusal: CountinghouseError) -> None:
-    """Show each error at its field, or above the form."""
-    for error in refusal.errors:
-        form.place_error(error.field, error.message)
-    if not refusal.errors:
-        form.add_error(None, refusal.detail)

@@ -8,16 +8,19 @@ from datetime import datetime
 
 from django.urls import reverse
 
-from apps.connectors.contracts import OAuthServer, Provider
+from apps.connectors.contracts import MonthBounds, OAuthServer, Provider
 from apps.connectors.enums import AutoDisableReason, ConnectorStatus, CredentialKind, SyncStatus, SyncTrigger
 from apps.connectors.forms import setting_label
+from apps.connectors.ids import ConnectorId
 from apps.connectors.messages import CAUSES, REMEDIES, describe_actor, format_count
 from apps.connectors.models import Connector, SyncRun
 from apps.connectors.oauth.client import is_configured
 from apps.connectors.providers.registry import oauth_server_of, provider_classes, provider_label
+from apps.connectors.rules.months import MonthDecision
 from apps.connectors.rules.transitions import sources
-from apps.connectors.selectors.records import CurrencyTotal
+from apps.connectors.selectors.records import CurrencyTotal, totals_by_month
 from apps.connectors.services.timeline import describe_counts
+from apps.connectors.services.trial import Trial
 from apps.connectors.sync.queue import month_decisions
 from apps.core.amounts import format_minor
 
@@ -131,6 +134,9 @@ class MonthLine:
     is_due: bool
     why: str
     read_at: datetime | None
+    next_at: datetime | None
+    totals: list[dict[str, str]]
+    is_waiting: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +148,53 @@ class RunLine:
     who: str
 
 
-def month_lines(connector: Connector, now: datetime) -> list[MonthLine]:
+def month_lines(connector: Connector, now: datetime, *, with_totals: bool = False) -> list[MonthLine]:
     """The months of the connector, newest first."""
     decisions = month_decisions(connector, now)
+    names = [str(decision.month) for decision in decisions] if with_totals else []
+    totals = totals_by_month(ConnectorId(connector.pk), names)
+    return [_month_line(decision, totals.get(str(decision.month), []), now) for decision in reversed(decisions)]
+
+
+def _month_line(decision: MonthDecision, totals: Sequence[CurrencyTotal], now: datetime) -> MonthLine:
+    reading, next_at = decision.reading, decision.next_at
+    return MonthLine(
+        month=str(decision.month),
+        status=decision.status.value,
+        is_due=decision.is_due,
+        why=decision.why,
+        read_at=reading.read_at,
+        # One that is to be read now waits for the connector's next turn, which the page tells above.
+        next_at=next_at if next_at is not None and next_at > now else None,
+        totals=total_lines(totals),
+        is_waiting=reading.waits_since is not None,
+    )
+
+
+def describe_months(connector: Connector) -> str:
+    """Whose calendar the months of the connector follow."""
+    found = provider_classes().get(connector.provider)
+    match found.month_bounds if found else MonthBounds.UTC:
+        case MonthBounds.ORGANIZATION:
+            return f"by the calendar of your organization ({connector.workspace.organization.time_zone})"
+        case MonthBounds.PROVIDER:
+            return f"as {provider_label(connector.provider)} invoices them"
+    return "by the calendar in UTC"
+
+
+def trial_lines(trial: Trial) -> list[dict[str, object]]:
+    """The records of a trial as the page shows them."""
     return [
-        MonthLine(str(decision.month), decision.status.value, decision.is_due, decision.why, decision.reading.read_at)
-        for decision in reversed(decisions)
+        {
+            "record": tried.record,
+            "month": str(tried.month),
+            "category": tried.record.category.label.lower(),
+            "kind": tried.record.kind.label,
+            "amount": ""
+            if tried.record.amount_minor is None
+            else format_minor(tried.record.amount_minor, tried.record.currency, is_grouped=True),
+        }
+        for tried in trial.records
     ]
 
 

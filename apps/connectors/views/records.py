@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import ClassVar
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
 from apps.connectors.enums import RecordKind
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import BillingRecord
-from apps.connectors.selectors.connectors import connectors_of_workspace
-from apps.connectors.selectors.records import RecordFilter, currency_totals, matching_records, stream_records
+from apps.connectors.rules.months import month_of
+from apps.connectors.selectors.connectors import connectors_with_records
+from apps.connectors.selectors.records import (
+    Place,
+    RecordFilter,
+    count_records,
+    currency_totals,
+    months_with_records,
+    read_records,
+    stream_records,
+)
 from apps.connectors.views.base import ConnectorsPage
 from apps.connectors.views.presenters import total_lines
+from apps.core import clock
 from apps.core.amounts import format_minor
 from apps.core.exports import csv_lines, harmless
 from apps.core.ids import WorkspaceId
+from apps.core.moments import read_iso_moment
 from apps.core.wire.values import format_time
 
 PAGE_SIZE = 50
+_MONTHS_OFFERED = 6
+_LONGEST_NUMBER = 18
 _MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
@@ -49,35 +62,50 @@ def _connector_id(text: str) -> ConnectorId | None:
         return None
 
 
+def _read_place(text: str) -> Place | None:
+    """The place in the list that a link of ours names; any other text is the beginning."""
+    moment, _, number = text.rpartition("_")
+    if not (number.isascii() and number.isdecimal() and len(number) <= _LONGEST_NUMBER):
+        return None
+    try:
+        return read_iso_moment(moment, needs_offset=True), int(number)
+    except ValueError:
+        return None
+
+
 class RecordList(ConnectorsPage):
     operations: ClassVar[dict[str, str]] = {"GET": "connectors.read"}
 
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
-        """One page of records, with the totals of all that match."""
-        wanted = read_filter(request, self.workspace_id)
-        rows = matching_records(wanted).select_related("connector").defer("raw")
-        page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
-        lines = [
-            {
-                "record": row,
-                "amount": ""
-                if row.amount_minor is None
-                else format_minor(row.amount_minor, row.currency, is_grouped=True),
-            }
-            for row in page
-        ]
+        """One page of a month's records, the current month's first, with the totals of all that match."""
+        asked = read_filter(request, self.workspace_id)
+        current = str(month_of(clock.now(), self.zone))
+        wanted = replace(asked, month=asked.month or current)
+        before = _read_place(request.GET.get("before", ""))
+        rows = read_records(wanted, size=PAGE_SIZE + 1, before=before)
+        page = rows[:PAGE_SIZE]
+        query = {name: value for name, value in request.GET.items() if name != "before"} | {"month": wanted.month}
+        months = months_with_records(RecordFilter(self.workspace_id, wanted.connector_id, with_voided=True))
         facts = {
-            "lines": lines,
-            "page_of": page,
+            "lines": [{"record": row, "amount": _amount(row)} for row in page],
+            "count": count_records(wanted),
+            "older": f"{page[-1].occurred_at.isoformat()}_{page[-1].pk}" if len(rows) > PAGE_SIZE else "",
+            "is_first": before is None,
             "wanted": wanted,
+            "months": sorted({*months, current, wanted.month}, reverse=True),
+            "other_months": [month for month in months if month != wanted.month][:_MONTHS_OFFERED],
             "kinds": RecordKind.choices,
-            "connectors": connectors_of_workspace(self.workspace_id),
+            "connectors": connectors_with_records(self.workspace_id),
             "totals": total_lines(currency_totals(wanted)),
-            "query": urlencode({name: value for name, value in request.GET.items() if name != "page"}),
-            "is_filtered": wanted != RecordFilter(self.workspace_id),
+            "query": urlencode(query),
+            "is_filtered": wanted != RecordFilter(self.workspace_id, month=current),
             "may_export": self.may("report.export"),
         }
         return self.render("connectors/records.html", facts, title="Billing records")
+
+
+def _amount(row: BillingRecord) -> str:
+    return "" if row.amount_minor is None else format_minor(row.amount_minor, row.currency, is_grouped=True)
 
 
 class RecordExport(ConnectorsPage):

@@ -21,6 +21,7 @@ from urllib3.exceptions import HTTPError
 from apps.core import clock
 from apps.core.outgoing.addresses import RefusedAddressError, checked_url
 from apps.core.outgoing.connections import CheckedAdapter, Watch
+from apps.core.outgoing.pace import keep_pace
 
 _TOO_MANY_REQUESTS, _SERVER_ERROR = 429, 500
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -129,6 +130,8 @@ def _worth_another_try(error: Exception) -> bool | timedelta:
 
 
 def _once(call: Call) -> Answer:
+    if call.is_guarded:
+        keep_pace(urlsplit(call.url).hostname or "")
     watch = Watch(is_guarded=call.is_guarded, seconds=call.seconds)
     try:
         with watch.running(), _session() as session:
@@ -144,11 +147,25 @@ def _once(call: Call) -> Answer:
             raise _too_slow(call) from None
         is_permanent = isinstance(error, requests.exceptions.SSLError | requests.exceptions.InvalidURL)
         # Without the cause: its text has the whole request.
-        raise OutgoingError(f"{host} can't be reached ({type(error).__name__}).", is_permanent=is_permanent) from None
+        raise OutgoingError(f"{host} can't be reached ({_why(error)}).", is_permanent=is_permanent) from None
     # A body that is cut off at the deadline can look like one that has ended.
     if watch.is_over:
         raise _too_slow(call)
     return answer
+
+
+def _why(error: Exception) -> str:
+    """Which kind of failure it was, in words."""
+    match error:
+        case requests.exceptions.SSLError():
+            return "its certificate is not accepted"
+        case requests.exceptions.InvalidURL() | requests.exceptions.InvalidSchema():
+            return "this is no address"
+        case requests.exceptions.Timeout():
+            return "it does not answer in time"
+        case requests.exceptions.ConnectionError():
+            return "it takes no connection"
+    return "the connection broke off"
 
 
 def _too_slow(call: Call) -> OutgoingError:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 SPECTACULAR_SETTINGS: dict[str, Any] = {
+    # A body that may leave everything out says so itself.
+    "COMPONENT_SPLIT_PATCH": False,
     "TITLE": "Countinghouse internal API",
     "DESCRIPTION": (
         "Who belongs to which organization, what a workspace may do, what an organization can afford, and which "

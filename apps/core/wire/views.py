@@ -57,6 +57,8 @@ class InternalView(APIView):
     operations: ClassVar[Mapping[str, str]] = {}
     query_parameters: ClassVar[Mapping[str, frozenset[str]]] = {}
     body_limit: ClassVar[int] = DEFAULT_BODY_LIMIT
+    # Where a deletion owes its reason (spec 09).
+    deletes_with_body: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -83,7 +85,8 @@ class InternalView(APIView):
         super().initial(request, *args, **kwargs)
         self.operation_of(request)
         self._check_query(request)
-        if request.method in _BODILESS and request.stream is not None:
+        is_bodiless = request.method in _BODILESS and not (request.method == "DELETE" and self.deletes_with_body)
+        if is_bodiless and request.stream is not None:
             raise MalformedRequestError(f"{request.method} takes no body here; leave it out.")
 
     def read(self, serializer_class: type[StrictSerializer], request: Request) -> dict[str, Any]:

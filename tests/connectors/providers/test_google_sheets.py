@@ -40,7 +40,7 @@ STAND_IN = StandIn(
     external_ids=("r-1", "r-3", "r-4"),
     answer=answer,
     base_setting="GOOGLE_API_BASE",
-    settings=lambda _: {"spreadsheet_id": "1-a-spreadsheet-of-the-tests"},
+    settings=lambda _: {"spreadsheet_id": "1-a-spreadsheet-of-the-tests", "default_category": "regular"},
 )
 
 
@@ -54,10 +54,13 @@ def test_what_a_row_says(web: Web, settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        (["r-9", "yesterday"], "Row 6 of the sheet can't be read"),
+        (["r-9", "yesterday"], "Row 6: occurred_at must be a time such as"),
         (["r-9", "2026-04-03", "", "1e5"], "Row 6: quantity is no number"),
         (["r-9", "2026-04-03", "", "1", "call", "5"], "Row 6: an amount and its currency belong together"),
-        (["r-9", "2026-04-03", "", "1", "call", "", "", "lavish"], "Row 6 of the sheet can't be read"),
+        (
+            ["r-9", "2026-04-03", "", "1", "call", "", "", "lavish"],
+            "Row 6: category is 'lavish'; use one of regular, free, internal",
+        ),
     ],
 )
 def test_a_row_that_can_not_be_read_is_named(
