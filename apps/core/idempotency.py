@@ -6,9 +6,11 @@ lock of that transaction, so that the lock of a killed holder is gone with its c
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +18,7 @@ from django.db import IntegrityError, connection, transaction
 from msgspec import structs
 
 from apps.core import clock
-from apps.core.canonical import Plain, canonical_bytes, canonical_hash
+from apps.core.canonical import Plain, canonical_bytes
 from apps.core.errors import (
     ConflictError,
     CountinghouseError,
@@ -34,12 +36,18 @@ from apps.core.texts import LINE_REFUSED
 
 LONGEST_KEY = 255
 RETRY_AFTER_SECONDS = 1
-# For a statement of another app that stores refusals beside rows of its own; `$1` is a JSON array of them.
+# For a statement of another app that stores refusals beside rows of its own; `$1` is a JSON array of them. The first
+# keeps those that are kept, the second finds the keys of the others that are unused still.
 INSERT_REFUSALS = """
     INSERT INTO core_idempotencyrecord (scope, key, operation, body_hash, outcome, status, answer, created_at)
     SELECT r->>'scope', r->>'key', r->>'operation', r->>'hash', 'refused', NULL, r->'answer', (r->>'at')::timestamptz
-    FROM jsonb_array_elements($1::jsonb) r
+    FROM jsonb_array_elements($1::jsonb) r WHERE (r->>'is_kept')::boolean
     ON CONFLICT (scope, key) DO NOTHING RETURNING scope, key
+"""
+UNUSED_KEYS = """
+    SELECT r->>'scope' AS scope, r->>'key' AS key FROM jsonb_array_elements($1::jsonb) r
+    WHERE NOT (r->>'is_kept')::boolean AND NOT EXISTS (
+        SELECT 1 FROM core_idempotencyrecord k WHERE k.scope = r->>'scope' AND k.key = r->>'key')
 """
 
 
@@ -89,8 +97,11 @@ class _RepeatedUnprocessableError(RepeatedRefusalError):
     kind = ErrorKind.UNPROCESSABLE
 
 
-# These are decisions, and stay. Everything else (a malformed request, an outage) may go differently next time.
-_DECISIONS: dict[ErrorKind, type[RepeatedRefusalError]] = {
+# This one is kept: whoever asked with the key was told that it can't be afforded. The cause of every other refusal can
+# be mended, and then the same request with its key goes through (spec 05, No double charge).
+_KEPT = frozenset({ErrorKind.NOT_AFFORDABLE})
+# The first release kept these too; what it stored is told for ever.
+_REPEATED: dict[ErrorKind, type[RepeatedRefusalError]] = {
     error.kind: error
     for error in (
         _RepeatedNotAffordableError,
@@ -101,6 +112,11 @@ _DECISIONS: dict[ErrorKind, type[RepeatedRefusalError]] = {
 }
 
 
+# What a request's hash is made of, by number. The first has all fields of the first release, sent or not, and is
+# written without its number. A younger field is hashed where it was sent: a request without it keeps its hash.
+_FORMAT_WITH_YOUNGER = "2."
+
+
 @dataclass(frozen=True, slots=True)
 class _Request:
     scope: str
@@ -109,20 +125,65 @@ class _Request:
     body_hash: str
 
 
+def request_hash(canonical: bytes, younger: Mapping[str, object] | None = None) -> str:
+    """What two requests with one key must have in common, as the store keeps it.
+
+    `canonical` is the canonical form of the fields that the first release knew, `younger` the fields since then; those
+    that are None were not sent.
+    """
+    sent = {name: value for name, value in (younger or {}).items() if value is not None}
+    if not sent:
+        return hashlib.sha256(canonical).hexdigest()
+    digest = hashlib.sha256(canonical + b"\n" + canonical_bytes(sent)).hexdigest()
+    return (_FORMAT_WITH_YOUNGER + digest)[: len(digest)]
+
+
+def lock_of_key(scope: str, key: str) -> int:
+    """The advisory lock under which the key's first request is carried out."""
+    return lock_number(f"idempotency\x1f{scope}\x1f{key}")
+
+
+def in_flight(key: str) -> IdempotencyKeyInFlightError:
+    """Another request holds the key's lock."""
+    return IdempotencyKeyInFlightError(
+        f"A request with the idempotency key {key!r} is still in progress; repeat it in a moment.",
+        retry_after_seconds=RETRY_AFTER_SECONDS,
+    )
+
+
+def reused(key: str, *, used_for: str, used_at: datetime) -> IdempotencyKeyReusedError:
+    """The key stands for a request of another body or endpoint."""
+    return IdempotencyKeyReusedError(
+        f"The idempotency key {key!r} was used on {used_at:%Y-%m-%d} for {used_for} with another body. Use a new key "
+        "for a new request."
+    )
+
+
+def is_kept(refusal: CountinghouseError) -> bool:
+    """Whether a repetition with the key is told the same refusal; every other one leaves the key unused."""
+    return refusal.kind in _KEPT
+
+
 def idempotent(
-    *, scope: str, key: str, operation: str, body: Mapping[str, object], perform: Callable[[], Answer]
+    *,
+    scope: str,
+    key: str,
+    operation: str,
+    body: Mapping[str, object],
+    perform: Callable[[], Answer],
+    younger: Mapping[str, object] | None = None,
 ) -> Answer:
     """Carry out `perform` once for this key of this scope, and answer every repetition alike.
 
-    `perform` runs inside a transaction that is committed with its answer. A refusal that it raises (not affordable,
-    forbidden, conflict, unprocessable) undoes its effect, is stored, and is raised again at every repetition; any
-    other error leaves nothing behind.
+    `perform` runs inside a transaction that is committed with its answer. A refusal for want of credits undoes its
+    effect, is stored, and is raised again at every repetition; any other error leaves nothing behind. `younger` are
+    fields of the body that the first release did not know.
 
     Must not run inside a transaction: a refusal has to be committed and raised. Raises `IdempotencyKeyReusedError`,
     `IdempotencyKeyInFlightError`, and `MalformedRequestError` for a key that is empty, too long or not storable.
     """
     _check_key(key)
-    request = _Request(scope, key, operation, canonical_hash(body))
+    request = _Request(scope, key, operation, request_hash(canonical_bytes(body), younger))
     record = _find(request)
     if record is not None:
         return _replay(record, request)
@@ -159,20 +220,16 @@ def _perform(perform: Callable[[], Answer]) -> Answer | CountinghouseError:
             answer = perform()
             return Answer(answer.status, _object(answer.body))
     except CountinghouseError as refusal:
-        if refusal.kind not in _DECISIONS:
+        if not is_kept(refusal):
             raise
         return refusal
 
 
 def _lock(request: _Request) -> None:
     with connection.cursor() as cursor:
-        name = f"idempotency\x1f{request.scope}\x1f{request.key}"
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock_number(name)])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock_of_key(request.scope, request.key)])
         if cursor.fetchone() != (True,):
-            raise IdempotencyKeyInFlightError(
-                f"A request with the idempotency key {request.key!r} is still in progress; repeat it in a moment.",
-                retry_after_seconds=RETRY_AFTER_SECONDS,
-            )
+            raise in_flight(request.key)
 
 
 def _find(request: _Request) -> IdempotencyRecord | None:
@@ -195,10 +252,7 @@ def _store(request: _Request, outcome: Answer | CountinghouseError) -> None:
 
 def _replay(record: IdempotencyRecord, request: _Request) -> Answer:
     if (record.operation, record.body_hash) != (request.operation, request.body_hash):
-        raise IdempotencyKeyReusedError(
-            f"The idempotency key {request.key!r} was used on {record.created_at:%Y-%m-%d} for {record.operation} "
-            "with another body. Use a new key for a new request."
-        )
+        raise reused(request.key, used_for=record.operation, used_at=record.created_at)
     if record.outcome == IdempotencyOutcome.REFUSED:
         raise refusal_from_json(record.answer)
     return Answer(record.status or 200, _object(record.answer), replayed=True)
@@ -223,7 +277,7 @@ def refusal_as_json(refusal: CountinghouseError) -> dict[str, Plain]:
 def refusal_from_json(stored: Mapping[str, Any]) -> RepeatedRefusalError:
     """The refusal that `refusal_as_json` wrote down."""
     decision_id = stored["decision_id"]
-    return _DECISIONS[ErrorKind(stored["kind"])](
+    return _REPEATED[ErrorKind(stored["kind"])](
         stored["detail"],
         errors=[FieldError(**error) for error in stored["errors"]],
         explanation=[Reason(**reason) for reason in stored["explanation"]],

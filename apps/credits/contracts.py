@@ -6,7 +6,7 @@ Structs, since each request makes several, a batch thousands, and a frozen datac
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -52,9 +52,18 @@ class Consumption(msgspec.Struct, frozen=True):
     run_id: str = ""
     hold_id: UUID | None = None
     on_insufficient: OnInsufficient = OnInsufficient.REJECT
+    local_charge: int | None = None
+
+    @property
+    def is_booked(self) -> bool:
+        """Whether it is only to be booked, as it has happened already: membership, lifecycle and balance don't refuse.
+
+        One with a `local_charge` is, too, where the product decides; that is known with the account's facts alone.
+        """
+        return self.on_insufficient is OnInsufficient.RECORD
 
     def body(self) -> dict[str, object]:
-        """What must be equal for two requests to be the same."""
+        """What must be equal for two requests to be the same: the fields of the first release."""
         question = self.question
         return {
             "account": (question.account.type, question.account.id),
@@ -69,6 +78,10 @@ class Consumption(msgspec.Struct, frozen=True):
             "on_insufficient": self.on_insufficient,
         }
 
+    def younger(self) -> dict[str, object]:
+        """The fields since then, which count where they were sent."""
+        return {"local_charge": self.local_charge}
+
 
 def scope_of(context: ExecutionContext) -> str:
     """Whose idempotency keys they are: each product's own, and one space for people and the console (spec 05)."""
@@ -76,7 +89,7 @@ def scope_of(context: ExecutionContext) -> str:
 
 
 class CreditFacts(msgspec.Struct, frozen=True):
-    """One row of `credits_facts`, named as its columns: committed state in one snapshot."""
+    """One row of `credits_facts_2`, named as its columns: committed state in one snapshot."""
 
     organization_id: UUID | None
     closed_at: datetime | None
@@ -105,13 +118,12 @@ class CreditFacts(msgspec.Struct, frozen=True):
     next_due_at: datetime | None
     policy_id: UUID | None
     policy_version: int | None
+    policy_from: datetime | None
     billing_mode: str | None
     free_used: int
-
-    @property
-    def available(self) -> int:
-        """What may still be spent, the overdraft included."""
-        return self.balance - self.held + self.overdraft_limit
+    free_month: date
+    free_month_ends_at: datetime
+    is_late: bool
 
     @property
     def subscription(self) -> SubscriptionFacts | None:

@@ -52,6 +52,10 @@ class EntryKind(TextEnum):
     ADJUSTMENT = "adjustment", "Adjustment"
 
 
+# What burns grants; the functions in SQL name the others.
+CHARGES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.ADJUSTMENT})
+
+
 class HoldStatus(TextEnum):
     """An open hold reserves credits; every other state is final."""
 
@@ -69,13 +73,17 @@ class OnInsufficient(TextEnum):
 
 
 class DisagreementClass(TextEnum):
-    """What a product's own decision and ours differ in, the gravest first."""
+    """What a product's own decision and ours differ in, the gravest first; then what was booked and asks for a look."""
 
     UNKNOWN_OPERATION = "unknown_operation", "Unknown operation"
     MEMBERSHIP = "membership", "Membership"
     VERDICT = "verdict", "Allow or deny"
     AMOUNT = "amount", "Amount"
     BALANCE = "balance", "Balance"
+    RUN_CHARGED_BEFORE = "run_charged_before", "Run charged twice"
+    NOT_A_MEMBER = "booked_though_not_a_member", "Booked, not a member"
+    LIFECYCLE_DENIED = "booked_though_lifecycle_denied", "Booked, lifecycle denied"
+    FOR_REVIEW = "booked_for_review", "Booked late"
 
 
 class Owned(TextEnum):

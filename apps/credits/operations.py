@@ -27,6 +27,7 @@ register_operations(
     Operation("grants.void", platform_role=Role.BILLING_OPERATIONS, scope=Scope.CREDITS_WRITE, allows="void a grant"),
     Operation("holds.capture", scope=Scope.CREDITS_WRITE),
     Operation("holds.release", scope=Scope.CREDITS_WRITE),
+    Operation("holds.extend", scope=Scope.CREDITS_WRITE),
     Operation("jobs.release_holds", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.expire_grants", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.grant_allowances", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),

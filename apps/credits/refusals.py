@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+from collections.abc import Sequence
 from uuid import UUID
 
 from apps.core.amounts import format_micro
@@ -21,6 +21,8 @@ from apps.credits.contracts import AccountRef, CreditFacts, Question
 from apps.credits.enums import HoldStatus, Owned
 from apps.credits.ownership import of_another_product
 from apps.credits.rules.decision import Decision
+from apps.credits.rules.outcomes import closest
+from apps.credits.rules.pricing import PolicyTerms, Price
 
 
 class InsufficientCreditsError(CountinghouseError):
@@ -106,7 +108,9 @@ def not_related(product: str, organization_id: UUID) -> ForbiddenError:
     )
 
 
-def decision_refusal(decision: Decision, question: Question, decision_id: UUID, known: list[str]) -> CountinghouseError:
+def decision_refusal(
+    decision: Decision, question: Question, decision_id: UUID, terms: PolicyTerms | None, outcome: str
+) -> CountinghouseError:
     """A denial of the gate as the refusal of a consumption."""
     code, chain = decision.code, decision.chain
     facts = [step.fact for step in chain if step.outcome == "deny"]
@@ -117,9 +121,11 @@ def decision_refusal(decision: Decision, question: Question, decision_id: UUID, 
             explanation=chain,
             decision_id=decision_id,
         )
+    price = terms.prices.get(question.operation) if terms else None
+    if code == "unknown_outcome" and price is not None:
+        return unknown_outcome(outcome, price, explanation=chain, decision_id=decision_id)
     if code == "unknown_operation":
-        close = get_close_matches(question.operation, known, n=1)
-        suggestion = close[0] if close else None
+        suggestion = closest(question.operation, sorted(terms.prices) if terms else [])
         sentence = f"{fact[:1].upper()}{fact[1:]}." + (
             f" Did you mean `{suggestion}`?" if suggestion else " Publish it in a policy first."
         )
@@ -142,6 +148,23 @@ def decision_refusal(decision: Decision, question: Question, decision_id: UUID, 
         code=code,
         title=titles.get(code, "The workspace's lifecycle does not allow this"),
         explanation=chain,
+        decision_id=decision_id,
+    )
+
+
+def unknown_outcome(
+    outcome: str, price: Price, *, explanation: Sequence[Reason] = (), decision_id: UUID | None = None
+) -> UnprocessableError:
+    """The policy does not say whether a run that ended so is charged."""
+    suggestion = closest(outcome, price.outcomes)
+    meant = f"Did you mean `{suggestion}`?" if suggestion else f"It knows {', '.join(price.outcomes)}."
+    sentence = f"The policy knows no outcome `{outcome}` of {price.operation}. {meant}"
+    return UnprocessableError(
+        sentence,
+        code="unknown_outcome",
+        title="Unknown outcome",
+        errors=[FieldError("outcome", "unknown_outcome", sentence, suggestion)],
+        explanation=explanation,
         decision_id=decision_id,
     )
 

@@ -56,7 +56,7 @@ def parameters_of(world: World) -> dict[str, object]:
     context, item, now = world.context, world.consumption(0), clock.now()
     terms = remembered_terms(context.product_id) if context.product_id else None
     return {
-        **common_of(context, terms, now),
+        **common_of(context, now),
         **item_of(scope_of(context), item, hash_of(item), now),
         **price_of(item, terms, now, None),
     }

@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.migrations import Migration, RunSQL
 
 # Django's own tables come from its models too.
-FUNCTIONS = ("apps.tenants.migrations.0005_billing_mode_function", "apps.credits.migrations.0002_functions")
+FUNCTIONS = ("apps.credits.migrations.0002_functions", "apps.credits.migrations.0006_functions")
 
 
 class NoMigrations(dict[str, None]):

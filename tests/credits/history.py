@@ -53,7 +53,7 @@ def live_a_month(place: Place, *, user_id: uuid.UUID | None = None, days: int = 
     credits_consume(place.context, consumption=consumption(place, operation="scan", quantity=40 * MICRO))
     credits_consume(place.context, consumption=consumption(place, outcome="failed"))
     question = Question(account=place.ref, operation="fix_run", quantity=2 * MICRO)
-    credits_authorize(place.context, question=question, hold_ttl=timedelta(minutes=10))
+    credits_authorize(place.context, question=question, hold_ttl=timedelta(minutes=10), key=uuid.uuid4().hex)
     credit_adjust(
         console_context(), account_id=place.organization.pk, key="adjust", amount=5 * MICRO, reason="agreed by phone"
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
-from tests.credits.ledger_model import Model, ModelGrant
+from tests.credits.ledger_model import Model, ModelCharge, ModelGrant, ModelHold
 
 
 class OldestFirst(Model):
@@ -22,28 +23,29 @@ class OldestFirst(Model):
 class BackToTheNewest(Model):
     """Wrong: a reversal goes to the newest grant, not to those that paid."""
 
-    def reverse(self, name: str, amount: int) -> None:
+    def reverse(self, name: str, amount: int) -> tuple[dict[str, int], int]:
         charge = self.charges[name]
-        if charge.payments:
-            charge.payments = [(max(self.grants, key=lambda grant: self.grants[grant].number), charge.amount)]
-        super().reverse(name, amount)
+        if charge.kept:
+            charge.kept = [(max(self.grants, key=lambda grant: self.grants[grant].number), charge.amount)]
+        return super().reverse(name, amount)
 
 
 class BackToTheFirst(Model):
     """Wrong: in part, the grant that paid first gets it back."""
 
-    def reverse(self, name: str, amount: int) -> None:
-        self.charges[name].payments.reverse()
-        super().reverse(name, amount)
+    def reverse(self, name: str, amount: int) -> tuple[dict[str, int], int]:
+        self.charges[name].kept.reverse()
+        return super().reverse(name, amount)
 
 
 class HoldsForEver(Model):
     """Wrong: a hold does not end by itself."""
 
-    def settle(self, now: datetime) -> None:
+    def settle(self, now: datetime) -> dict[str, int]:
         holds = dict(self.holds)
-        super().settle(now)
+        lost = super().settle(now)
         self.holds = holds
+        return lost
 
 
 class GrantsForEver(Model):
@@ -55,4 +57,26 @@ class GrantsForEver(Model):
         grant.expires_at = None
 
 
+class FreeStaysUsed(Model):
+    """Wrong: a reversal gives credits back, and no free quantity."""
+
+    def return_free(self, charge: ModelCharge) -> int:
+        return 0
+
+
+class HoldsReserveNoFree(Model):
+    """Wrong: a hold counts on the free quantity and leaves it to others."""
+
+    def open_hold(self, name: str, hold: ModelHold) -> None:
+        super().open_hold(name, replace(hold, free=0))
+
+
+class MonthsOfUtc(Model):
+    """Wrong: the month is that of UTC, wherever the organization is."""
+
+    def month(self, at: datetime) -> date:
+        return at.astimezone(UTC).date().replace(day=1)
+
+
 MUTANTS: tuple[type[Model], ...] = (OldestFirst, BackToTheNewest, BackToTheFirst, HoldsForEver, GrantsForEver)
+MUTANTS += (FreeStaysUsed, HoldsReserveNoFree, MonthsOfUtc)

@@ -77,7 +77,7 @@ def test_the_hot_statements_are_prepared_once_in_each_connection(call: Call, pla
         call("POST", "credits:consume", run(place))
         call("POST", "credits:authorize", asked(place))
     with connection.cursor() as cursor:
-        cursor.execute(r"SELECT count(*) FROM pg_prepared_statements WHERE statement ~ 'credits_(facts|consume)\('")
+        cursor.execute(r"SELECT count(*) FROM pg_prepared_statements WHERE statement ~ 'credits_(facts|consume)_2\('")
         assert cursor.fetchone() == (2,)
 
 
@@ -87,7 +87,9 @@ def test_the_story_of_a_product(call: Call, place: Place) -> None:
     assert (status, denied["decision"], denied["code"]) == (200, "deny", "not_a_member")
     assert denied["decision_id"]
     make_membership(place.organization, user)
-    _, allowed = call("POST", "credits:authorize", asked(place, user_id=str(user.pk), hold={"ttl_seconds": 600}))
+    wanted = asked(place, user_id=str(user.pk), hold={"ttl_seconds": 600})
+    assert call("POST", "credits:authorize", wanted)[0] == 400
+    _, allowed = call("POST", "credits:authorize", {**wanted, "idempotency_key": "hold"})
     assert (allowed["decision"], allowed["price"], allowed["held"]) == ("allow", "2.5", "2.5")
     hold = f"holds/{allowed['hold']['id']}"
     capture = {"idempotency_key": "c-1", "quantity": "1", "outcome": "succeeded"}

@@ -21,7 +21,7 @@ CELLS = list(itertools.product(KINDS, (-1, 0, 1), CATEGORIES, (True, False), (Tr
 def is_possible(kind: str, amount: int, category: str, *, is_billable: bool, reverses: bool) -> bool:
     if kind == "gift" or category == "premium":
         return False
-    signs = {"grant": (1,), "reversal": (1,), "expiry": (-1,)}.get(kind, (-1, 0))
+    signs = {"grant": (1,), "reversal": (0, 1), "expiry": (-1,)}.get(kind, (-1, 0))
     is_charge = amount and kind in {"consumption", "capture"}
     has_right = not is_charge or (category == "regular" and is_billable)
     return amount in signs and has_right and reverses == (kind == "reversal")

@@ -11,7 +11,7 @@ from apps.core import clock
 from apps.core.amounts import MICRO
 from apps.core.errors import CountinghouseError
 from apps.credits.enums import OnInsufficient
-from apps.credits.models import CreditEntry, GrantBurn
+from apps.credits.models import CreditEntry, GrantBurn, ShadowDisagreement
 from apps.credits.services import credits_consume, overdraft_set
 from apps.subscriptions.models import DecisionReceipt, OrganizationPaymentConfig
 from apps.tenants.models import Organization
@@ -165,7 +165,7 @@ def test_who_may_not_is_told_why_and_nothing_is_booked(place: Place) -> None:
     unknown = refusal(place, "c", operation="fix_rum")
     assert (unknown.problem_code, unknown.errors[0].suggestion) == ("unknown_operation", "fix_run")
     assert refusal(place, "d", occurred_at=clock.now() + timedelta(minutes=6)).problem_code == "impossible_value"
-    assert refusal(place, "e", occurred_at=clock.now() - timedelta(days=36)).problem_code == "impossible_value"
+    assert refusal(place, "e", occurred_at=clock.now() - timedelta(days=36)).problem_code == "too_old"
     Organization.objects.filter(pk=place.organization.pk).update(closed_at=clock.now())
     closed = refusal(place, "f", user_id=user.pk)
     assert closed.problem_code == "lifecycle_denied"
@@ -173,8 +173,19 @@ def test_who_may_not_is_told_why_and_nothing_is_booked(place: Place) -> None:
     assert CreditEntry.objects.count() == before
 
 
-def test_late_news_is_marked(place: Place) -> None:
+def test_late_news_take_the_free_quantity_of_their_month_and_too_late_ones_that_of_this(place: Place) -> None:
     with time_machine.travel("2031-11-15T12:00:00Z"):
-        moment = clock.now() - timedelta(days=30)
-        answer = credits_consume(place.context, consumption=consumption(place, occurred_at=moment))
-    assert answer.body["late"] is True
+        now = clock.now()
+        for days, month, is_late in ((30, "2031-10-01", False), (34, "2031-10-01", False), (60, "2031-11-01", True)):
+            item = consumption(
+                place,
+                operation="scan",
+                occurred_at=now - timedelta(days=days),
+                on_insufficient=OnInsufficient.RECORD,
+            )
+            answer = credits_consume(place.context, consumption=item)
+            entry = CreditEntry.objects.get(pk=str(answer.body["entry_id"]))
+            assert (answer.body["late"], str(entry.free_month)) == (is_late, month)
+        assert answer.body["warnings"] == ["booked_for_review"]
+        assert ShadowDisagreement.objects.get().difference == "booked_for_review"
+    assert_sound()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -134,7 +135,7 @@ def test_what_is_common_is_charged_without_the_way_of_single_items() -> None:
         assert [result for result in results if isinstance(result, CountinghouseError)] == []
         # The control: what is not common does need that way.
         with pytest.raises(DatabaseError, match="no single items"):
-            credits_consume_batch(place.context, consumptions=[consumption(place, operation="unknown")])
+            credits_consume_batch(place.context, consumptions=[consumption(place, hold_id=uuid.uuid4())])
     assert place.account.balance == 89 * MICRO
     assert_sound()
 
@@ -181,7 +182,7 @@ def test_a_repeated_batch_is_answered_as_the_first_time() -> None:
 def without_single_items() -> Iterator[None]:
     """Meanwhile the function that carries out one item raises."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_get_functiondef('credits_consume'::regproc)")
+        cursor.execute("SELECT pg_get_functiondef('credits_consume_2'::regproc)")
         (whole,) = cursor.fetchone()
         head, _, _ = whole.partition("AS $function$")
         cursor.execute(f"{head} AS $function$ BEGIN RAISE 'no single items'; END $function$")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -40,6 +40,9 @@ OPEN: dict[str, Any] = {
     "policy_id": POLICY,
     "policy_version": 7,
     "free_used": 0,
+    "free_month": date(2026, 4, 1),
+    "free_month_ends_at": datetime(2026, 5, 1, tzinfo=UTC),
+    "is_late": False,
 }
 PRICES = {
     price.operation: price
@@ -223,7 +226,7 @@ def test_a_warning_goes_with_the_grace_period_alone() -> None:
         ({"operation": "scan", "quantity": 8 * MICRO}, 0, None, 4 * MICRO),
         ({"operation": "scan", "quantity": 8 * MICRO}, 3 * MICRO, "succeeded", 7 * MICRO),
         ({"operation": "scan", "quantity": 8 * MICRO}, 9 * MICRO, "succeeded", 8 * MICRO),
-        ({"operation": "scan", "quantity": 8 * MICRO}, 9 * MICRO, "partial", 0),
+        ({"operation": "scan", "quantity": 8 * MICRO}, 9 * MICRO, "failed", 0),
     ],
 )
 def test_the_price_is_that_of_what_is_not_free(
@@ -244,6 +247,7 @@ def test_without_an_account_nothing_is_affordable_not_even_what_is_free() -> Non
 def test_where_nobody_has_an_account_yet_no_lifecycle_stands_in_the_way() -> None:
     facts = facts_from(
         {**NOTHING, "user_exists": True, "is_related": False, "has_account": False, **dict.fromkeys(AMOUNTS, 0)}
+        | {name: OPEN[name] for name in ("free_month", "free_month_ends_at", "is_late")}
     )
     person = Question(account=AccountRef(AccountType.USER, USER), operation="run", quantity=MICRO, user_id=USER)
     decision = decide(facts, TERMS, person, at=NOW)

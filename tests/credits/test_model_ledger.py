@@ -7,8 +7,8 @@ import random
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -17,8 +17,9 @@ import time_machine
 from apps.core.amounts import MICRO
 from apps.core.errors import CountinghouseError
 from apps.core.idempotency import Answer
+from apps.core.moments import zone_of
 from apps.credits.enums import OnInsufficient
-from apps.credits.models import GrantBurn, UncoveredCharge
+from apps.credits.models import FreeQuantity, GrantBurn, UncoveredCharge
 from apps.credits.services import (
     account_apply_due,
     credit_adjust,
@@ -27,24 +28,28 @@ from apps.credits.services import (
     credits_consume_batch,
     entry_reverse,
     hold_capture,
+    hold_extend,
     hold_release,
     overdraft_set,
 )
 from apps.credits.services.holds import CaptureParams
 from apps.subscriptions.models import OrganizationPaymentConfig
+from apps.tenants.models import Organization
 from tests.contexts import console_context
 from tests.credits.cast import Place, assert_sound, consumption, give, make_place
-from tests.credits.ledger_model import Model
+from tests.credits.ledger_model import Model, ModelHold
 from tests.credits.ledger_mutants import MUTANTS
 from tests.sizes import size
 
 pytestmark = pytest.mark.django_db
-LIVES = size(small=4, full=200)
+LIVES = size(small=4, full=10_000)
 # Another range of lives: COUNTINGHOUSE_FIRST_SEED=1000 make prove.
 FIRST_SEED = int(os.environ.get("COUNTINGHOUSE_FIRST_SEED", "0"))
 STEPS = 40
 LATEST = 500
-START = datetime(2031, 5, 2, 8, tzinfo=UTC)
+# A month ends within each life, at another moment in each zone.
+START = datetime(2031, 5, 31, 6, tzinfo=UTC)
+ZONES = ("UTC", "Europe/Berlin", "America/Los_Angeles", "Pacific/Kiritimati", "Asia/Kathmandu")
 
 
 @dataclass(slots=True)
@@ -55,6 +60,7 @@ class Life:
     model: Model
     chance: random.Random
     now: datetime = START
+    adjustments: set[str] = field(default_factory=set)
     requests: list[tuple[Callable[[], Answer], Answer | CountinghouseError]] = field(default_factory=list)
 
     def key(self) -> str:
@@ -102,15 +108,16 @@ def consume(life: Life) -> None:
 
 
 def consume_free(life: Life) -> None:
-    """A hundred files a month are free; the rest costs."""
+    """A hundred files a month are free; the rest costs. Some news come late, perhaps of the month before."""
     quantity = life.chance.randint(1, 60 * MICRO)
-    price = life.model.price(quantity, life.model.free_left)
-    item = consumption(life.place, life.key(), operation="scan", quantity=quantity)
+    at = life.now - timedelta(minutes=life.chance.choice([0, 0, life.chance.randint(1, 600)]))
+    left = life.model.free_left(at)
+    price = life.model.price(quantity, left)
+    item = consumption(life.place, life.key(), operation="scan", quantity=quantity, occurred_at=at)
     answer = life.send(lambda: credits_consume(life.place.context, consumption=item))
     assert (answer is not None) == (price == 0 or price <= life.model.available)
     if answer is not None:
-        life.model.free_left -= min(quantity, life.model.free_left)
-        life.model.charge(str(answer.body["entry_id"]), price)
+        life.model.charge(str(answer.body["entry_id"]), price, min(quantity, left), at)
 
 
 def consume_batch(life: Life) -> None:
@@ -135,26 +142,59 @@ def _shown(result: Answer | CountinghouseError) -> object:
 def hold(life: Life) -> None:
     amount, ttl = life.amount(), timedelta(minutes=life.chance.randint(1, 200))
     question = consumption(life.place, operation="unit", quantity=amount).question
-    opened: Any = credits_authorize(life.place.context, question=question, hold_ttl=ttl)
+    opened: Any = credits_authorize(life.place.context, question=question, hold_ttl=ttl, key=life.key())
     assert (opened["decision"] == "allow") == (amount <= life.model.available)
     if opened["hold"]:
-        life.model.holds[opened["hold"]["id"]] = (amount, life.now + ttl)
+        life.model.open_hold(opened["hold"]["id"], ModelHold(amount, life.now + ttl))
+
+
+def hold_free(life: Life) -> None:
+    """A hold that counts on free files reserves them."""
+    quantity, ttl = life.chance.randint(1, 60 * MICRO), timedelta(minutes=life.chance.randint(1, 200))
+    left, month = life.model.free_left(life.now), life.model.month(life.now)
+    price = life.model.price(quantity, left)
+    question = consumption(life.place, operation="scan", quantity=quantity).question
+    opened: Any = credits_authorize(life.place.context, question=question, hold_ttl=ttl, key=life.key())
+    assert (opened["decision"] == "allow") == (price == 0 or price <= life.model.available)
+    if opened["hold"]:
+        assert opened["hold"]["amount"] == price
+        held = ModelHold(price, life.now + ttl, "scan", quantity, min(quantity, left), month)
+        life.model.open_hold(opened["hold"]["id"], held)
+
+
+def extend_hold(life: Life) -> None:
+    if not life.model.holds:
+        return
+    name, key = life.chance.choice(list(life.model.holds)), life.key()
+    before, ttl = life.model.holds[name], timedelta(minutes=life.chance.randint(1, 200))
+    life.send(lambda: hold_extend(life.place.context, hold_id=uuid.UUID(name), key=key, ttl=ttl))
+    life.model.holds[name] = replace(before, ends=max(before.ends, life.now + ttl))
 
 
 def end_hold(life: Life) -> None:
     if not life.model.holds:
         return
     name = life.chance.choice(list(life.model.holds))
-    held, _ = life.model.holds.pop(name)
-    key, used = life.key(), life.chance.randint(1, held)
+    held, key = life.model.end_hold(name), life.key()
     if life.chance.random() < 0.4:
         life.send(lambda: hold_release(life.place.context, hold_id=uuid.UUID(name), key=key))
     else:
-        wish = CaptureParams("succeeded", amount=used)
+        used, free, wish = _used_of(life, held)
         answer = life.send(lambda: hold_capture(life.place.context, hold_id=uuid.UUID(name), key=key, params=wish))
         assert answer is not None
-        life.model.charge(str(answer.body["entry_id"]), used)
+        month = datetime.combine(held.month, time(12), life.model.zone) if held.month else None
+        life.model.charge(str(answer.body["entry_id"]), used, free, month)
     life.model.settle(life.now)
+
+
+def _used_of(life: Life, held: ModelHold) -> tuple[int, int, CaptureParams]:
+    """What a capture charges, how much of it is free, and how it is asked for."""
+    if held.month is None:
+        used = life.chance.randint(1, held.amount)
+        return used, 0, CaptureParams("succeeded", amount=used)
+    quantity = life.chance.randint(1, held.quantity)
+    left = life.model.free_left(datetime.combine(held.month, time(12), life.model.zone))
+    return life.model.price(quantity, left), min(quantity, left), CaptureParams("succeeded", quantity=quantity)
 
 
 def consume_hold(life: Life) -> None:
@@ -162,27 +202,42 @@ def consume_hold(life: Life) -> None:
     if not life.model.holds:
         return
     name = life.chance.choice(list(life.model.holds))
-    held, _ = life.model.holds.pop(name)
-    used = life.chance.randint(1, held)
-    item = consumption(life.place, life.key(), operation="unit", quantity=used, hold_id=uuid.UUID(name))
+    before = life.model.holds[name]
+    held = life.model.end_hold(name)
+    if held.month is None:
+        quantity = price = life.chance.randint(1, held.amount)
+        free = 0
+    else:
+        quantity, left = life.chance.randint(1, held.quantity), life.model.free_left(life.now)
+        price, free = life.model.price(quantity, left), min(quantity, left)
+    operation, hold_id = held.operation, uuid.UUID(name)
+    item = consumption(life.place, life.key(), operation=operation, quantity=quantity, hold_id=hold_id)
     answer = life.send(lambda: credits_consume(life.place.context, consumption=item))
-    assert answer is not None
-    life.model.charge(str(answer.body["entry_id"]), used)
+    assert (answer is not None) == (price <= held.amount or price <= life.model.available)
+    if answer is None:
+        life.model.open_hold(name, before)
+        return
+    life.model.charge(str(answer.body["entry_id"]), price, free, life.now)
     life.model.settle(life.now)
 
 
 def reverse(life: Life) -> None:
-    """Give a charge back, most often in part; adjustments are charges too."""
-    names = [name for name, charge in life.model.charges.items() if charge.amount and not charge.is_reversed]
+    """Give a charge back, most often in part and again; adjustments are charges too, and so is what only was free."""
+    names = [name for name, charge in life.model.charges.items() if charge.left or charge.free]
     if not names:
         return
     name, key = life.chance.choice(names), life.key()
-    whole = life.model.charges[name].amount
-    amount = life.chance.choice([whole, life.chance.randint(1, whole), life.chance.randint(1, whole)])
-    context, entry = life.place.context, uuid.UUID(name)
-    life.send(lambda: entry_reverse(context, entry_id=entry, key=key, reason="model", amount=amount))
-    life.model.reverse(name, amount)
-    life.model.settle(life.now)
+    whole = life.model.charges[name].left
+    parts = [None, life.chance.randint(1, whole), life.chance.randint(1, whole)] if whole else [None]
+    amount, entry = life.chance.choice(parts), uuid.UUID(name)
+    context = console_context() if name in life.adjustments else life.place.context
+    answer = life.send(lambda: entry_reverse(context, entry_id=entry, key=key, reason="model", amount=amount))
+    assert answer is not None
+    got, free = life.model.reverse(name, whole if amount is None else amount)
+    lost = life.model.settle(life.now)
+    lapsed = sum(min(back, lost.get(payer, 0)) for payer, back in got.items())
+    told = [answer.body[field] for field in ("lapsed", "free_quantity_returned", "remaining")]
+    assert told == [lapsed, free, life.model.charges[name].left]
 
 
 def adjust(life: Life) -> None:
@@ -193,6 +248,7 @@ def adjust(life: Life) -> None:
     )
     assert (answer is not None) == is_affordable
     if answer is not None:
+        life.adjustments.add(str(answer.body["entry_id"]))
         life.model.charge(str(answer.body["entry_id"]), amount)
 
 
@@ -212,7 +268,8 @@ def repeat(life: Life) -> None:
 
 
 VERBS: tuple[Callable[[Life], None], ...] = (grant, grant, consume, consume, consume, consume_free, consume_batch)
-VERBS += (hold, hold, end_hold, consume_hold, reverse, reverse, adjust, overdraft, repeat)
+VERBS += (consume_free, hold, hold_free, hold_free, extend_hold, end_hold, end_hold, consume_hold)
+VERBS += (reverse, reverse, reverse, adjust, overdraft, repeat)
 
 
 def shown_by_product(place: Place) -> dict[str, object]:
@@ -232,10 +289,11 @@ def shown_by_product(place: Place) -> dict[str, object]:
         "paid": dict(paid),
         "unpaid": {str(pk): left for pk, left in unpaid},
         "entries": account.entries.count(),
+        "free": dict(FreeQuantity.objects.filter(account=account, used__gt=0).values_list("month", "used")),
     }
 
 
-_AT_ONCE = ("balance", "held", "entries")
+_AT_ONCE = ("balance", "held", "entries", "free")
 
 
 def disagreement(seed: int, model: Model) -> str | None:
@@ -243,7 +301,9 @@ def disagreement(seed: int, model: Model) -> str | None:
     place = make_place(f"red-{seed}")
     OrganizationPaymentConfig.objects.filter(organization=place.organization).update(subscription_status="subscribed")
     life = Life(place, model, random.Random(seed))  # noqa: S311 - it need not be secret, it must repeat
-    model.free_left = 100 * MICRO
+    zone = life.chance.choice(ZONES)
+    model.zone = zone_of(zone)
+    Organization.objects.filter(pk=place.organization.pk).update(time_zone=zone)
     for number in range(STEPS):
         life.now += timedelta(minutes=life.chance.randint(1, 40))
         with time_machine.travel(life.now, tick=False):
@@ -280,7 +340,7 @@ def _the_policy_is_in_force() -> Iterator[None]:
 @pytest.mark.prove(
     "the ledger agrees with a pure model after each step, by grant and by charge",
     size=LIVES,
-    control="each of five mutated models is caught",
+    control="each of eight mutated models is caught",
 )
 def test_random_lives_go_as_the_model_says() -> None:
     for seed in range(FIRST_SEED, FIRST_SEED + LIVES):

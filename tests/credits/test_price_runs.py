@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from apps.core.amounts import LARGEST_AMOUNT, MICRO, NumberOutOfRangeError
 from apps.core.errors import UnprocessableError
-from apps.credits.rules.decision import check_occurrence, is_late
+from apps.credits.rules.months import check_occurrence, free_month, month_end
 from apps.credits.rules.pricing import Price, charge_for, free_left, is_possible
 
 NOW = datetime(2026, 4, 3, 12, tzinfo=UTC)
@@ -36,26 +37,38 @@ def test_a_run_happened_at_most_35_days_ago_and_5_minutes_ahead(occurred_at: dat
     assert [(error.field, error.code) for error in refusal.value.errors] == [("occurred_at", code)]
 
 
+def test_what_is_booked_whatever_comes_may_lie_400_days_back() -> None:
+    check_occurrence(NOW - timedelta(days=400), NOW, is_booked=True)
+    with pytest.raises(UnprocessableError, match="400 days back"):
+        check_occurrence(NOW - timedelta(days=400) - TICK, NOW, is_booked=True)
+
+
 @pytest.mark.parametrize(
-    ("occurred_at", "late"),
+    ("at", "now", "zone", "month", "is_late"),
     [
-        (datetime(2026, 4, 1, tzinfo=UTC), False),
-        (datetime(2026, 4, 1, tzinfo=UTC) - TICK, True),
-        (datetime(2025, 12, 31, tzinfo=UTC), True),
-        (datetime(2026, 4, 30, tzinfo=UTC), False),
-        # Still March by its own clock, April in UTC; and the other way round.
-        (datetime(2026, 3, 31, 23, tzinfo=timezone(timedelta(hours=-2))), False),
-        (datetime(2026, 4, 1, 1, tzinfo=timezone(timedelta(hours=2))), True),
+        ("2026-04-01T00:00:00+00:00", "2026-04-03T12:00:00+00:00", "UTC", "2026-04-01", False),
+        ("2026-03-31T23:59:59+00:00", "2026-04-03T12:00:00+00:00", "UTC", "2026-03-01", False),
+        # Already April in Berlin, still March in New York.
+        ("2026-03-31T22:00:00+00:00", "2026-04-03T12:00:00+00:00", "Europe/Berlin", "2026-04-01", False),
+        ("2026-04-01T03:59:59+00:00", "2026-04-03T12:00:00+00:00", "America/New_York", "2026-03-01", False),
+        # March ended 35 days ago, and a moment more.
+        ("2026-03-31T12:00:00+00:00", "2026-05-06T00:00:00+00:00", "UTC", "2026-03-01", False),
+        ("2026-03-31T12:00:00+00:00", "2026-05-06T00:00:01+00:00", "UTC", "2026-05-01", True),
+        ("2025-06-30T12:00:00+00:00", "2026-05-31T23:00:00+00:00", "Europe/Berlin", "2026-06-01", True),
+        ("2025-12-31T23:00:00+00:00", "2026-01-01T00:00:00+00:00", "Pacific/Kiritimati", "2026-01-01", False),
     ],
 )
-def test_late_is_what_happened_in_an_earlier_month_of_utc(occurred_at: datetime, late: bool) -> None:
-    assert is_late(occurred_at, NOW) is late
+def test_a_run_takes_the_free_quantity_of_its_month_by_the_zone(
+    at: str, now: str, zone: str, month: str, is_late: bool
+) -> None:
+    found = free_month(datetime.fromisoformat(at), datetime.fromisoformat(now), ZoneInfo(zone))
+    assert found == (date.fromisoformat(month), is_late)
 
 
-def test_news_of_december_is_late_in_january_and_news_of_january_is_not_late_in_december() -> None:
-    december, january = datetime(2025, 12, 31, 23, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
-    assert is_late(december, january)
-    assert not is_late(january, december)
+def test_a_month_ends_by_its_own_clock_through_changes_of_summer_time() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    assert month_end(date(2026, 3, 1), berlin).astimezone(UTC) == datetime(2026, 3, 31, 22, tzinfo=UTC)
+    assert month_end(date(2026, 12, 1), berlin).astimezone(UTC) == datetime(2026, 12, 31, 23, tzinfo=UTC)
 
 
 SCAN = Price("scan", "file", 10_000, minimum_charge=25_000, free_quantity=4 * MICRO, quantum=10_000)

@@ -50,7 +50,7 @@ def grant(place: Place, chance: random.Random) -> None:
 
 def give_back(place: Place, chance: random.Random) -> None:
     charges = CreditEntry.objects.filter(account_id=place.organization.pk, kind="consumption", amount__lt=0)
-    entry = charges.filter(reversal__isnull=True).order_by("?").first()
+    entry = charges.filter(reversals__isnull=True).order_by("?").first()
     if entry is not None:
         amount = chance.randint(1, -entry.amount)
         entry_reverse(place.context, entry_id=entry.pk, key=f"back-{entry.pk}", reason="race", amount=amount)

@@ -16,7 +16,7 @@ from apps.core import clock
 from apps.core.amounts import MICRO, format_micro
 from apps.core.wire.values import format_time
 from apps.credits.models import CreditAccount, CreditEntry, Hold
-from apps.credits.rules.free_month import free_month_end
+from apps.credits.rules.months import free_month_end
 from apps.credits.selectors.as_of import standing_at
 from apps.credits.services import credits_authorize, credits_consume, hold_release, overdraft_set
 from apps.tenants.models import Organization

@@ -73,7 +73,9 @@ def scene(send: Send, place: Place) -> Scene:
     Organization.objects.filter(pk=closed.pk).update(closed_at=clock.now())
     empty = Scene(account, {"type": "organization", "id": str(closed.pk)}, "", "", "", "", "used", "", "", "")
     held = question(empty, hold={"ttl_seconds": 3_600})
-    mine, ended = (send("credits:authorize", held).json()["hold"]["id"] for _ in range(2))
+    mine, ended = (
+        send("credits:authorize", {**held, "idempotency_key": key}).json()["hold"]["id"] for key in ("mine", "ended")
+    )
     theirs = send("credits:authorize", held, token=make_token(other)).json()["hold"]["id"]
     assert send(f"holds/{ended}:release", {"idempotency_key": "released"}).status_code == 200
     entry = send("credits:consume", run(empty, idempotency_key="used")).json()["entry_id"]

@@ -86,7 +86,13 @@ def test_a_hold_whose_time_is_over_is_not_captured() -> None:
     with time_machine.travel(NOW, tick=False) as traveller:
         place = make_place(whole_credits=10)
         account = {"type": "organization", "id": str(place.organization.pk)}
-        asked = {"account": account, "operation": "fix_run", "quantity": "1", "hold": {"ttl_seconds": 60}}
+        asked = {
+            "account": account,
+            "operation": "fix_run",
+            "quantity": "1",
+            "hold": {"ttl_seconds": 60},
+            "idempotency_key": "hold",
+        }
         _, allowed = send(place, "POST", "credits:authorize", asked)
         path = f"holds/{allowed['hold']['id']}:capture"
         traveller.shift(timedelta(seconds=60))
@@ -101,12 +107,18 @@ def test_a_hold_whose_time_is_over_is_not_captured() -> None:
 def test_what_was_captured_or_released_is_so_for_good() -> None:
     place = make_place(whole_credits=10)
     account = {"type": "organization", "id": str(place.organization.pk)}
-    asked = {"account": account, "operation": "fix_run", "quantity": "1", "hold": {"ttl_seconds": 600}}
+    asked = {
+        "account": account,
+        "operation": "fix_run",
+        "quantity": "1",
+        "hold": {"ttl_seconds": 600},
+    }
     for first, code in (
         (("capture", CAPTURE), "hold_captured"),
         (("release", {"idempotency_key": "x"}), "hold_released"),
     ):
-        hold = f"holds/{send(place, 'POST', 'credits:authorize', asked)[1]['hold']['id']}"
+        _, allowed = send(place, "POST", "credits:authorize", {**asked, "idempotency_key": code})
+        hold = f"holds/{allowed['hold']['id']}"
         assert send(place, "POST", f"{hold}:{first[0]}", first[1])[0] in {200, 201}
         entries = CreditEntry.objects.count()
         status, problem = send(place, "POST", f"{hold}:capture", {**CAPTURE, "idempotency_key": f"again-{code}"})

@@ -42,7 +42,9 @@ def run_jobs(**values: Any) -> dict[str, int]:
 
 def hold(place: Place, hours: float, quantity: int) -> uuid.UUID:
     asked = consumption(place, operation="unit", quantity=quantity * MICRO).question
-    answer: Any = credits_authorize(place.context, question=asked, hold_ttl=timedelta(hours=hours))
+    answer: Any = credits_authorize(
+        place.context, question=asked, hold_ttl=timedelta(hours=hours), key=uuid.uuid4().hex
+    )
     return uuid.UUID(answer["hold"]["id"])
 
 

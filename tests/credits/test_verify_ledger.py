@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from io import StringIO
 from uuid import UUID
@@ -39,6 +40,9 @@ BREAKS = {
     "nothing is given back beyond its charge": (
         "UPDATE credits_creditentry SET amount = 9000000 WHERE kind = 'reversal'"
     ),
+    "what was used of a free quantity follows from the entries and the open holds": (
+        "UPDATE credits_freequantity SET used = used + 1"
+    ),
     "no key is charged twice": _COPY,
     "nothing is charged for free, internal or non-billable usage": (
         "UPDATE credits_creditentry SET category = 'free' WHERE kind = 'consumption' AND amount < 0"
@@ -56,7 +60,8 @@ def place() -> Place:
     charged = credits_consume(found.context, consumption=consumption(found)).body["entry_id"]
     entry_reverse(found.context, entry_id=_uuid(charged), key="back", reason="our fault", amount=MICRO)
     held = consumption(found).question
-    assert credits_authorize(found.context, question=held, hold_ttl=timedelta(hours=1))["hold"]
+    assert credits_authorize(found.context, question=held, hold_ttl=timedelta(hours=1), key=uuid.uuid4().hex)["hold"]
+    credits_consume(found.context, consumption=consumption(found, operation="scan"))
     debt = consumption(found, operation="unit", quantity=93 * MICRO, on_insufficient=OnInsufficient.RECORD)
     credits_consume(found.context, consumption=debt)
     return found

@@ -105,7 +105,9 @@ def denied_to_a_stranger(talk: Talk, user: str) -> None:
 def held_and_captured(talk: Talk, user: str) -> None:
     talk.say("Now the credits are held before the run.")
     asked = {"account": talk.account, "operation": "fix_run", "quantity": "1", "user_id": user}
-    status, allowed = talk.call("POST", "credits:authorize", {**asked, "hold": {"ttl_seconds": 600}})
+    status, allowed = talk.call(
+        "POST", "credits:authorize", {**asked, "hold": {"ttl_seconds": 600}, "idempotency_key": "hold-1"}
+    )
     assert (status, allowed["decision"], allowed["held"], allowed["available"]) == (200, "allow", "2.5", "2.5")
     assert DecisionReceipt.objects.filter(pk=allowed["decision_id"], decision="allow").exists()
     talk.say("The run used half of it; the rest is free again.")

@@ -17,7 +17,9 @@ from apps.backoffice.records.credits import burn_order, format_credits
 from apps.backoffice.verbs import Change, ChangeGroup, Preview
 from apps.core import clock
 from apps.core.errors import UnprocessableError
-from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, CreditPolicy, GrantBurn, UncoveredCharge
+from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, CreditPolicy, UncoveredCharge
+from apps.credits.rules.allocation import affordable, allocate, reversal_order
+from apps.credits.selectors.ledger import left_to_reverse, payments_of
 from apps.credits.selectors.policies import policy_terms, terms_in_force
 from apps.credits.selectors.price_preview import price_preview
 
@@ -41,15 +43,10 @@ def of_grant(account: CreditAccount, form: GrantForm) -> Preview:
 def of_adjustment(account: CreditAccount, form: AdjustForm) -> Preview:
     """Credits go; which grants pay."""
     amount: int = form.cleaned_data["amount"]
-    left, lines = amount, []
-    for grant in burn_order(account.pk)[: MOST_LINES + 1]:
-        if not left:
-            break
-        taken = min(left, grant.remaining)
-        left -= taken
-        lines.append(f"{format_credits(taken)} from {_grant_name(grant)}")
-    available = account.balance - account.held + account.overdraft_limit
-    warning = f"Only {format_credits(available)} is available: this will be refused." if amount > available else ""
+    parts, _ = allocate(amount, burn_order(account.pk))
+    lines = [f"{format_credits(taken)} from {_grant_name(grant)}" for grant, taken in parts[: MOST_LINES + 1]]
+    left = format_credits(account.available)
+    warning = "" if affordable(amount, account.available) else f"Only {left} is available: this will be refused."
     return _preview(_balances(account, -amount), lines, warning)
 
 
@@ -69,24 +66,27 @@ def of_overdraft(account: CreditAccount, form: OverdraftForm) -> Preview:
 def of_reversal(entry: CreditEntry, form: ReverseForm) -> Preview:
     """A charge goes back to the grants that paid it, the last one first. Raises `UnprocessableError` for too much."""
     wanted: int | None = form.cleaned_data["amount"]
-    if wanted is not None and wanted > -entry.amount:
-        raise UnprocessableError(f"{format_credits(wanted)} is more than was charged, {format_credits(-entry.amount)}.")
-    amount = -entry.amount if wanted is None else wanted
-    account, left, lines = entry.account, amount, []
-    debt = UncoveredCharge.objects.filter(pk=entry.pk, amount_left__gt=0).first()
-    if debt is not None:
-        forgiven = min(left, debt.amount_left)
-        left -= forgiven
-        lines.append(f"{format_credits(forgiven)} that no grant had paid are no longer owed")
-    for burn in GrantBurn.objects.filter(entry=entry, amount__gt=0).select_related("grant").order_by("-pk"):
-        if not left:
-            break
-        back = min(left, burn.amount)
-        left -= back
-        lines.append(_back(burn.grant, back))
+    left, free = left_to_reverse(entry)
+    if wanted is not None and wanted > left:
+        raise UnprocessableError(
+            f"{format_credits(wanted)} is more than is left of the charge, {format_credits(left)}."
+        )
+    amount = left if wanted is None else wanted
+    unpaid, payments, returned = payments_of(entry)
+    forgiven, parts = reversal_order(amount, unpaid=unpaid, payments=payments, returned=returned)
+    lines = [f"{format_credits(forgiven)} that no grant had paid are no longer owed"] if forgiven else []
+    grants = CreditGrant.objects.in_bulk([grant_id for grant_id, _ in parts])
+    lines += [_back(grants[grant_id], back) for grant_id, back in parts]
+    if free and amount == left:
+        lines.append(f"{format_credits(free)} free units count as unused again")
+    before = -entry.amount - left
     changes = [
-        *_balances(account, amount),
-        Change("Given back of the charge", "0", f"{format_credits(amount)} of {format_credits(-entry.amount)}"),
+        *_balances(entry.account, amount),
+        Change(
+            "Given back of the charge",
+            format_credits(before),
+            f"{format_credits(before + amount)} of {format_credits(-entry.amount)}",
+        ),
     ]
     return _preview(changes, lines)
 
@@ -136,7 +136,7 @@ def _back(grant: CreditGrant, amount: int) -> str:
 
 
 def _balances(account: CreditAccount, change: int) -> list[Change]:
-    available = account.balance - account.held + account.overdraft_limit
+    available = account.available
     return [
         Change("Balance", format_credits(account.balance), format_credits(account.balance + change)),
         Change("Available", format_credits(available), format_credits(available + change)),

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from apps.backoffice.form_fields import AmountField, day_field
 from apps.backoffice.verbs import KeyedForm
@@ -62,7 +62,16 @@ class OverdraftForm(KeyedForm):
 
 
 class ReverseForm(KeyedForm):
-    amount = AmountField(label="Credits to give back", required=False, help_text="Leave empty for the whole charge.")
+    amount = AmountField(label="Credits to give back", required=False, help_text="Leave empty for all that is left.")
+
+
+class PublishForm(KeyedForm):
+    accept_outcomes = forms.BooleanField(
+        label="The outcomes are spelled as the product spells them",
+        required=False,
+        widget=UnfoldBooleanWidget(),
+        help_text="Needed only where one nearly equals a usual outcome, such as `success` for `succeeded`.",
+    )
 
 
 def _midnight(day: date | None) -> datetime | None:

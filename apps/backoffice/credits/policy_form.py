@@ -13,15 +13,21 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from apps.backoffice.form_fields import AmountField, moment_field
 from apps.backoffice.verbs import ReasonForm
 from apps.core.amounts import format_micro
+from apps.credits.rules.outcomes import BILLABLE_OUTCOME, USUAL_OTHER_OUTCOMES
 from apps.credits.rules.pricing import Price, is_possible
 
 MOST_ROWS, EMPTY_ROWS = 200, 3
 _LONGEST_NAME = 80
+_USUAL = ", ".join(USUAL_OTHER_OUTCOMES)
 
 
 def _words(label: str, longest: int, hint: str, placeholder: str) -> forms.CharField:
     widget = UnfoldAdminTextInputWidget(attrs={"placeholder": placeholder, "autocomplete": "off"})
     return forms.CharField(label=label, max_length=longest, required=False, help_text=hint, widget=widget)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 class PriceForm(forms.Form):
@@ -34,6 +40,7 @@ class PriceForm(forms.Form):
     free_quantity = AmountField(label="Free a month", allow_zero=True, required=False, placeholder="0")
     quantum = AmountField(label="Smallest step", required=False, placeholder="0.000001")
     billable_outcomes = _words("Billable outcomes", 400, "Separated by commas.", "succeeded")
+    other_outcomes = _words("Other outcomes", 400, "Not charged. Any outcome in neither list is refused.", _USUAL)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -54,15 +61,15 @@ class PriceForm(forms.Form):
     def price(self) -> Price:
         """The row as the rules see it."""
         typed = self.cleaned_data
-        outcomes = tuple(part.strip() for part in typed["billable_outcomes"].split(",") if part.strip())
         return Price(
             operation=typed["operation"].strip(),
             unit=typed["unit"].strip(),
             unit_price=typed["unit_price"],
             minimum_charge=typed["minimum_charge"] or 0,
             free_quantity=typed["free_quantity"] or 0,
-            billable_outcomes=outcomes or ("succeeded",),
+            billable_outcomes=_listed(typed["billable_outcomes"]) or (BILLABLE_OUTCOME,),
             quantum=typed["quantum"] or 1,
+            other_outcomes=_listed(typed["other_outcomes"]) or USUAL_OTHER_OUTCOMES,
         )
 
 
@@ -134,4 +141,5 @@ def _typed(price: Price) -> dict[str, str]:
         "free_quantity": format_micro(price.free_quantity),
         "quantum": format_micro(price.quantum),
         "billable_outcomes": ", ".join(price.billable_outcomes),
+        "other_outcomes": ", ".join(price.other_outcomes),
     }

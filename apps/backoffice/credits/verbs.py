@@ -7,14 +7,15 @@ the second click of a double click, the reload and the lost answer are told that
 from __future__ import annotations
 
 from apps.backoffice.credits import effects
-from apps.backoffice.credits.forms import AdjustForm, GrantForm, OverdraftForm, ReverseForm
+from apps.backoffice.credits.forms import AdjustForm, GrantForm, OverdraftForm, PublishForm, ReverseForm
 from apps.backoffice.records.credits import format_credits
 from apps.backoffice.verbs import DONE_BEFORE, KeyedForm, Verb
 from apps.core.amounts import format_micro
 from apps.core.context import ExecutionContext
 from apps.credits.contracts import AccountRef
-from apps.credits.enums import AccountType, EntryKind, GrantType, PolicyStatus
+from apps.credits.enums import CHARGES, AccountType, EntryKind, GrantType, PolicyStatus
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, CreditPolicy
+from apps.credits.selectors.ledger import left_to_reverse
 from apps.credits.services import credit_adjust, credit_grant, credit_policy_publish, entry_reverse, overdraft_set
 from apps.credits.services.grants import GrantParams
 from apps.credits.services.voids import grant_void
@@ -23,7 +24,6 @@ from apps.tenants.models import Organization
 GRANT_OPERATION, ADJUST_OPERATION, REVERSE_OPERATION = "credits.grant", "credits.adjust", "credits.reverse"
 VOID_OPERATION = "grants.void"
 POLICY_OPERATION = "credit_policies.manage"
-_CHARGES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.ADJUSTMENT})
 
 
 def grant_credits(context: ExecutionContext, account: CreditAccount, form: GrantForm) -> str:
@@ -61,8 +61,12 @@ def set_overdraft(context: ExecutionContext, account: CreditAccount, form: Overd
 def reverse_entry(context: ExecutionContext, entry: CreditEntry, form: ReverseForm) -> str:
     typed = form.cleaned_data
     answer = entry_reverse(context, entry_id=entry.pk, key=typed["key"], reason=typed["reason"], amount=typed["amount"])
-    given = typed["amount"] or -entry.amount
-    return DONE_BEFORE if answer.replayed else f"{format_credits(given)} credits were given back."
+    if answer.replayed:
+        return DONE_BEFORE
+    given, lapsed, free = (int(str(answer.body[name])) for name in ("reversed", "lapsed", "free_quantity_returned"))
+    also = f" {format_credits(lapsed)} of them lapsed at once, as their grant has ended." if lapsed else ""
+    units = f" {format_credits(free)} free units count as unused again." if free else ""
+    return f"{format_credits(given)} credits were given back.{also}{units}"
 
 
 def void_grant(context: ExecutionContext, grant: CreditGrant, form: KeyedForm) -> str:
@@ -71,9 +75,12 @@ def void_grant(context: ExecutionContext, grant: CreditGrant, form: KeyedForm) -
     return DONE_BEFORE if answer.replayed else f"{format_credits(int(str(answer.body['voided'])))} credits were taken."
 
 
-def publish_policy(context: ExecutionContext, policy: CreditPolicy, form: KeyedForm) -> str:
+def publish_policy(context: ExecutionContext, policy: CreditPolicy, form: PublishForm) -> str:
     """Publish the draft that was looked at: an edited draft is another record."""
-    published = credit_policy_publish(context, policy_id=policy.pk, reason=form.cleaned_data["reason"])
+    typed = form.cleaned_data
+    published = credit_policy_publish(
+        context, policy_id=policy.pk, reason=typed["reason"], accept_outcomes=typed["accept_outcomes"]
+    )
     return f"Version {published.version} of {policy.product.name} is published."
 
 
@@ -86,9 +93,10 @@ def _eyebrow(account: CreditAccount) -> str:
 
 
 def _reverse_refusal(entry: CreditEntry) -> str:
-    if EntryKind(entry.kind) not in _CHARGES or entry.amount >= 0:
+    if EntryKind(entry.kind) not in CHARGES or (entry.amount == 0 and entry.free_quantity == 0):
         return "This entry charged nothing, so there is nothing to give back."
-    return "This charge was already given back." if getattr(entry, "reversal", None) is not None else ""
+    left, free = left_to_reverse(entry)
+    return "This charge was already given back." if left == 0 and free == 0 else ""
 
 
 def _void_refusal(grant: CreditGrant) -> str:
@@ -144,7 +152,7 @@ ENTRY_VERBS = (
     Verb(
         name="reverse_entry",
         label="Reverse charge",
-        description="Gives the charge back to the grants that paid it. A charge can be given back once.",
+        description="Gives the charge back to the grants that paid it, in one or more parts.",
         submit="Reverse",
         operation=REVERSE_OPERATION,
         icon="undo",
@@ -182,7 +190,7 @@ POLICY_VERBS = (
         submit="Publish for good",
         operation=POLICY_OPERATION,
         icon="publish",
-        form_class=KeyedForm,
+        form_class=PublishForm,
         effect=effects.of_publication,
         refusal=lambda policy: "" if policy.status == PolicyStatus.DRAFT else "Only a draft can be published.",
         run=publish_policy,

@@ -30,9 +30,11 @@ from apps.core import clock
 from apps.core.enums import UsageCategory
 from apps.credits.enums import EntryKind
 from apps.credits.models import CreditEntry, GrantBurn, Hold
+from apps.credits.selectors.ledger import left_to_reverse
 from apps.tenants.models import Product, User, Workspace
 
 LOOKED_BACK = timedelta(hours=24)
+_MOST_REVERSALS = 20
 _USES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE})
 
 
@@ -57,7 +59,7 @@ class CreditEntryAdmin(ExpireOnReadAdmin[CreditEntry]):
     verbs = ENTRY_VERBS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CreditEntry]:
-        entries = super().get_queryset(request).select_related("account__organization", "reversal", "grant")
+        entries = super().get_queryset(request).select_related("account__organization", "grant")
         asks_for_more = {"organization", "q", "recorded_at_from", "recorded_at_until"} & set(request.GET)
         is_list = getattr(request.resolver_match, "url_name", "") == f"{self.route_prefix}_changelist"
         if is_list and not any(request.GET.get(name) for name in asks_for_more):
@@ -97,8 +99,8 @@ class CreditEntryAdmin(ExpireOnReadAdmin[CreditEntry]):
 
     def badges(self, record: CreditEntry) -> list[Any]:
         shown = [kind_badge(record)]
-        if getattr(record, "reversal", None) is not None:
-            shown.append(badge("Reversed", "info"))
+        if record.reversals.exists():
+            shown.append(badge("Reversed in part" if any(left_to_reverse(record)) else "Reversed", "info"))
         if record.is_late:
             shown.append(badge("Reported late", "warn"))
         return shown
@@ -150,8 +152,16 @@ def _usage_facts(record: CreditEntry) -> list[Fact]:
         Fact("Quantity", format_credits(record.quantity), f"{format_credits(record.free_quantity)} of it free."),
         Fact("Outcome", record.outcome or NOTHING, "Billable." if record.is_billable else "Not billable."),
         Fact("Counts as", record.get_category_display() if record.category else NOTHING),
+        *_local_facts(record),
         Fact("Policy version", str(record.policy_version) if record.policy_version else NOTHING),
     ]
+
+
+def _local_facts(record: CreditEntry) -> list[Fact]:
+    if record.local_charge is None or record.shadow_charge is None:
+        return []
+    ours = f"We would have charged {format_credits(record.shadow_charge)}."
+    return [Fact("Charged by the product", format_credits(record.local_charge), ours)]
 
 
 def _links(record: CreditEntry) -> list[Fact]:
@@ -169,7 +179,8 @@ def _links(record: CreditEntry) -> list[Fact]:
         shown.append(Fact("Grant", grant_link(record.grant)))
     if record.reversal_of_id:
         shown.append(Fact("Reverses", link(page_url_of(CreditEntry, record.reversal_of_id), "The charge")))
-    reversal = getattr(record, "reversal", None)
-    if reversal is not None:
-        shown.append(Fact("Reversed by", entry_link(reversal), f"{format_credits(reversal.amount)} given back."))
+    shown.extend(
+        Fact("Reversed by", entry_link(reversal), f"{format_credits(reversal.amount)} given back.")
+        for reversal in record.reversals.order_by("sequence")[:_MOST_REVERSALS]
+    )
     return shown

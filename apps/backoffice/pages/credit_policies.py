@@ -185,7 +185,7 @@ def _in_force_words(record: CreditPolicy, current: PolicyTerms | None) -> str:
 
 
 def _prices_panel(terms: PolicyTerms) -> Panel:
-    headers = ("Operation", "Price", "Minimum", "Free a month", "Smallest step", "Billable outcomes")
+    headers = ("Operation", "Price", "Minimum", "Free a month", "Smallest step", "Billable outcomes", "Other outcomes")
     rows = [_price_row(price) for price in terms.prices.values()]
     return Panel("Prices", headers, rows, empty="No prices yet.", icon="sell")
 
@@ -198,4 +198,5 @@ def _price_row(price: Price) -> Row:
         format_credits(price.free_quantity) if price.free_quantity else "None",
         format_credits(price.quantum),
         badges(price.billable_outcomes),
+        badges(price.other_outcomes),
     )

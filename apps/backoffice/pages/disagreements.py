@@ -27,7 +27,7 @@ from apps.backoffice.panels import Fact, Panel, Row
 from apps.backoffice.records.credits import format_credits
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.credits.enums import DisagreementClass
-from apps.credits.models import ShadowDisagreement
+from apps.credits.models import CreditEntry, ShadowDisagreement
 from apps.subscriptions.models import DecisionReceipt
 from apps.tenants.models import Organization
 
@@ -81,6 +81,8 @@ class ShadowDisagreementAdmin(StaffAdmin[ShadowDisagreement]):
 
     @display(description="Product decided")
     def local(self, record: ShadowDisagreement) -> SafeString:
+        if not record.local_decision:
+            return NOTHING
         return badge(record.local_decision.capitalize(), _VERDICT_TONES.get(record.local_decision, "neutral"))
 
     @display(description="We decided")
@@ -101,6 +103,7 @@ class ShadowDisagreementAdmin(StaffAdmin[ShadowDisagreement]):
             Fact("Seen", moment(record.seen_at)),
             Fact("Our code", code(record.central_code)),
             Fact("Request", code(record.request_id)),
+            *([Fact("Entry", link(page_url_of(CreditEntry, record.entry_id), "Open"))] if record.entry_id else []),
             Fact("Our decision", link(list_url(DecisionReceipt, request_id=record.request_id), "Find the decision")),
         ]
 
@@ -108,7 +111,11 @@ class ShadowDisagreementAdmin(StaffAdmin[ShadowDisagreement]):
         charge = format_credits(record.central_charge) if record.central_charge is not None else NOTHING
         rows: list[Row] = [
             ("Decision", self.local(record), self.ours(record)),
-            ("Balance", format_credits(record.local_balance), format_credits(record.central_balance)),
-            ("Charge", format_credits(record.local_charge), charge),
+            ("Balance", _told(record.local_balance), format_credits(record.central_balance)),
+            ("Charge", _told(record.local_charge), charge),
         ]
         return [Panel("Both sides", ("", "The product", "We"), rows, icon="compare_arrows")]
+
+
+def _told(amount: int | None) -> str | SafeString:
+    return NOTHING if amount is None else format_credits(amount)

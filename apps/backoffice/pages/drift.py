@@ -20,6 +20,10 @@ _MEANINGS = {
     DisagreementClass.VERDICT: "One side allows and the other denies.",
     DisagreementClass.AMOUNT: "Both allow, but at different prices.",
     DisagreementClass.BALANCE: "Both allow at the same price, but with different balances.",
+    DisagreementClass.RUN_CHARGED_BEFORE: "One run was charged twice under two keys, by this product or with another.",
+    DisagreementClass.NOT_A_MEMBER: "A run was booked though its user is not a member.",
+    DisagreementClass.LIFECYCLE_DENIED: "A run was booked though the lifecycle does not allow it.",
+    DisagreementClass.FOR_REVIEW: "A run was booked that happened more than 35 days before.",
 }
 
 
@@ -67,6 +71,7 @@ def drift_fact(url: str) -> Fact:
 def class_badge(difference: str) -> Any:
     """The class of a disagreement; red for those that change a decision."""
     grave = {DisagreementClass.UNKNOWN_OPERATION, DisagreementClass.MEMBERSHIP, DisagreementClass.VERDICT}
+    grave |= {DisagreementClass.RUN_CHARGED_BEFORE}
     found = DisagreementClass(difference)
     return badge(found.label, "bad" if found in grave else "warn")
 

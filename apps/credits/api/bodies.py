@@ -26,7 +26,6 @@ from apps.subscriptions.enums import Verdict
 
 MOST_ITEMS = 1_000
 LONGEST_HOLD_SECONDS = 24 * 60 * 60
-_OBJECT = StrictObjectField()
 
 
 class AccountBody(StrictSerializer):
@@ -54,6 +53,11 @@ class AuthorizeBody(StrictSerializer):
     idempotency_key = StrictCharField(most=255, required=False, allow_null=True)
     local_decision = LocalDecisionBody(required=False, allow_null=True)
 
+    def validate(self, attrs: dict[str, object]) -> dict[str, object]:
+        if attrs.get("hold") is not None and attrs.get("idempotency_key") is None:
+            raise malformed("idempotency_key", "required", "send one with `hold`: repeated, it opens no second hold.")
+        return attrs
+
 
 class ConsumeBody(StrictSerializer):
     idempotency_key = StrictCharField(most=255)
@@ -67,13 +71,14 @@ class ConsumeBody(StrictSerializer):
     run_id = StrictCharField(most=255, required=False, allow_null=True)
     hold_id = StrictUUIDField(required=False, allow_null=True)
     on_insufficient = StrictChoiceField(OnInsufficient, required=False)
+    local_charge = AmountField(required=False, allow_null=True)
 
 
 class SeparateItems(StrictListSerializer):
-    """Checks only that its items are objects: each is read later by itself, so that one bad item fails alone."""
+    """Takes its items as they are: each is read later by itself, so that one bad item fails alone."""
 
     def run_child_validation(self, data: Any) -> Any:
-        return _OBJECT.run_validation(data)
+        return data
 
 
 class BatchBody(StrictSerializer):
@@ -97,6 +102,7 @@ class CaptureBody(StrictSerializer):
     amount = AmountField(required=False, allow_null=True)
     outcome = StrictCharField(most=40)
     allow_more = StrictBooleanField(required=False)
+    local_charge = AmountField(required=False, allow_null=True)
 
     def validate(self, attrs: dict[str, object]) -> dict[str, object]:
         if attrs.get("quantity") is not None and attrs.get("amount") is not None:
@@ -106,6 +112,11 @@ class CaptureBody(StrictSerializer):
 
 class ReleaseBody(StrictSerializer):
     idempotency_key = StrictCharField(most=255)
+
+
+class ExtendBody(StrictSerializer):
+    idempotency_key = StrictCharField(most=255)
+    ttl_seconds = StrictIntegerField(least=1, most=LONGEST_HOLD_SECONDS)
 
 
 class ReverseBody(StrictSerializer):
@@ -121,6 +132,7 @@ class PriceBody(StrictSerializer):
     minimum_charge = AmountField(required=False)
     free_quantity = AmountField(required=False)
     billable_outcomes = StrictListField(StrictCharField(most=40), least=1, most=50, required=False)
+    other_outcomes = StrictListField(StrictCharField(most=40), most=50, required=False)
     quantum = AmountField(required=False, allow_zero=False)
 
 
@@ -149,20 +161,36 @@ class AuthorizeAnswer(BalanceFields):
     decided_by = StrictChoiceField(("central", "local"))
     price = AmountField(allow_null=True)
     lifecycle = StrictChoiceField(LifecycleState, allow_null=True)
+    free_month_ends_at = StrictTimeField(help_text="When the month's free quantities begin anew.")
     warnings = StrictListField(StrictCharField())
     explanation = ReasonAnswer(many=True)
     decision_id = StrictUUIDField(allow_null=True)
     hold = HoldAnswer(allow_null=True)
 
 
-class ConsumeAnswer(BalanceFields):
+class RunChargedBefore(AnswerSerializer):
     entry_id = StrictUUIDField()
+    product = StrictCharField(allow_null=True)
+    recorded_at = StrictTimeField()
+
+
+class BookedAnswer(BalanceFields):
+    """What consumptions and captures have in common."""
+
     charged = AmountField()
     category = StrictChoiceField(UsageCategory)
     billable = StrictBooleanField()
     policy_version = StrictIntegerField(least=1)
-    late = StrictBooleanField()
+    decided_by = StrictChoiceField(("central", "local"))
+    shadow_charge = AmountField(required=False, help_text="Of what the product charged itself: our price.")
+    warnings = StrictListField(StrictCharField())
     replayed = StrictBooleanField()
+
+
+class ConsumeAnswer(BookedAnswer):
+    entry_id = StrictUUIDField()
+    late = StrictBooleanField()
+    run_charged_before = RunChargedBefore(required=False, help_text="The run's first charge, where there is one.")
 
 
 class BatchResult(AnswerSerializer):
@@ -183,13 +211,15 @@ class GrantAnswer(BalanceFields):
     replayed = StrictBooleanField()
 
 
-class CaptureAnswer(BalanceFields):
+class CaptureAnswer(BookedAnswer):
     entry_id = StrictUUIDField()
     hold_id = StrictUUIDField()
-    charged = AmountField()
-    category = StrictChoiceField(UsageCategory)
-    billable = StrictBooleanField()
-    policy_version = StrictIntegerField(least=1)
+
+
+class ExtendAnswer(AnswerSerializer):
+    hold_id = StrictUUIDField()
+    amount = AmountField()
+    expires_at = StrictTimeField()
     replayed = StrictBooleanField()
 
 
@@ -203,6 +233,9 @@ class ReverseAnswer(BalanceFields):
     entry_id = StrictUUIDField()
     reversal_of = StrictUUIDField()
     reversed = AmountField()
+    lapsed = AmountField(help_text="What lapsed at once, because the grant that it went back to had ended.")
+    free_quantity_returned = AmountField()
+    remaining = AmountField(help_text="What of the charge can still be given back.")
     replayed = StrictBooleanField()
 
 
@@ -213,6 +246,7 @@ class PriceAnswer(AnswerSerializer):
     minimum_charge = AmountField()
     free_quantity = AmountField()
     billable_outcomes = StrictListField(StrictCharField())
+    other_outcomes = StrictListField(StrictCharField())
     quantum = AmountField()
 
 

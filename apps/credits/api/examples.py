@@ -11,7 +11,7 @@ _HOLD = "a1d2f3b4-5c6e-4788-9a0b-1c2d3e4f5061"
 _GRANT = "5e4d3c2b-1a09-4f8e-9d7c-6b5a49382716"
 _ACCOUNT = {"type": "organization", "id": _ORGANIZATION}
 _BALANCE = {"balance": "97.5", "held": "0", "available": "97.5"}
-_CHARGE = {"category": "regular", "billable": True, "policy_version": 3}
+_CHARGE = {"category": "regular", "billable": True, "policy_version": 3, "decided_by": "central", "warnings": []}
 
 AUTHORIZE: dict[str, Any] = {"account": _ACCOUNT, "operation": "fix_run", "quantity": "1", "user_id": _USER}
 AUTHORIZE_ANSWER: dict[str, Any] = {
@@ -23,6 +23,7 @@ AUTHORIZE_ANSWER: dict[str, Any] = {
     "held": "0",
     "available": "100",
     "lifecycle": "active",
+    "free_month_ends_at": "2026-05-01T00:00:00Z",
     "warnings": [],
     "explanation": [
         {"rule": "balance", "outcome": "allow", "fact": "2.5 is due and 100 is available", "record": ""},
@@ -75,12 +76,22 @@ CAPTURE_ANSWER: dict[str, Any] = {
     "replayed": False,
 }
 RELEASE: dict[str, Any] = {"idempotency_key": "release-8841"}
+EXTEND: dict[str, Any] = {"idempotency_key": "extend-8841", "ttl_seconds": 600}
+EXTEND_ANSWER: dict[str, Any] = {
+    "hold_id": _HOLD,
+    "amount": "2.5",
+    "expires_at": "2026-04-03T10:20:00Z",
+    "replayed": False,
+}
 RELEASE_ANSWER: dict[str, Any] = {"hold_id": _HOLD, "released": "2.5", **_BALANCE, "replayed": False}
 REVERSE: dict[str, Any] = {"idempotency_key": "reverse-8841", "reason": "The run was ours to repeat."}
 REVERSE_ANSWER: dict[str, Any] = {
     "entry_id": "b7a69584-7362-4514-8f3e-2d1c0bfae9d8",
     "reversal_of": _ENTRY,
     "reversed": "2.5",
+    "lapsed": "0",
+    "free_quantity_returned": "0",
+    "remaining": "0",
     **_BALANCE,
     "replayed": False,
 }
@@ -97,6 +108,7 @@ POLICY: dict[str, Any] = {
             "minimum_charge": "0",
             "free_quantity": "0",
             "billable_outcomes": ["succeeded"],
+            "other_outcomes": ["failed", "canceled", "timed_out", "skipped"],
             "quantum": "0.000001",
         }
     ],

@@ -58,6 +58,9 @@ class EntryAnswer(AnswerSerializer):
     policy_version = StrictIntegerField(allow_null=True)
     idempotency_key = StrictCharField(allow_blank=True, allow_null=True)
     late = StrictBooleanField(allow_null=True)
+    decided_by = StrictChoiceField(("central", "local"), allow_null=True)
+    shadow_charge = AmountField(allow_null=True, help_text="Of what the product charged itself: our price.")
+    local_charge = AmountField(allow_null=True)
     occurred_at = StrictTimeField()
     recorded_at = StrictTimeField()
 

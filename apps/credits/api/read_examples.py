@@ -53,6 +53,9 @@ ENTRY: dict[str, Any] = {
     "policy_version": 3,
     "idempotency_key": "run-8841",
     "late": False,
+    "decided_by": "central",
+    "shadow_charge": None,
+    "local_charge": None,
     "occurred_at": "2026-04-03T10:00:00Z",
     "recorded_at": "2026-04-03T10:00:00Z",
 }

@@ -32,7 +32,7 @@ from apps.credits.api.rendering import entries_values, grant_values, hold_values
 from apps.credits.api.views import AccountView, named_account
 from apps.credits.enums import HoldStatus
 from apps.credits.models import CreditAccount, CreditGrant, Hold
-from apps.credits.rules.free_month import free_month_end
+from apps.credits.rules.months import free_month_end
 from apps.credits.selectors import ledger
 from apps.credits.selectors.as_of import Standing, standing_at
 from apps.credits.selectors.records import product_slugs, upcoming_grants

@@ -19,6 +19,7 @@ _HIDDEN_OF_ENTRY = dict.fromkeys(
     (
         *("operation", "quantity", "free_quantity", "category", "billable", "outcome", "user_id", "workspace_id"),
         *("run_id", "hold_id", "grant_id", "reversal_of", "policy_version", "idempotency_key", "late"),
+        *("decided_by", "shadow_charge", "local_charge"),
     )
 )
 _HIDDEN_OF_GRANT = dict.fromkeys(("granted_by", "note", "idempotency_key"))
@@ -68,6 +69,9 @@ def _details_of_entry(entry: CreditEntry) -> dict[str, Any]:
         "policy_version": entry.policy_version,
         "idempotency_key": entry.idempotency_key,
         "late": entry.is_late,
+        "decided_by": entry.decided_by,
+        "shadow_charge": _amount(entry.shadow_charge),
+        "local_charge": _amount(entry.local_charge),
     }
 
 
@@ -121,6 +125,10 @@ def hold_values(context: ExecutionContext, hold: Hold) -> dict[str, Any]:
         "own": own,
         **(details if own else _HIDDEN_OF_HOLD),
     }
+
+
+def _amount(value: int | None) -> str | None:
+    return format_micro(value) if value is not None else None
 
 
 def _id(value: object) -> str | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
-from apps.credits.api.hot_views import AuthorizeView, ConsumeBatchView, ConsumeView
+from apps.credits.api.hot import AuthorizeView, ConsumeBatchView, ConsumeView
 from apps.credits.api.read_views import BalanceView, EntriesView, GrantsView, HoldsView
 from apps.credits.api.record_views import BurnsView, DecisionView, EntryView, HoldView, VoidView
-from apps.credits.api.views import CaptureView, GrantView, PolicyView, ReleaseView, ReverseView
+from apps.credits.api.views import CaptureView, ExtendView, GrantView, PolicyView, ReleaseView, ReverseView
 from apps.credits.enums import AccountType
 
 
@@ -33,6 +33,7 @@ urlpatterns = [
     path("credits:grant", GrantView.as_view(), name="credits-grant"),
     path("holds/<uuid:hold_id>:capture", CaptureView.as_view(), name="hold-capture"),
     path("holds/<uuid:hold_id>:release", ReleaseView.as_view(), name="hold-release"),
+    path("holds/<uuid:hold_id>:extend", ExtendView.as_view(), name="hold-extend"),
     path("entries/<uuid:entry_id>:reverse", ReverseView.as_view(), name="entry-reverse"),
     path("accounts/<account_type:account_type>/<uuid:account_id>/balance", BalanceView.as_view(), name="balance"),
     path("accounts/<account_type:account_type>/<uuid:account_id>/entries", EntriesView.as_view(), name="entries"),

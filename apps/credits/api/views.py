@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from apps.credits.api import examples
 from apps.credits.api.bodies import (
     CaptureAnswer,
     CaptureBody,
+    ExtendAnswer,
+    ExtendBody,
     GrantAnswer,
     GrantBody,
     PolicyAnswer,
@@ -34,12 +37,21 @@ from apps.credits.models import CreditEntry
 from apps.credits.ownership import require_own
 from apps.credits.refusals import not_the_person, unknown_entry, unknown_hold
 from apps.credits.selectors.policies import terms_in_force
-from apps.credits.services import credit_grant, entry_reverse, hold_capture, hold_release
+from apps.credits.services import credit_grant, entry_reverse, hold_capture, hold_extend, hold_release
 from apps.credits.services.grants import GrantParams, individual_organization_of, require_person
 from apps.credits.services.holds import CaptureParams, hold_of
 from apps.tenants.api.base import ProductView
 from apps.tenants.contracts import NamedTenant
 from apps.tenants.selectors.products import product_by_slug
+
+# What answers that an earlier release stored did not say.
+_EARLIER: dict[str, Any] = {
+    "decided_by": "central",
+    "warnings": [],
+    "lapsed": "0",
+    "free_quantity_returned": "0",
+    "remaining": "0",
+}
 
 
 class AccountView(ProductView):
@@ -141,6 +153,7 @@ class CaptureView(ProductView):
             quantity=body.get("quantity"),
             amount=body.get("amount"),
             allow_more=body.get("allow_more", False),
+            local_charge=body.get("local_charge"),
         )
         answer = hold_capture(context, hold_id=hold_id, key=body["idempotency_key"], params=params)
         return answered(answer, CaptureAnswer)
@@ -164,8 +177,26 @@ class ReleaseView(ProductView):
         return answered(hold_release(context, hold_id=hold_id, key=body["idempotency_key"]), ReleaseAnswer)
 
 
+class ExtendView(ProductView):
+    """Let a hold end later, at most 24 hours after its opening."""
+
+    operations: ClassVar[dict[str, str]] = {"POST": "holds.extend"}
+
+    @documented(
+        operation="holds.extend",
+        request=ExtendBody,
+        responses={200: ExtendAnswer},
+        statuses=(404, 409),
+        examples=(Example("extend", request=examples.EXTEND, answer=examples.EXTEND_ANSWER),),
+    )
+    def post(self, request: Request, hold_id: UUID) -> Response:
+        body = self.read(ExtendBody, request)
+        context, ttl = self.context_for(request, _of_hold(hold_id)), timedelta(seconds=body["ttl_seconds"])
+        return answered(hold_extend(context, hold_id=hold_id, key=body["idempotency_key"], ttl=ttl), ExtendAnswer)
+
+
 class ReverseView(ProductView):
-    """Give a charge back, once."""
+    """Give a charge back, in one or more parts."""
 
     operations: ClassVar[dict[str, str]] = {"POST": "credits.reverse"}
 
@@ -195,7 +226,7 @@ class ReverseView(ProductView):
 
 def answered(answer: Answer, shape: type[AnswerSerializer]) -> Response:
     """The answer; `shape` names the fields that go out."""
-    body: dict[str, Any] = {**on_wire(dict(answer.body)), "replayed": answer.replayed}
+    body: dict[str, Any] = {**_EARLIER, **on_wire(dict(answer.body)), "replayed": answer.replayed}
     known = {name: value for name, value in body.items() if name in shape._declared_fields}  # noqa: SLF001 - no copy
     return Response(known, status=200 if answer.replayed else answer.status)
 

@@ -14,6 +14,7 @@ from apps.core.constraints import one_of
 from apps.core.free_text import FreeTextField
 from apps.core.ids import AuditTarget
 from apps.credits.enums import GrantType
+from apps.credits.rules.allocation import available
 from apps.tenants.models import Organization, Product
 
 
@@ -58,6 +59,11 @@ class CreditAccount(models.Model):
     @property
     def audit_target(self) -> AuditTarget:
         return AuditTarget("credit_account", self.pk, self.organization_id)
+
+    @property
+    def available(self) -> int:
+        """What may still be spent, the overdraft included; micro-credits."""
+        return available(self.balance, self.held, self.overdraft_limit)
 
 
 _GRANT_TERMS = (
@@ -134,7 +140,10 @@ class CreditGrant(models.Model):
 
 
 class FreeQuantity(models.Model):
-    """How much of an operation's free quantity an organization used in one month (UTC), in micro-units."""
+    """How much of an operation's free quantity an organization used in one month of its zone, in micro-units.
+
+    What open holds reserve counts as used. Rows of the first release are of UTC months.
+    """
 
     account = models.ForeignKey(CreditAccount, on_delete=models.PROTECT, related_name="+", db_index=False)
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+", db_index=False)

@@ -7,15 +7,22 @@ from typing import ClassVar
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.lookups import Exact, GreaterThan, In, IsNull
+from django.db.models import F, Func, Q, Value
+from django.db.models.lookups import Exact, IsNull
 
 from apps.core.constraints import one_of
 from apps.core.enums import UsageCategory
 from apps.core.free_text import FreeTextField
 from apps.core.models.protection import append_only
-from apps.credits.enums import EntryKind
+from apps.credits.enums import CHARGES, EntryKind
 from apps.credits.models.accounts import CreditAccount, CreditGrant
+
+
+class HashOf(Func):
+    """PostgreSQL's 64-bit hash of a text, with a seed."""
+
+    function = "hashtextextended"
+    output_field = models.BigIntegerField()
 
 
 class CreditEntry(models.Model):
@@ -34,7 +41,14 @@ class CreditEntry(models.Model):
     product_id = models.UUIDField(null=True, blank=True)
     operation = models.CharField(max_length=80, blank=True, default="")
     quantity = models.BigIntegerField(default=0)
-    free_quantity = models.BigIntegerField(default=0, help_text="How much of the quantity the free quantity covered.")
+    free_quantity = models.BigIntegerField(
+        default=0, help_text="How much of the quantity the free quantity covered; of a reversal, how much went back."
+    )
+    free_month = models.DateField(
+        null=True,
+        blank=True,
+        help_text="First day of the month whose free quantity it was; of old entries the UTC month.",
+    )
     outcome = models.CharField(max_length=40, blank=True, default="")
     category = models.TextField(choices=UsageCategory.choices, blank=True, default="")
     is_billable = models.BooleanField(default=False)
@@ -46,8 +60,13 @@ class CreditEntry(models.Model):
     grant = models.ForeignKey(
         CreditGrant, on_delete=models.PROTECT, null=True, blank=True, related_name="entries", db_index=False
     )
-    reversal_of = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversal")
+    reversal_of = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversals", db_index=False
+    )
     policy_version = models.PositiveIntegerField(null=True, blank=True)
+    # What the product charged itself, and what we would have: both or neither, and then `amount` is 0.
+    local_charge = models.BigIntegerField(null=True, blank=True)
+    shadow_charge = models.BigIntegerField(null=True, blank=True)
     idempotency_key = models.CharField(max_length=255, blank=True, default="")
     reason = FreeTextField(blank=True, default="")
     actor_label = models.CharField(max_length=254)
@@ -62,8 +81,11 @@ class CreditEntry(models.Model):
             one_of("kind", EntryKind, "credit_entry_kind_known"),
             one_of("category", UsageCategory, "credit_entry_category_known", also=[""]),
             models.CheckConstraint(
-                condition=Q(Exact(GreaterThan(F("amount"), 0), In(F("kind"), [EntryKind.GRANT, EntryKind.REVERSAL])))
-                & (~Q(kind__in=[EntryKind.EXPIRY, EntryKind.VOID]) | Q(amount__lt=0)),
+                condition=Q(kind=EntryKind.GRANT, amount__gt=0)
+                # A run that cost nothing gives back its free quantity alone.
+                | Q(kind=EntryKind.REVERSAL, amount__gte=0)
+                | Q(kind__in=[EntryKind.EXPIRY, EntryKind.VOID], amount__lt=0)
+                | Q(kind__in=sorted(CHARGES), amount__lte=0),
                 name="credit_entry_sign_of_kind",
             ),
             models.CheckConstraint(
@@ -79,15 +101,27 @@ class CreditEntry(models.Model):
             models.CheckConstraint(
                 condition=Q(free_quantity__gte=0, quantity__gte=F("free_quantity")), name="credit_entry_quantities"
             ),
+            models.CheckConstraint(
+                condition=Q(local_charge__isnull=True) | Q(amount=0, shadow_charge__isnull=False),
+                name="credit_entry_local_charges_nothing",
+            ),
         ]
         indexes: ClassVar = [
             BrinIndex(fields=["recorded_at"], name="credit_entry_recorded"),
             models.Index(fields=["grant"], condition=Q(grant__isnull=False), name="credit_entry_of_grant"),
+            models.Index(fields=["reversal_of"], condition=Q(reversal_of__isnull=False), name="credit_entry_reversal"),
+            # By the hash alone: eight bytes an entry, whatever products call their runs.
+            models.Index(HashOf("run_id", Value(0)), condition=~Q(run_id=""), name="credit_entry_of_run"),
         ]
         triggers: ClassVar = append_only("credit_entry")
 
     def __str__(self) -> str:
         return f"{self.kind} {self.sequence} of {self.account_id}"
+
+    @property
+    def decided_by(self) -> str:
+        """Who charged it."""
+        return "central" if self.local_charge is None else "local"
 
 
 class GrantBurn(models.Model):

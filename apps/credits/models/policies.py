@@ -12,9 +12,15 @@ from django.db.models import Q
 
 from apps.core.constraints import one_of
 from apps.credits.enums import PolicyStatus
+from apps.credits.rules.outcomes import USUAL_OTHER_OUTCOMES
 from apps.tenants.models import Product
 
 _PUBLISHED = f"'{PolicyStatus.PUBLISHED.value}'"
+
+
+def usual_other_outcomes() -> list[str]:
+    """The default of a price's other outcomes."""
+    return list(USUAL_OTHER_OUTCOMES)
 
 
 class CreditPolicy(models.Model):
@@ -65,6 +71,12 @@ class OperationPrice(models.Model):
     minimum_charge = models.BigIntegerField(default=0)
     free_quantity = models.BigIntegerField(default=0, help_text="Per organization and month, in micro-units.")
     billable_outcomes = ArrayField(models.CharField(max_length=40))
+    other_outcomes = ArrayField(
+        models.CharField(max_length=40),
+        default=usual_other_outcomes,
+        db_default=list(USUAL_OTHER_OUTCOMES),
+        help_text="How a run may end without being charged.",
+    )
     quantum = models.BigIntegerField(default=1, help_text="The smallest step of a charge, in micro-credits.")
 
     class Meta:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pgtrigger
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from apps.core.constraints import one_of
 from apps.credits.enums import DisagreementClass, HoldStatus
@@ -16,7 +16,11 @@ from apps.tenants.models import Product
 
 
 class Hold(models.Model):
-    """Credits reserved for one run, for at most 24 hours. Ends once: captured, released or expired."""
+    """Credits reserved for one run, for at most 24 hours. Ends once: captured, released or expired.
+
+    It reserves the free quantity too that its price counts on: what it keeps of a month counts as used (spec 05).
+    `billing_mode` is who decided on the product's credits when it was opened, empty for holds of the release before.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     account = models.ForeignKey(CreditAccount, on_delete=models.PROTECT, related_name="holds", db_index=False)
@@ -24,6 +28,9 @@ class Hold(models.Model):
     operation = models.CharField(max_length=80)
     quantity = models.BigIntegerField()
     amount = models.BigIntegerField()
+    free_quantity = models.BigIntegerField(default=0, db_default=0)
+    free_month = models.DateField(null=True, blank=True)
+    billing_mode = models.CharField(max_length=8, blank=True, default="", db_default="")
     status = models.CharField(max_length=16, choices=HoldStatus.choices, default=HoldStatus.OPEN)
     acting_user_id = models.UUIDField(null=True, blank=True)
     workspace_id = models.UUIDField(null=True, blank=True)
@@ -36,6 +43,11 @@ class Hold(models.Model):
         constraints: ClassVar = [
             one_of("status", HoldStatus, "hold_status_known"),
             models.CheckConstraint(condition=Q(amount__gte=0, quantity__gt=0), name="hold_amount_possible"),
+            models.CheckConstraint(
+                condition=Q(free_quantity=0)
+                | Q(free_quantity__gt=0, free_quantity__lte=F("quantity"), free_month__isnull=False),
+                name="hold_free_quantity_possible",
+            ),
             models.CheckConstraint(
                 condition=Q(status=HoldStatus.OPEN, ended_at__isnull=True)
                 | (~Q(status=HoldStatus.OPEN) & Q(ended_at__isnull=False)),
@@ -54,7 +66,9 @@ class Hold(models.Model):
                 field="status",
                 transitions=[(HoldStatus.OPEN.value, end.value) for end in HoldStatus if end != HoldStatus.OPEN],
             ),
-            pgtrigger.ReadOnly(name="hold_terms_are_fixed", fields=["account", "product", "amount", "expires_at"]),
+            pgtrigger.ReadOnly(
+                name="hold_terms_are_fixed", fields=["account", "product", "amount", "free_quantity", "created_at"]
+            ),
         ]
 
     def __str__(self) -> str:
@@ -62,17 +76,21 @@ class Hold(models.Model):
 
 
 class ShadowDisagreement(models.Model):
-    """A product's own decision and ours, where they differ; amounts in micro-credits, None where none was told."""
+    """A product's own decision and ours, where they differ, or what was booked though it should have been refused.
+
+    Amounts are micro-credits, None where none was told. `entry_id` is the ledger's line, where there is one.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="disagreements", db_index=False)
     organization_id = models.UUIDField(null=True, blank=True)
-    difference = models.CharField(max_length=20, choices=DisagreementClass.choices)
+    difference = models.CharField(max_length=40, choices=DisagreementClass.choices)
     operation = models.CharField(max_length=80)
     quantity = models.BigIntegerField()
-    local_decision = models.CharField(max_length=8)
-    local_balance = models.BigIntegerField()
-    local_charge = models.BigIntegerField()
+    local_decision = models.CharField(max_length=8, blank=True)
+    local_balance = models.BigIntegerField(null=True, blank=True)
+    local_charge = models.BigIntegerField(null=True, blank=True)
+    entry_id = models.UUIDField(null=True, blank=True)
     central_decision = models.CharField(max_length=8)
     central_code = models.CharField(max_length=64)
     central_balance = models.BigIntegerField()

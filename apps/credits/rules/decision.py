@@ -1,8 +1,7 @@
 """THE decision about credits: facts and a question in, an answer with its ordered chain of rules out (spec 05). Pure.
 
 Authorize answers with it, consume explains its refusals with it, and "replay now" asks it again. The first rule that
-denies decides. `check_occurrence` bounds when a run may have happened; `compile_gate` prepares the lifecycle's part for
-the statement that consumes.
+denies decides. `compile_gate` prepares the lifecycle's part for the statement that consumes.
 """
 
 from __future__ import annotations
@@ -10,16 +9,17 @@ from __future__ import annotations
 import itertools
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 
 import msgspec
 
 from apps.core.amounts import NumberOutOfRangeError, format_micro
 from apps.core.enums import LifecycleNeed, LifecycleState
-from apps.core.errors import FieldError, Reason, UnprocessableError
+from apps.core.errors import Reason
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.credits.contracts import CreditFacts, Question
+from apps.credits.rules.allocation import affordable, available, split_free
 from apps.credits.rules.pricing import PolicyTerms, Price, charge_for, free_left
 from apps.subscriptions.enums import ManagedBy, PaymentStatus, SubscriptionState, SubscriptionStatus, Verdict
 from apps.subscriptions.ids import WorkspaceSubscriptionId
@@ -33,8 +33,6 @@ from apps.subscriptions.rules.lifecycle import (
     resolve,
 )
 
-AHEAD_AT_MOST = timedelta(minutes=5)
-BACK_AT_MOST = timedelta(days=35)
 _LETTERS = {
     Allowance.YES: "y",
     Allowance.WITH_WARNING: "w",
@@ -57,6 +55,8 @@ class Decision(msgspec.Struct, frozen=True):
     price: int | None
     lifecycle: LifecycleDecision | None
     warnings: tuple[str, ...] = ()
+    # How much of the quantity the price counts as free.
+    free_quantity: int = 0
 
     @property
     def is_allowed(self) -> bool:
@@ -69,9 +69,18 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 def decide(
-    facts: CreditFacts, terms: PolicyTerms | None, question: Question, *, at: datetime, outcome: str | None = None
+    facts: CreditFacts,
+    terms: PolicyTerms | None,
+    question: Question,
+    *,
+    at: datetime,
+    outcome: str | None = None,
+    is_booked: bool = False,
 ) -> Decision:
-    """Whether the account may consume. `outcome` None asks before the run; then it counts as billable."""
+    """Whether the account may consume. `outcome` None asks before the run; then it counts as billable.
+
+    What `is_booked` has happened already: membership, lifecycle and balance don't deny it (spec 05, Calls).
+    """
     chain: list[Reason] = []
     lived = facts.lifecycle_facts(question.workspace_id, at) if facts.organization_id else None
     lifecycle = resolve(lived) if lived else None
@@ -80,11 +89,12 @@ def decide(
     code = _membership(facts, question, chain)
     if code is None and lifecycle is not None:
         code = _lifecycle(lifecycle, allowance, question, chain)
+    code = None if is_booked else code
     price = terms.prices.get(question.operation) if terms else None
     charge: int | None = None
     if code is None:
         code, charge = _price(facts, terms, price, question, outcome, chain)
-    if code is None and charge is not None:
+    if code is None and charge is not None and not (is_booked and facts.has_account):
         code = _affordable(facts, question, allowance, charge, chain)
     return Decision(
         facts=facts,
@@ -94,8 +104,19 @@ def decide(
         chain=tuple(chain),
         price=charge,
         lifecycle=lifecycle,
+        free_quantity=_free_part(facts, price, question, outcome) if code is None and price else 0,
         warnings=warnings_of(lived, lifecycle) if lived and lifecycle else (),
     )
+
+
+def booking_warnings(facts: CreditFacts, question: Question, at: datetime) -> list[str]:
+    """What would have denied a run that is booked all the same, as it has happened (spec 05, Calls)."""
+    allowance = resolve(facts.lifecycle_facts(question.workspace_id, at)).allowance(LifecycleNeed.CONSUME)
+    is_member = question.user_id is None or facts.role is not None
+    return [
+        *([] if is_member else ["booked_though_not_a_member"]),
+        *([] if allowance.permits(None) else ["booked_though_lifecycle_denied"]),
+    ]
 
 
 def _membership(facts: CreditFacts, question: Question, chain: list[Reason]) -> str | None:
@@ -145,6 +166,10 @@ def _price(
         chain.append(Reason("policy", "deny", fact, f"credit_policy:{terms.id}" if terms else ""))
         return "unknown_operation", None
     record = f"credit_policy:{terms.id}"
+    if outcome is not None and not price.knows(outcome):
+        fact = f"policy version {terms.version} has no outcome {outcome} for {price.operation}"
+        chain.append(Reason("policy", "deny", fact, record))
+        return "unknown_outcome", None
     if facts.category_override or (outcome is not None and not price.bills(outcome)):
         why = f"usage counts as {facts.category_override}" if facts.category_override else f"{outcome} is not billable"
         chain.append(Reason("policy", "allow", f"{why}, so nothing is charged", record))
@@ -161,17 +186,24 @@ def _price(
     return None, charge
 
 
+def _free_part(facts: CreditFacts, price: Price, question: Question, outcome: str | None) -> int:
+    if facts.category_override or (outcome is not None and not price.bills(outcome)):
+        return 0
+    return split_free(question.quantity, free_left(price, facts.free_used))[0]
+
+
 def _affordable(
     facts: CreditFacts, question: Question, allowance: Allowance, charge: int, chain: list[Reason]
 ) -> str | None:
     record = f"credit_account:{facts.organization_id}" if facts.has_account else ""
-    available = facts.available - (facts.overdraft_limit if allowance is Allowance.FROM_GRANTS_ONLY else 0)
+    limit = 0 if allowance is Allowance.FROM_GRANTS_ONLY else facts.overdraft_limit
+    left = available(facts.balance, facts.held, limit)
     if not facts.has_account:
         fact = f"{question.account} has no account yet; it is made with the first grant"
         chain.append(Reason("balance", "deny", fact, record))
         return "insufficient_credits"
-    is_enough = charge == 0 or charge <= available
-    fact = f"{format_micro(charge)} is due and {format_micro(available)} is available"
+    is_enough = affordable(charge, left)
+    fact = f"{format_micro(charge)} is due and {format_micro(left)} is available"
     chain.append(Reason("balance", "allow" if is_enough else "deny", fact, record))
     return None if is_enough else "insufficient_credits"
 
@@ -194,24 +226,6 @@ def _records(facts: CreditFacts, question: Question) -> tuple[RecordRead, ...]:
     if facts.policy_id is not None:
         read.append(RecordRead(f"credit_policy:{facts.policy_id}", str(facts.policy_version)))
     return tuple(read)
-
-
-def check_occurrence(occurred_at: datetime, now: datetime) -> None:
-    """Raise `UnprocessableError` unless the run happened at most 5 minutes ahead and 35 days back (spec 05, Calls)."""
-    if occurred_at > now + AHEAD_AT_MOST:
-        _refuse_occurrence("lies more than 5 minutes ahead. Check the clock, or send it later.", "in_the_future")
-    if occurred_at < now - BACK_AT_MOST:
-        _refuse_occurrence("lies more than 35 days back. Ask staff for an adjustment instead.", "too_old")
-
-
-def is_late(occurred_at: datetime, now: datetime) -> bool:
-    """Whether it happened before the current month (UTC); it is booked in the current one all the same."""
-    then, today = occurred_at.astimezone(UTC), now.astimezone(UTC)
-    return (then.year, then.month) < (today.year, today.month)
-
-
-def _refuse_occurrence(sentence: str, code: str) -> None:
-    raise UnprocessableError(f"occurred_at {sentence}", errors=[FieldError("occurred_at", code, sentence)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from datetime import datetime
 from uuid import UUID
 
 from apps.core.amounts import LARGEST_AMOUNT, priced
+from apps.credits.rules.allocation import split_free
+from apps.credits.rules.outcomes import BILLABLE_OUTCOME, USUAL_OTHER_OUTCOMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,22 @@ class Price:
     unit_price: int
     minimum_charge: int = 0
     free_quantity: int = 0
-    billable_outcomes: tuple[str, ...] = ("succeeded",)
+    billable_outcomes: tuple[str, ...] = (BILLABLE_OUTCOME,)
     quantum: int = 1
+    other_outcomes: tuple[str, ...] = USUAL_OTHER_OUTCOMES
 
     def bills(self, outcome: str) -> bool:
         """Whether a run that ended so is billable."""
         return outcome in self.billable_outcomes
+
+    def knows(self, outcome: str) -> bool:
+        """Whether the policy says of a run that ended so what it costs."""
+        return outcome in self.billable_outcomes or outcome in self.other_outcomes
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """All that a run may end as."""
+        return self.billable_outcomes + self.other_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +58,14 @@ def charge_for(price: Price, quantity: int, *, free_left: int = 0) -> int:
 
     Raises `NumberOutOfRangeError` where the charge would be beyond the largest amount.
     """
-    paid_quantity = quantity - min(quantity, max(free_left, 0))
+    _, paid_quantity = split_free(quantity, free_left)
     if paid_quantity == 0:
         return 0
     return max(priced(price.unit_price, paid_quantity, price.quantum), price.minimum_charge)
 
 
 def free_left(price: Price, used: int) -> int:
-    """What is left of this month's free quantity."""
+    """What is left of a month's free quantity."""
     return max(price.free_quantity - used, 0)
 
 

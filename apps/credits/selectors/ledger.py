@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
+from django.db.models.functions import Coalesce
 
 from apps.core.pieces import statement_in_pieces
-from apps.credits.models import CreditAccount, CreditEntry, CreditGrant
+from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, GrantBurn, UncoveredCharge
 
 _FAULTS_AT_ONCE = 500
 # Each reads the whole ledger, which grows for years.
@@ -50,7 +51,8 @@ _CHECKS: tuple[tuple[str, str], ...] = (
         CROSS JOIN LATERAL (SELECT COALESCE(SUM(amount_left), 0) total FROM credits_uncoveredcharge
             WHERE account_id = a.organization_id) u
         CROSS JOIN LATERAL (SELECT COALESCE(SUM(-amount), 0) total FROM credits_creditentry
-            WHERE account_id = a.organization_id AND sequence > a.burned_sequence AND amount < 0 AND kind <> 'expiry') n
+            WHERE account_id = a.organization_id AND sequence > a.burned_sequence AND amount < 0
+            AND kind NOT IN ('expiry', 'void')) n
         WHERE a.balance <> g.total - u.total - n.total OR (a.balance >= 0 AND u.total <> 0)""",
     ),
     (
@@ -62,20 +64,45 @@ _CHECKS: tuple[tuple[str, str], ...] = (
     ),
     (
         "each charge is paid by grants or waits for one",
-        """SELECT e.account_id, format('entry %s: %s, burned %s, unpaid %s', e.sequence, e.amount,
-            COALESCE(b.total, 0), COALESCE(u.amount_left, 0))
+        """SELECT e.account_id, format('entry %s: %s, burned %s, unpaid %s, given back %s', e.sequence, e.amount,
+            COALESCE(b.total, 0), COALESCE(u.amount_left, 0), COALESCE(r.total, 0))
         FROM credits_creditentry e JOIN credits_creditaccount a ON a.organization_id = e.account_id
         LEFT JOIN (SELECT entry_id, SUM(amount) total FROM credits_grantburn GROUP BY entry_id) b ON b.entry_id = e.id
         LEFT JOIN credits_uncoveredcharge u ON u.entry_id = e.id
-        WHERE e.amount < 0 AND COALESCE(b.total, 0) + COALESCE(u.amount_left, 0)
-            <> CASE WHEN e.kind <> 'expiry' AND e.sequence > a.burned_sequence THEN 0 ELSE -e.amount END
-        AND NOT EXISTS (SELECT 1 FROM credits_creditentry r WHERE r.reversal_of_id = e.id)""",
+        LEFT JOIN (SELECT c.reversal_of_id, SUM(c.amount) total, SUM(c.burned) burned FROM (
+            SELECT x.reversal_of_id, x.amount, (SELECT COALESCE(SUM(y.amount), 0) FROM credits_grantburn y
+                WHERE y.entry_id = x.id) burned
+            FROM credits_creditentry x WHERE x.reversal_of_id IS NOT NULL) c GROUP BY c.reversal_of_id) r
+            ON r.reversal_of_id = e.id
+        WHERE e.amount < 0 AND COALESCE(b.total, 0) + COALESCE(r.burned, 0) + COALESCE(u.amount_left, 0)
+            <> CASE WHEN e.kind NOT IN ('expiry', 'void') AND e.sequence > a.burned_sequence THEN 0
+                ELSE -e.amount - COALESCE(r.total, 0) END""",
     ),
     (
         "nothing is given back beyond its charge",
-        """SELECT r.account_id, format('entry %s: %s given back of %s', r.sequence, r.amount, -e.amount)
+        """SELECT e.account_id, format('entry %s: %s given back of %s, and %s free of %s', e.sequence,
+            SUM(r.amount), -e.amount, SUM(r.free_quantity), e.free_quantity)
         FROM credits_creditentry r JOIN credits_creditentry e ON e.id = r.reversal_of_id
-        WHERE r.kind = 'reversal' AND (r.amount > -e.amount OR r.account_id <> e.account_id)""",
+        WHERE r.kind = 'reversal' GROUP BY e.id
+        HAVING SUM(r.amount) > -e.amount OR SUM(r.free_quantity) > e.free_quantity
+            OR bool_or(r.account_id <> e.account_id)""",
+    ),
+    (
+        "what was used of a free quantity follows from the entries and the open holds",
+        """SELECT COALESCE(q.account_id, x.account_id), format('%s in %s: %s used, %s in entries and holds',
+            COALESCE(q.operation, x.operation), COALESCE(q.month, x.month), COALESCE(q.used, 0), COALESCE(x.used, 0))
+        FROM credits_freequantity q FULL JOIN (
+            SELECT f.account_id, f.product_id, f.operation, f.month, SUM(f.used) used FROM (
+                SELECT e.account_id, e.product_id, e.operation,
+                    COALESCE(e.free_month, date_trunc('month', e.recorded_at AT TIME ZONE 'UTC')::date) AS month,
+                    CASE WHEN e.kind = 'reversal' THEN -e.free_quantity ELSE e.free_quantity END AS used
+                FROM credits_creditentry e WHERE e.free_quantity > 0
+                UNION ALL
+                SELECT h.account_id, h.product_id, h.operation, h.free_month, h.free_quantity
+                FROM credits_hold h WHERE h.status = 'open' AND h.free_quantity > 0) f
+            GROUP BY 1, 2, 3, 4) x ON x.account_id = q.account_id AND x.product_id = q.product_id
+            AND x.operation = q.operation AND x.month = q.month
+        WHERE COALESCE(q.used, 0) <> COALESCE(x.used, 0)""",
     ),
     (
         "no key is charged twice",
@@ -110,6 +137,20 @@ def ledger_faults() -> Iterator[str]:
 def account_of(organization_id: UUID | None) -> CreditAccount | None:
     """The account, to read."""
     return CreditAccount.objects.filter(pk=organization_id).first() if organization_id else None
+
+
+def left_to_reverse(entry: CreditEntry) -> tuple[int, int]:
+    """What of a charge can still be given back: micro-credits, and micro-units of free quantity."""
+    before = entry.reversals.aggregate(amount=Coalesce(Sum("amount"), 0), free=Coalesce(Sum("free_quantity"), 0))
+    return -entry.amount - before["amount"], entry.free_quantity - before["free"]
+
+
+def payments_of(entry: CreditEntry) -> tuple[int, list[tuple[UUID, int]], list[tuple[UUID, int]]]:
+    """What nobody has paid yet of a charge; who paid how much, in order; and what reversals gave back to whom."""
+    debt = UncoveredCharge.objects.filter(pk=entry.pk).values_list("amount_left", flat=True).first()
+    burns = GrantBurn.objects.order_by("pk").values_list("grant_id", "amount")
+    back = [(grant_id, -amount) for grant_id, amount in burns.filter(entry__reversal_of=entry)]
+    return debt or 0, list(burns.filter(entry=entry)), back
 
 
 def entries_of(account_id: UUID) -> QuerySet[CreditEntry]:

@@ -1,6 +1,7 @@
-"""Published policies. They never change, so each process remembers the last one that it read of a product.
+"""Published policies. They never change, so each process remembers those that it read of a product.
 
-Which one is in force is read anew by every statement that decides; a remembered one that is no more is read again.
+Which one is in force is read anew by every statement that decides; where it is another than the remembered one, it is
+read and remembered too. Late news are priced by the policy of their time, so that a process knows several.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from apps.credits.enums import PolicyStatus
 from apps.credits.models import CreditPolicy, OperationPrice
 from apps.credits.rules.pricing import PolicyTerms, Price
 
-_remembered: dict[UUID, PolicyTerms] = {}
+_MOST_REMEMBERED = 20
+_remembered: dict[UUID, dict[UUID, PolicyTerms]] = {}
 
 
-def remembered_terms(product_id: UUID) -> PolicyTerms | None:
-    """What this process read last; may be out of force."""
-    return _remembered.get(product_id)
+def remembered_terms(product_id: UUID, at: datetime | None = None) -> PolicyTerms | None:
+    """What of this process's policies was in force at the moment; None of `at` is the newest. May be out of force."""
+    known = sorted(_remembered.get(product_id, {}).values(), key=lambda terms: terms.version)
+    begun = [terms for terms in known if at is None or terms.effective_from <= at]
+    # What happened before the first policy is priced by it.
+    return begun[-1] if begun else known[0] if known else None
 
 
 def forget_terms(product_id: UUID) -> None:
@@ -31,8 +36,17 @@ def terms_of(policy_id: UUID) -> PolicyTerms:
     """The terms of a published policy, remembered from here on."""
     policy = CreditPolicy.objects.prefetch_related("prices").get(pk=policy_id, status=PolicyStatus.PUBLISHED)
     terms = policy_terms(policy)
-    _remembered[terms.product_id] = terms
+    known = _remembered.get(terms.product_id, {})
+    if len(known) >= _MOST_REMEMBERED:
+        known = {}
+    # A new mapping: other threads may be looking through the one before.
+    _remembered[terms.product_id] = {**known, terms.id: terms}
     return terms
+
+
+def known_terms(product_id: UUID, policy_id: UUID) -> PolicyTerms:
+    """The terms of the product's policy, from memory where this process has read them."""
+    return _remembered.get(product_id, {}).get(policy_id) or terms_of(policy_id)
 
 
 def terms_in_force(product_id: UUID, at: datetime) -> PolicyTerms | None:
@@ -41,10 +55,7 @@ def terms_in_force(product_id: UUID, at: datetime) -> PolicyTerms | None:
         product_id=product_id, status=PolicyStatus.PUBLISHED, effective_from__lte=at
     ).order_by("-version")
     policy_id = policies.values_list("pk", flat=True).first()
-    if policy_id is None:
-        return None
-    known = _remembered.get(product_id)
-    return known if known is not None and known.id == policy_id else terms_of(policy_id)
+    return None if policy_id is None else known_terms(product_id, policy_id)
 
 
 def policy_terms(policy: CreditPolicy) -> PolicyTerms:
@@ -68,6 +79,7 @@ def price_of(row: OperationPrice) -> Price:
         free_quantity=row.free_quantity,
         billable_outcomes=tuple(row.billable_outcomes),
         quantum=row.quantum,
+        other_outcomes=tuple(row.other_outcomes),
     )
 
 

@@ -6,7 +6,7 @@ from apps.credits.services.accounts import account_apply_due, accounts_burn, cre
 from apps.credits.services.authorization import credits_authorize
 from apps.credits.services.consumption import credits_consume, credits_consume_batch
 from apps.credits.services.grants import credit_grant, overdraft_set
-from apps.credits.services.holds import hold_capture, hold_release
+from apps.credits.services.holds import hold_capture, hold_extend, hold_release
 from apps.credits.services.policies import (
     credit_policy_draft,
     credit_policy_publish,
@@ -28,6 +28,7 @@ __all__ = [
     "credits_consume_batch",
     "entry_reverse",
     "hold_capture",
+    "hold_extend",
     "hold_release",
     "overdraft_set",
 ]

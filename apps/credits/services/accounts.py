@@ -16,7 +16,7 @@ import json
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -30,14 +30,14 @@ from apps.core.context import ExecutionContext, system_context
 from apps.core.enums import AuthorizationSource
 from apps.core.ids import OrganizationId
 from apps.credits import events
-from apps.credits.enums import EntryKind, HoldStatus
+from apps.credits.enums import CHARGES, EntryKind, HoldStatus
 from apps.credits.models import CreditAccount, CreditGrant, GrantBurn, Hold, UncoveredCharge
+from apps.credits.rules.allocation import allocate, available
 
 _POST = (
     "SELECT (a).balance, (a).held, (a).overdraft_limit FROM (SELECT credits_post("
     "jsonb_populate_record(NULL::credits_creditentry, %s::jsonb), %s, %s) AS a) posted"
 )
-CHARGES = frozenset({EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.ADJUSTMENT})
 _DEFAULTS = {
     "operation": "",
     "quantity": 0,
@@ -85,7 +85,7 @@ def account_apply_due(context: ExecutionContext, *, account_id: UUID) -> dict[st
     for grant in _beginning(account_id, now):
         grant_begin(context, grant=grant, at=now)
         counts["grants_begun"] += 1
-    counts["grants_expired"] = _expire_due(context, account_id, now)
+    counts["grants_expired"] = len(_expire_due(context, account_id, now))
     next_due_refresh(account_id, now)
     return counts
 
@@ -139,8 +139,8 @@ def floor_refresh(account_id: UUID) -> None:
         CreditAccount.objects.filter(pk=account_id).update(floor=floor)
 
 
-def expire_unheld(context: ExecutionContext, *, account_id: UUID, at: datetime) -> int:
-    """Expire what a hold had kept from expiring and keeps no longer. The account is locked."""
+def expire_unheld(context: ExecutionContext, *, account_id: UUID, at: datetime) -> dict[UUID, int]:
+    """Expire what a hold had kept from expiring and keeps no longer; how much by grant. The account is locked."""
     return _expire_due(_of_schedule(context, account_id), account_id, at)
 
 
@@ -157,10 +157,28 @@ def _of_schedule(context: ExecutionContext, account_id: UUID) -> ExecutionContex
 
 def _release_due(account: CreditAccount, now: datetime) -> int:
     due = Hold.objects.filter(account=account, status=HoldStatus.OPEN, expires_at__lte=now)
-    holds = list(due.values_list("pk", "amount"))
-    Hold.objects.filter(pk__in=[pk for pk, _ in holds]).update(status=HoldStatus.EXPIRED, ended_at=now)
-    CreditAccount.objects.filter(pk=account.pk).update(held=F("held") - sum(amount for _, amount in holds))
+    holds = list(due)
+    Hold.objects.filter(pk__in=[hold.pk for hold in holds]).update(status=HoldStatus.EXPIRED, ended_at=now)
+    CreditAccount.objects.filter(pk=account.pk).update(held=F("held") - sum(hold.amount for hold in holds))
+    for hold in holds:
+        return_free(hold)
     return len(holds)
+
+
+def use_free(
+    account_id: UUID | None, product_id: UUID | None, operation: str, month: date | None, quantity: int
+) -> None:
+    """Count so much of the month's free quantity as used; less than 0 gives it back. The account is locked."""
+    if quantity:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT credits_use_free(%s, %s, %s, %s, %s)", [account_id, product_id, operation, month, quantity]
+            )
+
+
+def return_free(hold: Hold) -> None:
+    """Give back what an ended hold had reserved of a month's free quantity."""
+    use_free(hold.account_id, hold.product_id, hold.operation, hold.free_month, -hold.free_quantity)
 
 
 def _beginning(account_id: UUID, now: datetime) -> list[CreditGrant]:
@@ -169,14 +187,15 @@ def _beginning(account_id: UUID, now: datetime) -> list[CreditGrant]:
     return list(grants.order_by("effective_at", "created_at", "pk"))
 
 
-def _expire_due(context: ExecutionContext, account_id: UUID, now: datetime) -> int:
-    expired = 0
+def _expire_due(context: ExecutionContext, account_id: UUID, now: datetime) -> dict[UUID, int]:
+    expired: dict[UUID, int] = {}
     has_ended = Q(expires_at__lte=now) | Q(voided_at__isnull=False)
     ended = CreditGrant.objects.filter(has_ended, account_id=account_id, is_spent=False)
     for grant in ended.order_by("expires_at", "created_at", "pk"):
-        if grant_take_rest(context, grant=grant, at=now) is None:
+        taken = grant_take_rest(context, grant=grant, at=now)
+        if taken is None:
             break
-        expired += 1
+        expired[grant.pk] = taken[1]
     return expired
 
 
@@ -221,7 +240,7 @@ class Posted:
 
     @property
     def available(self) -> int:
-        return self.balance - self.held + self.overdraft_limit
+        return available(self.balance, self.held, self.overdraft_limit)
 
 
 def post(
@@ -273,19 +292,14 @@ def burn(account_ids: Sequence[UUID]) -> None:
 
 def pay_debts(account_id: UUID) -> None:
     """Let the live grants, in burn order, pay the oldest charges that no grant has paid yet."""
-    live = CreditGrant.objects.filter(account_id=account_id, is_spent=False)
-    grants = list(live.order_by("priority", F("expires_at").asc(nulls_last=True), "created_at", "pk"))
+    grants = list(CreditGrant.objects.filter(account_id=account_id, is_spent=False))
     debts = UncoveredCharge.objects.filter(account_id=account_id, amount_left__gt=0).order_by("sequence")
     for debt in debts if grants else ():
-        left = debt.amount_left
-        while left and grants:
-            taken = min(left, grants[0].remaining)
-            grants[0].remaining -= taken
-            left -= taken
-            GrantBurn.objects.create(entry_id=debt.entry_id, grant=grants[0], amount=taken)
-            grants[0].save(update_fields=["remaining"])
-            if grants[0].remaining == 0:
-                grants.pop(0)
+        parts, left = allocate(debt.amount_left, grants)
+        for grant, taken in parts:
+            grant.remaining -= taken
+            GrantBurn.objects.create(entry_id=debt.entry_id, grant=grant, amount=taken)
+            grant.save(update_fields=["remaining"])
         UncoveredCharge.objects.filter(pk=debt.pk).update(amount_left=left)
-        if not grants:
+        if left:
             return

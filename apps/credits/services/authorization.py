@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Least
 
@@ -20,15 +19,17 @@ from apps.core import clock
 from apps.core.canonical import Plain, moment_text
 from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
+from apps.core.errors import FieldError, MalformedRequestError
 from apps.core.idempotency import Answer, idempotent
 from apps.core.statements import fetch_all
 from apps.credits.contracts import AccountRef, CreditFacts, Question, scope_of
 from apps.credits.enums import AccountType, DisagreementClass
 from apps.credits.models import CreditAccount, Hold, ShadowDisagreement
 from apps.credits.refusals import access_refusal
+from apps.credits.rules.allocation import available
 from apps.credits.rules.decision import Decision, decide
-from apps.credits.selectors.policies import remembered_terms, terms_in_force, terms_of
-from apps.credits.services.accounts import account_apply_due, account_for_update
+from apps.credits.selectors.policies import known_terms, remembered_terms, terms_in_force
+from apps.credits.services.accounts import account_apply_due, account_for_update, use_free
 from apps.credits.services.comparisons import comparison_count
 from apps.credits.services.decisions import decisions_store, receipt_values
 from apps.subscriptions.models import DecisionReceipt
@@ -39,8 +40,8 @@ LONGEST_HOLD = timedelta(hours=24)
 _FACTS_ROW = msgspec.json.Decoder(CreditFacts)
 # The mode is that of the organization: an exception and the percentage stand before the product (spec 02, Cutover).
 _FACTS = (
-    "SELECT to_jsonb(f) || jsonb_build_object('billing_mode', tenants_billing_mode($2, f.organization_id)) "
-    "FROM credits_facts($1, $2, $3, $4, $5, $6, $7) f"
+    "SELECT to_jsonb(f) || jsonb_build_object('billing_mode', tenants_billing_mode($3, f.organization_id)) "
+    "FROM credits_facts_2($1, $2, $3, $4, $5, $6, $7, $8) f"
 )
 
 
@@ -63,14 +64,19 @@ def credits_authorize(
 ) -> dict[str, Plain]:
     """Answer the question; a denial is an answer. One statement, and a second where something is kept.
 
-    With `hold_ttl` an allowed quantity is held; with a key the hold is opened once. With `local` the answer is the
+    With `hold_ttl` an allowed quantity is held, once for the key, which it needs. With `local` the answer is the
     product's own unless we decide for it, and a disagreement is kept. Raises only for the caller's own rights.
     """
     if hold_ttl is None:
         return _authorize(context, question, local)
     if key is None:
-        with transaction.atomic():
-            return _authorize_and_hold(context, question, hold_ttl, local)
+        # A repetition without one would open a second hold.
+        raise MalformedRequestError(
+            "A hold is opened once for its key: send idempotency_key too.",
+            errors=[
+                FieldError("idempotency_key", "required", "Send one with `hold`; a repetition opens no second hold.")
+            ],
+        )
     body = {"question": _question_values(question), "ttl_seconds": int(hold_ttl.total_seconds())}
     answer = idempotent(
         scope=scope_of(context),
@@ -98,12 +104,26 @@ def replay_credits(receipt: DecisionReceipt) -> GateAnswer:
     return decide(credit_facts(product_id, question, now), terms, question, at=now, outcome=asked["outcome"]).answer
 
 
-def credit_facts(product_id: UUID | None, question: Question, at: datetime) -> CreditFacts:
-    """Everything that the decision rests on, as committed now; one statement."""
+def credit_facts(
+    product_id: UUID | None, question: Question, now: datetime, *, at: datetime | None = None
+) -> CreditFacts:
+    """Everything that the decision rests on, as committed now; one statement.
+
+    Policy and free quantity are those of the moment `at`, when the run happened; None: now.
+    """
     account = question.account
     [(row,)] = fetch_all(
         _FACTS,
-        (at, product_id, account.type.value, account.id, question.user_id, question.workspace_id, question.operation),
+        (
+            now,
+            at or now,
+            product_id,
+            account.type.value,
+            account.id,
+            question.user_id,
+            question.workspace_id,
+            question.operation,
+        ),
     )
     return _FACTS_ROW.decode(row)
 
@@ -131,6 +151,8 @@ def _authorize_and_hold(
     hold = None
     product_id, version = context.product_id, facts.policy_version
     if decision.is_allowed and decision.price is not None and version is not None and product_id is not None:
+        free = decision.free_quantity
+        use_free(facts.organization_id, product_id, question.operation, facts.free_month, free)
         hold = Hold.objects.create(
             id=uuid.uuid4(),
             account_id=facts.organization_id,
@@ -138,6 +160,9 @@ def _authorize_and_hold(
             operation=question.operation,
             quantity=question.quantity,
             amount=decision.price,
+            free_quantity=free,
+            free_month=facts.free_month if free else None,
+            billing_mode=facts.billing_mode or "",
             acting_user_id=question.user_id,
             workspace_id=question.workspace_id,
             policy_version=version,
@@ -165,11 +190,11 @@ def _decide_now(context: ExecutionContext, question: Question) -> tuple[CreditFa
     if facts.next_due_at is not None and facts.next_due_at <= now and facts.organization_id is not None:
         account_apply_due(context, account_id=facts.organization_id)
         facts = credit_facts(context.product_id, question, now)
-    terms = remembered_terms(context.product_id) if context.product_id else None
+    terms = remembered_terms(context.product_id, now) if context.product_id else None
     if facts.policy_id is None:
         terms = None
     elif terms is None or terms.id != facts.policy_id:
-        terms = terms_of(facts.policy_id)
+        terms = known_terms(context.product_id, facts.policy_id) if context.product_id else None
     return facts, decide(facts, terms, question, at=now), now
 
 
@@ -178,6 +203,8 @@ def _answer(
 ) -> dict[str, Plain]:
     is_local = local is not None and facts.billing_mode != BillingMode.CENTRAL
     verdict = local.decision if local is not None and is_local else decision.verdict.value
+    # In shadow mode the product decides, and we are to compare.
+    is_uncompared = local is None and facts.billing_mode == BillingMode.SHADOW
     is_ours = verdict == decision.verdict.value
     # Plain already, part by part: to walk through it all again would cost more than the decision.
     answer: dict[str, Plain] = {
@@ -187,9 +214,10 @@ def _answer(
         "price": decision.price,
         "balance": facts.balance,
         "held": facts.held,
-        "available": facts.available,
+        "available": available(facts.balance, facts.held, facts.overdraft_limit),
         "lifecycle": decision.lifecycle.state.value if decision.lifecycle else None,
-        "warnings": list(decision.warnings),
+        "free_month_ends_at": moment_text(facts.free_month_ends_at),
+        "warnings": [*decision.warnings, *(["no_local_decision"] if is_uncompared else [])],
         "explanation": [*chain_values(decision.chain)],
         "decision_id": str(receipt_id) if receipt_id else None,
         "hold": None

@@ -10,7 +10,6 @@ know yet, something of the account that has come due, and a quantity that the fr
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,15 +24,15 @@ from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
 from apps.core.errors import CountinghouseError, UnavailableError
 from apps.core.failpoints import failpoint
-from apps.core.idempotency import Answer, IdempotencyKeyInFlightError, IdempotencyKeyReusedError, refusal_from_json
-from apps.core.locks import lock_number
+from apps.core.idempotency import Answer, in_flight, lock_of_key, refusal_from_json, request_hash, reused
 from apps.core.statements import fetch_all
 from apps.credits.contracts import Consumption, CreditFacts, facts_from, scope_of
-from apps.credits.rules.decision import check_occurrence, compile_gate, is_late
+from apps.credits.rules.decision import compile_gate
+from apps.credits.rules.months import check_occurrence
 from apps.credits.rules.pricing import PolicyTerms, charge_for, free_left
-from apps.credits.selectors.policies import forget_terms, remembered_terms, terms_in_force, terms_of
+from apps.credits.selectors.policies import forget_terms, known_terms, remembered_terms, terms_in_force
 from apps.credits.services.accounts import account_apply_due
-from apps.credits.services.decisions import Refused, refusals_store
+from apps.credits.services.decisions import CONSUME_OPERATION, Refused, refusals_store
 
 Result = Answer | CountinghouseError
 
@@ -49,8 +48,8 @@ def _gate_arguments() -> str:
 
 # Made of our own enumerations alone.
 _GATE = _gate_arguments()
-CONSUME = f"SELECT outcome, answer, facts FROM credits_consume($1::jsonb, {_GATE})"  # noqa: S608
-BATCH = f"SELECT place, outcome, answer, facts FROM credits_consume_batch($1::jsonb, $2::jsonb, {_GATE})"  # noqa: S608
+CONSUME = f"SELECT outcome, answer, facts FROM credits_consume_2($1::jsonb, {_GATE})"  # noqa: S608
+BATCH = f"SELECT place, outcome, answer, facts FROM credits_consume_batch_2($1::jsonb, $2::jsonb, {_GATE})"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,18 +145,26 @@ def _send(
     batch: bool,
 ) -> list[tuple[int, Outcome]]:
     """One statement for the items at these places."""
-    terms = remembered_terms(context.product_id) if context.product_id else None
-    if batch and terms is None and context.product_id is not None:
+    product_id = context.product_id
+    if batch and product_id is not None and remembered_terms(product_id) is None:
         # Without it each item would come back by itself, only to say which policy is in force.
-        terms = terms_in_force(context.product_id, now)
-    common, scope = common_of(context, terms, now), scope_of(context)
+        terms_in_force(product_id, now)
+    common, scope = common_of(context, now), scope_of(context)
     priced: dict[tuple[object, ...], dict[str, object]] = {}
     sent = []
     for place in places:
         item, free_rest = items[place], free_rests.get(place)
         # Many items of a call are alike, and pricing one costs as much as all the rest here.
-        alike = (item.question.operation, item.question.quantity, item.outcome, item.occurred_at, free_rest)
+        alike = (
+            item.question.operation,
+            item.question.quantity,
+            item.outcome,
+            item.occurred_at,
+            item.is_booked,
+            free_rest,
+        )
         if alike not in priced:
+            terms = remembered_terms(product_id, item.occurred_at or now) if product_id else None
             priced[alike] = price_of(item, terms, now, free_rest)
         values = item_of(scope, item, hashes[place], now)
         values.update(priced[alike])
@@ -194,14 +201,14 @@ def _result_of(item: Consumption, outcome: Outcome) -> Result | None:
         case "refused_before":
             return refusal_from_json(outcome.answer or {})
         case "reused":
-            return IdempotencyKeyReusedError(
-                f"The idempotency key {item.key!r} was used for another request. Use a new key for a new request."
+            used = outcome.answer or {}
+            return reused(
+                item.key,
+                used_for=used["operation"],
+                used_at=msgspec.convert(used["created_at"], datetime, strict=False),
             )
         case "in_flight":
-            return IdempotencyKeyInFlightError(
-                f"A request with the idempotency key {item.key!r} is still in progress; repeat it in a moment.",
-                retry_after_seconds=1,
-            )
+            return in_flight(item.key)
     return None
 
 
@@ -214,19 +221,17 @@ def _prepare_retry(context: ExecutionContext, item: Consumption, outcome: Outcom
         account_apply_due(context, account_id=facts.organization_id)
     if product_id is None:
         return None
-    known = remembered_terms(product_id)
-    if outcome.name == "stale_policy":
-        if facts.policy_id is None:
-            forget_terms(product_id)
-        elif known is None or known.id != facts.policy_id:  # once, however many items of a batch say it
-            terms_of(facts.policy_id)
-    price = known.prices.get(item.question.operation) if known and outcome.name == "free_boundary" else None
+    if facts.policy_id is None:
+        forget_terms(product_id)
+        return None
+    terms = known_terms(product_id, facts.policy_id)  # read once, however many items of a batch say it
+    price = terms.prices.get(item.question.operation) if outcome.name == "free_boundary" else None
     return None if price is None else free_left(price, facts.free_used)
 
 
 def hash_of(consumption: Consumption) -> str:
     """What two requests with one key must have in common, as the idempotency store keeps it."""
-    return hashlib.sha256(_CANONICAL.encode(consumption.body())).hexdigest()
+    return request_hash(_CANONICAL.encode(consumption.body()), consumption.younger())
 
 
 def json_text(value: object) -> str:
@@ -234,14 +239,14 @@ def json_text(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def common_of(context: ExecutionContext, terms: PolicyTerms | None, now: datetime) -> dict[str, object]:
+def common_of(context: ExecutionContext, now: datetime) -> dict[str, object]:
     """What all consumptions of one call have in common."""
     return {
         "now": now,
         "scope": scope_of(context),
+        "endpoint": CONSUME_OPERATION,
         "product": context.product_id,
         "is_identity": Scope.TENANTS_MANAGE in context.scopes,
-        "policy_id": terms.id if terms else None,
         "actor_label": context.actor.label,
         "request_id": context.request_id,
     }
@@ -251,7 +256,7 @@ def item_of(scope: str, item: Consumption, body_hash: str, now: datetime) -> dic
     """What the statement must know of one consumption, but for its price."""
     question, moment = item.question, item.occurred_at or now
     return {
-        "lock": lock_number(f"idempotency\x1f{scope}\x1f{item.key}"),
+        "lock": lock_of_key(scope, item.key),
         "key": item.key,
         "hash": body_hash,
         "account_type": question.account.type,
@@ -262,10 +267,10 @@ def item_of(scope: str, item: Consumption, body_hash: str, now: datetime) -> dic
         "quantity": question.quantity,
         "outcome": item.outcome,
         "occurred_at": moment,
-        "is_late": is_late(moment, now),
         "run_id": item.run_id,
         "hold_id": item.hold_id,
         "on_insufficient": item.on_insufficient,
+        "local_charge": item.local_charge,
     }
 
 
@@ -280,13 +285,14 @@ def price_of(item: Consumption, terms: PolicyTerms | None, now: datetime, free_r
             charge = charge_for(price, question.quantity)
             charge_expected = charge_for(price, question.quantity, free_left=free_rest) if free_rest else None
         if item.occurred_at is not None:
-            check_occurrence(item.occurred_at, now)
+            check_occurrence(item.occurred_at, now, is_booked=item.is_booked)
     except NumberOutOfRangeError:
         price = None
     except CountinghouseError:
         is_possible = False
     return {
-        "is_known": price is not None and is_possible,
+        "policy_id": terms.id if terms else None,
+        "is_known": price is not None and is_possible and price.knows(item.outcome),
         "is_billable": price is not None and price.bills(item.outcome),
         "free_quantity": price.free_quantity if price else 0,
         "charge": charge,

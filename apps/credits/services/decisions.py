@@ -13,23 +13,26 @@ from apps.core.canonical import plain
 from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
 from apps.core.errors import CountinghouseError, ErrorKind
-from apps.core.idempotency import INSERT_REFUSALS, refusal_as_json
+from apps.core.idempotency import INSERT_REFUSALS, UNUSED_KEYS, is_kept, refusal_as_json
 from apps.core.statements import fetch_all
 from apps.credits.contracts import Consumption, CreditFacts, Question, scope_of
 from apps.credits.refusals import access_refusal, decision_refusal, hold_refusal
-from apps.credits.rules.decision import Decision, check_occurrence, decide
-from apps.credits.selectors.policies import remembered_terms
+from apps.credits.rules.decision import Decision, decide
+from apps.credits.rules.months import check_occurrence
+from apps.credits.selectors.policies import known_terms
 from apps.subscriptions.enums import ReceiptKind
 from apps.subscriptions.rules.answers import chain_values
 from apps.subscriptions.services.receipts import INSERT_RECEIPTS
+from apps.tenants.enums import BillingMode
 
 CONSUME_OPERATION = "credits.consume"
 # One statement stores both, or neither: a refusal that lost the race for its key leaves no receipt.
 _STORE = f"""
-WITH refused AS ({INSERT_REFUSALS}), receipts AS ({INSERT_RECEIPTS}
-    WHERE d->>'key' IS NULL OR EXISTS (SELECT 1 FROM refused WHERE refused.key = d->>'key')
+WITH refused AS ({INSERT_REFUSALS}), told AS (SELECT key FROM refused UNION ALL SELECT key FROM ({UNUSED_KEYS}) unused),
+receipts AS ({INSERT_RECEIPTS}
+    WHERE d->>'key' IS NULL OR EXISTS (SELECT 1 FROM told WHERE told.key = d->>'key')
 )
-SELECT key FROM refused
+SELECT key FROM told
 """  # noqa: S608 - our own statements
 
 
@@ -83,7 +86,10 @@ def receipt_values(
 
 
 def decisions_store(receipts: list[dict[str, object]], refusals: list[dict[str, object]]) -> set[object]:
-    """Store receipts and refusals, in one statement. Returns the keys stored; a taken one keeps its first answer."""
+    """Store receipts, and the refusals that are kept, in one statement.
+
+    Returns the keys that nobody has used: a taken one keeps its first answer, and that is the answer.
+    """
     parameters = (json.dumps(plain(refusals)), json.dumps(plain(receipts)))
     return {row[0] for row in fetch_all(_STORE, parameters)}
 
@@ -113,6 +119,7 @@ def refusals_store(
                     "key": each.item.key,
                     "operation": CONSUME_OPERATION,
                     "hash": each.body_hash,
+                    "is_kept": is_kept(refusal),
                     "at": now,
                     "answer": refusal_as_json(refusal),
                 }
@@ -137,15 +144,16 @@ def _explain(
         return hold_refusal(refused.name.removeprefix("hold_"), item.hold_id), None
     if item.occurred_at is not None:
         try:
-            check_occurrence(item.occurred_at, now)
+            check_occurrence(item.occurred_at, now, is_booked=item.is_booked)
         except CountinghouseError as error:
             return error, None
-    terms = remembered_terms(context.product_id) if context.product_id else None
-    decision = decide(facts, terms, question, at=now, outcome=item.outcome)
+    product_id = context.product_id
+    terms = known_terms(product_id, facts.policy_id) if product_id and facts.policy_id else None
+    is_local = item.local_charge is not None and facts.billing_mode != BillingMode.CENTRAL
+    decision = decide(facts, terms, question, at=now, outcome=item.outcome, is_booked=item.is_booked or is_local)
     if decision.is_allowed:
         raise RuntimeError(f"The statement refused what the rules allow: {refused}")
     receipt = receipt_values(
         context, decision=decision, facts=facts, question=question, at=now, outcome=item.outcome, key=item.key
     )
-    known = sorted(terms.prices) if terms else []
-    return decision_refusal(decision, question, UUID(str(receipt["id"])), known), receipt
+    return decision_refusal(decision, question, UUID(str(receipt["id"])), terms, item.outcome), receipt

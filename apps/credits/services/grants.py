@@ -126,7 +126,7 @@ def _answer(grant: CreditGrant, entry_id: UUID | None) -> Answer:
             "amount": grant.amount,
             "balance": stored.balance,
             "held": stored.held,
-            "available": stored.balance - stored.held + stored.overdraft_limit,
+            "available": stored.available,
         },
     )
 

@@ -19,6 +19,7 @@ from apps.core.locks import lock_name
 from apps.credits import events
 from apps.credits.enums import PolicyStatus
 from apps.credits.models import CreditPolicy, OperationPrice
+from apps.credits.rules.outcomes import near_misses
 from apps.credits.rules.pricing import Price, is_possible
 from apps.credits.selectors.policies import policy_terms
 
@@ -56,6 +57,7 @@ def credit_policy_draft(
             free_quantity=price.free_quantity,
             billable_outcomes=list(price.billable_outcomes),
             quantum=price.quantum,
+            other_outcomes=list(price.other_outcomes),
         )
         for price in prices
     )
@@ -64,8 +66,14 @@ def credit_policy_draft(
 
 
 @transaction.atomic
-def credit_policy_publish(context: ExecutionContext, *, policy_id: UUID, reason: str = "") -> CreditPolicy:
-    """Publish the draft for good. Raises `ConflictError` when it is none, or begins before the version in force."""
+def credit_policy_publish(
+    context: ExecutionContext, *, policy_id: UUID, reason: str = "", accept_outcomes: bool = False
+) -> CreditPolicy:
+    """Publish the draft for good. Raises `ConflictError` when it is none, or begins before the version in force.
+
+    Raises `UnprocessableError` for an outcome that nearly equals a usual one, unless `accept_outcomes` says that it is
+    meant so: where the product spells it as usual, its runs would be refused.
+    """
     policy = CreditPolicy.objects.select_for_update().filter(pk=policy_id).first()
     if policy is None or policy.status != PolicyStatus.DRAFT:
         raise ConflictError("Only a draft can be published; what is published never changes. Make a new draft.")
@@ -80,6 +88,8 @@ def credit_policy_publish(context: ExecutionContext, *, policy_id: UUID, reason:
             f"The draft would begin before version {last.version}, which begins at {last.effective_from:%Y-%m-%d %H:%M}"
             " UTC. Choose a later effective_from."
         )
+    if not accept_outcomes:
+        _refuse_near_misses(policy)
     policy.status, policy.published_at = PolicyStatus.PUBLISHED, clock.now()
     policy.save(update_fields=["status", "published_at"])
     _audit(context, policy, events.CREDIT_POLICY_PUBLISHED, reason=reason)
@@ -88,7 +98,12 @@ def credit_policy_publish(context: ExecutionContext, *, policy_id: UUID, reason:
 
 @transaction.atomic
 def credit_policy_publish_prices(
-    context: ExecutionContext, *, product_id: ProductId, prices: Sequence[Price], effective_from: datetime | None = None
+    context: ExecutionContext,
+    *,
+    product_id: ProductId,
+    prices: Sequence[Price],
+    effective_from: datetime | None = None,
+    accept_outcomes: bool = False,
 ) -> CreditPolicy | None:
     """Publish a reviewed list of prices as the next version; None when the newest version says the same already."""
     lock_name(f"credit-policy:{product_id}")
@@ -100,7 +115,23 @@ def credit_policy_publish_prices(
         if policy_terms(last).prices == wanted and len(wanted) == len(prices):
             return None
     policy = credit_policy_draft(context, product_id=product_id, prices=prices, effective_from=effective_from)
-    return credit_policy_publish(context, policy_id=policy.pk)
+    return credit_policy_publish(context, policy_id=policy.pk, accept_outcomes=accept_outcomes)
+
+
+def _refuse_near_misses(policy: CreditPolicy) -> None:
+    sentences = [
+        f"{name} has the outcome `{outcome}`, which is close to the usual `{usual}`."
+        for name, price in sorted(policy_terms(policy).prices.items())
+        for outcome, usual in near_misses(price.outcomes).items()
+    ]
+    if sentences:
+        remedy = "Correct it, or confirm that the product spells it so."
+        raise UnprocessableError(
+            f"{' '.join(sentences)} {remedy}",
+            code="outcome_nearly_usual",
+            title="An outcome is nearly a usual one",
+            errors=[FieldError("operations", "outcome_nearly_usual", sentence) for sentence in sentences],
+        )
 
 
 def _guard(prices: Sequence[Price]) -> None:
@@ -110,7 +141,7 @@ def _guard(prices: Sequence[Price]) -> None:
         sentence = f"Each operation may have one price; twice: {', '.join(twice)}." if twice else "A policy has prices."
         raise UnprocessableError(sentence, errors=[FieldError("operations", "not_unique", sentence)])
     for price in prices:
-        for text in (price.operation, price.unit, *price.billable_outcomes):
+        for text in (price.operation, price.unit, *price.outcomes):
             refuse_key_like("operations", text)
         if not is_possible(price):
             sentence = (
@@ -125,7 +156,7 @@ def _audit(context: ExecutionContext, policy: CreditPolicy, event: AuditEvent, *
     prices = [
         {"operation": name, "unit": price.unit, "unit_price": price.unit_price, "quantum": price.quantum}
         | {"minimum_charge": price.minimum_charge, "free_quantity": price.free_quantity}
-        | {"billable_outcomes": list(price.billable_outcomes)}
+        | {"billable_outcomes": list(price.billable_outcomes), "other_outcomes": list(price.other_outcomes)}
         for name, price in sorted(policy_terms(policy).prices.items())
     ]
     audit_append(

@@ -1,7 +1,8 @@
-"""Reversals give a charge back to the grants that paid it, once; adjustments take what staff decide (spec 05)."""
+"""Reversals give a charge back to the grants that paid it, in parts; adjustments take what staff decide (spec 05)."""
 
 from __future__ import annotations
 
+from datetime import UTC, date
 from uuid import UUID
 
 from django.db.models import F
@@ -14,12 +15,14 @@ from apps.core.idempotency import Answer, idempotent
 from apps.core.ids import AuditTarget
 from apps.credits import events
 from apps.credits.contracts import scope_of
-from apps.credits.enums import EntryKind, Owned
+from apps.credits.enums import CHARGES, EntryKind, Owned
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, GrantBurn, UncoveredCharge
 from apps.credits.ownership import require_own
 from apps.credits.refusals import InsufficientCreditsError, above, unknown_entry
+from apps.credits.rules.allocation import affordable, reversal_order
+from apps.credits.rules.months import month_of
+from apps.credits.selectors.ledger import left_to_reverse, payments_of
 from apps.credits.services.accounts import (
-    CHARGES,
     Posted,
     account_apply_due,
     account_for_update,
@@ -28,17 +31,19 @@ from apps.credits.services.accounts import (
     next_due_refresh,
     pay_debts,
     post,
+    use_free,
 )
 
 
 def entry_reverse(
     context: ExecutionContext, *, entry_id: UUID, key: str, reason: str, amount: int | None = None
 ) -> Answer:
-    """Give a charge back, or `amount` micro-credits of it; once, never more than was charged.
+    """Give back what is left of a charge, or `amount` micro-credits of it; never more than was charged in all.
 
-    It goes to what no grant had paid yet, then to the grants that paid, the last credits paid first. What goes back
-    to a grant that has expired expires with it. Raises `NotFoundError`, `ConflictError` for a second reversal, and
-    `UnprocessableError` for more than was charged or for an entry that is no charge.
+    It goes to what no grant had paid yet, then to the grants that paid, the last credits paid first; with the last of
+    it the free quantity goes back to its month. What goes back to a grant that has ended lapses with it, and the answer
+    says how much. Raises `NotFoundError`, `ForbiddenError` for another product's entry, `ConflictError` where nothing
+    is left, and `UnprocessableError` for more than is left or for an entry that is no charge.
     """
     return idempotent(
         scope=scope_of(context),
@@ -70,17 +75,45 @@ def _reverse(context: ExecutionContext, entry_id: UUID, key: str, reason: str, a
     require_own(context, Owned.ENTRY, entry.pk, entry.product_id)
     account_apply_due(context, account_id=entry.account_id)
     account_for_update(entry.account_id)
-    given = -entry.amount if amount is None else amount
-    _guard(entry, given)
-    now = clock.now()
-    posted = post(
+    left, free = left_to_reverse(entry)
+    given = left if amount is None else amount
+    _guard(entry, given, left, free)
+    # Free units are a run's first, so they come back last: with all that was paid.
+    free = free if given == left else 0
+    posted, now = _post(context, entry, key, reason, given, free), clock.now()
+    touched = _give_back(entry, posted, given)
+    use_free(entry.account_id, entry.product_id, entry.operation, _free_month(entry), -free)
+    pay_debts(entry.account_id)
+    expired = expire_unheld(context, account_id=entry.account_id, at=now)
+    lapsed = sum(min(back, expired.get(grant_id, 0)) for grant_id, back in touched.items())
+    floor_refresh(entry.account_id)
+    next_due_refresh(entry.account_id, now)
+    audit_append(
+        context,
+        events.CREDITS_REVERSED,
+        AuditTarget("credit_entry", entry.pk, entry.account_id),
+        after={"reversal_id": posted.id, "amount": given, "free_quantity": free, "idempotency_key": key},
+        reason=reason,
+    )
+    values = {"reversal_of": str(entry.pk), "reversed": given, "lapsed": lapsed}
+    return Answer(
+        201,
+        _values_after(entry.account_id, posted, {**values, "free_quantity_returned": free, "remaining": left - given}),
+    )
+
+
+def _post(context: ExecutionContext, entry: CreditEntry, key: str, reason: str, given: int, free: int) -> Posted:
+    return post(
         context,
         account_id=entry.account_id,
         kind=EntryKind.REVERSAL,
         amount=given,
-        at=now,
+        at=clock.now(),
         product_id=entry.product_id,
         operation=entry.operation,
+        quantity=free,
+        free_quantity=free,
+        free_month=_free_month(entry) if free else None,
         category=entry.category,
         workspace_id=entry.workspace_id,
         reversal_of_id=entry.pk,
@@ -88,53 +121,45 @@ def _reverse(context: ExecutionContext, entry_id: UUID, key: str, reason: str, a
         idempotency_key=key,
         reason=reason,
     )
-    _give_back(entry, posted, given)
-    pay_debts(entry.account_id)
-    expire_unheld(context, account_id=entry.account_id, at=now)
-    floor_refresh(entry.account_id)
-    next_due_refresh(entry.account_id, now)
-    audit_append(
-        context,
-        events.CREDITS_REVERSED,
-        AuditTarget("credit_entry", entry.pk, entry.account_id),
-        after={"reversal_id": posted.id, "amount": given, "idempotency_key": key},
-        reason=reason,
-    )
-    return Answer(201, _values_after(entry.account_id, posted, {"reversal_of": str(entry.pk), "reversed": given}))
 
 
-def _guard(entry: CreditEntry, given: int) -> None:
-    if EntryKind(entry.kind) not in CHARGES or entry.amount == 0:
-        what = "charged nothing" if EntryKind(entry.kind) in CHARGES else f"is no charge but of the kind {entry.kind}"
+def _free_month(entry: CreditEntry) -> date:
+    """The month whose free quantity it took; entries of the first release took that of their UTC month."""
+    return entry.free_month or month_of(entry.recorded_at, UTC)
+
+
+def _guard(entry: CreditEntry, given: int, left: int, free: int) -> None:
+    is_charge = EntryKind(entry.kind) in CHARGES
+    if not is_charge or (entry.amount == 0 and entry.free_quantity == 0):
+        what = "charged nothing" if is_charge else f"is no charge but of the kind {entry.kind}"
         raise UnprocessableError(
             f"The entry {entry.pk} {what}, so there is nothing to give back.",
             code="nothing_to_reverse",
             title="Nothing to give back",
         )
-    if CreditEntry.objects.filter(reversal_of=entry).exists():
+    if left == 0 and free == 0:
         raise ConflictError(
-            f"The entry {entry.pk} was reversed already; a charge is given back once.",
+            f"The entry {entry.pk} was given back in full already.",
             code="already_reversed",
             title="Reversed already",
         )
-    if given > -entry.amount:
-        raise above("amount", given, -entry.amount, "what was charged", remedy="Give back at most that.")
+    if given > left:
+        what = "what was charged" if left == -entry.amount else "what is left of the charge"
+        raise above("amount", given, left, what, remedy="Give back at most that.")
 
 
-def _give_back(entry: CreditEntry, posted: Posted, given: int) -> None:
-    left = given
-    debt = UncoveredCharge.objects.filter(pk=entry.pk, amount_left__gt=0).first()
-    if debt is not None:
-        forgiven = min(left, debt.amount_left)
+def _give_back(entry: CreditEntry, posted: Posted, given: int) -> dict[UUID, int]:
+    """Give the amount back to those who paid; how much by grant."""
+    unpaid, payments, returned = payments_of(entry)
+    forgiven, parts = reversal_order(given, unpaid=unpaid, payments=payments, returned=returned)
+    if forgiven:
         UncoveredCharge.objects.filter(pk=entry.pk).update(amount_left=F("amount_left") - forgiven)
-        left -= forgiven
-    # The last credits paid come back first: what stays is what a charge smaller by that much would have burned.
-    for burn in GrantBurn.objects.filter(entry=entry).order_by("-pk"):
-        back = min(left, burn.amount)
-        if back:
-            GrantBurn.objects.create(entry_id=posted.id, grant_id=burn.grant_id, amount=-back)
-            CreditGrant.objects.filter(pk=burn.grant_id).update(remaining=F("remaining") + back)
-            left -= back
+    touched: dict[UUID, int] = {}
+    for grant_id, back in parts:
+        GrantBurn.objects.create(entry_id=posted.id, grant_id=grant_id, amount=-back)
+        CreditGrant.objects.filter(pk=grant_id).update(remaining=F("remaining") + back)
+        touched[grant_id] = touched.get(grant_id, 0) + back
+    return touched
 
 
 def _adjust(context: ExecutionContext, account_id: UUID, key: str, amount: int, reason: str) -> Answer:
@@ -144,7 +169,7 @@ def _adjust(context: ExecutionContext, account_id: UUID, key: str, amount: int, 
     account = account_for_update(account_id)
     if account is None:
         raise NotFoundError(f"There is no account {account_id}.")
-    if amount > account.balance - account.held + account.overdraft_limit:
+    if not affordable(amount, account.available):
         raise InsufficientCreditsError("The account does not hold as much. Take less, or raise the overdraft limit.")
     now = clock.now()
     posted = post(
@@ -168,6 +193,5 @@ def _adjust(context: ExecutionContext, account_id: UUID, key: str, amount: int, 
 
 def _values_after(account_id: UUID, posted: Posted, values: dict[str, str | int]) -> dict[str, str | int]:
     account = CreditAccount.objects.get(pk=account_id)
-    available = account.balance - account.held + account.overdraft_limit
-    balance = {"balance": account.balance, "held": account.held, "available": available}
+    balance = {"balance": account.balance, "held": account.held, "available": account.available}
     return {"entry_id": str(posted.id), **values, **balance}

@@ -21,7 +21,7 @@ def tell_story() -> Place:
     give(place, GIVEN)
     credits_consume(place.context, consumption=consumption(place))
     question = Question(account=place.ref, operation="unit", quantity=MICRO)
-    credits_authorize(place.context, question=question, hold_ttl=timedelta(hours=1))
+    credits_authorize(place.context, question=question, hold_ttl=timedelta(hours=1), key=uuid.uuid4().hex)
     credits_authorize(place.context, question=question, local=LocalDecision("allow", 1, MICRO))
     in_debt = consumption(place, operation="unit", quantity=20 * MICRO, on_insufficient=OnInsufficient.RECORD)
     credits_consume(place.context, consumption=in_debt)

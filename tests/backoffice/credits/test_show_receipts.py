@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -100,7 +101,7 @@ def test_the_pages_of_an_account_ask_as_much_for_many_rows_as_for_few() -> None:
             credits_consume(place.context, consumption=consumption(place))
             give(place, MICRO)
             question = Question(place.ref, "unit", MICRO)
-            credits_authorize(place.context, question=question, hold_ttl=timedelta(hours=1))
+            credits_authorize(place.context, question=question, hold_ttl=timedelta(hours=1), key=uuid.uuid4().hex)
 
     def asked() -> list[int]:
         counts = []

@@ -17,6 +17,8 @@ from apps.credits.services import credit_policy_publish_prices
 from apps.tenants.access import console_context
 from apps.tenants.selectors.products import product_by_slug
 
+_NEAR_MISS = "outcome_nearly_usual"
+
 
 class Command(BaseCommand):
     help = "Publish a new version of a product's credit policy from a file; an unchanged file publishes nothing."
@@ -24,8 +26,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--product", required=True, metavar="SLUG", help="slug of the product, such as red")
         parser.add_argument("file", type=Path, metavar="FILE.json")
+        parser.add_argument(
+            "--accept-outcomes",
+            action="store_true",
+            help="publish outcomes that nearly equal a usual one (succeeded, failed, canceled, timed_out, skipped)",
+        )
 
-    def handle(self, *_: Any, product: str, file: Path, **__: Any) -> None:
+    def handle(self, *_: Any, product: str, file: Path, accept_outcomes: bool, **__: Any) -> None:
         found = product_by_slug(product)
         if found is None:
             raise CommandError(f"There is no product {product}. Make it first: manage.py create_service_token.")
@@ -34,8 +41,9 @@ class Command(BaseCommand):
             policy = credit_policy_publish_prices(
                 console_context(),
                 product_id=ProductId(found.pk),
-                prices=[Price(**{**row, "billable_outcomes": _outcomes(row)}) for row in values["operations"]],
+                prices=[Price(**_fields(row)) for row in values["operations"]],
                 effective_from=values.get("effective_from"),
+                accept_outcomes=accept_outcomes,
             )
         except OSError as error:
             raise CommandError(f"{file} can't be read: {error.strerror}.") from error
@@ -43,12 +51,14 @@ class Command(BaseCommand):
             lines = [f"{error.field}: {error.message}" for error in refusal.errors]
             raise CommandError("\n".join(lines)) from refusal
         except CountinghouseError as error:
-            raise CommandError(error.detail) from error
+            more = " With --accept-outcomes it is published as it is." if error.problem_code == _NEAR_MISS else ""
+            raise CommandError(f"{error.detail}{more}") from error
         if policy is None:
             self.stdout.write("Unchanged: nothing published.")
         else:
             self.stdout.write(f"Published version {policy.version} of {product}.")
 
 
-def _outcomes(row: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(row.get("billable_outcomes", ("succeeded",)))
+def _fields(row: dict[str, Any]) -> dict[str, Any]:
+    lists = {name: tuple(row[name]) for name in ("billable_outcomes", "other_outcomes") if name in row}
+    return {**row, **lists}
