@@ -97,9 +97,6 @@ class _RepeatedUnprocessableError(RepeatedRefusalError):
     kind = ErrorKind.UNPROCESSABLE
 
 
-# This one is kept: whoever asked with the key was told that it can't be afforded. The cause of every other refusal can
-# be mended, and then the same request with its key goes through (spec 05, No double charge).
-_KEPT = frozenset({ErrorKind.NOT_AFFORDABLE})
 # The first release kept these too; what it stored is told for ever.
 _REPEATED: dict[ErrorKind, type[RepeatedRefusalError]] = {
     error.kind: error
@@ -160,8 +157,8 @@ def reused(key: str, *, used_for: str, used_at: datetime) -> IdempotencyKeyReuse
 
 
 def is_kept(refusal: CountinghouseError) -> bool:
-    """Whether a repetition with the key is told the same refusal; every other one leaves the key unused."""
-    return refusal.kind in _KEPT
+    """Whether a repetition is told the same. The cause of every other refusal can be mended; it leaves the key unused."""
+    return refusal.kind is ErrorKind.NOT_AFFORDABLE
 
 
 def idempotent(

@@ -125,18 +125,7 @@ def decision_refusal(
     if code == "unknown_outcome" and price is not None:
         return unknown_outcome(outcome, price, explanation=chain, decision_id=decision_id)
     if code == "unknown_operation":
-        suggestion = closest(question.operation, sorted(terms.prices) if terms else [])
-        sentence = f"{fact[:1].upper()}{fact[1:]}." + (
-            f" Did you mean `{suggestion}`?" if suggestion else " Publish it in a policy first."
-        )
-        return UnprocessableError(
-            sentence,
-            code=code,
-            title="Unknown operation",
-            errors=[FieldError("operation", code, sentence, suggestion)],
-            explanation=chain,
-            decision_id=decision_id,
-        )
+        return _unknown_operation(fact, question.operation, terms, explanation=chain, decision_id=decision_id)
     if code == "charge_too_large":
         sentence = f"{fact} Report the run in smaller quantities."
         errors = [FieldError("quantity", "out_of_range", sentence)]
@@ -148,6 +137,22 @@ def decision_refusal(
         code=code,
         title=titles.get(code, "The workspace's lifecycle does not allow this"),
         explanation=chain,
+        decision_id=decision_id,
+    )
+
+
+def _unknown_operation(
+    fact: str, operation: str, terms: PolicyTerms | None, *, explanation: Sequence[Reason], decision_id: UUID
+) -> UnprocessableError:
+    suggestion = closest(operation, sorted(terms.prices) if terms else [])
+    remedy = f"Did you mean `{suggestion}`?" if suggestion else "Publish it in a policy first."
+    sentence = f"{fact[:1].upper()}{fact[1:]}. {remedy}"
+    return UnprocessableError(
+        sentence,
+        code="unknown_operation",
+        title="Unknown operation",
+        errors=[FieldError("operation", "unknown_operation", sentence, suggestion)],
+        explanation=explanation,
         decision_id=decision_id,
     )
 

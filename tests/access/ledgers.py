@@ -113,6 +113,7 @@ def credit_requests(organization_id: uuid.UUID, ledger: Ledger) -> dict[str, tup
         "credits-grant": ({}, {**key, "account": account, "grant_type": "bonus", "amount": "1"}),
         "hold-capture": ({"hold_id": ledger.hold_id}, {**key, "outcome": "succeeded"}),
         "hold-release": ({"hold_id": ledger.hold_id}, key),
+        "hold-extend": ({"hold_id": ledger.hold_id}, {**key, "ttl_seconds": 60}),
         "entry-reverse": ({"entry_id": ledger.entry_id}, {**key, "reason": "it was ours"}),
         "balance": (in_url, {}),
         "entries": (in_url, {}),

@@ -31,6 +31,7 @@ SUCCESS = {
     ("credits-grant", "POST"): {201},
     ("hold-capture", "POST"): {201},
     ("hold-release", "POST"): {200},
+    ("hold-extend", "POST"): {200},
     ("entry-reverse", "POST"): {201},
     ("connectors", "GET"): {200},
     ("connectors", "POST"): {201},

@@ -81,6 +81,7 @@ DECLARED: dict[str, dict[str, str]] = {
     "credits-grant": {"POST": "credits.grant"},
     "hold-capture": {"POST": "holds.capture"},
     "hold-release": {"POST": "holds.release"},
+    "hold-extend": {"POST": "holds.extend"},
     "entry-reverse": {"POST": "credits.reverse"},
     "balance": {"GET": "credits.read"},
     "usage-query": {"GET": "usage.read", "POST": "usage.read"},

@@ -15,7 +15,7 @@ PASS = "end_if_interrupted"
 # Each ends what it does with an answer or a note, and no task's time limit reaches it.
 ENDS = {
     "apps/payments/webhooks.py:dispatch": "a request: the error becomes its answer",
-    "apps/credits/api/hot_views.py:dispatch": "a request: the error becomes its answer",
+    "apps/credits/api/hot.py:dispatch": "a request: the error becomes its answer",
     "apps/core/health.py:_result": "a probe: the error becomes its answer",
     "billing_site/launcher/servers.py:_broker_problem": "a start: the error becomes its refusal",
     "billing_site/web/lanes.py:_work": "a thread of requests, which must outlive each of them",

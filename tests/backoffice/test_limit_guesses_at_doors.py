@@ -200,7 +200,7 @@ COUNTED = {
     "apps/backoffice/sign_in/recovery_codes.py": "recovery_code_use",
     # Service tokens: slowed by `apps.tenants.tokens`. What they call is the token check.
     "apps/tenants/authentication.py": "caller_of",
-    "apps/credits/api/hot_views.py": "_TOKENS",
+    "apps/credits/api/hot.py": "_TOKENS",
 }
 # What is no secret of a person: signatures of providers, of mails, and of hash chains.
 OTHERS = ("apps/payments/", "apps/connectors/", "apps/core/")

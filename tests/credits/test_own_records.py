@@ -30,6 +30,7 @@ KEY = {"idempotency_key": "k-1"}
 REQUESTS: dict[str, tuple[str, dict[str, Any] | None, str]] = {
     "hold-capture": ("POST", {**KEY, "outcome": "succeeded"}, "hold_of_another_product"),
     "hold-release": ("POST", KEY, "hold_of_another_product"),
+    "hold-extend": ("POST", {**KEY, "ttl_seconds": 60}, "hold_of_another_product"),
     "hold": ("GET", None, "hold_of_another_product"),
     "entry-reverse": ("POST", {**KEY, "reason": "ours"}, "entry_of_another_product"),
     "entry": ("GET", None, "entry_of_another_product"),

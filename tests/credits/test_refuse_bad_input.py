@@ -76,11 +76,13 @@ def scene(send: Send, place: Place) -> Scene:
     mine, ended = (
         send("credits:authorize", {**held, "idempotency_key": key}).json()["hold"]["id"] for key in ("mine", "ended")
     )
-    theirs = send("credits:authorize", held, token=make_token(other)).json()["hold"]["id"]
+    theirs = send("credits:authorize", {**held, "idempotency_key": "theirs"}, token=make_token(other)).json()["hold"][
+        "id"
+    ]
     assert send(f"holds/{ended}:release", {"idempotency_key": "released"}).status_code == 200
     entry = send("credits:consume", run(empty, idempotency_key="used")).json()["entry_id"]
     twice = send("credits:consume", run(empty)).json()["entry_id"]
-    assert send(f"entries/{twice}:reverse", reverse(amount="1")).status_code == 201
+    assert send(f"entries/{twice}:reverse", reverse()).status_code == 201
     gift = send("credits:grant", grant(empty)).json()["entry_id"]
     free = send("credits:consume", run(empty, outcome="failed")).json()["entry_id"]
     return Scene(account, empty.closed, mine, theirs, ended, entry, "used", twice, gift, free)
@@ -180,7 +182,7 @@ def test_a_denial_of_authorize_is_an_answer(send: Send, scene: Scene) -> None:
         ({"user_id": str(uuid.uuid4())}, "not_a_member"),
     ):
         before = fingerprint()
-        answer = send("credits:authorize", question(scene, hold={"ttl_seconds": 60}, **values))
+        answer = send("credits:authorize", question(scene, **values))
         said = answer.json()
         assert (answer.status_code, said["decision"], said["code"], said["hold"]) == (200, "deny", code, None)
         assert said["decision_id"]

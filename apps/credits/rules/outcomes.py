@@ -7,13 +7,15 @@ from difflib import get_close_matches
 
 BILLABLE_OUTCOME = "succeeded"
 USUAL_OTHER_OUTCOMES = ("failed", "canceled", "timed_out", "skipped")
+# `sucess` and `success` are this close to `succeeded`; `partial` and `completed` to nothing usual.
+_CLOSE = 0.52
 USUAL_OUTCOMES = (BILLABLE_OUTCOME, *USUAL_OTHER_OUTCOMES)
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known word that was likely meant, whatever its case; None where none is close."""
     by_folded = {each.casefold(): each for each in known}
-    close = get_close_matches(word.casefold(), by_folded, n=1)
+    close = get_close_matches(word.casefold(), by_folded, n=1, cutoff=_CLOSE)
     return by_folded[close[0]] if close else None
 
 

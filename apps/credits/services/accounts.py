@@ -6,8 +6,6 @@ that finds `next_due_at` passed, so that a beat that stands still changes nothin
 the grant and is not promised to an open hold; the rest goes when the hold ends.
 
 What falls due is the scheduler's doing, whoever's request finds it: nobody gets an entry in their name by looking.
-
-`post` writes the entries that Python posts, by the database function that a consumption uses too.
 """
 
 from __future__ import annotations
@@ -170,10 +168,9 @@ def use_free(
 ) -> None:
     """Count so much of the month's free quantity as used; less than 0 gives it back. The account is locked."""
     if quantity:
+        values = [account_id, product_id, operation, month, quantity]
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT credits_use_free(%s, %s, %s, %s, %s)", [account_id, product_id, operation, month, quantity]
-            )
+            cursor.execute("SELECT credits_use_free(%s, %s, %s, %s, %s)", values)
 
 
 def return_free(hold: Hold) -> None:
@@ -254,9 +251,9 @@ def post(
     force: bool = False,
     **values: object,
 ) -> Posted:
-    """Write one entry of the account, which the caller has locked and brought up to date. A charge burns grants.
+    """Write one entry of the account, which the caller has locked and brought up to date; a charge burns grants.
 
-    `released` is taken off what is held; `force` records a debt though it breaks the floor.
+    By the database function that a consumption uses too. `released` is taken off what is held; `force` records a debt though it breaks the floor.
     """
     entry_id = uuid.uuid4()
     entry = {

@@ -149,26 +149,8 @@ def _send(
     if batch and product_id is not None and remembered_terms(product_id) is None:
         # Without it each item would come back by itself, only to say which policy is in force.
         terms_in_force(product_id, now)
-    common, scope = common_of(context, now), scope_of(context)
-    priced: dict[tuple[object, ...], dict[str, object]] = {}
-    sent = []
-    for place in places:
-        item, free_rest = items[place], free_rests.get(place)
-        # Many items of a call are alike, and pricing one costs as much as all the rest here.
-        alike = (
-            item.question.operation,
-            item.question.quantity,
-            item.outcome,
-            item.occurred_at,
-            item.is_booked,
-            free_rest,
-        )
-        if alike not in priced:
-            terms = remembered_terms(product_id, item.occurred_at or now) if product_id else None
-            priced[alike] = price_of(item, terms, now, free_rest)
-        values = item_of(scope, item, hashes[place], now)
-        values.update(priced[alike])
-        sent.append(values)
+    common = common_of(context, now)
+    sent = _items_of(context, [(items[place], hashes[place], free_rests.get(place)) for place in places], now)
     failpoint("credits.before_statement")
     if batch:
         rows = [(places[int(row[0]) - 1], row[1:]) for row in _fetch(BATCH, json_text(sent), json_text(common))]
@@ -181,6 +163,24 @@ def _send(
         answer, facts = (msgspec.json.decode(text) if text else None for text in texts)
         outcomes.append((place, Outcome(name, answer, facts_from(facts) if facts else None)))
     return outcomes
+
+
+def _items_of(
+    context: ExecutionContext, items: Sequence[tuple[Consumption, str, int | None]], now: datetime
+) -> list[dict[str, object]]:
+    """What the statement must know of the items; each with its hash, and the free rest that is expected."""
+    product_id, scope = context.product_id, scope_of(context)
+    priced: dict[tuple[object, ...], dict[str, object]] = {}
+    sent = []
+    for item, body_hash, free_rest in items:
+        question, at = item.question, item.occurred_at
+        # Many items of a call are alike, and pricing one costs as much as all the rest here.
+        alike = (question.operation, question.quantity, item.outcome, at, item.is_booked, free_rest)
+        if alike not in priced:
+            terms = remembered_terms(product_id, at or now) if product_id else None
+            priced[alike] = price_of(item, terms, now, free_rest)
+        sent.append({**item_of(scope, item, body_hash, now), **priced[alike]})
+    return sent
 
 
 def _fetch(statement: str, *parameters: str) -> list[tuple[Any, ...]]:
@@ -230,7 +230,7 @@ def _prepare_retry(context: ExecutionContext, item: Consumption, outcome: Outcom
 
 
 def hash_of(consumption: Consumption) -> str:
-    """What two requests with one key must have in common, as the idempotency store keeps it."""
+    """What requests with one key must have in common."""
     return request_hash(_CANONICAL.encode(consumption.body()), consumption.younger())
 
 
