@@ -157,7 +157,7 @@ def reused(key: str, *, used_for: str, used_at: datetime) -> IdempotencyKeyReuse
 
 
 def is_kept(refusal: CountinghouseError) -> bool:
-    """Whether a repetition is told the same. The cause of every other refusal can be mended; it leaves the key unused."""
+    """Whether a repetition is told the same. What can be mended leaves the key unused (spec 05)."""
     return refusal.kind is ErrorKind.NOT_AFFORDABLE
 
 

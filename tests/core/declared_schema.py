@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.migrations import Migration, RunSQL
 
 # Django's own tables come from its models too.
-FUNCTIONS = ("apps.credits.migrations.0002_functions", "apps.credits.migrations.0006_functions")
+FUNCTIONS = ("apps.credits.migrations.0002_functions", "apps.credits.migrations.0007_functions")
 
 
 class NoMigrations(dict[str, None]):

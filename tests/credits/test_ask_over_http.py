@@ -139,7 +139,17 @@ def test_bad_input_has_a_clear_answer_and_books_nothing(
 
 def test_a_batch_answers_each_item_by_itself(call: Call, place: Place) -> None:
     same = run(place)
-    items = [same, run(place, quantity="0"), same, run(place, quantity="5000"), run(place), None, "run", [], 7]
+    items: list[Any] = [
+        same,
+        run(place, quantity="0"),
+        same,
+        run(place, quantity="5000"),
+        run(place),
+        None,
+        "run",
+        [],
+        7,
+    ]
     status, answer = call("POST", "credits:consume-batch", {"items": items})
     assert (status, [result["status"] for result in answer["results"]]) == (200, [201, 422, 200, 402, 201, *[400] * 4])
     assert place.account.balance == 95_000_000

@@ -112,7 +112,7 @@ def consume(life: Life) -> None:
 def reverse(life: Life) -> None:
     """Give a charge back, whole or in part."""
     open_charges = CreditEntry.objects.filter(
-        account=life.organization.pk, amount__lt=0, kind__in=CHARGES, reversal=None
+        account=life.organization.pk, amount__lt=0, kind__in=CHARGES, reversals=None
     )
     charge = open_charges.order_by("sequence")[life.chance.randrange(5) :].first()
     if charge is not None:

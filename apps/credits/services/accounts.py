@@ -93,8 +93,7 @@ def accounts_burn(context: ExecutionContext, *, account_ids: Iterable[UUID]) -> 
     """Let what the accounts were charged since the last time burn their grants; how many of them had been charged."""
     behind = CreditAccount.objects.filter(pk__in=account_ids, burned_sequence__lt=F("last_sequence"))
     found = list(behind.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
-    if found:
-        burn(found)
+    burn(found)
     return len(found)
 
 
@@ -154,8 +153,7 @@ def _of_schedule(context: ExecutionContext, account_id: UUID) -> ExecutionContex
 
 
 def _release_due(account: CreditAccount, now: datetime) -> int:
-    due = Hold.objects.filter(account=account, status=HoldStatus.OPEN, expires_at__lte=now)
-    holds = list(due)
+    holds = list(Hold.objects.filter(account=account, status=HoldStatus.OPEN, expires_at__lte=now))
     Hold.objects.filter(pk__in=[hold.pk for hold in holds]).update(status=HoldStatus.EXPIRED, ended_at=now)
     CreditAccount.objects.filter(pk=account.pk).update(held=F("held") - sum(hold.amount for hold in holds))
     for hold in holds:
@@ -163,12 +161,10 @@ def _release_due(account: CreditAccount, now: datetime) -> int:
     return len(holds)
 
 
-def use_free(
-    account_id: UUID | None, product_id: UUID | None, operation: str, month: date | None, quantity: int
-) -> None:
+def use_free(account: UUID | None, product: UUID | None, operation: str, month: date | None, quantity: int) -> None:
     """Count so much of the month's free quantity as used; less than 0 gives it back. The account is locked."""
     if quantity:
-        values = [account_id, product_id, operation, month, quantity]
+        values = [account, product, operation, month, quantity]
         with connection.cursor() as cursor:
             cursor.execute("SELECT credits_use_free(%s, %s, %s, %s, %s)", values)
 
@@ -253,7 +249,7 @@ def post(
 ) -> Posted:
     """Write one entry of the account, which the caller has locked and brought up to date; a charge burns grants.
 
-    By the database function that a consumption uses too. `released` is taken off what is held; `force` records a debt though it breaks the floor.
+    `released` is taken off what is held; `force` records a debt though it breaks the floor.
     """
     entry_id = uuid.uuid4()
     entry = {
@@ -283,8 +279,9 @@ def burn(account_ids: Sequence[UUID]) -> None:
     A consumption leaves that to whoever comes next: it would be a quarter of its cost, and many burn together for far
     less (spec 05, Which grant paid: "at once or settled later in the same order").
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT credits_burn(%s)", [list(account_ids)])
+    if account_ids:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT credits_burn(%s)", [list(account_ids)])
 
 
 def pay_debts(account_id: UUID) -> None:

@@ -46,8 +46,7 @@ def _gate_arguments() -> str:
     return ", ".join([f"'{gate.letters}'", *("'{" + ",".join(f'"{v}"' for v in axis) + "}'::text[]" for axis in axes)])
 
 
-# Made of our own enumerations alone.
-_GATE = _gate_arguments()
+_GATE = _gate_arguments()  # of our own enumerations alone
 CONSUME = f"SELECT outcome, answer, facts FROM credits_consume_2($1::jsonb, {_GATE})"  # noqa: S608
 BATCH = f"SELECT place, outcome, answer, facts FROM credits_consume_batch_2($1::jsonb, $2::jsonb, {_GATE})"  # noqa: S608
 

@@ -95,7 +95,7 @@ def _reverse(context: ExecutionContext, entry_id: UUID, key: str, reason: str, a
         after={"reversal_id": posted.id, "amount": given, "free_quantity": free, "idempotency_key": key},
         reason=reason,
     )
-    values = {"reversal_of": str(entry.pk), "reversed": given, "lapsed": lapsed}
+    values: dict[str, str | int] = {"reversal_of": str(entry.pk), "reversed": given, "lapsed": lapsed}
     return Answer(
         201,
         _values_after(entry.account_id, posted, {**values, "free_quantity_returned": free, "remaining": left - given}),
