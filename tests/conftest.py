@@ -9,6 +9,7 @@ from django.core.management.commands import flush
 from django.db import connection, transaction
 from pytest_django import DjangoDbBlocker
 
+from apps.credits.services import comparisons
 from apps.tenants.oidc.provider import memory
 from apps.tenants.tokens import forget_all
 from tests import databases
@@ -21,6 +22,7 @@ def _nothing_is_remembered() -> None:
     """Processes remember tokens and failures for a while; tests do not lend each other either."""
     forget_all()
     memory.clear()
+    comparisons._tally = comparisons.Tally()  # noqa: SLF001 - what a test counted is gone with its rows
 
 
 @pytest.fixture(scope="session")

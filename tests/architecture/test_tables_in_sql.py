@@ -24,10 +24,10 @@ FOREIGN = {
     "apps/credits/migrations/sql/0002/facts.sql": {"subscriptions", "tenants"},
     "apps/credits/migrations/sql/0002/consume.sql": {"core"},
     "apps/credits/migrations/sql/0002/consume_set.sql": {"core"},
-    "apps/credits/migrations/sql/0007/facts.sql": {"subscriptions", "tenants"},
-    "apps/credits/migrations/sql/0007/ledger.sql": {"tenants"},
-    "apps/credits/migrations/sql/0007/consume.sql": {"core"},
-    "apps/credits/migrations/sql/0007/consume_set.sql": {"core", "tenants"},
+    "apps/credits/migrations/sql/0009/facts.sql": {"subscriptions", "tenants"},
+    "apps/credits/migrations/sql/0009/ledger.sql": {"tenants"},
+    "apps/credits/migrations/sql/0009/consume.sql": {"core"},
+    "apps/credits/migrations/sql/0009/consume_set.sql": {"core", "tenants"},
 }
 
 

@@ -14,7 +14,11 @@ from django.db import connection
 from django.db.migrations import Migration, RunSQL
 
 # Django's own tables come from its models too.
-FUNCTIONS = ("apps.credits.migrations.0002_functions", "apps.credits.migrations.0007_functions")
+FUNCTIONS = (
+    "apps.tenants.migrations.0005_billing_mode_function",
+    "apps.credits.migrations.0002_functions",
+    "apps.credits.migrations.0009_functions",
+)
 
 
 class NoMigrations(dict[str, None]):
@@ -38,7 +42,7 @@ def main() -> None:
             migration: type[Migration] = import_module(name).Migration
             for operation in migration.operations:
                 assert isinstance(operation, RunSQL)
-                for statement in operation.sql:
+                for statement in [operation.sql] if isinstance(operation.sql, str) else operation.sql:
                     cursor.execute(str(statement))
     connection.close()
 

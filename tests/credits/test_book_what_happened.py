@@ -68,8 +68,9 @@ BOTH = pytest.mark.parametrize("consume", [alone, in_a_batch])
 @BOTH
 def test_a_recorded_run_is_booked_though_nobody_may(place: Place, consume: Any) -> None:
     item = consumption(place, operation="unit", quantity=12 * MICRO, user_id=make_user().pk)
-    with pytest.raises(CountinghouseError, match="not a member"):
+    with pytest.raises(CountinghouseError) as refused:
         consume(place, item)
+    assert (refused.value.problem_code, drift()) == ("not_a_member", [])
     Organization.objects.filter(pk=place.organization.pk).update(closed_at=clock.now())
     recorded = consumption(
         place, operation="unit", quantity=12 * MICRO, user_id=make_user().pk, on_insufficient=OnInsufficient.RECORD

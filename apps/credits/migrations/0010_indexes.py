@@ -1,4 +1,4 @@
-"""Indexes of entries, built beside running writes, and the checks of 0006, validated the same way.
+"""Indexes of entries, built beside running writes, and the checks of 0008, validated the same way.
 
 A charge may have several reversals: the constraint that allowed one goes once the partial index stands. Its foreign key
 is left alone, as making it anew would look through all entries under a lock.
@@ -14,7 +14,7 @@ _ONE = "credits_creditentry_reversal_of_id_key"
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("credits", "0007_functions")]
+    dependencies = [("credits", "0009_functions")]
     operations = [
         AddIndexConcurrently(
             model_name="creditentry",

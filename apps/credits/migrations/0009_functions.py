@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.db import migrations
 
-_FOLDER = Path(__file__).resolve().parent / "sql" / "0007"
+_FOLDER = Path(__file__).resolve().parent / "sql" / "0009"
 _FILES = ("facts", "ledger", "item", "consume_set", "consume")
 _REVERSE = """
 DROP FUNCTION IF EXISTS credits_consume_batch_2, credits_consume_set_2, credits_consume_2, credits_key_outcome,
@@ -22,7 +22,7 @@ DROP TYPE IF EXISTS credits_item_2
 
 
 class Migration(migrations.Migration):
-    dependencies = [("credits", "0006_outcomes_free_months_partial_reversals")]
+    dependencies = [("credits", "0008_outcomes_free_months_partial_reversals")]
     operations = [
         migrations.RunSQL([(_FOLDER / f"{name}.sql").read_text(encoding="utf-8") for name in _FILES], _REVERSE)
     ]

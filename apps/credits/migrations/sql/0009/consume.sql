@@ -70,7 +70,11 @@ BEGIN
         IF p->>'hold_id' IS NOT NULL THEN
             SELECT * INTO h FROM credits_hold x WHERE x.id = (p->>'hold_id')::uuid AND x.account_id = f.organization_id;
         END IF;
-        v_is_local := v_local IS NOT NULL AND COALESCE(NULLIF(h.billing_mode, ''), f.billing_mode) <> 'central';
+        IF v_local IS NOT NULL THEN
+            -- Who decides: what the hold was opened in, or what holds for the organization now.
+            f.billing_mode := COALESCE(NULLIF(h.billing_mode, ''), tenants_billing_mode(v_product, f.organization_id));
+            v_is_local := f.billing_mode <> 'central';
+        END IF;
         outcome := 'refused';
         IF NOT f.has_account OR NOT (f.is_related OR (p->>'is_identity')::boolean) OR NOT (p->>'is_known')::boolean
             OR (v_workspace IS NOT NULL AND f.workspace_organization_id IS DISTINCT FROM f.organization_id)

@@ -1,6 +1,6 @@
 """Outcomes of a policy, free quantity by the month of the organization's zone and in holds, partial reversals.
 
-The checks of entries are validated by 0008, which locks nothing meanwhile.
+The checks of entries are validated by 0010, which locks nothing meanwhile.
 """
 
 import apps.credits.models.policies
@@ -13,7 +13,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credits", "0005_allowance_grants"),
+        ("credits", "0007_shadow_comparisons"),
         ("tenants", "0002_platform_roles"),
     ]
 
