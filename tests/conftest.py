@@ -22,7 +22,7 @@ def _nothing_is_remembered() -> None:
     """Processes remember tokens and failures for a while; tests do not lend each other either."""
     forget_all()
     memory.clear()
-    comparisons._tally = comparisons.Tally()  # noqa: SLF001 - what a test counted is gone with its rows
+    comparisons._tally = comparisons.Tally()
 
 
 @pytest.fixture(scope="session")
