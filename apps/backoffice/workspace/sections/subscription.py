@@ -94,7 +94,9 @@ def _mirrored_state(row: ProviderSubscription) -> Cell:
 def _mirrored_end(row: ProviderSubscription) -> Cell:
     if row.ended_at:
         return moment(row.ended_at)
-    return format_html("{} cancelled", moment(row.period_end)) if row.cancel_at_period_end else NOTHING
+    return (
+        format_html("{}, cancelled", moment(row.cancel_at or row.period_end)) if row.cancel_at_period_end else NOTHING
+    )
 
 
 def _reviews(subject: WorkspaceSubject) -> list[Callout]:
