@@ -124,3 +124,22 @@ def test_a_published_draft_is_the_price_from_then_on_and_never_changes() -> None
             change()
     with pytest.raises(UnprocessableError, match="A policy has prices"):
         credit_policy_draft(console_context(), product_id=ProductId(place.product.pk), prices=())
+
+
+@pytest.mark.parametrize("lists", [{"billable_outcomes": ["suceeded"]}, {"other_outcomes": ["failed", "cancelled"]}])
+def test_an_outcome_that_is_nearly_a_usual_one_is_published_on_confirmation_alone(
+    file: Path, lists: dict[str, list[str]]
+) -> None:
+    content = {"operations": [{**FIX_RUN, **lists}]}
+    with pytest.raises(CommandError, match=r"close to the usual.*--accept-outcomes"):
+        publish(file, content)
+    assert not CreditPolicy.objects.exists()
+    call_command("publish_policy", "--product", "red", "--accept-outcomes", str(file), stdout=StringIO())
+    assert CreditPolicy.objects.get().status == "published"
+
+
+def test_own_words_for_an_outcome_need_no_confirmation(file: Path) -> None:
+    lists = {"billable_outcomes": ["succeeded", "partial"], "other_outcomes": ["completed_before"]}
+    assert publish(file, {"operations": [{**FIX_RUN, **lists}]}) == "Published version 1 of red.\n"
+    price = OperationPrice.objects.get()
+    assert (price.billable_outcomes, price.other_outcomes) == (["succeeded", "partial"], ["completed_before"])
