@@ -184,7 +184,7 @@ def _store_event(
     _sync_statuses(context, config, event, snapshot, result)
     if snapshot.kind is ObjectKind.REFUND:
         requeue_disputes(event.provider, snapshot.charge_id)
-    track_event(context, event, snapshot, organization_id)
+    track_event(context, event, snapshot, result.row, organization_id)
     if result.is_tied and provider_reader(event.provider) is not None:
         return _Question(result.row, take_ticket(result.row))
     return None

@@ -22,7 +22,7 @@ from apps.core.operations import require
 from apps.core.outbox import outbox_enqueue
 from apps.payments.contracts import ObjectKind, ObjectSnapshot, ProviderEvent
 from apps.payments.enums import BillingEventName
-from apps.payments.models import BillingEvent
+from apps.payments.models import BillingEvent, MirroredObject, ProviderSubscription
 from apps.tenants.models import Organization
 
 SEGMENT_KIND = "segment.track"
@@ -204,10 +204,17 @@ def billing_event_record(
 
 
 def track_event(
-    context: ExecutionContext, event: ProviderEvent, snapshot: ObjectSnapshot, organization_id: OrganizationId
+    context: ExecutionContext,
+    event: ProviderEvent,
+    snapshot: ObjectSnapshot,
+    row: MirroredObject,
+    organization_id: OrganizationId,
 ) -> None:
-    """Record what a provider's event says; two events that say the same of one object are one."""
-    properties = _describe(event, snapshot)
+    """Record what a provider's event says; two events that say the same of one object are one.
+
+    `row` is the mirrored object after the event.
+    """
+    properties = _describe(event, snapshot, row)
     if properties is None:
         return
     # Payments fail more than once; everything else happens to an object a single time.
@@ -237,19 +244,18 @@ _SUBSCRIPTION_EVENTS: dict[str, type[SubscriptionStarted | SubscriptionEnded]] =
 }
 
 
-def _describe(event: ProviderEvent, snapshot: ObjectSnapshot) -> Tracked | None:
+def _describe(event: ProviderEvent, snapshot: ObjectSnapshot, row: MirroredObject) -> Tracked | None:
     if event.type == "checkout.session.completed":
         return CheckoutCompleted(event.provider.value, snapshot.customer_id)
     if snapshot.kind is ObjectKind.INVOICE and event.type in _INVOICE_EVENTS:
-        return _INVOICE_EVENTS[event.type](
-            event.provider.value,
-            snapshot.external_id,
-            int(snapshot.fields.get("total_minor", 0)),
-            str(snapshot.fields.get("currency", "")),
-        )
-    if snapshot.kind is ObjectKind.SUBSCRIPTION and event.type in _SUBSCRIPTION_EVENTS:
-        plan = str(snapshot.fields.get("plan_key", ""))
-        return _SUBSCRIPTION_EVENTS[event.type](event.provider.value, snapshot.external_id, plan)
+        fact = _INVOICE_EVENTS[event.type]
+        paid = int(snapshot.fields.get("amount_paid_minor") or 0)
+        if fact is InvoicePaid and paid <= 0:
+            return None  # a trial's invoice over nothing, or a credit: nobody paid (spec 04)
+        amount = paid if fact is InvoicePaid else int(snapshot.fields.get("total_minor", 0))
+        return fact(event.provider.value, snapshot.external_id, amount, str(snapshot.fields.get("currency", "")))
+    if isinstance(row, ProviderSubscription) and event.type in _SUBSCRIPTION_EVENTS:
+        return _SUBSCRIPTION_EVENTS[event.type](event.provider.value, snapshot.external_id, row.plan_key)
     return None
 
 

@@ -10,6 +10,7 @@ import pytest
 from apps.payments.models import BillingEvent, ProviderDispute, ProviderInvoice, ProviderRefund
 from tests.payments.cast import NOON, Stripe, deliver, make_tenant, stored
 from tests.payments.test_match_disputes import charge_of, dispute_of
+from tests.subscriptions.cast import make_plan
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -127,3 +128,24 @@ def test_a_try_without_a_number_is_tracked_by_its_event(stripe: Stripe) -> None:
     for day in (1, 2):
         deliver(stripe.event("invoice.payment_failed", stripe.invoice("1", "open"), NOON + day * DAY))
     assert BillingEvent.objects.filter(name="Invoice Payment Failed").count() == 2
+
+
+def test_a_subscription_is_tracked_with_the_plan_that_its_price_names(stripe: Stripe) -> None:
+    make_plan()
+    running, ended = stripe.subscription("active"), stripe.subscription("canceled", ended_at=int(NOON.timestamp()) + 60)
+    deliver(
+        stripe.event("customer.subscription.created", running, NOON),
+        stripe.event("customer.subscription.deleted", ended, NOON + DAY),
+    )
+    told = dict(BillingEvent.objects.values_list("name", "properties"))
+    assert {name: told[name]["plan"] for name in ("Subscription Started", "Subscription Ended")} == {
+        "Subscription Started": "team",
+        "Subscription Ended": "team",
+    }
+
+
+@pytest.mark.parametrize(("amount", "told"), [(0, []), (-2_500, []), (4_900, [4_900])])
+def test_an_invoice_paid_is_tracked_where_somebody_paid(stripe: Stripe, amount: int, told: list[int]) -> None:
+    deliver(stripe.event("invoice.paid", stripe.invoice("1", "paid", amount=amount), NOON))
+    paid = BillingEvent.objects.filter(name="Invoice Paid")
+    assert [event.properties["amount_minor"] for event in paid] == told

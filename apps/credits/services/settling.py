@@ -49,7 +49,7 @@ def accounts_settle(context: ExecutionContext, *, account_ids: Sequence[UUID]) -
     due = {account.pk for account in accounts if account.next_due_at is not None and account.next_due_at <= now}
     over = list(Hold.objects.filter(account_id__in=due, status=HoldStatus.OPEN, expires_at__lte=now)) if due else []
     # What a hold reserves of a free quantity goes back to its month, which needs each hold by itself.
-    alone = _with_grants_due(due, now) | {hold.account_id for hold in over if getattr(hold, "free_quantity", 0)}
+    alone = _with_grants_due(due, now) | {hold.account_id for hold in over if hold.free_quantity}
     released = _release([hold for hold in over if hold.account_id not in alone], now)
     counts = Counter(holds_released=released, grants_begun=0, grants_expired=0)
     for account_id in sorted(alone):
