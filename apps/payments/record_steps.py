@@ -153,10 +153,10 @@ def _start_change(
 ) -> tuple[SubscriptionState, SubscriptionChange]:
     plan_id = _plan_id(mirrored)
     if plan_id is None:
+        named = f"names the plan {mirrored.plan_key!r}" if mirrored.plan_key else "names no plan"
         raise UnprocessableError(
-            f"The subscription {mirrored.external_id} names the plan {mirrored.plan_key!r}, and there is no active "
-            "plan with that slug. Make one, or name one in the subscription's metadata as `plan`; then process the "
-            "event again.",
+            f"The subscription {mirrored.external_id} {named}. Make the slug of an active plan the lookup key of its "
+            "price, or put it into the subscription's metadata as `countinghouse_plan`. Then process the event again.",
             code="unknown_plan",
             title="Unknown plan",
         )

@@ -52,9 +52,11 @@ def expected(before: dict[str, str], after: dict[str, str]) -> set[str]:
 
 
 def told(lines: tuple[str, ...]) -> set[str]:
-    """The same, read from the lines of a preview."""
+    """The same, read from the lines of a preview that speak of connectors."""
     found = set()
     for line in lines:
+        if "will be" not in line:
+            continue
         words, _, names = line.removesuffix(".").partition(": ")
         found |= {f"{name} {words.partition('will be ')[2]}" for name in names.split(", ")}
     return found

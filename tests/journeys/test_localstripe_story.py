@@ -108,7 +108,7 @@ def test_from_the_first_payment_to_the_end_of_grace_and_back(product: Product, s
     customer = product.config()["payment_provider_id"]
     stripe.call("/v1/plans", id="team", amount="4900", currency="eur", interval="month", **{"product[name]": "Team"})
     stripe.use_card(customer, GOOD_CARD)
-    metadata = {"metadata[workspace_id]": product.workspace, "metadata[plan]": "team"}
+    metadata = {"metadata[workspace_id]": product.workspace, "metadata[countinghouse_plan]": "team"}
     stripe.call("/v1/subscriptions", customer=customer, **{"items[0][plan]": "team"}, **metadata)
     product.wait_for(
         lambda config: config["payment_status"] == "okay" and config["subscription_status"] == "subscribed"

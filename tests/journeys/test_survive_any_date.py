@@ -109,7 +109,7 @@ def test_a_grant_from_the_first_day_to_the_last_is_shown(world: World) -> None:
             "UPDATE credits_creditgrant SET effective_at = %s, expires_at = %s WHERE account_id = %s",
             [FIRST, LAST, organization.pk],
         )
-        assert cursor.rowcount == 1
+        assert cursor.rowcount >= 1
         cursor.execute("SET LOCAL session_replication_role = DEFAULT")
     slug = Workspace.objects.get(pk=world.tenants["own"].workspace_id).slug
     assert answer_of(tenant, reverse("billing-credits", args=[slug])) == 200

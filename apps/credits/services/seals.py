@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from apps.core.pieces import in_pieces
+from apps.core.pieces import in_one_transaction, in_pieces
 from apps.credits.models import CreditAccount, EntrySeal
 from apps.credits.selectors.seals import MARK, row_text, sealed_columns
 
@@ -82,7 +82,8 @@ def heads() -> Heads:
     """What the log keeps of all chains, where the owner of the database has no say."""
     whole, count = hashlib.sha256(), 0
     last = EntrySeal.objects.order_by("account_id", "-sequence").distinct("account_id")
-    for account_id, sequence, found in last.values_list("account_id", "sequence", "hash").iterator():
+    rows = in_one_transaction(last.values_list("account_id", "sequence", "hash"), size=2_000)
+    for account_id, sequence, found in rows:
         whole.update(f"{account_id} {sequence} ".encode() + bytes(found))
         count += 1
     return Heads(count, whole.hexdigest())
