@@ -34,7 +34,7 @@ from apps.payments.tracking import GraceEnded, GraceStarted, Tracked, billing_ev
 from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.models.payment_configs import CUSTOMER_FIELDS
-from apps.subscriptions.rules.payment_transitions import is_handed_back_from, is_in_grace
+from apps.subscriptions.rules.payment_transitions import is_handed_back_from, is_in_grace, was_handed_back
 from apps.subscriptions.services.change_steps import is_person
 from apps.tenants.models import Organization, Workspace
 from apps.tenants.selectors.members import owner_emails
@@ -231,7 +231,7 @@ def describe_open_invoices(workspace_id: WorkspaceId) -> Callable[[], list[str]]
 
     def describe() -> list[str]:
         config = _config_of(workspace_id)
-        if config.payment_status == before or not is_handed_back_from(PaymentStatus(before)):
+        if not was_handed_back(PaymentStatus(before), PaymentStatus(config.payment_status)):
             return []
         rows = open_invoices(OrganizationId(config.organization_id))
         named = [describe_invoice(row) for row in rows[: _MOST_NAMES + 1]]

@@ -19,17 +19,14 @@ from apps.core.pieces import in_pieces
 from apps.payments.config_handlers import REMINDER_BEFORE, notify_grace_ending
 from apps.payments.models import ProviderInvoice
 from apps.payments.status_sync import IS_SENT, sync_payment_status
-from apps.subscriptions.contracts import EndGrace, StartGrace
-from apps.subscriptions.enums import PaymentStatus
+from apps.subscriptions.contracts import EndGrace
 from apps.subscriptions.models import OrganizationPaymentConfig
-from apps.subscriptions.rules.payment_transitions import is_legal
+from apps.subscriptions.selectors.filters import may_start_grace
 from apps.subscriptions.selectors.records import payment_config_for_update
 from apps.subscriptions.services import payment_config_change
 
 _END_REASON = "the grace period is over"
 _REST = timedelta(days=1)
-# From where a failed payment, or a due date that passes, starts a grace period.
-_WITHOUT_GRACE = [status.value for status in PaymentStatus if is_legal(StartGrace.verb, status)]
 
 
 def end_due_grace_periods(
@@ -57,7 +54,7 @@ def start_overdue_grace(
     """
     late = ProviderInvoice.objects.filter(IS_SENT, due_at__lte=now, forgiven_at__isnull=True)
     configs = OrganizationPaymentConfig.objects.select_related("organization").filter(
-        organization__in=late.values("organization"), payment_status__in=_WITHOUT_GRACE
+        may_start_grace(), organization__in=late.values("organization")
     )
     if organization_id is not None:
         configs = configs.filter(organization=organization_id)

@@ -215,6 +215,11 @@ def is_handed_back_from(status: PaymentStatus) -> bool:
     return any(status in row.sources for row in _TABLE if hands_back(row.verb))
 
 
+def was_handed_back(before: PaymentStatus, after: PaymentStatus) -> bool:
+    """Whether a change led away from where staff alone lead on."""
+    return after is not before and is_handed_back_from(before)
+
+
 def grace_end(started_at: datetime, told_at: datetime, *, days: int | None, notice: timedelta) -> datetime:
     """The end counts from the failure, but nobody has less than the notice from the day that we tell (spec 04)."""
     return max(after(started_at, grace_length(days)), after(told_at, notice))

@@ -13,6 +13,7 @@ from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
 from django_stubs_ext import WithAnnotations
 
 from apps.core.enums import LifecycleState
+from apps.subscriptions.contracts import StartGrace
 from apps.subscriptions.enums import PaymentStatus, PendingChangeStatus, SubscriptionState, SubscriptionStatus
 from apps.subscriptions.rules.lifecycle import (
     BLOCKING_PAYMENT_STATUSES,
@@ -20,6 +21,7 @@ from apps.subscriptions.rules.lifecycle import (
     STATE_OF_SUBSCRIPTION,
     STATE_OF_SUBSCRIPTION_STATUS,
 )
+from apps.subscriptions.rules.payment_transitions import is_legal
 from apps.tenants.models import Workspace
 
 _PAYMENT = "organization__payment_config__payment_status"
@@ -64,6 +66,11 @@ def has_due_change(moment: datetime) -> Q:
 def in_grace_period() -> Q:
     """Workspaces of organizations in a grace period."""
     return Q(**{_PAYMENT: PaymentStatus.GRACE_PERIOD})
+
+
+def may_start_grace() -> Q:
+    """Payment configs from whose status a failed payment, or a due date that passes, starts a grace period."""
+    return Q(payment_status__in=[status.value for status in PaymentStatus if is_legal(StartGrace.verb, status)])
 
 
 def _before_grace() -> Case:

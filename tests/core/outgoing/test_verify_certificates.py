@@ -102,5 +102,5 @@ def test_the_certificate_of_another_name_is_not(
 
 
 def test_an_unknown_authority_is_not(certified: Certified) -> None:
-    with pytest.raises(OutgoingError, match="SSLError"):
+    with pytest.raises(OutgoingError, match="its certificate is not accepted"):
         outgoing_call(Call(f"https://{NAME}:{certified.port}/"))
