@@ -17,7 +17,7 @@ SUCCESS = {
     ("member", "DELETE"): {204},
     ("organization-products-upsert", "POST"): {200, 201},
     ("portal-sessions", "POST"): {201},
-    ("billing-mode", "GET"): {200},
+    ("mode-of-billing", "GET"): {200},
     ("membership-snapshots", "POST"): {202},
     # A snapshot is its product's own; that of the table is nobody's.
     ("membership-snapshot", "GET"): {404},
@@ -61,7 +61,7 @@ SUCCESS = {
 }
 NAMES_NO_TENANT = {
     "users-upsert",
-    "billing-mode",
+    "mode-of-billing",
     "membership-snapshots",
     "membership-snapshot",
     "credit-policy",

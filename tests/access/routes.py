@@ -57,7 +57,7 @@ DECLARED: dict[str, dict[str, str]] = {
     "member": {"GET": "members.read", "DELETE": "members.remove"},
     "organization-products-upsert": {"POST": "organizations.relate_product"},
     "portal-sessions": {"POST": "portal_sessions.create"},
-    "billing-mode": {"GET": "billing_mode.read"},
+    "mode-of-billing": {"GET": "billing_mode.read"},
     "membership-snapshots": {"POST": "membership_snapshots.push"},
     "membership-snapshot": {"GET": "membership_snapshots.push"},
     "job-run": {"POST": "jobs.start"},

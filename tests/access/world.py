@@ -160,7 +160,7 @@ def request_of(route: str, tenant: Tenant, world: World) -> tuple[dict[str, Any]
             {},
             {"user_id": str(tenant.member_id), "workspace_id": str(tenant.workspace_id)},
         ),
-        "billing-mode": ({}, {}),
+        "mode-of-billing": ({}, {}),
         "membership-snapshots": ({}, _snapshot(tenant)),
         "membership-snapshot": ({"snapshot_id": uuid.uuid4()}, {}),
         "job-run": ({"name": "drain-outbox"}, {"organization_id": organization}),

@@ -47,7 +47,7 @@ def test_ready_when_everything_answers() -> None:
     response = Client().get("/readyz")
     assert response.status_code == 200
     assert statuses(response) == dict.fromkeys(
-        ("database", "migrations", "broker", "credential_keys", "stored_credentials"), "ok"
+        ("database", "migrations", "broker", "credential_keys", "stored_credentials", "membership_export_keys"), "ok"
     )
 
 

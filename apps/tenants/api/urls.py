@@ -24,7 +24,7 @@ urlpatterns = [
         name="organization-products-upsert",
     ),
     path("portal-sessions", PortalSessionsView.as_view(), name="portal-sessions"),
-    path("billing-mode", BillingModeView.as_view(), name="billing-mode"),
+    path("billing-mode", BillingModeView.as_view(), name="mode-of-billing"),
     path("membership-snapshots", SnapshotsView.as_view(), name="membership-snapshots"),
     path("membership-snapshots/<uuid:snapshot_id>", SnapshotView.as_view(), name="membership-snapshot"),
     path("jobs/<slug:name>:run", JobRunView.as_view(), name="job-run"),
