@@ -154,12 +154,16 @@ def consumed_and_reversed(talk: Talk) -> None:
     assert talk.call("POST", "credits:consume", talk.run("run-2", quantity="2"))[0] == 200
     talk.say("The same key for another run is refused.")
     assert talk.call("POST", "credits:consume", talk.run("run-2", quantity="3"))[0] == 422
-    talk.say("The run was our fault: a fifth of it is given back, once.")
+    talk.say("The run was our fault: it is given back in parts, and never more than was charged.")
     wish = {"idempotency_key": "reverse-1", "reason": "the run failed on our side", "amount": "1"}
     path = f"entries/{charged['entry_id']}:reverse"
     status, back = talk.call("POST", path, wish)
-    assert (status, back["reversed"], back["balance"]) == (201, "1", "19.75")
-    status, problem = talk.call("POST", path, {**wish, "idempotency_key": "reverse-2"})
+    assert (status, back["reversed"], back["remaining"], back["balance"]) == (201, "1", "4", "19.75")
+    status, _ = talk.call("POST", path, {**wish, "idempotency_key": "reverse-2", "amount": "4.5"})
+    assert status == 422
+    status, back = talk.call("POST", path, {**wish, "idempotency_key": "reverse-3", "amount": "4"})
+    assert (status, back["remaining"], back["balance"]) == (201, "0", "23.75")
+    status, problem = talk.call("POST", path, {**wish, "idempotency_key": "reverse-4"})
     assert (status, problem["code"]) == (409, "already_reversed")
 
 
@@ -167,14 +171,14 @@ def read_back(talk: Talk) -> None:
     talk.say("What is there now, and what happened.")
     account = f"accounts/organization/{talk.account['id']}"
     status, balance = talk.call("GET", f"{account}/balance")
-    assert (status, balance["balance"], balance["held"], balance["available"]) == (200, "19.75", "0", "19.75")
+    assert (status, balance["balance"], balance["held"], balance["available"]) == (200, "23.75", "0", "23.75")
     kinds: list[str] = []
     cursor = ""
     while cursor is not None:
         _, page = talk.call("GET", f"{account}/entries?limit=2{f'&cursor={cursor}' if cursor else ''}")
         kinds += [entry["kind"] for entry in page["items"]]
         cursor = page["next_cursor"]
-    assert kinds == ["reversal", "consumption", "grant", "capture", "grant"]
+    assert kinds == ["reversal", "reversal", "consumption", "grant", "capture", "grant"]
 
 
 def test_another_product_learns_nothing(talk: Talk) -> None:
