@@ -38,7 +38,7 @@ def test_the_credits_page_for_everybody(workspace: Workspace, open_tab: Opener, 
         folder = os.environ.get("SCREENSHOTS")
         if folder:
             tab.page.screenshot(path=Path(folder) / f"credits-{size}-{scheme}.png", full_page=True)
-        tab.page.get_by_text("As a table").click()
+        tab.page.get_by_text("As a table: Spent each day").click()
         tab.check()
         tab.page.get_by_label("Kind").select_option("grant")
         tab.page.get_by_role("button", name="Apply").click()

@@ -91,7 +91,7 @@ class ReconciliationRunAdmin(StaffAdmin[ReconciliationRun]):
     about = "Each compares all members of a product with ours. Who is missing here is imported; differences are listed."
     ordering = ("-created_at",)
     list_select_related = ("product",)
-    list_display = ("named", "status_badge", "from_source", "result", "asked_by", "finished", "created")
+    list_display = ("created", "named", "status_badge", "from_source", "result", "asked_by", "finished")
     list_filter = (
         text_filter("product", "product", field="product__slug", hint="Slug"),
         choice_filter("status", "status", lambda: ReconciliationStatus.choices),
