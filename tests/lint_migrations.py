@@ -12,6 +12,9 @@ from django_migration_linter import MessageType, MigrationLinter
 
 from billing_site.launcher.places import PROJECT
 
+# A varchar that becomes longer changes the catalogue alone; the linter can't see that it does not become shorter.
+_LONGER_TEXT = ("0011_longer_classes_of_difference",)
+
 
 def main() -> int:
     """1 when a migration is backward incompatible; the linter prints which."""
@@ -21,6 +24,7 @@ def main() -> int:
         str(PROJECT),
         include_apps=[config.label for config in apps.get_app_configs() if config.name.startswith("apps.")],
         no_cache=True,
+        ignore_name=_LONGER_TEXT,
         quiet=[MessageType.OK.value, MessageType.IGNORE.value],
     )
     linter.lint_all_migrations()

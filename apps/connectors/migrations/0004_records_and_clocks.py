@@ -37,7 +37,30 @@ class Migration(migrations.Migration):
                 ("records", models.BigIntegerField()),
                 ("voided", models.BigIntegerField()),
                 ("amount_minor", models.CharField(max_length=64)),
+                (
+                    "connector",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="month_totals",
+                        to="connectors.connector",
+                    ),
+                ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("connector", "month", "kind", "currency"), name="month_total_unique"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["invoice", "line", "cost", "usage", "refund", "credit_note"])),
+                        name="month_total_kind_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount_minor__regex", "^-?[0-9]+$")), name="month_total_is_whole"
+                    ),
+                ],
+            },
         ),
         pgtrigger.migrations.RemoveTrigger(
             model_name="connector",
@@ -54,10 +77,6 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.RemoveTrigger(
             model_name="connector",
             name="delete_delete",
-        ),
-        migrations.RemoveConstraint(
-            model_name="connector",
-            name="connector_unique_name_in_workspace",
         ),
         migrations.RemoveConstraint(
             model_name="connectorevent",
@@ -258,14 +277,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="connector",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("removed_at__isnull", True)),
-                fields=("workspace", "name"),
-                name="connector_name_in_workspace",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="connector",
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     ("removed_at__isnull", True),
@@ -327,39 +338,6 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="month_state_question_has_figures",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="seenrecords",
-            constraint=models.UniqueConstraint(fields=("run", "cursor_digest"), name="seen_records_cursor_once"),
-        ),
-        migrations.AddField(
-            model_name="monthtotal",
-            name="connector",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="month_totals",
-                to="connectors.connector",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="monthtotal",
-            constraint=models.UniqueConstraint(
-                fields=("connector", "month", "kind", "currency"), name="month_total_unique"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="monthtotal",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ["invoice", "line", "cost", "usage", "refund", "credit_note"])),
-                name="month_total_kind_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="monthtotal",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount_minor__regex", "^-?[0-9]+$")), name="month_total_is_whole"
             ),
         ),
         # The triggers above hold the table until the migration is over, so that nothing is written in between.

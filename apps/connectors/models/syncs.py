@@ -139,7 +139,11 @@ class SeenRecords(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["run", "cursor_digest"], name="seen_records_cursor_once"),
+            models.UniqueConstraint(
+                fields=["run", "cursor_digest"],
+                condition=models.Q(cursor_digest__isnull=False),
+                name="seen_records_cursor_once",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -14,7 +14,6 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from apps.connectors.contracts import ProviderError
 from apps.core.amounts import divide_half_away, minor_digits
@@ -74,7 +73,7 @@ def describe_problems(error: ValidationError, form: type[BaseModel]) -> list[Fie
     return [_describe_problem(problem, list(form.model_fields)) for problem in error.errors(include_input=False)]
 
 
-def _describe_problem(problem: ErrorDetails, known: Sequence[str]) -> FieldError:
+def _describe_problem(problem: Mapping[str, Any], known: Sequence[str]) -> FieldError:
     kind, told, where = problem["type"], problem.get("ctx", {}), ".".join(map(str, problem["loc"]))
     if kind == "extra_forbidden":
         near = get_close_matches(str(problem["loc"][-1]), known, 1)

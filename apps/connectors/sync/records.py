@@ -43,7 +43,7 @@ _LOCK_STORED = """
 _NOTE_CHANGED = "INSERT INTO connectors_changedmonth (connector_id, month) SELECT %s, unnest(%s::text[])"
 _NOTE_PAGE = """
     INSERT INTO connectors_seenrecords (run_id, record_ids, cursor_digest) VALUES (%s, %s::bigint[], %s)
-    ON CONFLICT (run_id, cursor_digest) DO NOTHING
+    ON CONFLICT (run_id, cursor_digest) WHERE cursor_digest IS NOT NULL DO NOTHING
 """
 _UPSERT = """
     INSERT INTO connectors_billingrecord AS stored (connector_id, month, seen_by, first_seen_at, changed_at,

@@ -26,10 +26,6 @@ class Migration(migrations.Migration):
             model_name="creditentry",
             name="credit_entry_sign_of_kind",
         ),
-        migrations.RemoveConstraint(
-            model_name="shadowdisagreement",
-            name="shadow_disagreement_class_known",
-        ),
         migrations.AddField(
             model_name="creditentry",
             name="free_month",
@@ -86,24 +82,6 @@ class Migration(migrations.Migration):
             field=models.BigIntegerField(
                 default=0,
                 help_text="How much of the quantity the free quantity covered; of a reversal, how much went back.",
-            ),
-        ),
-        migrations.AlterField(
-            model_name="shadowdisagreement",
-            name="difference",
-            field=models.CharField(
-                choices=[
-                    ("unknown_operation", "Unknown operation"),
-                    ("membership", "Membership"),
-                    ("verdict", "Allow or deny"),
-                    ("amount", "Amount"),
-                    ("balance", "Balance"),
-                    ("run_charged_before", "Run charged twice"),
-                    ("booked_though_not_a_member", "Booked, not a member"),
-                    ("booked_though_lifecycle_denied", "Booked, lifecycle denied"),
-                    ("booked_for_review", "Booked late"),
-                ],
-                max_length=40,
             ),
         ),
         migrations.AlterField(
@@ -173,28 +151,6 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="hold_free_quantity_possible",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="shadowdisagreement",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "difference__in",
-                        [
-                            "unknown_operation",
-                            "membership",
-                            "verdict",
-                            "amount",
-                            "balance",
-                            "run_charged_before",
-                            "booked_though_not_a_member",
-                            "booked_though_lifecycle_denied",
-                            "booked_for_review",
-                        ],
-                    )
-                ),
-                name="shadow_disagreement_class_known",
             ),
         ),
     ]

@@ -1,3 +1,4 @@
+import apps.payments.enums
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
@@ -11,6 +12,18 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        AddIndexConcurrently(
+            model_name="providerinvoice",
+            index=models.Index(
+                condition=models.Q(("status", apps.payments.enums.InvoiceStatus["OPEN"])),
+                fields=["due_at"],
+                name="providerinvoice_open_due",
+            ),
+        ),
+        AddIndexConcurrently(
+            model_name="providersubscription",
+            index=models.Index(fields=["workspace_id"], name="providersubscription_workspace"),
+        ),
         AddIndexConcurrently(
             model_name="providerdispute",
             index=models.Index(fields=["-news_at"], name="providerdispute_latest"),
