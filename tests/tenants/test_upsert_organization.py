@@ -208,3 +208,16 @@ def test_the_identity_service_makes_an_organization_without_becoming_related_to_
     organization_upsert(identity_context(identity), organization_id=organization_id, params=TEAM)
     assert not ProductRelation.objects.exists()
     assert Scope.TENANTS_MANAGE in identity_context(identity).scopes
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_zone_that_the_database_does_not_know_is_refused(is_new: bool) -> None:
+    """Python's list of zones may be younger than PostgreSQL's; months are cut in both."""
+    organization_id = new_id() if is_new else OrganizationId(make_organization("Northwind").pk)
+    before = list(Organization.objects.values_list("pk", "time_zone"))
+    params = OrganizationParams(name="Northwind", kind=OrganizationKind.TEAM, time_zone="Mars/Olympus")
+    with pytest.raises(UnprocessableError) as refusal:
+        organization_upsert(console_context(), organization_id=organization_id, params=params)
+    assert [error.field for error in refusal.value.errors] == ["time_zone"]
+    assert list(Organization.objects.values_list("pk", "time_zone")) == before

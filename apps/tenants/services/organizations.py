@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import DataError, connection, transaction
 
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.enums import MembershipRole, Scope
-from apps.core.errors import ConflictError
+from apps.core.errors import ConflictError, FieldError, UnprocessableError
 from apps.core.free_text import refuse_key_like
 from apps.core.ids import OrganizationId, UserId
 from apps.core.locks import lock_name
@@ -48,12 +48,14 @@ def organization_upsert(
 
     A new one gets its relation to the product that makes it, its owner, and what the bootstrap steps of other apps add,
     in this transaction. Raises `ConflictError` (`kind_is_fixed`, `slug_taken`)
-    and `UnprocessableError` (`unknown_user`).
+    and `UnprocessableError` (`unknown_user`, or for a time zone).
     """
     lock_name(f"organization:{organization_id}")
     organization = organization_for_update(organization_id)
     if params.slug is not None:
         _guard_slug(params.slug, organization_id)
+    if params.time_zone is not None and (organization is None or organization.time_zone != params.time_zone):
+        _guard_zone(params.time_zone)
     if organization is None:
         return Upserted(_create(context, organization_id, params), is_created=True)
     if organization.kind != params.kind:
@@ -75,6 +77,17 @@ def _guard_slug(slug: str, organization_id: OrganizationId) -> None:
             code="slug_taken",
             title="The slug is taken",
         )
+
+
+def _guard_zone(name: str) -> None:
+    """Refuse a zone that Python knows and PostgreSQL does not: months are cut there too, at each consumption."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT now() AT TIME ZONE %s", [name])
+    except DataError:
+        said = f"Our database does not know the time zone {name}. Use another of the same offset for now."
+        field = FieldError("time_zone", "impossible_value", said)
+        raise UnprocessableError(said, errors=[field]) from None
 
 
 def _create(context: ExecutionContext, organization_id: OrganizationId, params: OrganizationParams) -> Organization:
