@@ -48,7 +48,7 @@ def syncs_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
         ("Connector", "Month", "Status", "Result", "Started by", "When"),
         sync_runs_of_workspace(subject.workspace_id),
         lambda run: (link(page_url(run.connector), run.connector.name), *run_row(run)),
-        empty="No sync yet. Enabled connectors sync every hour.",
+        empty="No sync yet. Enabled connectors sync by themselves: each hour, and less often while nothing changes.",
         icon="sync",
     )
     return Section(title="Syncs", icon="sync", panel=panel, is_wide=True)
