@@ -32,6 +32,7 @@ _HANDED_ON = (
     "apps/core/wire/",
     "apps/credits/api/bodies.py",
     "apps/tenants/resolver.py",
+    "apps/connectors/providers/http.py",
     "apps/connectors/providers/registry.py",
 )
 # Their codes are no problem's: a command's exit, an OAuth server's code, the outcome of a sync, an answer of the gate.

@@ -22,9 +22,8 @@ def started(work: Callable[[], object]) -> ForkProcess:
 
 
 def kill(process: ForkProcess) -> None:
-    """Kill -9, and wait until the process is gone."""
-    if process.pid is not None:
-        os.kill(process.pid, signal.SIGKILL)
+    """Kill -9, and wait until the process is gone. One that has ended by itself meanwhile is left at that."""
+    process.kill()
     process.join()
 
 

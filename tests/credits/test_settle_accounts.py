@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from apps.core import clock
 from apps.core.amounts import MICRO
 from apps.core.enums import AuthorizationSource
-from apps.core.errors import CountinghouseError
+from apps.core.errors import CountinghouseError, MalformedRequestError
 from apps.core.ids import JobRunId
 from apps.core.jobs import job_run_request
 from apps.core.jobs.runs import job_run_execute
@@ -236,3 +236,12 @@ def test_control_a_run_that_stops_at_the_first_failure_leaves_the_others() -> No
         with pytest.raises(IntegrityError), transaction.atomic():
             stopping_at_the_first(places)
         assert [place.account.held for place in places] == [0, 3 * MICRO, 3 * MICRO]
+
+
+def test_a_hold_without_a_key_is_refused_and_not_opened() -> None:
+    place = make_place(whole_credits=10)
+    question = consumption(place, operation="unit").question
+    with pytest.raises(MalformedRequestError) as refusal:
+        credits_authorize(place.context, question=question, hold_ttl=timedelta(hours=1))
+    assert [(error.field, error.code) for error in refusal.value.errors] == [("idempotency_key", "required")]
+    assert not Hold.objects.exists()

@@ -176,3 +176,13 @@ def test_a_full_chunk_fits(stage: Stage, db: None) -> None:
     ]
     assert stage.red.push(1, full, last=True).json()["received"] == 5_000
     assert stage.red.run().counts == {"members": 5_000, "unknown_organization": 5_000, "open_drift": 5_000}
+
+
+@pytest.mark.django_db
+def test_a_row_of_the_future_is_refused_with_its_chunk(stage: Stage) -> None:
+    late = {**stage.rows(0)[0], "changed_at": (clock.now() + timedelta(minutes=6)).isoformat()}
+    pusher = pusher_of(f"red-{uuid.uuid4().hex[:6]}", stage.acme)
+    answer = pusher.push(1, [late], last=True)
+    assert answer.status_code == 422
+    assert [error["code"] for error in answer.json()["errors"]] == ["in_the_future"]
+    assert not ReconciliationRun.objects.filter(product=pusher.product).exists()

@@ -122,3 +122,17 @@ def test_ignored_drift_stays_ignored_until_it_is_another_difference(world: World
     assert MembershipDrift.objects.get().resolution_reason == WHY
     assert world.told(row(world.acme, user, "admin")).counts["open_drift"] == 1
     assert MembershipDrift.objects.get().resolution == ""
+
+
+def test_a_decision_about_drift_needs_a_reason(world: World) -> None:
+    rows, _ = plant(world)
+    world.told(*rows)
+    before, drift_id = picture(world.red), drift_of(world, "role_differs")
+    for decide in (
+        lambda: drift_import(staff_context(), drift_id=drift_id, reason=" "),
+        lambda: drift_settle(staff_context(), drift_id=drift_id, resolution=DriftResolution.IGNORED, reason=""),
+    ):
+        with pytest.raises(UnprocessableError) as refusal:
+            decide()
+        assert [(error.field, error.code) for error in refusal.value.errors] == [("reason", "blank")]
+    assert picture(world.red) == before

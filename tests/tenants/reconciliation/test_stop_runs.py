@@ -11,7 +11,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from apps.core import clock
-from apps.core.errors import ConflictError
+from apps.core.errors import ConflictError, UnprocessableError
 from apps.core.ids import ReconciliationRunId
 from apps.tenants.jobs import sweep_reconciliations
 from apps.tenants.models import (
@@ -199,3 +199,16 @@ def test_the_export_is_asked_through_the_guard(world: World, settings: Settings)
     assert run.status == "failed"
     assert "may not be called" in run.error
     assert world.export.asked == []
+
+
+def test_a_decision_about_a_run_needs_a_reason(world: World) -> None:
+    world.export.rows = members(world, 30)
+    _truncate(world)
+    run = world.reconcile()
+    before = picture(world.red)
+    for decide in (reconciliation_confirm, reconciliation_discard):
+        with pytest.raises(UnprocessableError) as refusal:
+            decide(staff_context(), run_id=ReconciliationRunId(run.pk), reason=" ")
+        assert [(error.field, error.code) for error in refusal.value.errors] == [("reason", "blank")]
+    run.refresh_from_db()
+    assert (run.status, picture(world.red)) == ("waiting", before)
