@@ -31,6 +31,7 @@ COMPUTED = {
 _HANDED_ON = (
     "apps/core/wire/",
     "apps/credits/api/bodies.py",
+    "apps/tenants/api/snapshot_bodies.py",
     "apps/tenants/resolver.py",
     "apps/connectors/providers/http.py",
     "apps/connectors/providers/registry.py",
