@@ -40,6 +40,6 @@ def minor_from_stripe(amount: int, currency: str) -> int:
 
 
 def minor_from_decimal(value: Decimal, currency: str) -> int:
-    """ISO minor units of an amount in whole units, as Orb sends it; a part of a minor unit is rounded, half away."""
+    """ISO minor units of an amount in whole units, as Orb and Google send it; a part of one is rounded, half away."""
     numerator, denominator = value.as_integer_ratio()
-    return divide_half_away(numerator * 10 ** minor_digits(currency), denominator)
+    return divide_half_away(numerator * 10 ** minor_digits(currency.upper()), denominator)

@@ -27,9 +27,10 @@ from apps.connectors.contracts import (
 )
 from apps.connectors.enums import CredentialKind, RecordKind
 from apps.connectors.oauth.google import GOOGLE, google_api_base
-from apps.connectors.providers.http import fetch_json, minor_units, parse
+from apps.connectors.providers.http import fetch_json, parse
 from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Call
+from apps.core.provider_units import minor_from_decimal
 
 _HOST = "bigquery.googleapis.com"
 _ROWS_A_PAGE = 1_000
@@ -177,7 +178,7 @@ class GoogleCloudProvider(Provider):
             occurred_at=day,
             quantity=quantity,
             unit=cells["unit"],
-            amount_minor=minor_units(cost, cells["currency"]),
+            amount_minor=minor_from_decimal(cost, cells["currency"]),
             currency=cells["currency"],
             raw=cells,
         )

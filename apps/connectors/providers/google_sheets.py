@@ -31,10 +31,11 @@ from apps.connectors.contracts import (
 )
 from apps.connectors.enums import CredentialKind, RecordKind
 from apps.connectors.oauth.google import GOOGLE, google_api_base
-from apps.connectors.providers.http import fetch_json, minor_units, parse
+from apps.connectors.providers.http import fetch_json, parse
 from apps.core.enums import UsageCategory
 from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Call
+from apps.core.provider_units import minor_from_decimal
 
 _HOST = "sheets.googleapis.com"
 _ROWS_A_PAGE = 1_000
@@ -164,7 +165,7 @@ class GoogleSheetsProvider(Provider):
             occurred_at=occurred_at,
             quantity=_number(cells, "quantity", number),
             unit=cells.get("unit", ""),
-            amount_minor=None if amount is None else minor_units(amount, currency),
+            amount_minor=None if amount is None else minor_from_decimal(amount, currency),
             currency=currency,
             category=UsageCategory(_chosen(cells, "category", UsageCategory.values, default, number)),
             raw={"row": number, **cells},

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from apps.connectors.contracts import ProviderError
-from apps.core.amounts import divide_half_away, minor_digits
 from apps.core.errors import FieldError
 from apps.core.outgoing import Answer, Call, OutgoingError, RefusedAddressError, outgoing_call
 
@@ -108,12 +107,6 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         "string_pattern_mismatch": "does not have the right form",
     }
 )
-
-
-def minor_units(amount: Decimal, currency: str) -> int:
-    """The amount in minor units; what is beyond them is rounded once, half away from zero."""
-    numerator, denominator = amount.as_integer_ratio()
-    return divide_half_away(numerator * 10 ** minor_digits(currency.upper()), denominator)
 
 
 def to_json_values(value: Any) -> Any:

@@ -16,9 +16,10 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
 
 from apps.connectors.contracts import CheckResult, Month, Provider, ProviderError, ProviderRecord, RecordPage
 from apps.connectors.enums import CredentialKind, RecordKind
-from apps.connectors.providers.http import fetch_json, minor_units, parse, to_json_values
+from apps.connectors.providers.http import fetch_json, parse, to_json_values
 from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Call
+from apps.core.provider_units import minor_from_decimal
 
 API_BASE = "https://api.withorb.com"
 _DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
@@ -134,7 +135,7 @@ class OrbProvider(Provider):
             occurred_at=invoice.invoice_date,
             quantity=None if is_money else invoice.total,
             unit="" if is_money else invoice.currency,
-            amount_minor=minor_units(invoice.total, invoice.currency) if is_money else None,
+            amount_minor=minor_from_decimal(invoice.total, invoice.currency) if is_money else None,
             currency=invoice.currency.upper() if is_money else "",
             status=invoice.status,
             raw=to_json_values({name: inner for name, inner in value.items() if name != "line_items"}),
