@@ -7,14 +7,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.admin import ListFilter, ModelAdmin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from apps.backoffice.search.matches import organizations_named
 from apps.core.emails import email_to_find
 from apps.core.moments import MomentError, read_day
-from apps.tenants.models import Organization
 
 Params = dict[str, Any]
 
@@ -114,21 +115,30 @@ def text_filter(name: str, heading: str, *, field: str = "", hint: str = "") -> 
 
 
 def organization_filter(field: str) -> type[StaffFilter]:
-    """A filter by the id or slug of an organization. `field` holds the id and need not be a foreign key."""
+    """A filter by the id, slug or name of an organization. `field` holds the id and need not be a foreign key."""
 
     class OrganizationFilter(StaffFilter):
         title = "organization"
         parameters = ("organization",)
-        placeholder = "Id or slug"
+        placeholder = "Name, slug or id"
 
-        def condition(self) -> Q | None:
-            try:
-                return Q(**{field: UUID(self.value())})
-            except ValueError:
-                found = Organization.objects.filter(slug=self.value().lower()).values_list("pk", flat=True).first()
-                return Q(**{field: found}) if found is not None else None
+        def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+            if not self.value():
+                return queryset
+            named = organizations_named(self.value())
+            if len(named) != 1:
+                messages.warning(request, _not_one(self.value(), named))
+                return queryset.none()
+            return queryset.filter(**{field: named[0][0]})
 
     return OrganizationFilter
+
+
+def _not_one(text: str, named: Sequence[tuple[UUID, str, str]]) -> str:
+    if not named:
+        return f"There is no organization called “{text}”. Enter its id, slug, or words of its name."
+    slugs = ", ".join(f"{name} ({slug})" for _, name, slug in named)
+    return f"Several organizations are called “{text}”: {slugs}. Enter the slug of one."
 
 
 class WorkspaceFilter(StaffFilter):

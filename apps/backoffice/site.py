@@ -22,6 +22,8 @@ from apps.backoffice.pages.funnel import funnel_page
 from apps.backoffice.pages.inbox import kept_events_page
 from apps.backoffice.pages.jobs import job_routes
 from apps.backoffice.registry import registered_pages
+from apps.backoffice.search.results import OF_CUSTOMERS, search_customers
+from apps.backoffice.search.terms import read_term
 from apps.backoffice.sign_in.account import change_password, second_factor_settings
 from apps.backoffice.sign_in.views import sign_in_routes
 from apps.backoffice.staff import may, require_may, viewer_of
@@ -141,13 +143,16 @@ def declared_routes() -> dict[str, str | None]:
     return declared
 
 
-def search_results(request: HttpRequest, term: str) -> list[SearchResult]:
-    """Return pages first, then the first records of each kind that the user may read, with one query for each kind."""
-    results = list(_pages(request, term))
-    if len(term) >= SHORTEST_TERM:
-        for page in registered_pages():
-            if may(request, page.operation):
-                results.extend(_records(request, page, term))
+def search_results(request: HttpRequest, typed: str) -> list[SearchResult]:
+    """Return pages first, then customers, then the first records of each further kind that the user may read."""
+    results = list(_pages(request, typed))
+    term = read_term(typed)
+    if len(term.text) < SHORTEST_TERM:
+        return results
+    results.extend(search_customers(request, term))
+    for page in registered_pages():
+        if page.model not in OF_CUSTOMERS and may(request, page.operation):
+            results.extend(_records(request, page, term.text))
     return results
 
 

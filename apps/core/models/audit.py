@@ -9,11 +9,12 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 
-from apps.core.constraints import one_of
+from apps.core.constraints import one_of, words_index
 from apps.core.enums import ActorKind, AuthorizationSource, Role
 from apps.core.models.protection import append_only, refuse_truncate
 
 HASH_DIGITS = 64
+REASONED_BY_PEOPLE = Q(actor_kind=ActorKind.USER) & ~Q(reason="")
 
 
 class AuditChain(models.Model):
@@ -88,6 +89,11 @@ class AuditEntry(models.Model):
             models.Index(fields=["target_type", "target_id", "recorded_at"], name="audit_entry_target"),
             models.Index(fields=["workspace_id", "recorded_at"], name="audit_entry_workspace"),
             models.Index(fields=["-recorded_at"], name="audit_entry_recorded"),
+            models.Index(fields=["request_id"], name="audit_entry_request"),
+            # The reasons that people give, with the tickets in them; what machines do has none worth searching.
+            words_index("audit_entry_reason_words", "reason", condition=REASONED_BY_PEOPLE),
+            # "People only" in the list.
+            models.Index(fields=["-recorded_at"], condition=Q(actor_kind=ActorKind.USER), name="audit_entry_of_people"),
         ]
         triggers: ClassVar = append_only("audit_entry")
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import Q
 
-from apps.core.constraints import one_of
+from apps.core.constraints import name_prefix_index, one_of
 from apps.payments.enums import CustomerStatus, InvoiceStatus, PaymentMethodStatus, ProviderSubscriptionStatus
 from apps.subscriptions.enums import Provider
 from apps.tenants.models import Organization
@@ -175,6 +175,7 @@ class ProviderInvoice(MirroredObject):
         indexes: ClassVar = [
             *MirroredObject.Meta.indexes,
             models.Index(fields=["organization", "-issued_at"], name="providerinvoice_latest"),
+            name_prefix_index("providerinvoice_number_prefix", "number"),
             models.Index(fields=["due_at"], condition=Q(status=InvoiceStatus.OPEN), name="providerinvoice_open_due"),
         ]
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from apps.core.constraints import words_index
 from apps.core.free_text import FreeTextField
 from apps.core.models.protection import append_only
 from apps.tenants.models import Workspace
@@ -25,7 +26,10 @@ class WorkspaceNote(models.Model):
 
     class Meta:
         constraints: ClassVar = [models.CheckConstraint(condition=~Q(text=""), name="workspace_note_has_text")]
-        indexes: ClassVar = [models.Index(fields=["workspace", "-written_at"], name="workspace_note_latest")]
+        indexes: ClassVar = [
+            models.Index(fields=["workspace", "-written_at"], name="workspace_note_latest"),
+            words_index("workspace_note_words", "text"),
+        ]
         triggers: ClassVar = append_only("workspace_note")
 
     def __str__(self) -> str:

@@ -7,10 +7,15 @@ from typing import ClassVar
 
 import pgtrigger
 from django.db import models
+from django.db.models import F
+from django.db.models.fields.json import KeyTextTransform
 
 from apps.core.constraints import one_of
 from apps.core.models.protection import refuse_truncate
 from apps.subscriptions.enums import ReceiptKind, Verdict
+
+# The person of the question, as text: who would have acted.
+ASKED_BY = KeyTextTransform("user_id", "question")
 
 
 class DecisionReceipt(models.Model):
@@ -42,6 +47,8 @@ class DecisionReceipt(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["created_at"], name="decision_receipt_age"),
             models.Index(fields=["organization_id", "-created_at"], name="decision_receipt_tenant"),
+            models.Index(fields=["request_id"], name="decision_receipt_request"),
+            models.Index(ASKED_BY, F("created_at").desc(), name="decision_receipt_person"),
         ]
         triggers: ClassVar = [
             pgtrigger.Protect(name="decision_receipt_is_not_updated", operation=pgtrigger.Update),

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
-from apps.core.constraints import name_prefix_index, one_of
+from apps.core.constraints import name_prefix_index, one_of, words_index
 from apps.core.enums import LifecycleState
 from apps.core.free_text import FreeCharField, FreeTextField
 from apps.core.ids import AuditTarget
@@ -42,7 +42,10 @@ class Organization(models.Model):
             one_of("kind", OrganizationKind, "organization_kind_known"),
             models.CheckConstraint(condition=~Q(name=""), name="organization_has_name"),
         ]
-        indexes: ClassVar = [name_prefix_index("organization_name_prefix")]
+        indexes: ClassVar = [
+            name_prefix_index("organization_name_prefix"),
+            words_index("organization_words", "name", "slug"),
+        ]
         triggers: ClassVar = [pgtrigger.ReadOnly(name="organization_nature_is_fixed", fields=["is_demo", "kind"])]
 
     def __str__(self) -> str:
@@ -74,7 +77,7 @@ class Workspace(models.Model):
             ),
             models.CheckConstraint(condition=~Q(name=""), name="workspace_has_name"),
         ]
-        indexes: ClassVar = [name_prefix_index("workspace_name_prefix")]
+        indexes: ClassVar = [name_prefix_index("workspace_name_prefix"), words_index("workspace_words", "name", "slug")]
         triggers: ClassVar = [pgtrigger.ReadOnly(name="workspace_organization_is_fixed", fields=["organization"])]
 
     def __str__(self) -> str:

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
-from apps.core.constraints import name_prefix_index
+from apps.core.constraints import name_prefix_index, words_index
 from apps.core.emails import email_to_find
 from apps.core.free_text import FreeCharField
 from apps.core.ids import AuditTarget, WorkspaceId
@@ -63,7 +63,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             # Groups give platform roles; the flag that passes every check is not used.
             models.CheckConstraint(condition=Q(is_superuser=False), name="user_is_no_superuser"),
         ]
-        indexes: ClassVar = [name_prefix_index("user_name_prefix")]
+        indexes: ClassVar = [name_prefix_index("user_name_prefix"), words_index("user_words", "name", "email")]
         triggers: ClassVar = [
             # With `unique`: one mailbox, one user. A trigger and no check constraint, because rows from before that
             # could not be brought into the form must still be writable otherwise.
