@@ -19,17 +19,14 @@ from billing_site.launcher.places import PROJECT
 
 FOLDERS = ("apps", "billing_site")
 CONTRIBUTING = PROJECT / "CONTRIBUTING.md"
-# What each walk should be at most (spec 10, Inside an app), and what it is at most today: it may only become shorter.
+# What each walk is at most (spec 10, Inside an app); a refused consumption goes on from one that is accepted.
 GOALS: Mapping[str, int] = {
     "One consumption": 15,
+    "One refused consumption": 5,
     "One webhook": 20,
     "One staff verb": 15,
     "One sync": 20,
     "One tenant page": 12,
-}
-LONGEST: Mapping[str, int] = {
-    **GOALS,
-    "One consumption": 20,
 }
 
 

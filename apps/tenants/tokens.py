@@ -1,4 +1,7 @@
-"""Recognises live service tokens, and remembers each for a few seconds (spec 11, Speed).
+"""Makes and recognises service tokens, and remembers each live one for a few seconds (spec 11, Speed).
+
+`chp_1f2e3d4c_<secret>` is a product's, `chc_…` a cron token's. The middle part is the readable prefix under which staff
+find the token; the secret has 256 random bits, so one SHA-256 is a sufficient hash (OWASP ASVS 5, 6.5.2).
 
 A good token gets in whatever bad ones came before it, from its address or any other. A bad one costs a query while few
 come. In a flood, tokens are first held against the hashes that exist, which the process reads at most ten times a
@@ -7,6 +10,10 @@ second: then only a token that is in the table costs a query of its own, and a b
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import re
+import secrets
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +26,7 @@ from apps.core.errors import TooManyRequestsError, UnauthenticatedError
 from apps.core.ids import ProductId, ServiceTokenId
 from apps.tenants.bad_tokens import BadTokenLimit
 from apps.tenants.contracts import CronCaller, ProductCaller
-from apps.tenants.credentials import is_same_hash, token_hash, token_prefix
+from apps.tenants.enums import TokenKind
 from apps.tenants.models import ServiceToken
 from apps.tenants.selectors.products import service_token_by_prefix, token_hashes_since
 
@@ -31,8 +38,36 @@ REMEMBERED_AT_MOST = 10_000
 HASHES_READ_EVERY = timedelta(milliseconds=100)
 # A row may become visible this much later than its `created_at` says.
 _LONGEST_TRANSACTION = timedelta(minutes=5)
+_TAGS = {TokenKind.PRODUCT: "chp", TokenKind.CRON: "chc"}
+_FORM = re.compile(r"(?:chp|chc)_[0-9a-f]{8}_[A-Za-z0-9_-]{43}", re.ASCII)
 
 Caller = ProductCaller | CronCaller
+
+
+@dataclass(frozen=True, slots=True)
+class FreshToken:
+    """A new token; its text is known only now."""
+
+    text: str
+    prefix: str
+    token_hash: bytes
+
+
+def make_token(kind: TokenKind) -> FreshToken:
+    """A new token of the kind, with 256 bits from the system's random source."""
+    prefix = f"{_TAGS[kind]}_{secrets.token_hex(4)}"
+    text = f"{prefix}_{secrets.token_urlsafe(32)}"
+    return FreshToken(text=text, prefix=prefix, token_hash=hash_token(text))
+
+
+def hash_token(text: str) -> bytes:
+    """The hash that is stored instead of the token."""
+    return hashlib.sha256(text.encode()).digest()
+
+
+def prefix_of(text: str) -> str | None:
+    """The readable prefix of a well-formed token; None for anything else, which needs no look-up."""
+    return text[:12] if _FORM.fullmatch(text) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +122,9 @@ existing_hashes = ExistingHashes()
 
 def remembered_caller(text: str) -> Caller | None:
     """The caller that a bearer token stands for, if this process has looked it up within the last seconds."""
-    if token_prefix(text) is None:
+    if prefix_of(text) is None:
         return None
-    known = _remembered.get(token_hash(text))
+    known = _remembered.get(hash_token(text))
     return known.caller if known is not None and known.until > clock.now() else None
 
 
@@ -122,16 +157,16 @@ def forget_all() -> None:
 
 
 def _live_caller(text: str, address: str, moment: datetime) -> Caller | None:
-    prefix = token_prefix(text)
+    prefix = prefix_of(text)
     if prefix is None:
         return None
-    presented = token_hash(text)
+    presented = hash_token(text)
     if _bad_tokens.is_flooded(address, moment) and not existing_hashes.may_hold(presented, moment):
         return None
     token = service_token_by_prefix(prefix)
     # The comparison runs for an unknown prefix too, so that its time tells nothing.
     stored = bytes(token.token_hash) if token is not None else bytes(32)
-    if not is_same_hash(presented, stored) or token is None:
+    if not hmac.compare_digest(presented, stored) or token is None:
         return None
     if not _is_live(token, moment):
         existing_hashes.note_end(presented)

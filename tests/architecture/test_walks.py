@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from billing_site.launcher.places import PROJECT
-from tests.measures import CONTRIBUTING, LONGEST, measure, sources, walks
+from tests.measures import CONTRIBUTING, GOALS, measure, sources, walks
 
 WALKS = walks(CONTRIBUTING.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", LONGEST)
+@pytest.mark.parametrize("name", GOALS)
 def test_each_walk_is_written_down_and_no_longer_than_it_was(name: str) -> None:
     files = WALKS[name]
-    assert 3 <= len(files) <= LONGEST[name]
+    assert 3 <= len(files) <= GOALS[name]
     assert len(set(files)) == len(files)
     assert [file for file in files if not (PROJECT / file).is_file()] == []
 

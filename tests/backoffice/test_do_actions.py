@@ -14,8 +14,8 @@ from apps.core.enums import Role
 from apps.core.models import AuditEntry, JobRun, OutboxItem
 from apps.core.operations import OPERATIONS, reaches
 from apps.core.states import OutboxStatus
-from apps.tenants.credentials import token_hash
 from apps.tenants.models import ProductRelation, ServiceToken, SignInLink
+from apps.tenants.tokens import hash_token
 from tests.backoffice.people import client_of, enrol, sign_in
 from tests.backoffice.records import MAKERS, make_outbox_item
 from tests.factories.tenants import (
@@ -110,7 +110,7 @@ def test_a_fresh_token_is_shown_once_and_kept_nowhere() -> None:
     answer = client.post(url, form, headers=SCRIPT)
     token = ServiceToken.objects.get()
     text = next(word for word in answer.content.decode().replace("<", ">").split(">") if word.startswith("chp_"))
-    assert token_hash(text) == bytes(token.token_hash)
+    assert hash_token(text) == bytes(token.token_hash)
     assert "no-store" in answer.headers["Cache-Control"]
     assert token.scopes == ["credits:read"]
     assert token.expires_at is not None

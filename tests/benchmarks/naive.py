@@ -20,8 +20,8 @@ from apps.core.clock import now
 from apps.core.models import IdempotencyRecord
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, CreditPolicy, FreeQuantity, GrantBurn
 from apps.subscriptions.models import OrganizationPaymentConfig
-from apps.tenants.credentials import token_hash
 from apps.tenants.models import Membership, ProductRelation, ServiceToken, User, Workspace
+from apps.tenants.tokens import hash_token
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -29,7 +29,7 @@ class TokenAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User, ServiceToken]:
         text = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        token = ServiceToken.objects.select_related("product").filter(token_hash=token_hash(text)).first()
+        token = ServiceToken.objects.select_related("product").filter(token_hash=hash_token(text)).first()
         if token is None:
             raise AuthenticationFailed
         return User(), token

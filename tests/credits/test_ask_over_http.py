@@ -29,6 +29,11 @@ def place() -> Place:
 
 @pytest.fixture
 def call(client: Client, place: Place) -> Call:
+    return asker(client, place)
+
+
+def asker(client: Client, place: Place) -> Call:
+    """Calls of the place's product, answered with status and body."""
     token = make_token(place.product)
 
     def send(method: str, path: str, body: Any = None) -> tuple[int, Any]:

@@ -14,9 +14,9 @@ from apps.core.enums import MembershipRole, Role, Scope
 from apps.core.ids import ServiceTokenId
 from apps.core.models import AuditEntry, JobRun
 from apps.tenants import tokens
-from apps.tenants.credentials import token_hash, token_prefix
 from apps.tenants.models import ServiceToken, User
 from apps.tenants.services import service_token_revoke
+from apps.tenants.tokens import hash_token, prefix_of
 from tests.contexts import staff_context
 from tests.factories.tenants import (
     make_cron_token,
@@ -51,8 +51,8 @@ def person() -> dict[str, str]:
 def test_a_token_is_stored_as_a_hash_and_found_by_its_prefix() -> None:
     text = make_token(make_product())
     token = ServiceToken.objects.get()
-    assert token.prefix == token_prefix(text)
-    assert bytes(token.token_hash) == token_hash(text)
+    assert token.prefix == prefix_of(text)
+    assert bytes(token.token_hash) == hash_token(text)
     assert text not in repr(ServiceToken.objects.values().get())
     assert text not in repr(list(AuditEntry.objects.values()))
 

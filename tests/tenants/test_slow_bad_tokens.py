@@ -25,9 +25,9 @@ from apps.core.wire.client_address import client_address
 from apps.tenants import tokens
 from apps.tenants.authentication import ServiceTokenAuthentication
 from apps.tenants.bad_tokens import BAD_TOKENS_A_WINDOW, BAD_TOKENS_IN_ALL, BadTokenLimit
-from apps.tenants.credentials import token_hash
 from apps.tenants.models import ServiceToken
 from apps.tenants.services import service_token_revoke
+from apps.tenants.tokens import hash_token
 from tests.contexts import staff_context
 from tests.core.threads import at_once
 from tests.credits.cast import Place, make_place
@@ -102,7 +102,7 @@ def test_a_token_that_another_process_makes_gets_in_a_moment_later(place: Place)
     with time_machine.travel(clock.now(), tick=False) as traveller:
         flood(place)
         text = make_token(make_product("green"))
-        stored = ServiceToken.objects.get(token_hash=token_hash(text))
+        stored = ServiceToken.objects.get(token_hash=hash_token(text))
         stored.product = place.product
         stored.save()
         # As if it had been made elsewhere: this process has not been told.
@@ -131,7 +131,7 @@ def test_a_flood_costs_no_query_each(place: Place) -> None:
 
 def test_a_client_that_goes_on_with_a_revoked_token_costs_no_query_each_either(place: Place) -> None:
     text = make_token(place.product)
-    token_id = ServiceTokenId(ServiceToken.objects.get(token_hash=token_hash(text)).pk)
+    token_id = ServiceTokenId(ServiceToken.objects.get(token_hash=hash_token(text)).pk)
     service_token_revoke(staff_context(Role.PLATFORM_ADMIN), token_id=token_id, reason="leaked")
     statuses = [ask(text, place).status_code for _ in range(BAD_TOKENS_A_WINDOW + 2)]
     assert statuses == [401] * BAD_TOKENS_A_WINDOW + [429] * 2

@@ -37,12 +37,6 @@ def affordable(charge: int, available: int, *, released: int = 0) -> bool:
     return charge <= released or charge <= released + available
 
 
-def split_free(quantity: int, free_left: int) -> tuple[int, int]:
-    """How much of the quantity is free, and how much is paid for: the free part goes first."""
-    free = min(quantity, max(free_left, 0))
-    return free, quantity - free
-
-
 def burn_order(grants: Iterable[G]) -> list[G]:
     """The order in which grants pay: priority, soonest end, oldest."""
     return sorted(grants, key=lambda grant: (grant.priority, grant.expires_at or _NEVER, grant.created_at, grant.pk))

@@ -19,8 +19,8 @@ from apps.core.enums import LifecycleNeed, LifecycleState
 from apps.core.errors import Reason
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.credits.contracts import CreditFacts, Question
-from apps.credits.rules.allocation import affordable, available, split_free
-from apps.credits.rules.pricing import PolicyTerms, Price, charge_for, free_left
+from apps.credits.rules.allocation import affordable, available
+from apps.credits.rules.pricing import PolicyTerms, Price, charge_for, free_left, split_free
 from apps.subscriptions.enums import ManagedBy, PaymentStatus, SubscriptionState, SubscriptionStatus, Verdict
 from apps.subscriptions.ids import WorkspaceSubscriptionId
 from apps.subscriptions.rules.answers import GateAnswer, RecordRead, warnings_of

@@ -11,7 +11,6 @@ from datetime import datetime
 from uuid import UUID
 
 from apps.core.amounts import LARGEST_AMOUNT, priced
-from apps.credits.rules.allocation import split_free
 from apps.credits.rules.outcomes import BILLABLE_OUTCOME, USUAL_OTHER_OUTCOMES
 
 
@@ -51,6 +50,12 @@ class PolicyTerms:
     version: int
     effective_from: datetime
     prices: dict[str, Price]
+
+
+def split_free(quantity: int, free_left: int) -> tuple[int, int]:
+    """How much of the quantity is free, and how much is paid for: the free part goes first."""
+    free = min(quantity, max(free_left, 0))
+    return free, quantity - free
 
 
 def charge_for(price: Price, quantity: int, *, free_left: int = 0) -> int:

@@ -19,9 +19,9 @@ from apps.credits.enums import AccountType, DisagreementClass, EntryKind, HoldSt
 from apps.credits.models import CreditAccount, Hold
 from apps.credits.ownership import require_own
 from apps.credits.refusals import InsufficientCreditsError, above, hold_refusal, unknown_outcome
-from apps.credits.rules.allocation import affordable, available, split_free
+from apps.credits.rules.allocation import affordable, available
 from apps.credits.rules.decision import booking_warnings
-from apps.credits.rules.pricing import Price, charge_for, free_left
+from apps.credits.rules.pricing import Price, charge_for, free_left, split_free
 from apps.credits.selectors.policies import known_terms
 from apps.credits.services.accounts import (
     Posted,

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from apps.core.ids import UserId
-from apps.tenants.credentials import is_link_token, token_hash
+from apps.tenants.link_rules import hash_link_secret, is_link_secret
 from apps.tenants.models import Membership, Organization, SignInLink
 
 _WITH = ("user", "organization", "workspace", "product", "service_token")
@@ -14,9 +14,9 @@ _WITH = ("user", "organization", "workspace", "product", "service_token")
 
 def link_by_token(token: str) -> SignInLink | None:
     """The link with this secret, in whatever state."""
-    if not is_link_token(token):
+    if not is_link_secret(token):
         return None
-    return SignInLink.objects.select_related(*_WITH).filter(token_hash=token_hash(token)).first()
+    return SignInLink.objects.select_related(*_WITH).filter(token_hash=hash_link_secret(token)).first()
 
 
 def link_by_id(link_id: UUID) -> SignInLink | None:

@@ -15,9 +15,15 @@ from apps.core.ids import AuditTarget, UserId, WorkspaceId
 from apps.core.mails import public_address
 from apps.core.operations import require
 from apps.tenants import events
-from apps.tenants.credentials import link_token_make, token_hash
 from apps.tenants.enums import LinkKind
-from apps.tenants.link_rules import LIFETIMES, VISIT_LASTS, LinkState, time_state
+from apps.tenants.link_rules import (
+    LIFETIMES,
+    VISIT_LASTS,
+    LinkState,
+    hash_link_secret,
+    make_link_secret,
+    time_state,
+)
 from apps.tenants.models import Product, SignInLink, User, Workspace
 from apps.tenants.return_urls import leads_to
 from apps.tenants.selectors.links import link_by_id, link_for_update
@@ -49,7 +55,7 @@ def portal_session_create(
         raise ConflictError("This person's account is deactivated.", code="account_deactivated")
     _guard_return_url(return_url, product)
     retire_ended_links(user)
-    token, now = link_token_make(), clock.now()
+    token, now = make_link_secret(), clock.now()
     link = SignInLink.objects.create(
         kind=LinkKind.PORTAL,
         user=user,
@@ -59,7 +65,7 @@ def portal_session_create(
         product=product,
         service_token_id=context.token_id,
         return_url=return_url,
-        token_hash=token_hash(token),
+        token_hash=hash_link_secret(token),
         created_at=now,
         expires_at=now + LIFETIMES[LinkKind.PORTAL],
     )

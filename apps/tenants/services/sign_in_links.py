@@ -15,9 +15,15 @@ from apps.core.errors import ConflictError, NotFoundError
 from apps.core.ids import AuditTarget, OrganizationId, UserId
 from apps.core.outbox import outbox_enqueue
 from apps.tenants import events
-from apps.tenants.credentials import link_token_make, token_hash
 from apps.tenants.enums import LinkKind
-from apps.tenants.link_rules import KEPT_FOR, LIFETIMES, LinkState, time_state
+from apps.tenants.link_rules import (
+    KEPT_FOR,
+    LIFETIMES,
+    LinkState,
+    hash_link_secret,
+    make_link_secret,
+    time_state,
+)
 from apps.tenants.models import Organization, SignInLink, User
 from apps.tenants.selectors.links import (
     belongs_to_demos_alone,
@@ -79,14 +85,14 @@ def sign_in_link_send(context: ExecutionContext, *, user_id: UserId, kind: LinkK
 
 
 def _create(user: User, kind: LinkKind, organization: Organization | None) -> SignInLink:
-    link_id, token, now = uuid.uuid4(), link_token_make(), clock.now()
+    link_id, token, now = uuid.uuid4(), make_link_secret(), clock.now()
     return SignInLink.objects.create(
         id=link_id,
         kind=kind,
         user=user,
         email=user.email,
         organization=organization,
-        token_hash=token_hash(token),
+        token_hash=hash_link_secret(token),
         sealed_token=seal(token, token_binding(link_id)),
         created_at=now,
         expires_at=now + LIFETIMES[kind],

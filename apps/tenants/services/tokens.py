@@ -14,12 +14,11 @@ from apps.core.enums import DEFAULT_PRODUCT_SCOPES, Scope
 from apps.core.errors import ConflictError, FieldError, NotFoundError, UnprocessableError
 from apps.core.ids import ProductId, ServiceTokenId
 from apps.tenants import events
-from apps.tenants.credentials import token_make
 from apps.tenants.enums import TokenKind
 from apps.tenants.models import Product, ServiceToken
 from apps.tenants.selectors.products import product_for_update, service_token_for_update
 from apps.tenants.services.results import values_of
-from apps.tenants.tokens import existing_hashes
+from apps.tenants.tokens import existing_hashes, make_token
 
 _CRON_SCOPES = (Scope.JOBS_RUN,)
 
@@ -42,7 +41,7 @@ def service_token_create(
     """
     product = product_for_update(product_id) if product_id is not None else None
     _guard(kind, product, expires_at)
-    fresh = token_make(kind)
+    fresh = make_token(kind)
     token = ServiceToken.objects.create(
         kind=kind,
         product=product,
