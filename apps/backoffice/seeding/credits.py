@@ -14,6 +14,7 @@ from uuid import UUID
 from msgspec import structs
 
 from apps.backoffice.seeding.data import seed_id
+from apps.backoffice.seeding.payments import MONTH, PERIOD_AGE
 from apps.core import clock
 from apps.core.amounts import MICRO
 from apps.core.context import ExecutionContext
@@ -40,7 +41,7 @@ from apps.tenants.selectors.products import product_by_slug
 from apps.tenants.services import product_billing_mode_change
 
 REASON = "sample data"
-DAYS, USES_A_DAY = 20, 4
+DAYS, USES_A_DAY = PERIOD_AGE.days, 4
 RED = (
     Price("fix_run", "run", 2_500_000),
     Price("review", "line", 1_500, minimum_charge=1_000_000, quantum=100_000),
@@ -91,7 +92,7 @@ def _seed_team(context: ExecutionContext, callers: dict[str, ExecutionContext]) 
         return
     now = clock.now()
     with clock.as_of(now - timedelta(days=DAYS)):
-        plan = GrantParams(GrantType.PLAN, 250 * MICRO, 50, expires_at=now + timedelta(days=9))
+        plan = GrantParams(GrantType.PLAN, 250 * MICRO, 50, expires_at=now - PERIOD_AGE + MONTH)
         _grant(context, account_id, "plan", plan)
         _grant(context, account_id, "buy", GrantParams(GrantType.PURCHASED, 1_000 * MICRO, note="Invoice 2041"))
         bonus = GrantParams(GrantType.BONUS, 75 * MICRO, 200, expires_at=now + timedelta(days=40), note="Welcome back")

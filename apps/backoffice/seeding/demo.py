@@ -15,7 +15,8 @@ from django.db import transaction
 
 from apps.backoffice.seeding.connectors import seed_demo_connectors
 from apps.backoffice.seeding.data import DEMO, DEMO_USERS, seed_id
-from apps.backoffice.seeding.subscriptions import seed_lifecycle
+from apps.backoffice.seeding.payments import seed_demo_payments
+from apps.backoffice.seeding.subscriptions import seed_overlay
 from apps.backoffice.seeding.tenants import seed_organization, seed_user
 from apps.core import clock
 from apps.core.amounts import MICRO
@@ -65,11 +66,12 @@ def ensure_demo(context: ExecutionContext, *, made_since: datetime | None = None
 
 
 def fill_demo(context: ExecutionContext, demo: Organization) -> None:
-    """Add the lifecycle overlay, credits with entries, and connectors to the demo; existing parts stay."""
+    """Add the lifecycle overlay, invoices, credits with entries, and connectors to the demo; existing parts stay."""
     organization_id = OrganizationId(demo.pk)
     inside = context.within(organization_id, is_demo=True)
     workspace = Workspace.objects.filter(organization=demo).order_by("created_at", "pk")[0]
-    seed_lifecycle(inside, organization_id=organization_id, workspace_id=WorkspaceId(workspace.pk))
+    seed_overlay(inside, WorkspaceId(workspace.pk))
+    seed_demo_payments(inside, demo.pk, DEMO.owner)
     _fill_credits(inside, workspace)
     seed_demo_connectors(inside, WorkspaceId(workspace.pk))
 

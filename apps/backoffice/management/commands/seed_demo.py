@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -11,11 +12,19 @@ from apps.backoffice.seeding.connectors import seed_connectors
 from apps.backoffice.seeding.credits import seed_credits
 from apps.backoffice.seeding.data import SEEDS
 from apps.backoffice.seeding.demo import ensure_demo, fill_demo
-from apps.backoffice.seeding.subscriptions import seed_subscriptions
+from apps.backoffice.seeding.memberships import seed_membership_report
+from apps.backoffice.seeding.payments import seed_payments
+from apps.backoffice.seeding.subscriptions import seed_plans, seed_subscriptions
 from apps.backoffice.seeding.tenants import seed_staff, seed_tenants
+from apps.core import clock
+from apps.reporting.services.rollups import rollups_refresh
 from apps.tenants.access import console_context
 
 SAMPLE_PASSWORD = "correct-horse-sample"  # noqa: S105 - of sample people only; refused in production
+
+
+# Older than anything that the sample tells.
+BEGAN_AGO = timedelta(days=90)
 
 
 class Command(BaseCommand):
@@ -27,13 +36,18 @@ class Command(BaseCommand):
                 "The sample people have a public password, so this command does not run with DJANGO_ENV=production."
             )
         context = console_context()
-        seed_tenants(context, password=SAMPLE_PASSWORD)
-        demo = ensure_demo(context)
+        with clock.as_of(clock.now() - BEGAN_AGO):
+            seed_tenants(context, password=SAMPLE_PASSWORD)
+            demo = ensure_demo(context)
+            seed_plans(context)
+        seed_payments(context)
         seed_subscriptions(context)
         seed_credits(context)
         seed_connectors(context)
         fill_demo(context, demo)
+        seed_membership_report(context)
         seed_staff(context, password=SAMPLE_PASSWORD)
+        rollups_refresh(context)
         self.stdout.write(self._sign_ins())
 
     def _sign_ins(self) -> str:
