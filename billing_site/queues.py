@@ -35,6 +35,7 @@ JOBS: dict[str, str] = {
     "reconcile-payments": REPORTS,
     "refresh-rollups": CLOCK,
     "release-holds": CLOCK,
+    "report-usage": CLOCK,
     "reset-demo": REPORTS,
     "sweep-inbox": WEBHOOKS,
     "sweep-reconciliations": CLOCK,

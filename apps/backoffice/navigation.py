@@ -64,6 +64,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("Invoices", "receipt_long", "payments_providerinvoice_changelist", "provider_objects.read"),
             Entry("Provider customers", "badge", "payments_providercustomer_changelist", "provider_objects.read"),
             Entry("Disputes", "gavel", "payments_providerdispute_changelist", "provider_objects.read"),
+            Entry("Usage not at Orb", "difference", "payments_usagefault_changelist", "usage_faults.read"),
             Entry("Funnel", "filter_alt", "funnel", "billing_events.read"),
         ),
     ),

@@ -27,6 +27,7 @@ from apps.backoffice.pages.products import ProductAdmin
 from apps.backoffice.pages.provider_objects import ProviderCustomerAdmin, ProviderDisputeAdmin, ProviderInvoiceAdmin
 from apps.backoffice.pages.reconciliation import ReconciliationRunAdmin
 from apps.backoffice.pages.tokens import ServiceTokenAdmin
+from apps.backoffice.pages.usage_faults import UsageFaultAdmin
 from apps.backoffice.pages.workspaces import WorkspaceAdmin
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.connectors.models import Connector
@@ -40,7 +41,7 @@ from apps.credits.models import (
     ShadowDisagreement,
     UncoveredCharge,
 )
-from apps.payments.models import ProviderCustomer, ProviderDispute, ProviderInvoice, WebhookEvent
+from apps.payments.models import ProviderCustomer, ProviderDispute, ProviderInvoice, UsageFault, WebhookEvent
 from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.tenants.models import (
     Membership,
@@ -68,6 +69,7 @@ PAGES: dict[type[Model], type[StaffAdmin[Any]]] = {
     ProviderInvoice: ProviderInvoiceAdmin,
     ProviderCustomer: ProviderCustomerAdmin,
     ProviderDispute: ProviderDisputeAdmin,
+    UsageFault: UsageFaultAdmin,
     WebhookEvent: WebhookEventAdmin,
     OutboxItem: OutboxItemAdmin,
     JobRun: JobRunAdmin,

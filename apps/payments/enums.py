@@ -116,3 +116,13 @@ class BillingEventName(TextEnum):
     INVOICE_UNCOLLECTIBLE = "Invoice Uncollectible"
     CREDITS_GRANTED = "Credits Granted"
     CREDITS_EXHAUSTED = "Credits Exhausted"
+
+
+class UsageFaultKind(TextEnum):
+    """Why Orb does not have an entry as we do."""
+
+    REFUSED = "refused", "Refused by Orb"
+    NOT_AMENDED = "not_amended", "Reversal refused by Orb"
+    MISSING = "missing", "Missing at Orb"
+    DIFFERENT = "different", "Different at Orb"
+    SENT_AGAIN = "sent_again", "Sent again"

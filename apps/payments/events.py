@@ -10,3 +10,6 @@ WEBHOOK_EVENT_PROCESSED_AGAIN = audit_event("webhook_event.processed_again", "We
 WEBHOOK_EVENT_DISMISSED = audit_event("webhook_event.dismissed", "Webhook event dismissed")
 CHECKOUT_STARTED = audit_event("checkout.started", "Checkout started")
 PORTAL_OPENED = audit_event("customer_portal.opened", "Customer portal opened")
+USAGE_REPORTING_CHANGED = audit_event("product.usage_reporting_changed", "Reporting of usage to Orb changed")
+USAGE_FAULT_SETTLED = audit_event("usage_fault.settled", "Usage that Orb does not have settled")
+USAGE_SENT_AGAIN = audit_event("usage_fault.sent_again", "Usage sent to Orb again")

@@ -7,12 +7,13 @@ from uuid import UUID
 
 from apps.core import clock
 from apps.core.context import ExecutionContext
+from apps.core.ids import OrganizationId
 from apps.core.jobs import job
 from apps.core.models import JobRun
 from apps.core.states import JobRunStatus, JobTrigger
 from apps.payments.credit_tracking import CreditScope, track_exhaustion, track_grants
 from apps.payments.grace import end_due_grace_periods, remind_before_grace_ends, start_overdue_grace
-from apps.payments.services import webhook_events_reconcile, webhook_inbox_sweep
+from apps.payments.services import usage_report, webhook_events_reconcile, webhook_inbox_sweep
 from apps.subscriptions.enums import Provider
 
 # What was written before a run looked may have become visible only after it.
@@ -56,6 +57,14 @@ def _last_success(name: str) -> datetime | None:
     runs = JobRun.objects.filter(name=name, trigger=JobTrigger.SCHEDULE, status=JobRunStatus.SUCCEEDED)
     started_at = runs.order_by("-slot_at").values_list("started_at", flat=True).first()
     return started_at - _LONGEST_TRANSACTION if started_at else None
+
+
+@job("report-usage", operation="jobs.report_usage", every=timedelta(hours=1), offset=timedelta(minutes=20))
+def report_usage(
+    context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
+) -> dict[str, int]:
+    """Put new usage into the outbox for Orb. Looks at positions, so that one run after an outage does it all."""
+    return usage_report(context, organization_id=OrganizationId(organization_id) if organization_id else None)
 
 
 @job("reconcile-payments", operation="jobs.reconcile_payments", every=timedelta(days=1), offset=timedelta(hours=3))

@@ -12,7 +12,10 @@ from apps.core.ids import OrganizationId
 from apps.core.outbox import Delivery, OutboxError, OutboxHandler, outbox_enqueue, outbox_handler
 from apps.payments.processing import settle_customer
 from apps.payments.providers.contract import PaymentProvider, ProviderCallError, payment_provider
+from apps.payments.providers.orb.api import OrbApi, orb_api
 from apps.payments.providers.segment import segment_api
+from apps.payments.services.usage import AMEND_KIND, CHECK_KIND, REPORT_KIND
+from apps.payments.services.usage_delivery import Outcome, amend_usage, check_usage, record_usage, send_usage
 from apps.payments.tracking import SEGMENT_KIND
 from apps.subscriptions.enums import Provider
 from apps.subscriptions.selectors.records import payment_config_for_update
@@ -109,6 +112,55 @@ class SegmentHandler(OutboxHandler):
             api.track(key=delivery.key, event=delivery.payload)
         except ProviderCallError as error:
             raise _outbox_error(error) from None
+
+
+class _UsageHandler(OutboxHandler):
+    """Calls about usage to Orb share Orb's limit: when it asks for a pause, all of them wait."""
+
+    shares_limit = True
+
+    def unconfigured_reason(self) -> str:
+        return "" if settings.ORB_API_KEY else "ORB_API_KEY is not set."
+
+    def deliver(self, delivery: Delivery) -> Any:
+        api = orb_api()
+        if api is None:
+            raise OutboxError(self.unconfigured_reason())
+        try:
+            return self.call(api, delivery)
+        except ProviderCallError as error:
+            raise _outbox_error(error) from None
+
+    def call(self, api: OrbApi, delivery: Delivery) -> Outcome:
+        """Make the call."""
+        raise NotImplementedError
+
+    def record(self, context: ExecutionContext, delivery: Delivery, result: Any) -> None:
+        record_usage(context, delivery, result)
+
+
+@outbox_handler(REPORT_KIND)
+class ReportUsageHandler(_UsageHandler):
+    """One batch of usage."""
+
+    def call(self, api: OrbApi, delivery: Delivery) -> Outcome:
+        return send_usage(api, delivery)
+
+
+@outbox_handler(AMEND_KIND)
+class AmendUsageHandler(_UsageHandler):
+    """What is left of one charge after a reversal."""
+
+    def call(self, api: OrbApi, delivery: Delivery) -> Outcome:
+        return amend_usage(api, delivery)
+
+
+@outbox_handler(CHECK_KIND)
+class CheckUsageHandler(_UsageHandler):
+    """What Orb has of a batch, a day later."""
+
+    def call(self, api: OrbApi, delivery: Delivery) -> Outcome:
+        return check_usage(api, delivery)
 
 
 def _outbox_error(error: ProviderCallError) -> OutboxError:

@@ -28,8 +28,8 @@ from apps.credits.models import (
     ShadowDisagreement,
     UncoveredCharge,
 )
-from apps.payments.enums import InvoiceStatus, WebhookStatus
-from apps.payments.models import ProviderCustomer, ProviderDispute, ProviderInvoice, WebhookEvent
+from apps.payments.enums import InvoiceStatus, UsageFaultKind, WebhookStatus
+from apps.payments.models import ProviderCustomer, ProviderDispute, ProviderInvoice, UsageFault, WebhookEvent
 from apps.subscriptions.enums import Provider
 from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.subscriptions.services import lifecycle_require, note_add
@@ -229,6 +229,23 @@ def _dispute() -> Model:
     return dispute
 
 
+def _usage_fault() -> Model:
+    """A charge that Orb refused."""
+    entry = _charge()
+    assert isinstance(entry, CreditEntry)
+    assert entry.product_id is not None
+    fault: UsageFault = UsageFault.objects.create(
+        entry_id=entry.pk,
+        organization_id=entry.account_id,
+        product_id=entry.product_id,
+        kind=UsageFaultKind.REFUSED,
+        sentence="timestamp is older than the grace period",
+        occurred_at=entry.occurred_at,
+        found_at=clock.now(),
+    )
+    return fault
+
+
 MAKERS: dict[type[Model], Callable[[], Model]] = {
     Organization: make_organization,
     Workspace: lambda: make_workspace(make_organization()),
@@ -245,6 +262,7 @@ MAKERS: dict[type[Model], Callable[[], Model]] = {
     ProviderInvoice: lambda: make_invoice(make_organization()),
     ProviderCustomer: _customer,
     ProviderDispute: _dispute,
+    UsageFault: _usage_fault,
     WebhookEvent: make_event,
     OutboxItem: lambda: make_outbox_item(make_organization()),
     JobRun: make_job_run,

@@ -15,6 +15,7 @@ from unfold.widgets import (
 from apps.backoffice.cells import page_url
 from apps.backoffice.pages.billing_mode_verbs import BILLING_MODE_VERBS
 from apps.backoffice.pages.product_forms import RelateForm
+from apps.backoffice.pages.usage_verbs import USAGE_VERBS
 from apps.backoffice.verbs import NextDialog, ReasonForm, Verb
 from apps.core.context import ExecutionContext
 from apps.core.enums import DEFAULT_PRODUCT_SCOPES, Scope
@@ -203,4 +204,5 @@ PRODUCT_VERBS = (
         run=_reconcile,
     ),
     *BILLING_MODE_VERBS,
+    *USAGE_VERBS,
 )

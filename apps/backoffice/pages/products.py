@@ -31,6 +31,7 @@ from apps.backoffice.pages.lookups import count_of
 from apps.backoffice.pages.product_verbs import PRODUCT_VERBS
 from apps.backoffice.pages.reconciliation import runs_panel
 from apps.backoffice.pages.tokens import token_state
+from apps.backoffice.pages.usage_verbs import usage_fact
 from apps.backoffice.panels import Fact, Panel, panel_of
 from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.staff import may, require_may
@@ -97,6 +98,7 @@ class ProductAdmin(StaffAdmin[Product]):
                 ", ".join(record.hosts_to_return_to()) or NOTHING,
                 "Where portal sessions may return to.",
             ),
+            usage_fact(record),
             drift_fact(_drift_url(record)),
             Fact("Created", moment(record.created_at)),
         ]

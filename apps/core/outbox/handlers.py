@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from apps.core.context import ExecutionContext
@@ -43,6 +43,9 @@ class OutboxHandler(ABC):
 
     A call may be repeated, with the same key, when a worker dies. What `record` writes happens exactly once.
     """
+
+    # Whether the other calls of the kind wait too when the provider asks one of them to be slower.
+    shares_limit: ClassVar[bool] = False
 
     @abstractmethod
     def unconfigured_reason(self) -> str:

@@ -131,7 +131,11 @@ def _fail(item: OutboxItem, error: OutboxError) -> str:
     if error.permanent or item.attempts >= MAX_ATTEMPTS:
         return _park(item, message)
     delay = retry_delay(item.attempts, jitter=_random.random(), wish_seconds=error.retry_after_seconds)
-    is_ours = OUTBOX.release(item, OutboxStatus.PENDING, next_attempt_at=clock.now() + delay, last_error=message)
+    again_at = clock.now() + delay
+    is_ours = OUTBOX.release(item, OutboxStatus.PENDING, next_attempt_at=again_at, last_error=message)
+    if error.retry_after_seconds and handler_of(item.kind).shares_limit:
+        others = OutboxItem.objects.filter(kind=item.kind, status=OutboxStatus.PENDING, next_attempt_at__lt=again_at)
+        others.update(next_attempt_at=again_at)
     return "retried" if is_ours else "lost"
 
 

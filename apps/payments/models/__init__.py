@@ -16,6 +16,7 @@ from apps.payments.models.mirror import (
 )
 from apps.payments.models.plan_references import PlanReference
 from apps.payments.models.reviews import Review
+from apps.payments.models.usage import UsageFault, UsagePosition, UsageReporting
 
 __all__ = [
     "BillingEvent",
@@ -29,5 +30,8 @@ __all__ = [
     "ProviderRefund",
     "ProviderSubscription",
     "Review",
+    "UsageFault",
+    "UsagePosition",
+    "UsageReporting",
     "WebhookEvent",
 ]

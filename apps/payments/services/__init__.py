@@ -11,9 +11,19 @@ from apps.payments.services.events import (
 )
 from apps.payments.services.forgiving import invoice_forgive
 from apps.payments.services.reconciliation import webhook_events_reconcile
+from apps.payments.services.usage import (
+    usage_fault_settle,
+    usage_report,
+    usage_reporting_change,
+    usage_send_again,
+)
 
 __all__ = [
     "invoice_forgive",
+    "usage_fault_settle",
+    "usage_report",
+    "usage_reporting_change",
+    "usage_send_again",
     "webhook_event_dismiss",
     "webhook_event_process",
     "webhook_event_process_again",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -11,18 +11,25 @@ from uuid import UUID
 
 from django.conf import settings
 
+from apps.core.audit.secrecy import redact_text
+from apps.core.canonical import moment_text
 from apps.core.outgoing import Answer, Call
 from apps.payments.contracts import ObjectKind
 from apps.payments.providers.contract import LONGEST_CALL_SECONDS, ProviderCallError, call_provider
 
 API_BASE = "https://api.withorb.com/v1"
 _NOT_FOUND, _BAD_REQUEST = 404, 400
+_LONGEST_SENTENCE = 500
 _ALREADY_THERE = frozenset({400, 409})
 _PATHS = {
     ObjectKind.CUSTOMER: "customers",
     ObjectKind.SUBSCRIPTION: "subscriptions",
     ObjectKind.INVOICE: "invoices",
 }
+
+
+class RefusedBatchError(ProviderCallError):
+    """Orb refused a request of events whole, such as one that is too large."""
 
 
 class OrbApi:
@@ -58,9 +65,53 @@ class OrbApi:
         """Nothing: Orb has no list of the webhooks that it sent."""
         return iter(())
 
-    def _call(self, path: str, *, key: str = "", body: dict[str, Any] | None = None) -> Answer:
+    def ingest(self, events: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Send events, each with its key; answers what Orb refused: the event's key, and why.
+
+        An event whose key Orb knows is passed over there. Orb takes nothing of a request in which one event is wrong,
+        or all but that one: whatever is not refused has to be sent again after a refusal. Raises `RefusedBatchError`
+        where the whole request was refused, and no event is named.
+        """
+        answer = self._call("ingest", body={"events": list(events)})
+        refused = _refused_events(answer)
+        if answer.status >= _BAD_REQUEST and not refused:
+            raise RefusedBatchError(f"Orb answered {answer.status}: {_sentence(answer)}", is_permanent=True)
+        return refused
+
+    def amend(self, key: str, event: Mapping[str, Any]) -> bool:
+        """Put the event in the place of the one with this key; False where Orb knows none."""
+        return self._amended(self._call(f"events/{quote(key, safe='')}", method="PUT", body=dict(event)))
+
+    def deprecate(self, key: str) -> bool:
+        """Take the event out of what is billed; False where Orb knows none."""
+        return self._amended(self._call(f"events/{quote(key, safe='')}/deprecate", method="PUT", body={}))
+
+    def _amended(self, answer: Answer) -> bool:
+        if answer.status == _NOT_FOUND:
+            return False
+        if answer.status >= _BAD_REQUEST:
+            raise ProviderCallError(f"Orb answered {answer.status}: {_sentence(answer)}", is_permanent=True)
+        return True
+
+    def find_events(self, keys: Sequence[str], *, since: datetime, until: datetime) -> dict[str, dict[str, Any]]:
+        """The events that Orb has of these keys, at most 500, within a time that their timestamps lie in."""
+        body = {
+            "event_ids": list(keys),
+            "timeframe_start": moment_text(since),
+            "timeframe_end": moment_text(until),
+        }
+        answer = self._call("events/search", body=body)
+        if answer.status >= _BAD_REQUEST:
+            raise ProviderCallError(f"Orb answered {answer.status}: {_sentence(answer)}", is_permanent=True)
+        rows = _json_of(answer).get("data")
+        if not isinstance(rows, list):
+            raise ProviderCallError("Orb answered with something that is no list of events.", is_unknown=True)
+        return {str(row["id"]): row for row in rows if isinstance(row, dict) and "id" in row}
+
+    def _call(self, path: str, *, key: str = "", method: str = "", body: dict[str, Any] | None = None) -> Answer:
         call = Call(
             f"{self._base}/{path}",
+            method=method,
             headers={"Idempotency-Key": key} if key else {},
             secret_headers={"Authorization": f"Bearer {self._key}"},
             json=body,
@@ -74,6 +125,33 @@ def orb_api() -> OrbApi | None:
     """Orb with the key of the settings; None while there is none."""
     key = settings.ORB_API_KEY
     return OrbApi(key, settings.ORB_API_BASE) if key else None
+
+
+def _json_of(answer: Answer) -> dict[str, Any]:
+    """The answer's object; empty where it holds none."""
+    try:
+        found = json.loads(answer.body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _sentence(answer: Answer) -> str:
+    """What Orb says of it, short, for staff."""
+    body = _json_of(answer)
+    said = body.get("detail") or body.get("title") or "no reason"
+    return redact_text(str(said))[:_LONGEST_SENTENCE]
+
+
+def _refused_events(answer: Answer) -> dict[str, str]:
+    rows = _json_of(answer).get("validation_failed")
+    refused = {}
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, dict) and isinstance(row.get("idempotency_key"), str):
+            reasons = row.get("validation_errors")
+            said = "; ".join(str(reason) for reason in reasons) if isinstance(reasons, list) else ""
+            refused[row["idempotency_key"]] = redact_text(said or "no reason")[:_LONGEST_SENTENCE]
+    return refused
 
 
 def _object_in(answer: Answer) -> dict[str, Any]:

@@ -1,0 +1,126 @@
+"""Workers killed at any moment, answers lost: Orb has each charge once, as the ledger has it (spec 04; spec 11, P3)."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from apps.core import clock
+from apps.core.amounts import MICRO
+from apps.core.failpoints import Failpoint
+from apps.core.models import OutboxItem
+from apps.core.outbox import outbox_drain
+from apps.core.states import OutboxStatus
+from apps.credits.models import CreditEntry
+from apps.credits.services import credits_consume, entry_reverse
+from apps.payments.models import UsageFault
+from apps.payments.rules import usage as usage_rules
+from apps.payments.services import usage_delivery, usage_report
+from tests.contexts import console_context
+from tests.core.processes import dies_at, kill, started
+from tests.counterparts.orb_fake import OrbFake
+from tests.credits.cast import Place, consumption
+from tests.payments.usage_cast import expected_events, make_billed_place
+from tests.sizes import size
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.prove]
+
+KILLS = size(small=6, full=200)
+SEED = 11
+OPEN = (OutboxStatus.PENDING, OutboxStatus.IN_PROGRESS)
+PLACES: tuple[Failpoint, ...] = (
+    "outbox.after_claim",
+    "outbox.after_deliver",
+    "outbox.before_finish_commit",
+    "outbox.after_finish",
+)
+
+
+def use(place: Place, chance: random.Random, times: int) -> None:
+    """Charges, and some of all charges given back in part or whole."""
+    for _ in range(times):
+        credits_consume(place.context, consumption=consumption(place, operation="unit"))
+    charges = list(CreditEntry.objects.filter(account_id=place.organization.pk, kind="consumption"))
+    for entry in chance.sample(charges, min(3, len(charges))):
+        left = -entry.amount - sum(CreditEntry.objects.filter(reversal_of=entry).values_list("amount", flat=True))
+        if left:
+            amount = chance.choice([left, min(left, MICRO // 4)])
+            entry_reverse(place.context, key=uuid.uuid4().hex, entry_id=entry.pk, reason="It failed.", amount=amount)
+
+
+def work() -> None:
+    """A firing, and its calls; a lease that ended with its worker is over at once."""
+    usage_report(console_context())
+    outbox_drain(console_context(), lease=timedelta(milliseconds=1))
+
+
+def make_due() -> bool:
+    """Whether calls are open; those that wait are due now, with all their tries."""
+    kinds = OutboxItem.objects.filter(kind__in=["orb.report_usage", "orb.amend_usage"], status__in=OPEN)
+    kinds.filter(status=OutboxStatus.PENDING).update(next_attempt_at=clock.now())
+    kinds.update(attempts=0)
+    return kinds.exists()
+
+
+def finish() -> None:
+    for _ in range(50):
+        work()
+        if not make_due():
+            return
+    raise AssertionError("some calls stay open")
+
+
+def wrongs(orb: OrbFake, places: list[Place]) -> list[str]:
+    """What Orb has otherwise than the ledger, or took twice."""
+    expected = {key: event for place in places for key, event in expected_events(place).items()}
+    twice = [f"twice: {key}" for key, times in orb.taken.items() if times != 1]
+    wrong = [f"differs: {key}" for key in {*expected, *orb.billed} if expected.get(key) != orb.billed.get(key)]
+    return twice + wrong
+
+
+@pytest.mark.parametrize("place_name", PLACES)
+def test_killed_at_each_named_place_each_charge_is_told_once(orb: OrbFake, place_name: Failpoint) -> None:
+    place = make_billed_place()
+    use(place, random.Random(SEED), 5)  # noqa: S311 - it need not be secret, it must repeat
+    assert dies_at(place_name, work)
+    finish()
+    assert wrongs(orb, [place]) == []
+    assert UsageFault.objects.count() == 0
+
+
+def test_killed_at_random_points_each_charge_is_told_once(orb: OrbFake, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Small batches, so that there are many calls to be killed in.
+    monkeypatch.setattr(usage_rules.pack, "__kwdefaults__", {"most": 4})
+    chance = random.Random(SEED)  # noqa: S311 - it need not be secret, it must repeat
+    places = [make_billed_place(slug) for slug in ("red", "blue", "green")]
+    for _ in range(KILLS):
+        for place in places:
+            use(place, chance, chance.randrange(1, 5))
+        make_due()
+        orb.faults = chance.choices(["", "drop", "500"], weights=[8, 1, 1], k=20)
+        process = started(work)
+        process.join(chance.uniform(0.02, 0.6))
+        kill(process)
+    orb.faults = []
+    finish()
+    assert wrongs(orb, places) == []
+    assert UsageFault.objects.count() == 0
+    print(f"usage to Orb: {KILLS} kills, seed {SEED}, {len(orb.taken)} charges, each told once")
+
+
+def test_keys_that_are_made_at_the_call_are_caught(orb: OrbFake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: a key of its own for each try."""
+
+    def ingested(usage: usage_rules.Usage, rule: usage_rules.ProductRule) -> dict[str, object]:
+        return {**usage_rules.ingested_event(usage, rule), "idempotency_key": str(uuid.uuid4())}
+
+    monkeypatch.setattr(usage_delivery, "ingested_event", ingested)
+    place = make_billed_place()
+    credits_consume(place.context, consumption=consumption(place, operation="unit"))
+    assert dies_at("outbox.after_deliver", work)
+    finish()
+    assert len(orb.billed) == 2
+    assert wrongs(orb, [place])
