@@ -21,11 +21,13 @@ TASKS: dict[str, str] = {
     "connectors.run_syncs": SYNCS,
     "tenants.reconcile_memberships": REPORTS,
     "connectors.start_syncs": CLOCK,
+    "reporting.make_reports": REPORTS,
 }
 
 # The run of a job goes to the queue of its kind of work. What takes minutes stands with the reports.
 JOBS: dict[str, str] = {
     "billing-sync": CLOCK,
+    "daily-reports": CLOCK,
     "drain-outbox": OUTBOX,
     "end-grace-periods": CLOCK,
     "expire-grants": CLOCK,

@@ -30,6 +30,7 @@ _DECORATORS = (
     "@*shared_task*",
     "@*.connect*",
     "@*task*",
+    "@section",
     "@*validator*",
 )
 # Called by name, as the documentation of Django, Celery and granian says, though no class of theirs has the name.

@@ -30,6 +30,9 @@ Failpoint = Literal[
     "reconciliation.after_fetch",
     "reconciliation.before_commit",
     "reconciliation.after_step",
+    "reports.after_store",
+    "reports.before_commit",
+    "reports.after_commit",
 ]
 FAILPOINTS: tuple[Failpoint, ...] = get_args(Failpoint)
 

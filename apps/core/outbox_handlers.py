@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from email.utils import parseaddr
-from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 
 from django.conf import settings
@@ -14,11 +14,17 @@ from apps.core.outbox.handlers import Delivery, OutboxError, OutboxHandler, outb
 
 EMAIL_KIND = "email.send"
 _SMTP_PERMANENT = 500
+# What a mail may add of its own: a mail program then offers to end a list of mails by one click (RFC 8058).
+_MORE_HEADERS = frozenset({"List-Unsubscribe", "List-Unsubscribe-Post"})
+
+
+class RecipientRefusedError(OutboxError):
+    """The mail server will never take mail for this recipient: it said so (SMTP 5xx) when the mail was handed over."""
 
 
 @outbox_handler(EMAIL_KIND)
 class EmailHandler(OutboxHandler):
-    """Sends one e-mail. Payload: `to` (list), `subject`, `text`, optional `html`, `reply_to` (list).
+    """Sends one e-mail. Payload: `to` (list), `subject`, `text`, optional `html`, `reply_to` (list), `headers`.
 
     The key is the message's identity: a repeated try carries the same Message-ID, by which mail systems recognise it.
     """
@@ -31,7 +37,17 @@ class EmailHandler(OutboxHandler):
         try:
             message.send()
         except SMTPRecipientsRefused as error:
-            raise OutboxError("The mail server refuses the recipients.", permanent=True) from error
+            # A busy server, or one that lists strangers as grey, says 4xx: it wants to be asked again.
+            if any(code < _SMTP_PERMANENT for code, _ in error.recipients.values()):
+                raise OutboxError("The mail server does not take the recipients now.") from error
+            codes = ", ".join(sorted({str(code) for code, _ in error.recipients.values()}))
+            raise RecipientRefusedError(f"The mail server refuses the recipients ({codes}).", permanent=True) from error
+        except SMTPDataError as error:
+            if error.smtp_code >= _SMTP_PERMANENT:
+                raise RecipientRefusedError(
+                    f"The mail server refuses the message ({error.smtp_code}).", permanent=True
+                ) from error
+            raise OutboxError(f"The mail server answered {error.smtp_code}.") from error
         except SMTPResponseException as error:
             is_permanent = error.smtp_code >= _SMTP_PERMANENT
             raise OutboxError(f"The mail server answered {error.smtp_code}.", permanent=is_permanent) from error
@@ -45,14 +61,15 @@ def _message(delivery: Delivery) -> EmailMultiAlternatives:
         recipients, subject, text = list(payload["to"]), payload["subject"], payload["text"]
     except (KeyError, TypeError) as error:
         raise OutboxError(f"The payload is incomplete: {error}.", permanent=True) from error
-    if any("\n" in value or "\r" in value for value in (subject, delivery.key, *recipients)):
-        raise OutboxError("A recipient or the subject contains a line break.", permanent=True)
+    more = {name: str(value) for name, value in (payload.get("headers") or {}).items() if name in _MORE_HEADERS}
+    if any("\n" in value or "\r" in value for value in (subject, delivery.key, *recipients, *more.values())):
+        raise OutboxError("A recipient, the subject or a header contains a line break.", permanent=True)
     message = EmailMultiAlternatives(
         subject=subject,
         body=text,
         to=recipients,
         reply_to=payload.get("reply_to") or None,
-        headers={"Message-ID": message_id(delivery.key), "X-Idempotency-Key": delivery.key},
+        headers={"Message-ID": message_id(delivery.key), "X-Idempotency-Key": delivery.key, **more},
     )
     if payload.get("html"):
         message.attach_alternative(payload["html"], "text/html")

@@ -10,8 +10,17 @@ class ReportingConfig(AppConfig):
     def ready(self) -> None:
         """Add our page to the navigation of the billing pages, and the rollups to the nightly look at the books."""
         from apps.credits.services import books  # noqa: PLC0415
+        from apps.reporting.sections.registry import load_sections  # noqa: PLC0415
         from apps.reporting.selectors.faults import all_rollup_faults  # noqa: PLC0415
         from apps.tenants import pages  # noqa: PLC0415
 
         books.register_check("rollups", all_rollup_faults)
         pages.register_page("usage", label="Usage", url_name="billing-usage", order=35, operation="usage.read")
+        pages.register_page(
+            "daily-reports",
+            label="Daily reports",
+            url_name="billing-daily-reports",
+            order=75,
+            operation="daily_reports.read",
+        )
+        load_sections()

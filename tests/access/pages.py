@@ -12,6 +12,14 @@ DECLARED_PAGES: dict[str, dict[str, tuple[str, str, int]]] = {
     "billing-credits-csv": {"GET": ("credits.read", "viewer", 200)},
     "billing-usage": {"GET": ("usage.read", "viewer", 200)},
     "billing-usage-csv": {"GET": ("usage.read", "viewer", 200)},
+    # Nothing was reported yet: the caller is told so on the calendar.
+    "billing-daily-reports": {"GET": ("daily_reports.read", "viewer", 200)},
+    "billing-daily-reports-csv": {"GET": ("daily_reports.read", "viewer", 302)},
+    "billing-daily-reports-xlsx": {"GET": ("daily_reports.read", "viewer", 302)},
+    "billing-report-recipients": {
+        "GET": ("daily_reports.recipients", "admin", 200),
+        "POST": ("daily_reports.recipients", "admin", 302),
+    },
     "billing-invoices": {"GET": ("invoices.read", "viewer", 200)},
     "billing-checkout": {"POST": ("checkout.start", "owner", 302)},
     "billing-portal": {"POST": ("checkout.start", "owner", 302)},
@@ -38,6 +46,7 @@ DECLARED_PAGES: dict[str, dict[str, tuple[str, str, int]]] = {
 }
 # What a form that changes something sends.
 BODIES: dict[str, dict[str, str]] = {
+    "billing-report-recipients": {"email": "reports@elsewhere.example"},
     "billing-settings": {"time_zone": "Europe/Lisbon"},
     "billing-connector-new": {
         "provider": "google_sheets",

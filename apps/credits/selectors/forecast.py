@@ -19,15 +19,16 @@ def forecast_of(
     read = days_of_burn(account.pk, now=now, zone=zone, days=WINDOW_DAYS) if days is None else days
     first = first_spent_at(account.pk, now - timedelta(days=WINDOW_DAYS))
     observed = (in_zone(now, zone).date() - in_zone(first, zone).date()).days + 1 if first else 0
+    return runway_of(account, now=now, burned=sum(day.total for day in read), observed_days=observed)
+
+
+def runway_of(account: CreditAccount, *, now: datetime, burned: int, observed_days: int) -> Forecast:
+    """The same for a pace that is known: `burned` in the last `observed_days`, today's included."""
     grants = grants_with_rest(account.pk, now)
     lots = [_lot(grant) for grant in sorted(grants, key=_burn_order)]
     left = sum(grant.remaining for grant in grants)
     return forecast(
-        lots,
-        owed=account.held + max(left - account.balance, 0),
-        burned=sum(day.total for day in read),
-        observed_days=observed,
-        now=now,
+        lots, owed=account.held + max(left - account.balance, 0), burned=burned, observed_days=observed_days, now=now
     )
 
 

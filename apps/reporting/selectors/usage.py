@@ -25,7 +25,7 @@ from apps.tenants.models import Organization
 _WORKSPACE = "AND (%(workspace)s::uuid IS NULL OR workspace_id = %(workspace)s::uuid)"
 _USAGE_KINDS = "kind IN ('consumption', 'capture', 'reversal')"
 # Without a row of its own a zone would be missing where nothing was used. `zone` is NULL before the first refresh.
-_WITH_ZONE = """
+WITH_ZONE = """
     SELECT state.zone, found.* FROM (SELECT (SELECT zone FROM reporting_rollupstate
         WHERE account_id = %(organization)s) AS zone) AS state
     LEFT JOIN (<sums>) AS found ON TRUE
@@ -51,7 +51,7 @@ _CREDITS = f"""
         FROM line WHERE {_USAGE_KINDS} {_WORKSPACE}
     )
     {
-    _WITH_ZONE.replace(
+    WITH_ZONE.replace(
         "<sums>",
         f'''SELECT {_CREDIT_WORDS}, SUM(quantity), SUM(count), SUM(charge) FROM usage
         WHERE day >= %(first)s AND day < %(until)s GROUP BY {_CREDIT_WORDS}
@@ -76,7 +76,7 @@ _RECORDS = f"""
         FROM line WHERE TRUE {_WORKSPACE}
     )
     {
-    _WITH_ZONE.replace(
+    WITH_ZONE.replace(
         "<sums>",
         f'''SELECT {_RECORD_WORDS}, SUM(quantity), SUM(amount) FROM usage
         WHERE day >= %(first)s AND day < %(until)s AND kind IN ('usage', 'cost')
@@ -142,8 +142,8 @@ def credit_usage(span: Span) -> list[CreditUsage]:
     """What was charged and used, by day and operation. Raises `ZoneChangedError`."""
     return [
         CreditUsage(day, workspace_id, product_id, operation, category, int(quantity), int(count), int(charge))
-        for day, workspace_id, product_id, operation, category, quantity, count, charge in _of_zone(
-            span, fetch(_CREDITS, _parameters(span))
+        for day, workspace_id, product_id, operation, category, quantity, count, charge in of_zone(
+            span, fetch(_CREDITS, span_parameters(span))
         )
     ]
 
@@ -154,25 +154,27 @@ def connector_usage(span: Span) -> list[ConnectorUsage]:
     if span.workspace_id is not None:
         changed = changed.filter(connector__workspace=span.workspace_id)
     months = set(changed.values_list("connector__workspace_id", "connector_id", "month"))
-    parameters = _parameters(span) | {
+    parameters = span_parameters(span) | {
         "workspaces": [workspace_id for workspace_id, _, _ in months],
         "connectors": [connector_id for _, connector_id, _ in months],
         "months": [month for _, _, month in months],
     }
-    rows = _of_zone(span, fetch(_RECORDS, parameters))
+    rows = of_zone(span, fetch(_RECORDS, parameters))
     return [
         ConnectorUsage(day, workspace_id, connector_id, kind, unit, category, currency, quantity, int(amount))
         for day, workspace_id, connector_id, kind, unit, category, currency, quantity, amount in rows
     ]
 
 
-def _of_zone(span: Span, rows: list[Any]) -> list[Any]:
+def of_zone(span: Span, rows: list[Any]) -> list[Any]:
+    """The rows without their zone. Raises `ZoneChangedError` where that is another than the span's."""
     if rows[0][0] not in {None, span.zone}:
         raise ZoneChangedError
     return [rest for _, *rest in rows if rest[0] is not None]
 
 
-def _parameters(span: Span) -> dict[str, Any]:
+def span_parameters(span: Span) -> dict[str, Any]:
+    """The span as parameters of a statement, with the table of its days up to now."""
     # A day to either side covers every zone; a moment of an entry is at most some minutes ahead.
     first = datetime.combine(span.first - timedelta(days=2), time(), UTC)
     last = max(datetime.combine(span.until, time(), UTC), clock.now()) + timedelta(days=2)

@@ -1,0 +1,103 @@
+"""The words of the mails about daily reports; each is made when it leaves, from a report that never changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from apps.core.mails import Mail, mail_payload, public_address
+from apps.reporting.links import CONFIRM_WITHIN, confirm_address, unsubscribe_address
+from apps.reporting.models import DailyReport, ReportRecipient
+from apps.reporting.rules.document import Document, read_document
+from apps.reporting.rules.presenting import chapters_of, day_in_words, made_in_words, text_of
+
+_LONGEST_NAME = 60
+
+
+def report_mail(report: DailyReport, recipient: ReportRecipient, *, to: str) -> dict[str, Any]:
+    """The payload of the mail that carries the report, with one-click unsubscribe (RFC 8058)."""
+    document = read_document(report.document)
+    stop = unsubscribe_address(recipient.pk)
+    url = page_address(document, report)
+    title = f"Daily report of {_short(document.scope.name)}, {day_in_words(document.day)}"
+    facts = {
+        "title": title,
+        "document": document,
+        "revision": report.revision,
+        "chapters": chapters_of(document),
+        "made": made_in_words(document),
+        "root": public_address(""),
+        "url": url,
+        "stop": stop,
+    }
+    text = "\n\n".join(
+        [
+            title,
+            f"As of {made_in_words(document)}.{_revised(report)}",
+            *([f"{document.alarms} of the figures need a look; they are marked with !."] if document.alarms else []),
+            text_of(document),
+            f"Read it online, with a link to the list behind each figure:\n{url}",
+            f"To get no more of these mails, open:\n{stop}",
+        ]
+    )
+    return {
+        "to": [to],
+        "subject": title + (f" (revision {report.revision})" if report.revision > 1 else ""),
+        "text": f"{text}\n",
+        "html": render_to_string("reporting/report_mail.html", facts),
+        "headers": {"List-Unsubscribe": f"<{stop}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"},
+    }
+
+
+def confirm_mail(recipient: ReportRecipient, organization_name: str) -> dict[str, Any]:
+    """The payload of the mail that asks whoever reads the mailbox whether they want reports."""
+    name = _short(organization_name)
+    mail = Mail(
+        subject=f"Daily reports of {name}: please confirm",
+        paragraphs=(
+            "Hello,",
+            f"An admin of {name} would like to send its daily billing reports to {recipient.email}.",
+            "If you want them, confirm here. Without that you get nothing from us.",
+        ),
+        url=confirm_address(recipient.pk, recipient.email),
+        link_text="Get the daily reports",
+        after=(f"The link works for {CONFIRM_WITHIN.days} days. If you don't want reports, ignore this mail.",),
+    )
+    return mail_payload(mail, to=[recipient.email])
+
+
+def paused_mail(recipient: ReportRecipient, *, organization_name: str, url: str, to: list[str]) -> dict[str, Any]:
+    """The payload of the mail that tells admins that a mailbox takes no reports."""
+    mail = Mail(
+        subject=f"Daily reports to {recipient.email} are paused",
+        paragraphs=(
+            "Hello,",
+            f"The mail server of {recipient.email} refuses our mail: {recipient.note}",
+            f"The daily reports of {_short(organization_name)} no longer go there.",
+            "Check the address. If it is right, resume it on the page of recipients; if not, remove it.",
+        ),
+        url=url,
+        link_text="Open the recipients",
+    )
+    return mail_payload(mail, to=to)
+
+
+def page_address(document: Document, report: DailyReport) -> str:
+    """The full address of the page that shows the report."""
+    if document.scope.is_platform:
+        return public_address(reverse("admin:index"))
+    if not document.scope.workspace_slug:
+        return public_address(reverse("billing-home"))
+    address = reverse("billing-daily-reports", args=[document.scope.workspace_slug])
+    return public_address(f"{address}?day={report.day:%Y-%m-%d}")
+
+
+def _revised(report: DailyReport) -> str:
+    return f" This is revision {report.revision}: {report.reason}" if report.revision > 1 else ""
+
+
+def _short(name: str) -> str:
+    text = " ".join(name.split())
+    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"

@@ -1,0 +1,49 @@
+"""What moved an organization's credits, by the day on which it was recorded: rollups, and the live tail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from apps.core.ids import OrganizationId
+from apps.credits.selectors.rollups import ENTRY_LINES
+from apps.reporting.selectors.lines import day_of, fetch
+from apps.reporting.selectors.usage import WITH_ZONE, Span, of_zone, span_parameters
+
+_WORDS = "recorded_on, occurred_on, kind"
+_MOVEMENTS = f"""
+    WITH part AS (SELECT %(organization)s::uuid AS account_id, 9223372036854775807 AS last_sequence, 1 + COALESCE(
+        (SELECT last_sequence FROM reporting_rollupstate WHERE account_id = %(organization)s), 0) AS first_sequence),
+    line AS MATERIALIZED ({ENTRY_LINES}),
+    moved AS (
+        SELECT {_WORDS}, amount::numeric FROM reporting_creditrollup
+        WHERE account_id = %(organization)s AND recorded_on >= %(first)s
+        UNION ALL
+        SELECT {day_of("recorded_at")}, {day_of("occurred_at")}, kind, amount FROM line
+    )
+    {
+    WITH_ZONE.replace(
+        "<sums>",
+        '''SELECT recorded_on, CASE WHEN occurred_on < recorded_on THEN occurred_on ELSE recorded_on END, kind,
+        SUM(amount) FROM moved WHERE recorded_on >= %(first)s GROUP BY 1, 2, 3 HAVING SUM(amount) <> 0''',
+    )
+}
+"""  # noqa: S608 - constants alone
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """Entries of one kind, in signed micro-credits; `occurred_on` is at most the day that they were recorded on."""
+
+    recorded_on: date
+    occurred_on: date
+    kind: str
+    amount: int
+
+
+def credit_movements(organization_id: UUID, zone: str, first: date) -> list[Movement]:
+    """Everything that was recorded from the day on until now. Raises `ZoneChangedError`."""
+    span = Span(OrganizationId(organization_id), None, zone, first, first)
+    rows = of_zone(span, fetch(_MOVEMENTS, span_parameters(span)))
+    return [Movement(recorded_on, occurred_on, kind, int(amount)) for recorded_on, occurred_on, kind, amount in rows]
