@@ -6,8 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0004_indexes_of_kept_events"),
-        ("tenants", "0005_billing_mode_function"),
+        ("payments", "0005_invoice_numbers"),
     ]
 
     operations = [
