@@ -20,6 +20,7 @@ TASKS: dict[str, str] = {
     "payments.sweep_inbox": WEBHOOKS,
     "connectors.run_syncs": SYNCS,
     "tenants.reconcile_memberships": REPORTS,
+    "credits.import_balances": REPORTS,
     "connectors.start_syncs": CLOCK,
     "reporting.make_reports": REPORTS,
 }
@@ -39,6 +40,7 @@ JOBS: dict[str, str] = {
     "release-holds": CLOCK,
     "report-usage": CLOCK,
     "reset-demo": REPORTS,
+    "sweep-cutovers": CLOCK,
     "sweep-inbox": WEBHOOKS,
     "sweep-reconciliations": CLOCK,
     "sweep-syncs": CLOCK,

@@ -1,4 +1,4 @@
-"""The nightly job that recreates the demo organization. It uses every other app, so it lives in the topmost one."""
+"""Jobs that use several other apps, and so live in the topmost one: the demo's, and the sweep of cutovers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from uuid import UUID
 from apps.backoffice.seeding.demo import current_demo, ensure_demo, fill_demo
 from apps.core.context import ExecutionContext
 from apps.core.jobs import job
+from apps.core.operations import require
+from apps.core.wakeups import send_wakeup
+from apps.credits.services.balance_booking import IMPORTS, balance_imports_drop_waiting
+from apps.credits.services.balance_imports import TASK as IMPORT_TASK
+
+SWEEP_OPERATION = "jobs.sweep_cutovers"
+_SWEPT_AT_ONCE = 100
 
 
 @job("reset-demo", operation="jobs.reset_demo", every=timedelta(days=1), offset=timedelta(hours=2, minutes=30))
@@ -27,3 +34,19 @@ def reset_demo(
     fill_demo(context, demo)
     is_new = old is None or old.pk != demo.pk
     return {"closed": int(is_new and old is not None), "made": int(is_new)}
+
+
+@job("sweep-cutovers", operation=SWEEP_OPERATION, every=timedelta(minutes=1), max_attempts=1)
+def sweep_cutovers(
+    context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
+) -> dict[str, int]:
+    """Hand out imports of balances whose message was lost or whose worker died; drop files that nobody started."""
+    require(context, SWEEP_OPERATION)
+    dropped = balance_imports_drop_waiting()
+    stranded = IMPORTS.overdue().order_by("lease_expires_at").values_list("pk", flat=True)[:_SWEPT_AT_ONCE]
+    handed_out = 0
+    for pk in list(stranded):
+        if not send_wakeup(IMPORT_TASK, str(pk)):
+            break  # the broker is away: a later sweep sends them all
+        handed_out += 1
+    return {"dropped": dropped, "handed_out": handed_out}

@@ -11,4 +11,10 @@ register_operations(
     Operation(
         "jobs.reset_demo", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN, allows="reset the demo data"
     ),
+    Operation(
+        "jobs.sweep_cutovers",
+        platform_role=Role.BILLING_OPERATIONS,
+        scope=Scope.JOBS_RUN,
+        allows="hand out imports of balances",
+    ),
 )

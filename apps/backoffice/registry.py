@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import Model
 
 from apps.backoffice.pages.audit import AuditEntryAdmin
+from apps.backoffice.pages.balance_imports import BalanceImportAdmin
 from apps.backoffice.pages.connectors import ConnectorAdmin
 from apps.backoffice.pages.credit_accounts import CreditAccountAdmin
 from apps.backoffice.pages.credit_entries import CreditEntryAdmin
@@ -33,6 +34,7 @@ from apps.backoffice.staff_admin import StaffAdmin
 from apps.connectors.models import Connector
 from apps.core.models import AuditEntry, JobRun, OutboxItem
 from apps.credits.models import (
+    BalanceImport,
     CreditAccount,
     CreditEntry,
     CreditGrant,
@@ -82,6 +84,7 @@ PAGES: dict[type[Model], type[StaffAdmin[Any]]] = {
     Hold: HoldAdmin,
     UncoveredCharge: UncoveredChargeAdmin,
     ShadowDisagreement: ShadowDisagreementAdmin,
+    BalanceImport: BalanceImportAdmin,
 }
 
 

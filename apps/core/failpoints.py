@@ -33,6 +33,9 @@ Failpoint = Literal[
     "reports.after_store",
     "reports.before_commit",
     "reports.after_commit",
+    "balances.after_claim",
+    "balances.before_commit",
+    "balances.after_line",
 ]
 FAILPOINTS: tuple[Failpoint, ...] = get_args(Failpoint)
 

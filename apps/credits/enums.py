@@ -86,6 +86,17 @@ class DisagreementClass(TextEnum):
     FOR_REVIEW = "booked_for_review", "Booked late"
 
 
+class BalanceImportStatus(TextEnum):
+    """Where the import of a file of balances stands."""
+
+    CHECKED = "checked", "Waits for its start"
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    DISCARDED = "discarded", "Discarded"
+
+
 class Owned(TextEnum):
     """The records that belong to a product; each kind has its problem code, `<kind>_of_another_product`."""
 

@@ -24,6 +24,8 @@ register_operations(
     Operation(
         "credits.reverse", platform_role=Role.BILLING_OPERATIONS, scope=Scope.CREDITS_WRITE, allows="reverse a charge"
     ),
+    # Grants and adjustments by the thousand, before a product is moved to central.
+    Operation("balances.import", platform_role=Role.PLATFORM_ADMIN, allows="import balances"),
     Operation("grants.void", platform_role=Role.BILLING_OPERATIONS, scope=Scope.CREDITS_WRITE, allows="void a grant"),
     Operation("holds.capture", scope=Scope.CREDITS_WRITE),
     Operation("holds.release", scope=Scope.CREDITS_WRITE),

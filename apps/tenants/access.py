@@ -170,7 +170,7 @@ def tenant_facts(
     related = (
         Case(
             When(Exists(ProductRelation.objects.filter(organization=OuterRef("pk"), product=product_id)), then=True),
-            When(Exists(_owned_by_known_person(product_id)), then=True),
+            When(Exists(owned_by_known_person(product_id)), then=True),
             default=False,
             output_field=BooleanField(),
         )
@@ -220,7 +220,7 @@ def _role_subquery(organization: str, user_id: UserId | None) -> Subquery | Valu
     return Subquery(Membership.objects.filter(organization=OuterRef(organization), user=user_id).values("role")[:1])
 
 
-def _owned_by_known_person(product_id: ProductId) -> QuerySet[Membership]:
+def owned_by_known_person(product_id: ProductId) -> QuerySet[Membership]:
     """The outer organization's owner, where it is the account of a person whom the product may speak of.
 
     A personal account is shared by all such products, whichever of them opened it (spec 05).
@@ -236,7 +236,7 @@ def _owned_by_known_person(product_id: ProductId) -> QuerySet[Membership]:
 def is_related(product_id: ProductId, organization_id: OrganizationId) -> bool:
     """Whether the product may speak of the organization: related, or the account of a person whom it may speak of."""
     related = Q(Exists(ProductRelation.objects.filter(organization=OuterRef("pk"), product=product_id)))
-    known = Q(Exists(_owned_by_known_person(product_id)))
+    known = Q(Exists(owned_by_known_person(product_id)))
     return Organization.objects.filter(related | known, pk=organization_id).exists()
 
 

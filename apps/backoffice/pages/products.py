@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.backoffice.cells import (
     NOTHING,
@@ -25,6 +25,7 @@ from apps.backoffice.cells import (
     title_and_slug,
 )
 from apps.backoffice.filters import choice_filter
+from apps.backoffice.pages.balance_imports import IMPORT, imports_fact, imports_panel, upload_page
 from apps.backoffice.pages.cutover import central_fact, cutover_panels
 from apps.backoffice.pages.drift import drift_context, drift_fact, drift_panel
 from apps.backoffice.pages.lookups import count_of
@@ -100,6 +101,7 @@ class ProductAdmin(StaffAdmin[Product]):
             ),
             usage_fact(record),
             drift_fact(_drift_url(record)),
+            imports_fact(reverse("admin:tenants_product_import_balances", args=(record.pk,))),
             Fact("Created", moment(record.created_at)),
         ]
 
@@ -113,7 +115,9 @@ class ProductAdmin(StaffAdmin[Product]):
             empty="None yet. Its calls about any organization are refused with 403 product_not_related.",
             icon="domain",
         )
-        drift = [drift_panel(record, _drift_url(record))] if may(request, DRIFT_OPERATION) else []
+        drift = (
+            [drift_panel(record, _drift_url(record)), imports_panel(record)] if may(request, DRIFT_OPERATION) else []
+        )
         runs = [runs_panel(record)] if may(request, "reconciliation.read") else []
         return [
             *self._tokens(request, record),
@@ -147,28 +151,39 @@ class ProductAdmin(StaffAdmin[Product]):
 
     # --- Drift -----------------------------------------------------------------------------------------------------
     def further_routes(self) -> dict[str, str]:
-        return {f"{self.route_prefix}_drift": DRIFT_OPERATION}
+        return {f"{self.route_prefix}_drift": DRIFT_OPERATION, f"{self.route_prefix}_import_balances": IMPORT}
 
     def get_urls(self) -> list[URLPattern]:
-        drift = self.admin_site.admin_view(require_safe(self.drift))
-        return [path("<uuid:object_id>/drift/", drift, name=f"{self.route_prefix}_drift"), *super().get_urls()]
+        guarded, upload = self.admin_site.admin_view, require_http_methods(["GET", "POST"])(self.import_balances)
+        return [
+            path("<uuid:object_id>/drift/", guarded(require_safe(self.drift)), name=f"{self.route_prefix}_drift"),
+            path("<uuid:object_id>/balances/", guarded(upload), name=f"{self.route_prefix}_import_balances"),
+            *super().get_urls(),
+        ]
 
     def drift(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         """Where the product's decisions and ours differ."""
         require_may(request, DRIFT_OPERATION)
         record = self.record_or_404(request, object_id)
+        context = {**self._shown(request, record), "title": f"Drift of {record.name}", **drift_context(record)}
+        return TemplateResponse(request, "backoffice/credits/drift.html", context)
+
+    def import_balances(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        """Upload a file of the product's own balances."""
+        require_may(request, IMPORT)
+        record = self.record_or_404(request, object_id)
+        return upload_page(request, record, self._shown(request, record))
+
+    def _shown(self, request: HttpRequest, record: Product) -> dict[str, Any]:
         request.current_app = self.admin_site.name
-        context = {
+        return {
             **self.admin_site.each_context(request),
-            "title": f"Drift of {record.name}",
             "opts": self.opts,
             "page": self,
             "original": record,
             "badges": self.badges(record),
             "product_url": page_url(record),
-            **drift_context(record),
         }
-        return TemplateResponse(request, "backoffice/credits/drift.html", context)
 
 
 def _export_hint(product: Product) -> str:

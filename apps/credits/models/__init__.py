@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apps.credits.models.accounts import CreditAccount, CreditGrant, FreeQuantity
 from apps.credits.models.allowances import AllowanceGrant
+from apps.credits.models.balance_imports import BalanceImport, BalanceImportFile, ImportedBalance
 from apps.credits.models.ledger import CreditEntry, GrantBurn, UncoveredCharge
 from apps.credits.models.policies import CreditPolicy, OperationPrice
 from apps.credits.models.reservations import Hold, ShadowComparison, ShadowDisagreement
@@ -11,6 +12,8 @@ from apps.credits.models.seals import EntrySeal
 
 __all__ = [
     "AllowanceGrant",
+    "BalanceImport",
+    "BalanceImportFile",
     "CreditAccount",
     "CreditEntry",
     "CreditGrant",
@@ -19,6 +22,7 @@ __all__ = [
     "FreeQuantity",
     "GrantBurn",
     "Hold",
+    "ImportedBalance",
     "OperationPrice",
     "ShadowComparison",
     "ShadowDisagreement",

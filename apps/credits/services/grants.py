@@ -66,15 +66,16 @@ def credit_grant(context: ExecutionContext, *, key: str, account: AccountRef, pa
         key=key,
         operation="credits.grant",
         body=body,
-        perform=lambda: _grant(context, account, params, key),
+        perform=lambda: grant_store(context, account=account, params=params, key=key),
     )
 
 
-def _grant(context: ExecutionContext, account: AccountRef, params: GrantParams, key: str) -> Answer:
+def grant_store(context: ExecutionContext, *, account: AccountRef, params: GrantParams, key: str) -> Answer:
+    """Give credits in the caller's transaction, who sees to it that it happens once. Raises as `credit_grant`."""
     now = clock.now()
     effective_at = params.effective_at or now
     _require_end(params, after=max(effective_at, now))
-    account_id = _account_of(context, account)
+    account_id = account_open(context, account)
     account_apply_due(context, account_id=account_id)
     account_for_update(account_id)
     grant = CreditGrant.objects.create(
@@ -131,7 +132,8 @@ def _answer(grant: CreditGrant, entry_id: UUID | None) -> Answer:
     )
 
 
-def _account_of(context: ExecutionContext, account: AccountRef) -> UUID:
+def account_open(context: ExecutionContext, account: AccountRef) -> UUID:
+    """The account; a person's is made where there is none. Raises `NotFoundError` for an unknown one."""
     if account.type is AccountType.ORGANIZATION:
         if not Organization.objects.filter(pk=account.id).exists():
             raise unknown_organization(OrganizationId(account.id))

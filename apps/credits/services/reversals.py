@@ -64,7 +64,7 @@ def credit_adjust(context: ExecutionContext, *, account_id: UUID, key: str, amou
         key=key,
         operation="credits.adjust",
         body={"account_id": account_id, "amount": amount, "reason": reason},
-        perform=lambda: _adjust(context, account_id, key, amount, reason),
+        perform=lambda: adjustment_store(context, account_id=account_id, key=key, amount=amount, reason=reason),
     )
 
 
@@ -162,14 +162,20 @@ def _give_back(entry: CreditEntry, posted: Posted, given: int) -> dict[UUID, int
     return touched
 
 
-def _adjust(context: ExecutionContext, account_id: UUID, key: str, amount: int, reason: str) -> Answer:
+def adjustment_store(
+    context: ExecutionContext, *, account_id: UUID, key: str, amount: int, reason: str, force: bool = False
+) -> Answer:
+    """Take credits in the caller's transaction, who sees to it that it happens once. Raises as `credit_adjust`.
+
+    With `force` it is booked as a debt where the account does not hold as much.
+    """
     if not reason.strip():
         raise UnprocessableError("Say why; the ledger and the audit log keep it.")
     account_apply_due(context, account_id=account_id)
     account = account_for_update(account_id)
     if account is None:
         raise NotFoundError(f"There is no account {account_id}.")
-    if not affordable(amount, account.available):
+    if not force and not affordable(amount, account.available):
         raise InsufficientCreditsError("The account does not hold as much. Take less, or raise the overdraft limit.")
     now = clock.now()
     posted = post(
@@ -178,6 +184,7 @@ def _adjust(context: ExecutionContext, account_id: UUID, key: str, amount: int, 
         kind=EntryKind.ADJUSTMENT,
         amount=-amount,
         at=now,
+        force=force,
         idempotency_key=key,
         reason=reason,
     )
