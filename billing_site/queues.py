@@ -33,6 +33,8 @@ JOBS: dict[str, str] = {
     "end-grace-periods": CLOCK,
     "expire-grants": CLOCK,
     "grant-allowances": CLOCK,
+    "purge-history": REPORTS,
+    "purge-payloads": REPORTS,
     "purge-receipts": REPORTS,
     "reconcile-memberships": REPORTS,
     "reconcile-payments": REPORTS,

@@ -150,4 +150,14 @@ STRIPE_CHECKOUT_HOSTS: list[str] = env.read("STRIPE_CHECKOUT_HOSTS", [], page_ho
 SEGMENT_WRITE_KEY = env.read("SEGMENT_WRITE_KEY", "", configuration.secret)
 SEGMENT_API_BASE = _address("SEGMENT_API_BASE", "")
 
+# --- How long it is kept, in days (spec 14, Years of data) ------------------------------------------------------------
+_DAYS_KEPT = configuration.whole_number(30, 36_500)
+KEEP_JOB_RUNS_DAYS = env.read("KEEP_JOB_RUNS_DAYS", 400, _DAYS_KEPT)
+KEEP_SYNC_RUNS_DAYS = env.read("KEEP_SYNC_RUNS_DAYS", 400, _DAYS_KEPT)
+KEEP_OUTBOX_DAYS = env.read("KEEP_OUTBOX_DAYS", 90, _DAYS_KEPT)
+KEEP_RECEIPTS_DAYS = env.read("KEEP_RECEIPTS_DAYS", 90, _DAYS_KEPT)
+KEEP_SIGN_IN_FAILURES_DAYS = env.read("KEEP_SIGN_IN_FAILURES_DAYS", 30, configuration.whole_number(1, 36_500))
+KEEP_WEBHOOK_BODIES_DAYS = env.read("KEEP_WEBHOOK_BODIES_DAYS", 400, _DAYS_KEPT)
+KEEP_ANSWERS_DAYS = env.read("KEEP_ANSWERS_DAYS", 400, _DAYS_KEPT)
+
 env.refuse_problems()

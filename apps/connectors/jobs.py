@@ -14,11 +14,11 @@ from uuid import UUID
 
 from celery import shared_task
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.connectors.enums import ConnectorStatus, SyncStatus
 from apps.connectors.ids import ConnectorId, SyncRunId
-from apps.connectors.models import Connector, SyncRun
+from apps.connectors.models import Connector, RecordAdjustment, SyncRun
 from apps.connectors.rules.months import MonthDecision, floor_hour, next_reading, select_months
 from apps.connectors.selectors.connectors import connectors
 from apps.connectors.services.lifecycle import START_TASK
@@ -31,6 +31,7 @@ from apps.core.enums import AuthorizationSource
 from apps.core.ids import RequestId, WorkspaceId
 from apps.core.jobs import job
 from apps.core.operations import require
+from apps.core.retention import PURGE_HISTORY, Retention, delete_portions, keep_for
 from apps.core.wakeups import send_wakeup, wake_after_commit
 from apps.subscriptions.selectors.lifecycle import workspace_lifecycles
 
@@ -175,6 +176,28 @@ def _is_read_now(decision: MonthDecision, now: datetime, *, is_everything: bool)
 def _chunk(run_ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
     for start in range(0, len(run_ids), RUNS_A_TASK):
         yield run_ids[start : start + RUNS_A_TASK]
+
+
+def _old_runs(before: datetime) -> QuerySet[SyncRun]:
+    """But for the last success of each connector, and runs that changed a final month, to which their changes point."""
+    newer = SyncRun.objects.filter(
+        connector=OuterRef("connector"), status=SyncStatus.SUCCEEDED, finished_at__gt=OuterRef("finished_at")
+    )
+    is_last_success = Q(status=SyncStatus.SUCCEEDED) & ~Exists(newer)
+    old = SyncRun.objects.filter(created_at__lt=before, finished_at__isnull=False).exclude(is_last_success)
+    return old.exclude(Exists(RecordAdjustment.objects.filter(run=OuterRef("pk")))).order_by("created_at")
+
+
+keep_for(
+    Retention(
+        "sync_runs",
+        PURGE_HISTORY,
+        "KEEP_SYNC_RUNS_DAYS",
+        SyncRun,
+        portions=lambda before: delete_portions(_old_runs(before)),
+        due=_old_runs,
+    )
+)
 
 
 @shared_task(name=RUN_TASK, acks_late=True, reject_on_worker_lost=True)  # type: ignore[untyped-decorator]

@@ -31,6 +31,7 @@ from apps.core.errors import (
 from apps.core.failpoints import failpoint
 from apps.core.locks import lock_number
 from apps.core.models import IdempotencyRecord
+from apps.core.old_answers import GONE, rebuild_answer
 from apps.core.states import IdempotencyOutcome
 from apps.core.texts import LINE_REFUSED
 
@@ -252,7 +253,7 @@ def _replay(record: IdempotencyRecord, request: _Request) -> Answer:
         raise reused(request.key, used_for=record.operation, used_at=record.created_at)
     if record.outcome == IdempotencyOutcome.REFUSED:
         raise refusal_from_json(record.answer)
-    return Answer(record.status or 200, _object(record.answer), replayed=True)
+    return Answer(record.status or 200, _object(rebuild_answer(record.operation, record.answer)), replayed=True)
 
 
 def refusal_as_json(refusal: CountinghouseError) -> dict[str, Plain]:
@@ -272,13 +273,13 @@ def refusal_as_json(refusal: CountinghouseError) -> dict[str, Plain]:
 
 
 def refusal_from_json(stored: Mapping[str, Any]) -> RepeatedRefusalError:
-    """The refusal that `refusal_as_json` wrote down."""
+    """The refusal that `refusal_as_json` wrote down; of an old one what `reduce_answer` has left of it."""
     decision_id = stored["decision_id"]
     return _REPEATED[ErrorKind(stored["kind"])](
-        stored["detail"],
-        errors=[FieldError(**error) for error in stored["errors"]],
-        explanation=[Reason(**reason) for reason in stored["explanation"]],
-        retry_after_seconds=stored["retry_after_seconds"],
+        stored.get("detail", GONE["fact"]),
+        errors=[FieldError(**error) for error in stored.get("errors", ())],
+        explanation=[Reason(**reason) for reason in stored.get("explanation", [GONE])],
+        retry_after_seconds=stored.get("retry_after_seconds"),
         decision_id=UUID(decision_id) if decision_id else None,
         code=stored["code"],
         title=stored["title"],

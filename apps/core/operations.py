@@ -140,4 +140,6 @@ register_operations(
         allows="start jobs",
     ),
     Operation("jobs.drain_outbox", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation("jobs.purge_history", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation("jobs.purge_payloads", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
 )

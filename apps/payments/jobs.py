@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
 from apps.core.jobs import job
 from apps.core.models import JobRun
+from apps.core.retention import AT_ONCE, PURGE_PAYLOADS, Retention, keep_for, mark_of, mark_read
 from apps.core.states import JobRunStatus, JobTrigger
 from apps.payments.credit_tracking import CreditScope, track_exhaustion, track_grants
+from apps.payments.enums import WebhookStatus, WhyKept
 from apps.payments.grace import end_due_grace_periods, remind_before_grace_ends, start_overdue_grace
+from apps.payments.models import WebhookEvent
+from apps.payments.selectors.inbox import BODY_DROPPED
 from apps.payments.services import usage_report, webhook_events_reconcile, webhook_inbox_sweep
 from apps.subscriptions.enums import Provider
 
 # What was written before a run looked may have become visible only after it.
 _LONGEST_TRANSACTION = timedelta(hours=1)
+_BODIES = "webhook_bodies"
 
 
 @job("sweep-inbox", operation="jobs.sweep_inbox", every=timedelta(minutes=1), max_attempts=1)
@@ -77,3 +86,41 @@ def reconcile_payments(
         found = webhook_events_reconcile(context, provider=provider, now=clock.now())
         counts |= {f"{provider.value}_{name}": count for name, count in found.items()}
     return counts
+
+
+def _old_bodies(before: datetime) -> QuerySet[WebhookEvent]:
+    """Of events that are over: one that is kept for a person may still be processed. Those dismissed late come too."""
+    behind = mark_read(_BODIES).moment
+    over = WebhookEvent.objects.filter(
+        status__in=(WebhookStatus.PROCESSED, WebhookStatus.IGNORED), received_at__lt=before
+    )
+    if behind is not None:
+        over = over.filter(Q(received_at__gte=behind) | Q(reason=WhyKept.DISMISSED))
+    return over.exclude(BODY_DROPPED)
+
+
+def _drop_bodies(before: datetime) -> Iterator[int]:
+    while True:
+        with transaction.atomic():
+            mark = mark_of(_BODIES)
+            portion = list(_old_bodies(before).order_by("received_at").values_list("pk", "received_at")[:AT_ONCE])
+            WebhookEvent.objects.filter(pk__in=[pk for pk, _ in portion]).update(body=None, payload={})
+            if portion:
+                mark.moment = max(portion[-1][1], mark.moment or portion[-1][1])
+                mark.save(update_fields=["moment"])
+        if not portion:
+            return
+        yield len(portion)
+
+
+keep_for(
+    Retention(
+        _BODIES,
+        PURGE_PAYLOADS,
+        "KEEP_WEBHOOK_BODIES_DAYS",
+        WebhookEvent,
+        portions=_drop_bodies,
+        due=_old_bodies,
+        removed="body",
+    )
+)

@@ -1,12 +1,16 @@
-"""The job `purge-receipts`: decision receipts are kept 90 days (spec 05, Decision receipts)."""
+"""The job `purge-receipts`: decision receipts are kept 90 days by default (spec 05, Decision receipts)."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from apps.core.context import ExecutionContext
 from apps.core.jobs import job
+from apps.core.retention import Retention, delete_portions, keep_for
+from apps.subscriptions.models import DecisionReceipt
 from apps.subscriptions.services import decision_receipts_expire
 
 _AT_ONCE = 10_000
@@ -25,3 +29,19 @@ def purge_receipts(
     while removed := decision_receipts_expire(context, at_most=_AT_ONCE, organization_id=organization_id):
         purged += removed
     return {"receipts": purged}
+
+
+def _old_receipts(before: datetime) -> QuerySet[DecisionReceipt]:
+    return DecisionReceipt.objects.filter(created_at__lt=before).order_by("created_at")
+
+
+keep_for(
+    Retention(
+        "receipts",
+        "purge-receipts",
+        "KEEP_RECEIPTS_DAYS",
+        DecisionReceipt,
+        portions=lambda before: delete_portions(_old_receipts(before)),
+        due=_old_receipts,
+    )
+)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from apps.core.context import ExecutionContext
 from apps.core.ids import ProductId, ReconciliationRunId
 from apps.core.jobs import job
 from apps.core.operations import require
+from apps.core.retention import PURGE_HISTORY, Retention, delete_portions, keep_for
 from apps.core.wakeups import send_wakeup
 from apps.tenants.enums import ReconciliationStatus
-from apps.tenants.models import Product, ReconciliationRun
+from apps.tenants.models import GuessCount, Product, ReconciliationRun
 from apps.tenants.models.reconciliation import OVER
 from apps.tenants.reconciliation.engine import RUNS, reconciliation_run_execute, staged_purge
 from apps.tenants.services.reconciliation import RUN_TASK, reconciliation_request
@@ -70,3 +73,19 @@ def sweep_reconciliations(
             break  # the broker is away: a later sweep sends them all
         handed_out += 1
     return {"aborted_snapshots": aborted, "handed_out": handed_out}
+
+
+def _old_failures(before: datetime) -> QuerySet[GuessCount]:
+    return GuessCount.objects.filter(ends_at__lt=before).order_by("ends_at")
+
+
+keep_for(
+    Retention(
+        "sign_in_failures",
+        PURGE_HISTORY,
+        "KEEP_SIGN_IN_FAILURES_DAYS",
+        GuessCount,
+        portions=lambda before: delete_portions(_old_failures(before)),
+        due=_old_failures,
+    )
+)

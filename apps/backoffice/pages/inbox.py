@@ -38,7 +38,7 @@ from apps.core.texts import UNSTORABLE
 from apps.payments.enums import WebhookStatus, WhyKept
 from apps.payments.models import WebhookEvent
 from apps.payments.providers.parsing import UnreadableError, read_stored
-from apps.payments.selectors.inbox import is_kept, kept_groups
+from apps.payments.selectors.inbox import has_lost_body, is_kept, kept_groups
 from apps.payments.services import (
     webhook_event_dismiss,
     webhook_event_process_again,
@@ -90,6 +90,8 @@ def redact_payload(value: Any, name: str = "") -> Any:
 
 def _shown(event: WebhookEvent) -> str:
     """The body in the provider's own order, without what nobody needs to see."""
+    if has_lost_body(event):
+        return "What old events said is not kept."
     try:
         body = event.payload if event.body is None else read_stored(bytes(event.body))
     except UnreadableError:

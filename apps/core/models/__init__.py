@@ -5,6 +5,7 @@ from __future__ import annotations
 from apps.core.models.audit import AuditChain, AuditEntry
 from apps.core.models.idempotency import IdempotencyRecord
 from apps.core.models.jobs import JobRun
+from apps.core.models.marks import PurgeMark
 from apps.core.models.outbox import OutboxItem
 
-__all__ = ["AuditChain", "AuditEntry", "IdempotencyRecord", "JobRun", "OutboxItem"]
+__all__ = ["AuditChain", "AuditEntry", "IdempotencyRecord", "JobRun", "OutboxItem", "PurgeMark"]

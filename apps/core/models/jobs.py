@@ -69,6 +69,8 @@ class JobRun(models.Model):
                 name="job_run_open",
             ),
             models.Index(fields=["-created_at"], name="job_run_created"),
+            models.Index(fields=["name", "-created_at"], name="job_run_of_name"),
+            models.Index(fields=["status", "-created_at"], name="job_run_by_status"),
         ]
 
     def __str__(self) -> str:

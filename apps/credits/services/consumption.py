@@ -25,6 +25,7 @@ from apps.core.enums import Scope
 from apps.core.errors import CountinghouseError, UnavailableError
 from apps.core.failpoints import failpoint
 from apps.core.idempotency import Answer, in_flight, lock_of_key, refusal_from_json, request_hash, reused
+from apps.core.old_answers import rebuild_answer
 from apps.core.statements import fetch_all
 from apps.credits.contracts import Consumption, CreditFacts, facts_from, scope_of
 from apps.credits.rules.decision import compile_gate
@@ -196,16 +197,14 @@ def _result_of(item: Consumption, outcome: Outcome) -> Result | None:
     """The result where the statement decided; None where it asks to be sent again."""
     match outcome.name:
         case "charged" | "replayed":
-            return Answer(201, outcome.answer or {}, replayed=outcome.name == "replayed")
+            told = rebuild_answer(CONSUME_OPERATION, outcome.answer or {})
+            return Answer(201, told, replayed=outcome.name == "replayed")
         case "refused_before":
             return refusal_from_json(outcome.answer or {})
         case "reused":
             used = outcome.answer or {}
-            return reused(
-                item.key,
-                used_for=used["operation"],
-                used_at=msgspec.convert(used["created_at"], datetime, strict=False),
-            )
+            used_at = msgspec.convert(used["created_at"], datetime, strict=False)
+            return reused(item.key, used_for=used["operation"], used_at=used_at)
         case "in_flight":
             return in_flight(item.key)
     return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import CharField, Count, Max, Min, QuerySet
+from django.db.models import CharField, Count, Max, Min, Q, QuerySet
 from django.db.models.functions import Cast
 
 from apps.payments.enums import WebhookStatus
@@ -14,6 +14,8 @@ from apps.payments.models import WebhookEvent
 
 _KEPT = (WebhookStatus.FAILED, WebhookStatus.UNMATCHED)
 MOST_GROUPS = 200
+# What `purge-payloads` leaves. Rows of the former release have no `body`, rows that JSON can't hold no `payload`.
+BODY_DROPPED = Q(body__isnull=True, payload={})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,16 @@ def is_kept(event: WebhookEvent) -> bool:
     return event.status in _KEPT or (event.status == WebhookStatus.IGNORED and event.reason != "")
 
 
+def has_lost_body(event: WebhookEvent) -> bool:
+    """Whether `purge-payloads` has dropped what it said."""
+    return event.body is None and event.payload == {}
+
+
 def kept_alike(event: WebhookEvent) -> QuerySet[WebhookEvent]:
     """The events that stand where this one stands, for the same reason and over the same field."""
     statuses = _KEPT if event.status in _KEPT else (event.status,)
     return WebhookEvent.objects.filter(
-        status__in=statuses, provider=event.provider, reason=event.reason, field=event.field
+        ~BODY_DROPPED, status__in=statuses, provider=event.provider, reason=event.reason, field=event.field
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import OperationalError, transaction
 from django.db.models import Q
 
@@ -30,7 +31,7 @@ from apps.payments.models import WebhookEvent
 from apps.payments.processing import ProcessingResult, find_organization, process
 from apps.payments.providers.contract import payment_provider
 from apps.payments.providers.parsing import read_stored, unreadable
-from apps.payments.selectors.inbox import is_kept, kept_alike, webhook_event_for_update
+from apps.payments.selectors.inbox import has_lost_body, is_kept, kept_alike, webhook_event_for_update
 from apps.subscriptions.enums import Provider
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,11 @@ def webhook_event_process_again(context: ExecutionContext, *, event_pk: UUID, re
     is not kept.
     """
     event = _lock_kept(context, event_pk, reason, "Say why this event is to be processed again.")
+    if has_lost_body(event):
+        raise ConflictError(
+            f"What this event said was dropped {settings.KEEP_WEBHOOK_BODIES_DAYS} days after it came, so it can't be "
+            "processed again. Look at the provider for how things stand there."
+        )
     audit_append(
         context,
         WEBHOOK_EVENT_PROCESSED_AGAIN,

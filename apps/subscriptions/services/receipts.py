@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from apps.core import clock
@@ -19,7 +20,6 @@ from apps.subscriptions.rules.answers import GateAnswer, chain_values, lifecycle
 from apps.subscriptions.rules.lifecycle import LifecycleFacts
 from apps.subscriptions.selectors.lifecycle import workspace_facts
 
-KEPT_FOR = timedelta(days=90)
 # For a statement of another app that stores receipts beside rows of its own; `$2` is a JSON array of them.
 INSERT_RECEIPTS = """
     INSERT INTO subscriptions_decisionreceipt (id, kind, decision, code, organization_id, workspace_id, actor_label,
@@ -93,11 +93,12 @@ def lifecycle_require(context: ExecutionContext, *, workspace_id: WorkspaceId, o
 def decision_receipts_expire(
     context: ExecutionContext, *, at_most: int = 10_000, organization_id: UUID | None = None
 ) -> int:
-    """Remove the oldest receipts past their 90 days, of one organization or of all; returns how many.
+    """Remove the oldest receipts past their days (`KEEP_RECEIPTS_DAYS`), of one organization or of all; how many.
 
     Call again while it returns any.
     """
-    old = DecisionReceipt.objects.filter(created_at__lt=clock.now() - KEPT_FOR).order_by("created_at")
+    kept_for = timedelta(days=settings.KEEP_RECEIPTS_DAYS)
+    old = DecisionReceipt.objects.filter(created_at__lt=clock.now() - kept_for).order_by("created_at")
     if organization_id is not None:
         old = old.filter(organization_id=organization_id)
     return DecisionReceipt.objects.filter(pk__in=old.values("pk")[:at_most]).delete()[0]
