@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from urllib.parse import urlencode
 
@@ -11,9 +11,10 @@ from django.db.models import Model
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.timesince import timesince
+from django.utils.timesince import timesince, timeuntil
 
 from apps.core import clock
+from apps.core.moments import in_zone, zone_of
 
 Tone = Literal["neutral", "info", "good", "warn", "bad"]
 
@@ -34,25 +35,56 @@ def code(text: object) -> SafeString:
     return format_html('<code class="ch-code">{}</code>', str(text)) if text not in {None, ""} else NOTHING
 
 
+def copyable(text: object) -> SafeString:
+    """An id in a monospaced font with a button that copies it."""
+    return format_html(
+        '<span class="ch-copy" x-data="{{ copied: false }}"><code class="ch-code">{}</code>'
+        '<button type="button" class="ch-copy-button" data-text="{}" aria-label="Copy {}" x-on:click="'
+        'navigator.clipboard.writeText($el.dataset.text); copied = true"><span class="material-symbols-outlined" '
+        """aria-hidden="true" x-text="copied ? 'check' : 'content_copy'">content_copy</span></button></span>""",
+        text,
+        text,
+        text,
+    )
+
+
 def moment(value: datetime | None) -> SafeString:
-    """A moment in UTC to the minute; the tooltip adds the seconds."""
+    """A moment in UTC to the minute, and how far away it is; the tooltip adds the seconds."""
     if value is None:
         return NOTHING
     value = value.astimezone(UTC)
     return format_html(
-        '<time class="ch-time" datetime="{}" title="{} UTC">{}</time>',
+        '<time class="ch-time" datetime="{}" title="{} UTC">{} UTC<small>{}</small></time>',
         value.isoformat(),
         value.strftime("%Y-%m-%d %H:%M:%S"),
         value.strftime("%-d %b %Y, %H:%M"),
+        relative(value),
     )
+
+
+def moment_there(value: datetime | None, zone: str) -> SafeString:
+    """The moment as `moment` shows it, with the customer's own time beside it."""
+    if value is None or zone == "UTC":
+        return moment(value)
+    there = in_zone(value, zone_of(zone))
+    return format_html('{} <small class="ch-there">{} {}</small>', moment(value), f"{there:%-d %b %Y, %H:%M}", zone)
+
+
+def relative(value: datetime) -> str:
+    """How far away the moment is, in its largest unit: "3 days ago", "in 2 hours", "just now"."""
+    now = clock.now()
+    if abs(value - now) < timedelta(minutes=1):
+        return "just now"
+    if value > now:
+        return f"in {timeuntil(value, now=now, depth=1)}"
+    return f"{timesince(value, now=now, depth=1)} ago"
 
 
 def ago(value: datetime | None) -> SafeString:
     """The time since `value` in its largest unit, such as "3 days ago"."""
     if value is None:
         return NOTHING
-    since = timesince(value, now=clock.now(), depth=1)
-    return format_html('<time datetime="{}" title="{} UTC">{} ago</time>', value.isoformat(), value, since)
+    return format_html('<time datetime="{}" title="{} UTC">{}</time>', value.isoformat(), value, relative(value))
 
 
 def number(value: int) -> str:

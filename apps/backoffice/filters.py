@@ -15,9 +15,10 @@ from django.http import HttpRequest
 
 from apps.backoffice.search.matches import organizations_named
 from apps.core.emails import email_to_find
-from apps.core.moments import MomentError, read_day
+from apps.core.moments import MomentError, read_day, read_iso_moment
 
 Params = dict[str, Any]
+HALF_AN_HOUR = timedelta(minutes=30)
 
 
 class StaffFilter(ListFilter):
@@ -194,6 +195,27 @@ def days_filter(field: str, heading: str) -> type[StaffFilter]:
             return condition
 
     return DaysFilter
+
+
+def around_filter(field: str, heading: str) -> type[StaffFilter]:
+    """A filter by the half hour before and after a moment, in UTC: "yesterday at about three"."""
+
+    class AroundFilter(StaffFilter):
+        title = heading
+        parameters = (f"{field}_around",)
+        input_type = "datetime-local"
+
+        def label_of(self, name: str) -> str:
+            return "half an hour around, in UTC"
+
+        def condition(self) -> Q | None:
+            try:
+                middle = read_iso_moment(self.value())
+            except MomentError:
+                return None
+            return Q(**{f"{field}__gte": middle - HALF_AN_HOUR, f"{field}__lte": middle + HALF_AN_HOUR})
+
+    return AroundFilter
 
 
 def _day(text: str) -> date | None:

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import NOTHING, badge, code, moment, record_link, title_and_slug
-from apps.backoffice.filters import WorkspaceFilter, choice_filter
+from apps.backoffice.filters import WorkspaceFilter, choice_filter, organization_filter
 from apps.backoffice.panels import Fact, Panel, Row, panel_of
 from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.records.connectors import connector_badge, describe_credential, run_row
@@ -45,6 +45,7 @@ class ConnectorAdmin(StaffAdmin[Connector]):
         choice_filter("status", "status", lambda: ConnectorStatus.choices),
         choice_filter("reason", "auto-disable reason", lambda: AutoDisableReason.choices, field="auto_disable_reason"),
         choice_filter("provider", "provider", lambda: [(name, cls.label) for name, cls in provider_classes().items()]),
+        organization_filter("workspace__organization_id"),
         WorkspaceFilter,
     )
     search_ids = ("pk", "workspace_id")

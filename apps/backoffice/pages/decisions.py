@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.admin import display
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 
-from apps.backoffice.cells import NOTHING, badge, code, link, moment, page_url_of, short, title_and_slug
-from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
+from apps.backoffice.cells import NOTHING, badge, code, copyable, link, moment, page_url_of, short, title_and_slug
+from apps.backoffice.filters import (
+    StaffFilter,
+    around_filter,
+    choice_filter,
+    days_filter,
+    organization_filter,
+    text_filter,
+)
 from apps.backoffice.pages.lookups import product_choices
 from apps.backoffice.panels import Fact, Panel, Row
 from apps.backoffice.records.credits import format_credits
-from apps.backoffice.staff_admin import StaffAdmin
+from apps.backoffice.records.decisions import names_in, sentence_of, who_asked, why
+from apps.backoffice.staff_admin import StaffAdmin, StaffChangeList
 from apps.backoffice.workspace.references import reference_link
+from apps.backoffice.workspace.why import person_named
 from apps.core.errors import CountinghouseError
 from apps.core.ids import WorkspaceId
 from apps.subscriptions.enums import ReceiptKind, Verdict
 from apps.subscriptions.models import DecisionReceipt
+from apps.subscriptions.models.receipts import ASKED_BY
 from apps.subscriptions.receipts import Replay, replay_now
 from apps.subscriptions.rules.answers import chain_values
 from apps.tenants.models import Organization, Product, User, Workspace
@@ -45,6 +60,35 @@ _RECORDS: dict[str, type[Workspace | Organization | Product | User]] = {
 }
 
 
+class AskedByFilter(StaffFilter):
+    """Filters by the person of the question."""
+
+    title = "person"
+    parameters = ("user",)
+    placeholder = "E-mail address or id"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        person = person_named(self.value())
+        if person is None:
+            messages.warning(request, f"There is nobody with the e-mail address or id “{self.value()}”.")
+            return queryset.none()
+        return cast("QuerySet[Any]", queryset.alias(asked_by=ASKED_BY).filter(asked_by=str(person.pk)))
+
+
+class DecisionChangeList(StaffChangeList):
+    """Reads the names of all rows of a page at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows: list[Any] = list(self.result_list)
+        names = names_in(rows)
+        for row in rows:
+            row.names = names
+        self.result_list = rows
+
+
 class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
     """Receipts are kept for 90 days. Each page replays the request and shows what has changed."""
 
@@ -56,9 +100,11 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
         "change today."
     )
     ordering = ("-created_at",)
-    list_display = ("when", "verdict", "asked", "who", "reason_code")
+    list_display = ("when", "verdict", "person", "asked", "customer", "reason_code")
     list_filter = (
         organization_filter("organization_id"),
+        AskedByFilter,
+        around_filter("created_at", "time"),
         choice_filter("decision", "answer", lambda: Verdict.choices),
         choice_filter("kind", "gate", lambda: ReceiptKind.choices),
         choice_filter("product", "product", product_choices, field="question__product_id"),
@@ -82,13 +128,26 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
     def asked(self, record: DecisionReceipt) -> SafeString:
         return title_and_slug(str(record.question.get("operation", "")), record.get_kind_display())
 
-    @display(description="Asked by")
-    def who(self, record: DecisionReceipt) -> str:
-        return record.actor_label
+    @display(description="Person")
+    def person(self, record: Any) -> SafeString:
+        return title_and_slug(who_asked(record, record.names), record.actor_label)
 
-    @display(description="Code")
-    def reason_code(self, record: DecisionReceipt) -> SafeString:
-        return code(record.code)
+    @display(description="Customer")
+    def customer(self, record: Any) -> SafeString:
+        organization, workspace = (
+            record.names.of.get(str(key), "") for key in (record.organization_id, record.workspace_id)
+        )
+        if not organization:
+            return NOTHING
+        url = page_url_of(Organization, record.organization_id)
+        return format_html('{} <small class="ch-there">{}</small>', link(url, organization), workspace)
+
+    @display(description="Why")
+    def reason_code(self, record: Any) -> SafeString:
+        return _why(record)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return DecisionChangeList
 
     def title_of(self, record: DecisionReceipt) -> str:
         asked = record.question.get("operation", "")
@@ -104,10 +163,13 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
             Fact("Asked by", record.actor_label),
             Fact("Workspace", _link_to(Workspace, workspace)),
             Fact("Organization", _link_to(Organization, organization)),
-            Fact("Decision id", code(record.pk)),
-            Fact("Request", code(record.request_id)),
+            Fact("Decision id", copyable(record.pk)),
+            Fact("Request", copyable(record.request_id)),
             *([Fact("Policy version", str(record.policy_version))] if record.policy_version else []),
         ]
+
+    def extra_context(self, request: HttpRequest, record: DecisionReceipt) -> dict[str, Any]:
+        return {"sentence": sentence_of(record, names_in([record]))}
 
     def panels(self, request: HttpRequest, record: DecisionReceipt) -> list[Panel]:
         return [
@@ -116,6 +178,12 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
             _records_panel(record),
             Panel("Request", ("Name", "Value"), question_rows(record.question), icon="help"),
         ]
+
+
+def _why(record: Any) -> SafeString:
+    if record.decision == Verdict.ALLOW:
+        return NOTHING
+    return title_and_slug(record.code.replace("_", " "), Truncator(why(record, record.names)).chars(90))
 
 
 def _link_to(model: type[Workspace | Organization | Product | User], key: UUID | str | None) -> SafeString | str:
@@ -160,11 +228,12 @@ def _changes_panel(replay: Replay) -> Panel:
 
 def _chain_panel(title: str, chain: Sequence[dict[str, Any]], record: DecisionReceipt, *, icon: str) -> Panel:
     workspace_id = WorkspaceId(record.workspace_id) if record.workspace_id else None
+    names = names_in([record])
     rows: list[Row] = [
         (
             str(step.get("rule", "")).replace("_", " "),
             badge(str(step.get("outcome", "")), _OUTCOMES.get(str(step.get("outcome")), "neutral")),
-            str(step.get("fact", "")),
+            names.put_into(str(step.get("fact", ""))),
             reference_link(step["record"], workspace_id) if step.get("record") else NOTHING,
         )
         for step in chain

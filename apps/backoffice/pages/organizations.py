@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.admin import display
@@ -11,21 +12,29 @@ from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import (
     badge,
-    code,
+    copyable,
     list_url,
     moment,
     number,
     record_link,
     title_and_slug,
 )
+from apps.backoffice.customer.standing import connectors_panel, credit_facts, payment_facts, workspaces_panel
+from apps.backoffice.customer.timeline import timeline_of
 from apps.backoffice.filters import choice_filter, flag_filter
 from apps.backoffice.pages.lookups import count_of
 from apps.backoffice.panels import Fact, Panel, panel_of
-from apps.backoffice.records.audit import changes_of_organization
+from apps.backoffice.records.decisions import denials_panel
+from apps.backoffice.records.invoices import invoices_panel
+from apps.backoffice.records.notes import notes_panel
 from apps.backoffice.staff import may
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.workspace.section import ShownSection
 from apps.backoffice.workspace.sections.credits import account_buttons_of, credits_of
+from apps.core import clock
+from apps.core.moments import in_zone, zone_of
+from apps.payments.models import ProviderInvoice
+from apps.subscriptions.models import DecisionReceipt
 from apps.tenants.enums import OrganizationKind
 from apps.tenants.models import Membership, MembershipDrift, Organization, ProductRelation, User, Workspace
 
@@ -86,51 +95,56 @@ class OrganizationAdmin(StaffAdmin[Organization]):
         return shown
 
     def facts(self, record: Any) -> list[Fact]:
+        now = f"{in_zone(clock.now(), zone_of(record.time_zone)):%-d %b, %H:%M} there now."
         return [
-            Fact("Id", code(record.pk)),
-            Fact("Slug", code(record.slug)),
-            Fact("Time zone", record.time_zone, "Its days and months follow this time zone."),
+            Fact("Id", copyable(record.pk)),
+            Fact("Slug", copyable(record.slug)),
+            Fact("Time zone", record.time_zone, f"Its days and months follow this time zone. {now}"),
             Fact("Members", number(record.members)),
-            Fact("Workspaces", number(record.spaces)),
             Fact("Created", moment(record.created_at)),
-            Fact("Closed", moment(record.closed_at)),
+            *([Fact("Closed", moment(record.closed_at))] if record.closed_at else []),
         ]
 
     def extra_context(self, request: HttpRequest, record: Organization) -> dict[str, Any]:
-        """The credits section with its verbs, for users who may read credits."""
-        if not may(request, "credits.read"):
-            return {}
-        section = credits_of(request, record)
-        verbs = account_buttons_of(request, record, f"organization:{record.pk}")
-        return {"section": section, "shown": ShownSection("credits", section, tuple(verbs))}
+        """How it stands, first; the credits section with its verbs; and the timeline of everything."""
+        standing = [*payment_facts(request, record), *credit_facts(request, record.pk)]
+        context: dict[str, Any] = {"facts": [*standing, *self.facts(record)], **timeline_of(request, record.pk)}
+        if may(request, "credits.read"):
+            section = credits_of(request, record)
+            verbs = account_buttons_of(request, record, f"organization:{record.pk}")
+            context |= {"section": section, "shown": ShownSection("credits", section, tuple(verbs))}
+        if may(request, "workspaces.read"):
+            context["lead_panel"] = workspaces_panel(request, record)
+        return context
 
     def panels(self, request: HttpRequest, record: Organization) -> list[Panel]:
-        workspaces = Workspace.objects.filter(organization=record).order_by("slug")
-        relations = (
-            ProductRelation.objects.filter(organization=record).select_related("product").order_by("product__slug")
-        )
-        return [
-            panel_of(
-                "Workspaces",
-                ("Workspace", "Slug", "Created"),
-                workspaces,
-                lambda row: (record_link(row), code(row.slug), moment(row.created_at)),
-                empty="No workspace yet. A product creates the first one through the internal API.",
-                link=list_url(Workspace, organization=record.pk),
-                icon="workspaces",
+        invoices = ProviderInvoice.objects.filter(organization=record).order_by("-issued_at", "pk")
+        denials = DecisionReceipt.objects.filter(organization_id=record.pk)
+        shown: list[tuple[str, Callable[[], Panel]]] = [
+            (
+                "provider_objects.read",
+                lambda: invoices_panel(invoices, list_url(ProviderInvoice, organization=record.pk)),
             ),
-            _members_panel(record),
-            panel_of(
-                "Products with access",
-                ("Product", "Why", "Since"),
-                relations,
-                lambda row: (record_link(row.product), row.get_source_display(), moment(row.created_at)),
-                empty="No product has access. Calls about this organization are refused with 403 product_not_related.",
-                icon="deployed_code",
-            ),
-            _drift_panel(record),
-            *changes_of_organization(request, record.pk),
+            ("connectors.read", lambda: connectors_panel(record)),
+            ("members.read", lambda: _members_panel(record)),
+            ("decisions.read", lambda: denials_panel(denials, organization=record.pk)),
+            ("notes.read", lambda: notes_panel(record.pk)),
+            ("products.read", lambda: _products_panel(record)),
+            ("reconciliation.read", lambda: _drift_panel(record)),
         ]
+        return [build() for operation, build in shown if may(request, operation)]
+
+
+def _products_panel(record: Organization) -> Panel:
+    relations = ProductRelation.objects.filter(organization=record).select_related("product").order_by("product__slug")
+    return panel_of(
+        "Products with access",
+        ("Product", "Why", "Since"),
+        relations,
+        lambda row: (record_link(row.product), row.get_source_display(), moment(row.created_at)),
+        empty="No product has access. Calls about this organization are refused with 403 product_not_related.",
+        icon="deployed_code",
+    )
 
 
 def _members_panel(record: Organization) -> Panel:

@@ -15,13 +15,17 @@ from apps.backoffice.filters import choice_filter, flag_filter, organization_fil
 from apps.backoffice.pages.lookups import count_of
 from apps.backoffice.panels import Fact, Panel, panel_of
 from apps.backoffice.records.audit import changes_of_target
+from apps.backoffice.records.decisions import denials_panel
 from apps.backoffice.sign_in.second_factor import second_factor_remove
+from apps.backoffice.staff import may
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.verbs import ReasonForm, Verb
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.enums import MembershipRole, Role
 from apps.core.ids import UserId
+from apps.subscriptions.models import DecisionReceipt
+from apps.subscriptions.models.receipts import ASKED_BY
 from apps.tenants.enums import LinkKind, MembershipOrigin
 from apps.tenants.link_rules import LinkState, time_state
 from apps.tenants.models import Membership, SignInLink, User
@@ -170,6 +174,7 @@ class UserAdmin(StaffAdmin[User]):
                 link=list_url(Membership, user=record.pk),
                 icon="group",
             ),
+            *_denials(request, record),
             links_panel(record),
             *changes_of_target(request, "user", record.pk),
         ]
@@ -236,6 +241,13 @@ class MembershipAdmin(StaffAdmin[Membership]):
 
     def panels(self, request: HttpRequest, record: Membership) -> list[Panel]:
         return changes_of_target(request, "membership", record.pk)
+
+
+def _denials(request: HttpRequest, record: User) -> list[Panel]:
+    if not may(request, "decisions.read"):
+        return []
+    asked = DecisionReceipt.objects.alias(asked_by=ASKED_BY).filter(asked_by=str(record.pk))
+    return [denials_panel(asked, user=record.pk)]
 
 
 def links_panel(record: User) -> Panel:

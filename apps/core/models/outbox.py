@@ -55,6 +55,8 @@ class OutboxItem(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["-created_at"], name="outbox_item_created"),
+            # The mails of one customer, for its timeline.
+            models.Index(fields=["organization_id", "kind", "-created_at"], name="outbox_item_of_tenant"),
             models.Index(
                 fields=["next_attempt_at"], condition=Q(status=OutboxStatus.PENDING), name="outbox_item_pending"
             ),

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pgtrigger
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.fields.json import KeyTextTransform
 
 from apps.core.constraints import one_of
@@ -48,6 +48,12 @@ class DecisionReceipt(models.Model):
             models.Index(fields=["created_at"], name="decision_receipt_age"),
             models.Index(fields=["organization_id", "-created_at"], name="decision_receipt_tenant"),
             models.Index(fields=["request_id"], name="decision_receipt_request"),
+            models.Index(
+                fields=["organization_id", "-created_at"], condition=Q(decision=Verdict.DENY), name="denial_of_tenant"
+            ),
+            models.Index(
+                fields=["workspace_id", "-created_at"], condition=Q(decision=Verdict.DENY), name="denial_of_workspace"
+            ),
             models.Index(ASKED_BY, F("created_at").desc(), name="decision_receipt_person"),
         ]
         triggers: ClassVar = [

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.cells import Tone, badge, code, list_url, moment, record_link
+from apps.backoffice.cells import Tone, badge, list_url, moment_there, record_link
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.invoices import invoices_panel
+from apps.backoffice.records.provider_links import provider_link
 from apps.backoffice.staff import may
 from apps.backoffice.workspace.section import Callout, Section
 from apps.backoffice.workspace.subject import WorkspaceSubject
+from apps.core import clock
 from apps.core.moments import in_zone, zone_of
 from apps.payments.models import ProviderInvoice, WebhookEvent
-from apps.subscriptions.enums import PaymentStatus
+from apps.subscriptions.enums import PaymentStatus, Provider
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.rules.payment_transitions import DEFAULT_GRACE_DAYS
+from apps.tenants.models import Organization
 
 _ICON = "account_balance_wallet"
 
@@ -26,13 +30,15 @@ def payments_section(request: HttpRequest, subject: WorkspaceSubject) -> Section
     """Payment status, grace period, subscription status, and how usage is billed."""
     facts = subject.facts
     shown = [
-        Fact("Payment status", _status(facts.payment_status)),
+        Fact("Payment status", payment_badge(facts.payment_status)),
         Fact("Subscription status", facts.subscription_status.label),
     ]
     if facts.grace_period_end_at:
         passed = facts.grace_period_end_at < facts.at
         hint = "Over. The next run of the grace job ends it." if passed and subject.as_of is None else ""
-        shown.append(Fact("Grace period ends", moment(facts.grace_period_end_at), hint))
+        shown.append(
+            Fact("Grace period ends", moment_there(facts.grace_period_end_at, subject.organization.time_zone), hint)
+        )
     if subject.config is not None:
         shown.extend(_config_facts(subject.config))
     return Section(
@@ -54,10 +60,7 @@ def _callouts(subject: WorkspaceSubject) -> list[Callout]:
     end = subject.facts.grace_period_end_at
     if subject.as_of is not None or end is None or end <= subject.facts.at:
         return asked
-    # By the calendar of the organization, so that staff and tenant read the same number.
-    zone = zone_of(subject.organization.time_zone)
-    days = (in_zone(end, zone).date() - in_zone(subject.facts.at, zone).date()).days
-    left = "today is the last day" if days < 1 else "1 day left" if days == 1 else f"{days} days left"
+    left = _left(subject.organization, end, subject.facts.at)
     return [*asked, Callout(f"Grace period: {left}. Then payments are disabled and all connectors are turned off.")]
 
 
@@ -71,8 +74,8 @@ def _invoices(request: HttpRequest, subject: WorkspaceSubject) -> Panel | None:
 def _config_facts(config: OrganizationPaymentConfig) -> list[Fact]:
     days = config.grace_period_days
     customers = [
-        Fact(label, code(value))
-        for label, value in (("Stripe customer", config.payment_provider_id), ("Orb customer", config.orb_customer_id))
+        Fact(f"{provider.label} customer", provider_link(provider, "customer", value))
+        for provider, value in ((Provider.STRIPE, config.payment_provider_id), (Provider.ORB, config.orb_customer_id))
         if value
     ]
     return [
@@ -92,8 +95,27 @@ _TONES: Mapping[PaymentStatus, Tone] = {
 }
 
 
-def _status(status: PaymentStatus) -> SafeString:
+def payment_badge(value: str) -> SafeString:
+    """The payment status in words."""
+    status = PaymentStatus(value)
     return badge(status.label, _TONES.get(status, "neutral"))
+
+
+def grace_words(organization: Organization, config: OrganizationPaymentConfig) -> str:
+    """How long the grace period still lasts, by the organization's calendar; empty without one."""
+    end, now = config.grace_period_end_at, clock.now()
+    if end is None:
+        return ""
+    if end <= now:
+        return "The grace period is over. The next run of the grace job ends it."
+    return f"Grace period: {_left(organization, end, now)}."
+
+
+def _left(organization: Organization, end: datetime, now: datetime) -> str:
+    # By the calendar of the organization, so that staff and tenant read the same number.
+    zone = zone_of(organization.time_zone)
+    days = (in_zone(end, zone).date() - in_zone(now, zone).date()).days
+    return "today is the last day" if days < 1 else "1 day left" if days == 1 else f"{days} days left"
 
 
 def _billed(config: OrganizationPaymentConfig) -> str:

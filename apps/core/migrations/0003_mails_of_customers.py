@@ -1,0 +1,18 @@
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    # Beside running writes.
+    atomic = False
+
+    dependencies = [
+        ("core", "0002_words_of_reasons"),
+    ]
+
+    operations = [
+        AddIndexConcurrently(
+            model_name="outboxitem",
+            index=models.Index(fields=["organization_id", "kind", "-created_at"], name="outbox_item_of_tenant"),
+        ),
+    ]
