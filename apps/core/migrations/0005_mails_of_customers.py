@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("core", "0002_words_of_reasons"),
+        ("core", "0004_indexes_of_job_runs"),
     ]
 
     operations = [
