@@ -157,7 +157,7 @@ class StripeFake:
             found = self.of_kind("checkout.session")
             return _OK, _list([one for one in found if all(one.get(name) == wanted[name] for name in wanted)])
         if parts == ["events"]:
-            return _OK, self._event_page(query)
+            return self._event_page(query)
         if parts[0] in _LISTED and parts[-1] in self.objects:
             return _OK, self.objects[parts[-1]]
         return _MISSING, _error("invalid_request_error", "No such object")
@@ -185,13 +185,17 @@ class StripeFake:
         key = name.partition("['")[2]
         return [one for one in self.of_kind("customer") if one["metadata"].get(key) == wanted.rstrip("'")]
 
-    def _event_page(self, query: dict[str, str]) -> dict[str, Any]:
+    def _event_page(self, query: dict[str, str]) -> Reply:
         since, limit = int(query.get("created[gte]", 0)), int(query.get("limit", 10))
-        newest = [event for event in reversed(self.events) if event["created"] >= since]
+        until = int(query.get("created[lte]", 2**62))
+        newest = [event for event in reversed(self.events) if since <= event["created"] <= until]
         after = query.get("starting_after")
+        names = [event["id"] for event in newest]
+        if after and after not in {event["id"] for event in self.events}:
+            return _BAD, _error("invalid_request_error", f"No such event: '{after}'")
         if after:
-            newest = newest[[event["id"] for event in newest].index(after) + 1 :]
-        return {**_list(newest[:limit]), "has_more": len(newest) > limit}
+            newest = newest[names.index(after) + 1 :]
+        return _OK, {**_list(newest[:limit]), "has_more": len(newest) > limit}
 
 
 def _handler(fake: StripeFake) -> type[BaseHTTPRequestHandler]:

@@ -12,7 +12,7 @@ from apps.payments.contracts import ObjectKind
 from apps.payments.enums import WebhookStatus
 from apps.payments.models import GraceAnchor, ProviderCustomer, ProviderInvoice, ProviderSubscription, Review
 from apps.payments.processing import process
-from apps.payments.providers.contract import payment_provider
+from apps.payments.providers.contract import EventPage, payment_provider
 from apps.subscriptions.enums import Provider
 from apps.subscriptions.models import WorkspaceSubscription
 from tests.payments.cast import NOON, Stripe, Tenant
@@ -163,8 +163,8 @@ class StripeTruth:
         self.questions += 1
         return self.objects.get(external_id)
 
-    def list_events(self, since: datetime) -> list[Event]:
-        return self.events
+    def list_events(self, since: datetime, *, until: datetime, after: str = "") -> EventPage:
+        return EventPage(self.events)
 
 
 def random_life(stripe: Stripe, chance: random.Random) -> list[Event]:

@@ -111,5 +111,5 @@ def test_an_object_is_asked_by_its_id(orb: responses.RequestsMock, kind: ObjectK
 
 def test_what_orb_does_not_have_is_not_asked(orb: responses.RequestsMock) -> None:
     assert API.fetch_object(ObjectKind.DISPUTE, "dp_1") is None
-    assert list(API.list_events(datetime(2026, 4, 1, tzinfo=UTC))) == []
+    assert API.list_events(datetime(2026, 4, 1, tzinfo=UTC), until=datetime(2026, 4, 2, tzinfo=UTC)).events == ()
     assert len(orb.calls) == 0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import stripe
 
 from apps.payments.contracts import ObjectKind
-from apps.payments.providers.contract import ProviderCallError
+from apps.payments.providers.contract import EventPage, ProviderCallError
 from apps.payments.providers.stripe.api import StripeApi, _error_of
 from tests.counterparts.stripe_fake import StripeFake, running
 
@@ -34,7 +34,13 @@ def test_events_come_page_by_page_none_twice_none_missing(fake: StripeFake, coun
     old = fake.emit("invoice.paid", {"id": "in_old"})
     old["created"] = fake.now - 1
     made = [fake.emit("invoice.paid", {"id": f"in_{number}"})["id"] for number in range(count)]
-    found = [event["id"] for event in provider_reader(fake).list_events(since)]
+    found: list[str] = []
+    page = EventPage(has_more=True)
+    while page.has_more:
+        page = provider_reader(fake).list_events(
+            since, until=since + timedelta(days=1), after=found[-1] if found else ""
+        )
+        found += [event["id"] for event in page.events]
     assert found == made[::-1]
     pages = [request for request in fake.requests if request[:2] == ("GET", "/v1/events")]
     assert len(pages) == max(1, -(-count // 100))

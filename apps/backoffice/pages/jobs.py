@@ -26,6 +26,7 @@ from apps.core.context import ExecutionContext
 from apps.core.jobs import JobDefinition, job_of, job_run_request, jobs
 from apps.core.models import JobRun
 from apps.core.states import JobRunStatus
+from apps.payments.models import ReconciliationCursor
 from apps.tenants.models import Organization
 
 # How far back the page looks, so that a job that never succeeds does not make it read every run.
@@ -62,6 +63,7 @@ class JobCard:
     result: SafeString
     runs_url: str
     run_url: str
+    note: str = ""
 
 
 def job_cards(request: HttpRequest) -> list[JobCard]:
@@ -91,7 +93,26 @@ def _card(
         result=counts(success.counts if success else {}),
         runs_url=list_url(JobRun, name=definition.name),
         run_url=reverse("admin:run_job", args=(definition.name,)) if may_start else "",
+        note=_NOTES[definition.name]() if definition.name in _NOTES else "",
     )
+
+
+def _reconciliation_note() -> str:
+    """How far each provider's list of events was compared."""
+    return " ".join(_how_far(cursor) for cursor in ReconciliationCursor.objects.order_by("provider"))
+
+
+def _how_far(cursor: ReconciliationCursor) -> str:
+    name = cursor.get_provider_display()
+    done = f"{name}: compared until {cursor.done_until:%-d %B %Y, %H:%M} UTC." if cursor.done_until else ""
+    if cursor.begun_at is None:
+        return done
+    reached = f"has reached back to {cursor.reached_at:%-d %B %Y, %H:%M} UTC" if cursor.reached_at else "has just begun"
+    return f"{done} {name}: a run {reached}, and the next one goes on there.".strip()
+
+
+# What a job's card says of how far its work has come.
+_NOTES: dict[str, Callable[[], str]] = {"reconcile-payments": _reconciliation_note}
 
 
 def _cadence_text(definition: JobDefinition) -> str:

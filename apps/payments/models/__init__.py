@@ -15,6 +15,7 @@ from apps.payments.models.mirror import (
     ProviderSubscription,
 )
 from apps.payments.models.plan_references import PlanReference
+from apps.payments.models.reconciliation import ReconciliationCursor
 from apps.payments.models.reviews import Review
 from apps.payments.models.usage import UsageFault, UsagePosition, UsageReporting
 
@@ -29,6 +30,7 @@ __all__ = [
     "ProviderPaymentMethod",
     "ProviderRefund",
     "ProviderSubscription",
+    "ReconciliationCursor",
     "Review",
     "UsageFault",
     "UsagePosition",

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +28,14 @@ _MOST_SIGNATURES = 20
 LONGEST_CALL_SECONDS = 15
 
 
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Some events, the newest first."""
+
+    events: Sequence[dict[str, Any]] = ()
+    has_more: bool = False
+
+
 class ProviderReader(Protocol):
     """The questions to a provider's API. Both raise `ProviderCallError`; nobody calls them inside a transaction."""
 
@@ -35,8 +43,11 @@ class ProviderReader(Protocol):
         """The object as the provider's API answers it; None when it knows none."""
         ...
 
-    def list_events(self, since: datetime) -> Iterable[dict[str, Any]]:
-        """Every event since then that the provider still knows, in the form of its webhooks."""
+    def list_events(self, since: datetime, *, until: datetime, after: str = "") -> EventPage:
+        """A page of the events between two moments that the provider still knows, in the form of its webhooks.
+
+        The newest first; `after` is the id of the last event of the page before.
+        """
         ...
 
 

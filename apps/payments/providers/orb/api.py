@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from apps.core.audit.secrecy import redact_text
 from apps.core.canonical import moment_text
 from apps.core.outgoing import Answer, Call
 from apps.payments.contracts import ObjectKind
-from apps.payments.providers.contract import LONGEST_CALL_SECONDS, ProviderCallError, call_provider
+from apps.payments.providers.contract import LONGEST_CALL_SECONDS, EventPage, ProviderCallError, call_provider
 
 API_BASE = "https://api.withorb.com/v1"
 _NOT_FOUND, _BAD_REQUEST = 404, 400
@@ -61,9 +61,9 @@ class OrbApi:
         answer = self._call(f"{_PATHS[kind]}/{quote(external_id, safe='')}")
         return None if answer.status == _NOT_FOUND else _object_in(answer)
 
-    def list_events(self, since: datetime) -> Iterator[dict[str, Any]]:
+    def list_events(self, since: datetime, *, until: datetime, after: str = "") -> EventPage:
         """Nothing: Orb has no list of the webhooks that it sent."""
-        return iter(())
+        return EventPage()
 
     def ingest(self, events: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """Send events, each with its key; answers what Orb refused: the event's key, and why.

@@ -7,7 +7,7 @@ by the metadata that we set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -19,7 +19,7 @@ from django.conf import settings
 
 from apps.core.audit.secrecy import redact_text
 from apps.payments.contracts import ObjectKind
-from apps.payments.providers.contract import LONGEST_CALL_SECONDS, ProviderCallError
+from apps.payments.providers.contract import LONGEST_CALL_SECONDS, EventPage, ProviderCallError
 from apps.payments.providers.stripe.events import PLAN_KEY
 
 API_VERSION = "2026-10-28.endive"
@@ -105,15 +105,12 @@ class StripeApi:
         except _UnknownObjectError:
             return None
 
-    def list_events(self, since: datetime) -> Iterator[dict[str, Any]]:
-        """Every event since then that Stripe still knows, newest first, in the form of its webhooks."""
-        params: dict[str, Any] = {"created": {"gte": int(since.timestamp())}, "limit": _PAGE}
-        while True:
-            page = _plain(_call(lambda: self._client.v1.events.list(params)))  # type: ignore[arg-type] # noqa: B023
-            yield from page["data"]
-            if not page.get("has_more") or not page["data"]:
-                return
-            params = {**params, "starting_after": page["data"][-1]["id"]}
+    def list_events(self, since: datetime, *, until: datetime, after: str = "") -> EventPage:
+        """A page of the events that Stripe still knows, newest first; `starting_after` goes back in time there."""
+        created = {"gte": int(since.timestamp()), "lte": int(until.timestamp()) + 1}
+        params: Any = {"created": created, "limit": _PAGE, **({"starting_after": after} if after else {})}
+        page = _plain(_call(lambda: self._client.v1.events.list(params)))
+        return EventPage(page["data"], bool(page.get("has_more")))
 
     def _retrievers(self) -> dict[ObjectKind, Callable[[str], Any]]:
         api = self._client.v1
