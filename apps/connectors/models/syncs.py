@@ -29,7 +29,7 @@ class SyncRun(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="sync_runs")
+    connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="sync_runs", db_index=False)
     month = models.CharField(max_length=7)
     trigger = models.CharField(max_length=16, choices=SyncTrigger.choices)
     reason = models.TextField(help_text="Why this month was chosen.")
@@ -100,7 +100,7 @@ class MonthState(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="months")
+    connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="months", db_index=False)
     month = models.CharField(max_length=7)
     read_at = models.DateTimeField(null=True, blank=True)
     changed_at = models.DateTimeField(null=True, blank=True)

@@ -17,7 +17,7 @@ class ConnectorEvent(models.Model):
     """One event. `sentence` is what people read; it never holds a secret. Append-only in the database."""
 
     id = models.BigAutoField(primary_key=True)
-    connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="timeline")
+    connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="timeline", db_index=False)
     kind = models.CharField(max_length=32, choices=ConnectorEventKind.choices)
     sentence = models.TextField()
     actor_label = models.CharField(max_length=254)

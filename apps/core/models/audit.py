@@ -89,6 +89,10 @@ class AuditEntry(models.Model):
             models.Index(fields=["target_type", "target_id", "recorded_at"], name="audit_entry_target"),
             models.Index(fields=["workspace_id", "recorded_at"], name="audit_entry_workspace"),
             models.Index(fields=["-recorded_at"], name="audit_entry_recorded"),
+            models.Index(fields=["event", "-recorded_at"], name="audit_entry_of_event"),
+            models.Index(fields=["actor_label", "-recorded_at"], name="audit_entry_of_actor"),
+            models.Index(fields=["target_id", "-recorded_at"], name="audit_entry_of_record"),
+            models.Index(fields=["organization_id", "-recorded_at"], name="audit_entry_of_tenant"),
             models.Index(fields=["request_id"], name="audit_entry_request"),
             # The reasons that people give, with the tickets in them; what machines do has none worth searching.
             words_index("audit_entry_reason_words", "reason", condition=REASONED_BY_PEOPLE),

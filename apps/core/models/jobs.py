@@ -71,6 +71,12 @@ class JobRun(models.Model):
             models.Index(fields=["-created_at"], name="job_run_created"),
             models.Index(fields=["name", "-created_at"], name="job_run_of_name"),
             models.Index(fields=["status", "-created_at"], name="job_run_by_status"),
+            models.Index(fields=["trigger", "-created_at"], name="job_run_of_trigger"),
+            models.Index(
+                fields=["organization_id", "-created_at"],
+                condition=Q(organization_id__isnull=False),
+                name="job_run_of_tenant",
+            ),
         ]
 
     def __str__(self) -> str:

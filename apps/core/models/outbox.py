@@ -21,7 +21,7 @@ class OutboxItem(models.Model):
     kind = models.CharField(max_length=80)
     key = models.CharField(max_length=255)
     payload = models.JSONField()
-    organization_id = models.UUIDField(null=True, blank=True, db_index=True)
+    organization_id = models.UUIDField(null=True, blank=True)
     status = models.CharField(max_length=16, choices=OutboxStatus.choices, default=OutboxStatus.PENDING)
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField()
@@ -55,8 +55,10 @@ class OutboxItem(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["-created_at"], name="outbox_item_created"),
+            models.Index(fields=["kind", "-created_at"], name="outbox_item_of_kind"),
             # The mails of one customer, for its timeline.
             models.Index(fields=["organization_id", "kind", "-created_at"], name="outbox_item_of_tenant"),
+            models.Index(fields=["organization_id", "-created_at"], name="outbox_item_by_tenant"),
             models.Index(
                 fields=["next_attempt_at"], condition=Q(status=OutboxStatus.PENDING), name="outbox_item_pending"
             ),

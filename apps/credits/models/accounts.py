@@ -122,6 +122,7 @@ class CreditGrant(models.Model):
                 name="credit_grant_burn_order",
             ),
             models.Index(fields=["account", "-created_at"], name="credit_grant_of_account"),
+            models.Index(fields=["-created_at"], name="credit_grant_latest"),
         ]
         triggers: ClassVar = [
             pgtrigger.ReadOnly(

@@ -27,7 +27,7 @@ class CreditPolicy(models.Model):
     """One version of a product's prices. At most one draft a product; a published version never changes."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="credit_policies")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="credit_policies", db_index=False)
     version = models.PositiveIntegerField()
     status = models.CharField(max_length=16, choices=PolicyStatus.choices, default=PolicyStatus.DRAFT)
     effective_from = models.DateTimeField()
@@ -64,7 +64,7 @@ class CreditPolicy(models.Model):
 class OperationPrice(models.Model):
     """What one operation costs. Prices are micro-credits a unit, the free quantity micro-units a month."""
 
-    policy = models.ForeignKey(CreditPolicy, on_delete=models.CASCADE, related_name="prices")
+    policy = models.ForeignKey(CreditPolicy, on_delete=models.CASCADE, related_name="prices", db_index=False)
     operation = models.CharField(max_length=80)
     unit = models.CharField(max_length=40)
     unit_price = models.BigIntegerField()

@@ -59,6 +59,7 @@ class Hold(models.Model):
                 fields=["account", "expires_at"], condition=Q(status=HoldStatus.OPEN), name="hold_open_of_account"
             ),
             models.Index(fields=["account", "created_at"], name="hold_of_account"),
+            models.Index(fields=["-created_at"], name="hold_latest"),
         ]
         triggers: ClassVar = [
             pgtrigger.FSM(
@@ -100,7 +101,12 @@ class ShadowDisagreement(models.Model):
 
     class Meta:
         constraints: ClassVar = [one_of("difference", DisagreementClass, "shadow_disagreement_class_known")]
-        indexes: ClassVar = [models.Index(fields=["product", "-seen_at"], name="shadow_disagreement_recent")]
+        indexes: ClassVar = [
+            models.Index(fields=["product", "-seen_at"], name="shadow_disagreement_recent"),
+            models.Index(fields=["-seen_at"], name="shadow_disagreement_latest"),
+            models.Index(fields=["difference", "-seen_at"], name="shadow_disagreement_kind"),
+            models.Index(fields=["organization_id", "-seen_at"], name="shadow_disagreement_tenant"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.difference}: {self.local_decision} against {self.central_decision}"

@@ -18,7 +18,7 @@ class BillingEvent(models.Model):
     """One event, once for its key, with its typed properties."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+", db_index=False)
     name = models.CharField(max_length=80, choices=BillingEventName.choices)
     key = models.CharField(max_length=255, unique=True, help_text="The same cause again is the same event.")
     properties = models.JSONField(default=dict)

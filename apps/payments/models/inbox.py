@@ -88,6 +88,11 @@ class WebhookEvent(models.Model):
                 name="webhook_event_of_reason",
             ),
             models.Index(fields=["status", "-received_at"], name="webhook_event_by_status"),
+            models.Index(
+                fields=["customer_external_id", "-received_at"],
+                condition=~Q(customer_external_id=""),
+                name="webhook_event_of_customer",
+            ),
             models.Index(fields=["-received_at"], name="webhook_event_latest"),
             models.Index(fields=["organization_id", "-received_at"], name="webhook_event_tenant"),
         ]

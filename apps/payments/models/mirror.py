@@ -46,6 +46,7 @@ class MirroredObject(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["provider", "customer_external_id"], name="%(class)s_customer"),
+            models.Index(fields=["-news_at"], name="%(class)s_news"),
         ]
 
     def __str__(self) -> str:
@@ -175,6 +176,7 @@ class ProviderInvoice(MirroredObject):
         indexes: ClassVar = [
             *MirroredObject.Meta.indexes,
             models.Index(fields=["organization", "-issued_at"], name="providerinvoice_latest"),
+            models.Index(fields=["status", "-news_at"], name="providerinvoice_by_status"),
             name_prefix_index("providerinvoice_number_prefix", "number"),
             models.Index(fields=["due_at"], condition=Q(status=InvoiceStatus.OPEN), name="providerinvoice_open_due"),
         ]
@@ -201,10 +203,7 @@ class ProviderDispute(MirroredObject):
                 condition=Q(currency="") | Q(currency__regex=r"^[A-Z]{3}$"), name="providerdispute_currency_is_iso"
             ),
         ]
-        indexes: ClassVar = [
-            *MirroredObject.Meta.indexes,
-            models.Index(fields=["-news_at"], name="providerdispute_latest"),
-        ]
+        indexes: ClassVar = [*MirroredObject.Meta.indexes]
 
 
 class ProviderRefund(MirroredObject):

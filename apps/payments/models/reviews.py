@@ -20,7 +20,7 @@ class Review(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="reviews")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="reviews", db_index=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, null=True, blank=True, related_name="reviews")
     kind = models.CharField(max_length=32, choices=ReviewKind.choices)
     sentence = models.TextField()

@@ -19,8 +19,10 @@ class ProviderEvidence(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     provider = models.CharField(max_length=16, choices=Provider.choices)
     subject = models.CharField(max_length=32, choices=EvidenceSubject.choices)
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
-    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+", db_index=False)
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
     object_id = models.CharField(max_length=255)
     verb = models.CharField(max_length=40)
     claimed_state = models.CharField(max_length=40)

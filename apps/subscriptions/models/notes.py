@@ -18,7 +18,7 @@ class WorkspaceNote(models.Model):
     """One note. Who is mistaken writes another."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="notes")
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="notes", db_index=False)
     text = FreeTextField()
     author_id = models.CharField(max_length=64, blank=True, default="")
     author_label = models.CharField(max_length=254)

@@ -46,6 +46,10 @@ class DecisionReceipt(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["created_at"], name="decision_receipt_age"),
+            models.Index(fields=["kind", "-created_at"], name="decision_receipt_of_kind"),
+            models.Index(fields=["decision", "-created_at"], name="decision_receipt_of_answer"),
+            models.Index(fields=["code", "-created_at"], name="decision_receipt_of_code"),
+            models.Index(fields=["workspace_id", "-created_at"], name="decision_receipt_workspace"),
             models.Index(fields=["organization_id", "-created_at"], name="decision_receipt_tenant"),
             models.Index(fields=["request_id"], name="decision_receipt_request"),
             models.Index(

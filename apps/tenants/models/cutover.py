@@ -20,7 +20,9 @@ class BillingModeException(models.Model):
     """One organization's own mode with a product; it stands before percentage and product."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="billing_mode_exceptions")
+    product = models.ForeignKey(
+        Product, on_delete=models.PROTECT, related_name="billing_mode_exceptions", db_index=False
+    )
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="billing_mode_exceptions")
     mode = models.CharField(max_length=16, choices=BillingMode.choices)
     set_at = models.DateTimeField()
@@ -39,7 +41,7 @@ class BillingModeChange(models.Model):
     """One change of a mode, for the history and the way back. Append-only."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="billing_mode_changes")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="billing_mode_changes", db_index=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     scope = models.CharField(max_length=16, choices=BillingModeSource.choices)
     before = models.CharField(max_length=16, choices=BillingMode.choices, blank=True, default="")
@@ -75,7 +77,7 @@ class CutoverCheck(models.Model):
     """One cutover check of a product: its lines, and what shadow mode had shown until then."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="cutover_checks")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="cutover_checks", db_index=False)
     has_passed = models.BooleanField()
     lines = models.JSONField(help_text="Each with name, outcome (passed, failed, nothing) and detail.")
     days = models.PositiveIntegerField()

@@ -26,7 +26,7 @@ class RecoveryCode(models.Model):
     stay, so that the page can say how many are left of how many.
     """
 
-    user = models.ForeignKey("tenants.User", on_delete=models.CASCADE, related_name="recovery_codes")
+    user = models.ForeignKey("tenants.User", on_delete=models.CASCADE, related_name="recovery_codes", db_index=False)
     selector = models.CharField(max_length=8)
     secret_hash = models.CharField(max_length=200)
     created_at = models.DateTimeField(auto_now_add=True)

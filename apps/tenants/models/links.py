@@ -25,7 +25,7 @@ class SignInLink(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=16, choices=LinkKind.choices)
-    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="sign_in_links")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="sign_in_links", db_index=False)
     email = models.EmailField(max_length=254)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, null=True, blank=True, related_name="+")

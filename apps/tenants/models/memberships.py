@@ -22,8 +22,8 @@ class Membership(models.Model):
     """One user in one organization, with one role. `role_changed_at` orders news: older news changes nothing."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="memberships")
-    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="memberships", db_index=False)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships", db_index=False)
     role = models.CharField(max_length=16, choices=MembershipRole.choices)
     origin = models.CharField(max_length=16, choices=MembershipOrigin.choices)
     origin_product = models.ForeignKey(Product, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
@@ -61,10 +61,10 @@ class MembershipDrift(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(
-        Organization, on_delete=models.PROTECT, related_name="membership_drift", db_constraint=False
+        Organization, on_delete=models.PROTECT, related_name="membership_drift", db_constraint=False, db_index=False
     )
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_constraint=False)
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="membership_drift")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="membership_drift", db_index=False)
     run = models.ForeignKey(
         "tenants.ReconciliationRun", on_delete=models.SET_NULL, null=True, blank=True, related_name="drift"
     )
@@ -116,7 +116,7 @@ class MembershipDrift(models.Model):
 class MembershipRemoval(models.Model):
     """When a membership last ended, so that a delayed older report can't bring the member back."""
 
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+", db_index=False)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     removed_at = models.DateTimeField()
 

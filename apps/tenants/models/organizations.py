@@ -45,6 +45,8 @@ class Organization(models.Model):
         indexes: ClassVar = [
             name_prefix_index("organization_name_prefix"),
             words_index("organization_words", "name", "slug"),
+            # The sample organizations, which every home page offers.
+            models.Index(fields=["name"], condition=Q(is_demo=True), name="organization_demo"),
         ]
         triggers: ClassVar = [pgtrigger.ReadOnly(name="organization_nature_is_fixed", fields=["is_demo", "kind"])]
 

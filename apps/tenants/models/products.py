@@ -62,7 +62,9 @@ class ProductRelation(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="relations")
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="product_relations")
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="product_relations", db_index=False
+    )
     source = models.CharField(max_length=16, choices=RelationSource.choices)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -34,7 +34,7 @@ class ReconciliationRun(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="reconciliation_runs")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="reconciliation_runs", db_index=False)
     source = models.CharField(max_length=16, choices=ReportSource.choices)
     snapshot_id = models.UUIDField(null=True, blank=True)
     status = models.CharField(max_length=16, choices=ReconciliationStatus.choices)
