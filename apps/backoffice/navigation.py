@@ -105,6 +105,10 @@ def stylesheet(request: HttpRequest) -> str:
     return static("backoffice/staff.css")
 
 
+def script(request: HttpRequest) -> str:
+    return static("backoffice/dialog.js")
+
+
 def favicon(request: HttpRequest) -> str:
     return static("backoffice/mark.svg")
 

@@ -52,6 +52,7 @@ UNFOLD: dict[str, Any] = {
     "BORDER_RADIUS": "6px",
     "COLORS": {"base": _PAPER, "primary": _LEDGER_GREEN},
     "STYLES": ["apps.backoffice.navigation.stylesheet"],
+    "SCRIPTS": ["apps.backoffice.navigation.script"],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "apps.backoffice.navigation.favicon"}],
     "ENVIRONMENT": "apps.backoffice.navigation.environment_label",
     "COMMAND": {"search_models": False, "show_history": False},

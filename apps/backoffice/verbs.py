@@ -39,9 +39,7 @@ class ReasonForm(forms.Form):
         label="Reason",
         max_length=500,
         help_text="Saved in the audit log permanently. Write it so a colleague understands it in a year.",
-        widget=UnfoldAdminTextareaWidget(
-            attrs={"rows": 3, "autofocus": True, "placeholder": "Why are you doing this?"}
-        ),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "placeholder": "Why are you doing this?"}),
     )
 
     def __init__(self, data: Any = None, *, record: Any = None, initial: Mapping[str, Any] | None = None) -> None:

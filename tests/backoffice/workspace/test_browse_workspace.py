@@ -71,6 +71,8 @@ def test_ends_a_subscription_with_preview_and_reason_and_looks_back(
     page.keyboard.press("Control+k")
     page.locator("#search-input-command").press_sequentially("zebra")
     page.locator("#command-results-list a").first.wait_for()
+    # The customer first, then the workspace itself.
+    page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Zebra crossing").wait_for()
@@ -107,4 +109,40 @@ def test_the_pages_fit_a_phone_and_complain_of_nothing(
     ):
         assert tab.open(path) == 200
         assert not tab.is_too_wide(), path
+    assert tab.complaints == []
+
+
+IN_DIALOG = "document.activeElement.closest('#dialog') !== null"
+ON_OPENER = "document.activeElement.textContent.trim() === 'End'"
+
+
+def test_a_dialog_needs_no_mouse_and_loses_nothing_typed(
+    place: WorkspacePlace, staff: User, device: TOTPDevice, staff_browser: StaffBrowser
+) -> None:
+    tab, page = staff_browser, staff_browser.page
+    enter(tab, staff, device)
+    tab.open(url_of(place.workspace_id))
+    page.get_by_role("link", name="End", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.locator("#dialog[aria-modal=true]").wait_for()
+    page.wait_for_function("document.activeElement.name === 'reason'")
+    for _ in range(12):  # round and round, never to the page behind
+        page.keyboard.press("Tab")
+        assert page.evaluate(IN_DIALOG)
+    page.locator("#dialog [name=reason]").focus()
+    page.keyboard.type("Ticket 4711.")
+    page.keyboard.press("Escape")
+    page.mouse.click(5, 5)
+    page.get_by_text("Your entries are still here.").wait_for()
+    assert page.locator("#dialog [name=reason]").input_value() == "Ticket 4711."
+    page.get_by_role("button", name="Preview").press("Enter")
+    page.wait_for_function("document.activeElement.value === 'edit'")  # of a dangerous one: the way back
+    page.keyboard.press("Escape")
+    assert page.locator(".ch-apply").is_visible()
+    page.locator("#dialog").get_by_role("button", name="Cancel", exact=True).press("Enter")
+    page.wait_for_function(ON_OPENER)
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement.name === 'reason'")
+    page.keyboard.press("Escape")  # nothing typed: it closes
+    page.wait_for_function(ON_OPENER)
     assert tab.complaints == []
