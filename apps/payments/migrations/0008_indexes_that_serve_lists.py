@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("payments", "0006_usage_to_orb"),
+        ("payments", "0007_reconciliation_cursor"),
         ("tenants", "0007_indexes_that_serve_lists"),
     ]
 
