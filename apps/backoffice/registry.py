@@ -15,6 +15,7 @@ from apps.backoffice.pages.credit_entries import CreditEntryAdmin
 from apps.backoffice.pages.credit_policies import CreditPolicyAdmin
 from apps.backoffice.pages.credit_records import CreditGrantAdmin, HoldAdmin, UncoveredChargeAdmin
 from apps.backoffice.pages.decisions import DecisionReceiptAdmin
+from apps.backoffice.pages.difference_marks import DifferenceMarkAdmin
 from apps.backoffice.pages.disagreements import ShadowDisagreementAdmin
 from apps.backoffice.pages.inbox import WebhookEventAdmin
 from apps.backoffice.pages.job_runs import JobRunAdmin
@@ -39,6 +40,7 @@ from apps.credits.models import (
     CreditEntry,
     CreditGrant,
     CreditPolicy,
+    DifferenceMark,
     Hold,
     ShadowDisagreement,
     UncoveredCharge,
@@ -85,6 +87,7 @@ PAGES: dict[type[Model], type[StaffAdmin[Any]]] = {
     UncoveredCharge: UncoveredChargeAdmin,
     ShadowDisagreement: ShadowDisagreementAdmin,
     BalanceImport: BalanceImportAdmin,
+    DifferenceMark: DifferenceMarkAdmin,
 }
 
 

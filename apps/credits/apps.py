@@ -9,6 +9,7 @@ class CreditsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register what tenants and subscriptions leave to us: each organization's account, and how to ask again."""
+        from apps.credits.selectors.drift import shadow_figures  # noqa: PLC0415
         from apps.credits.services.accounts import credit_account_create  # noqa: PLC0415
         from apps.credits.services.allowances import allowance_apply, describe_allowance_change  # noqa: PLC0415
         from apps.credits.services.answers import register_rebuilt_answers  # noqa: PLC0415
@@ -16,10 +17,11 @@ class CreditsConfig(AppConfig):
         from apps.subscriptions import handlers, preview  # noqa: PLC0415
         from apps.subscriptions.enums import ReceiptKind  # noqa: PLC0415
         from apps.subscriptions.receipts import register_replay  # noqa: PLC0415
-        from apps.tenants import bootstrap, pages  # noqa: PLC0415
+        from apps.tenants import bootstrap, pages, shadow  # noqa: PLC0415
 
         register_rebuilt_answers()
         bootstrap.register("credit_account", credit_account_create)
+        shadow.register("credits", shadow_figures)
         register_replay(ReceiptKind.CREDITS, replay_credits)
         handlers.register_saved_handler("allowance", allowance_apply)
         preview.register_consequence("allowance", describe_allowance_change)

@@ -77,13 +77,19 @@ class DisagreementClass(TextEnum):
 
     UNKNOWN_OPERATION = "unknown_operation", "Unknown operation"
     MEMBERSHIP = "membership", "Membership"
+    LIFECYCLE = "lifecycle", "Lifecycle"
     VERDICT = "verdict", "Allow or deny"
     AMOUNT = "amount", "Amount"
+    ROUNDING = "rounding", "Rounding"
     BALANCE = "balance", "Balance"
     RUN_CHARGED_BEFORE = "run_charged_before", "Run charged twice"
     NOT_A_MEMBER = "booked_though_not_a_member", "Booked, not a member"
     LIFECYCLE_DENIED = "booked_though_lifecycle_denied", "Booked, lifecycle denied"
     FOR_REVIEW = "booked_for_review", "Booked late"
+
+
+# Each must be explained before a product is moved to central.
+MONEY_DIFFERENCES = (DisagreementClass.AMOUNT, DisagreementClass.ROUNDING)
 
 
 class BalanceImportStatus(TextEnum):

@@ -26,6 +26,8 @@ register_operations(
     ),
     # Grants and adjustments by the thousand, before a product is moved to central.
     Operation("balances.import", platform_role=Role.PLATFORM_ADMIN, allows="import balances"),
+    # A reason why differences of shadow mode don't count in the gate to central.
+    Operation("differences.explain", platform_role=Role.BILLING_OPERATIONS, allows="explain differences"),
     Operation("grants.void", platform_role=Role.BILLING_OPERATIONS, scope=Scope.CREDITS_WRITE, allows="void a grant"),
     Operation("holds.capture", scope=Scope.CREDITS_WRITE),
     Operation("holds.release", scope=Scope.CREDITS_WRITE),

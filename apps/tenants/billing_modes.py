@@ -48,10 +48,29 @@ def mode_of(facts: ModeFacts, organization_id: UUID | None) -> Mode:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckFacts:
-    """The latest cutover check of a product, with what its shadow mode has shown."""
+class ShadowFigures:
+    """The compared decisions of the last days, in whole days of UTC. What staff have explained counts as agreement."""
 
-    finished_at: datetime
+    days: int = 0
+    compared: int = 0
+    agreed: int = 0
+    unexplained_amounts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GateLine:
+    """One thing that central asks for; `said` is what there is, or what is missing."""
+
+    name: str
+    is_met: bool
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFacts:
+    """The latest cutover check of a product, with what its shadow mode shows. Without a moment none was ever made."""
+
+    finished_at: datetime | None
     has_passed: bool
     days: int
     compared: int
@@ -59,22 +78,59 @@ class CheckFacts:
     unexplained_amounts: int
 
 
-def missing_for_central(check: CheckFacts | None, now: datetime) -> list[str]:
+def missing_for_central(check: CheckFacts, now: datetime) -> list[str]:
     """What is missing before the mode may become central, one sentence each; empty when nothing is."""
-    if check is None:
-        return ["No cutover check was ever made."]
-    missing = []
-    if not check.has_passed:
-        missing.append("The latest cutover check has failed.")
-    if check.finished_at <= now - CHECK_LASTS:
-        missing.append("The latest cutover check is older than a day.")
-    if check.days < LEAST_DAYS:
-        missing.append(f"Shadow mode has run on {check.days} days; {LEAST_DAYS} are needed.")
-    if check.compared < LEAST_COMPARED:
-        missing.append(f"{check.compared:,} decisions were compared; {LEAST_COMPARED:,} are needed.")
-    if check.agreed * 1_000 < check.compared * LEAST_AGREED_PER_MILLE:
-        per_mille = check.agreed * 1_000 // check.compared
-        missing.append(f"{per_mille // 10}.{per_mille % 10} % of decisions agree; 99.5 % are needed.")
-    if check.unexplained_amounts:
-        missing.append(f"{check.unexplained_amounts:,} differences in money are not explained.")
-    return missing
+    return [line.said for line in gate_lines(check, now) if not line.is_met]
+
+
+def gate_lines(check: CheckFacts, now: datetime) -> list[GateLine]:
+    """The gate to central, line by line."""
+    per_mille = check.agreed * 1_000 // check.compared if check.compared else 0
+    agreed = f"{per_mille // 10}.{per_mille % 10} % of decisions agree"
+    return [
+        _check_line(check, now),
+        _line(
+            "Days in shadow mode",
+            check.days >= LEAST_DAYS,
+            f"Shadow mode has run on {_count(check.days, 'day')}",
+            f"{LEAST_DAYS} are needed",
+        ),
+        _line(
+            "Compared decisions",
+            check.compared >= LEAST_COMPARED,
+            f"{check.compared:,} decisions were compared",
+            f"{LEAST_COMPARED:,} are needed",
+        ),
+        _line(
+            "Agreement",
+            check.agreed * 1_000 >= check.compared * LEAST_AGREED_PER_MILLE,
+            agreed if check.compared else "Nothing was compared",
+            f"{LEAST_AGREED_PER_MILLE // 10}.{LEAST_AGREED_PER_MILLE % 10} % are needed",
+        ),
+        GateLine(
+            "Differences in money",
+            not check.unexplained_amounts,
+            f"{_count(check.unexplained_amounts, 'difference')} in money not explained."
+            if check.unexplained_amounts
+            else "All are explained, or there is none.",
+        ),
+    ]
+
+
+def _check_line(check: CheckFacts, now: datetime) -> GateLine:
+    said = "The latest cutover check has passed, within a day."
+    if check.finished_at is None:
+        said = "No cutover check was ever made."
+    elif not check.has_passed:
+        said = "The latest cutover check has failed."
+    elif check.finished_at <= now - CHECK_LASTS:
+        said = "The latest cutover check is older than a day."
+    return GateLine("Cutover check", said.endswith("within a day."), said)
+
+
+def _line(name: str, is_met: bool, there: str, needed: str) -> GateLine:
+    return GateLine(name, is_met, f"{there}." if is_met else f"{there}; {needed}.")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

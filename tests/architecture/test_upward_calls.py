@@ -9,7 +9,7 @@ from types import ModuleType
 from apps.core.jobs import demo
 from apps.credits.services import books
 from apps.subscriptions import handlers, preview, receipts
-from apps.tenants import bootstrap, pages
+from apps.tenants import bootstrap, pages, shadow
 from tests.architecture.sources import PROJECT
 
 ROW = re.compile(r"^\| `(apps\.[\w.]+)` \| `\w+` \| (?:`(\w+)`)? ?\| `([\w.]+)` \|", re.MULTILINE)
@@ -27,6 +27,7 @@ REGISTRIES: tuple[tuple[ModuleType, Mapping[str, object]], ...] = (
     (preview, preview._consequences),
     (receipts, receipts._replayers),
     (demo, demo._questions),
+    (shadow, shadow._readers),
 )
 
 

@@ -14,7 +14,7 @@ from apps.connectors.models import Connector
 from apps.core import clock
 from apps.core.enums import MembershipRole
 from apps.core.errors import ForbiddenError
-from apps.core.ids import OrganizationId, ProductId, UserId, WorkspaceId
+from apps.core.ids import OrganizationId, UserId, WorkspaceId
 from apps.core.jobs import job_run_request
 from apps.core.models import AuditEntry, JobRun, OutboxItem
 from apps.core.outbox import outbox_enqueue
@@ -25,11 +25,11 @@ from apps.credits.models import (
     CreditEntry,
     CreditGrant,
     CreditPolicy,
+    DifferenceMark,
     Hold,
     ShadowDisagreement,
     UncoveredCharge,
 )
-from apps.credits.services import balance_import_create
 from apps.payments.enums import InvoiceStatus, UsageFaultKind, WebhookStatus
 from apps.payments.models import ProviderCustomer, ProviderDispute, ProviderInvoice, UsageFault, WebhookEvent
 from apps.subscriptions.enums import Provider
@@ -47,6 +47,7 @@ from apps.tenants.models import (
     Workspace,
 )
 from apps.tenants.services import member_upsert
+from tests.backoffice.credits.cutover_records import make_balance_import, make_difference_mark
 from tests.backoffice.credits.story import tell_story
 from tests.connectors.cast import make_connector
 from tests.contexts import console_context, product_context, staff_context
@@ -130,21 +131,6 @@ def _reconciliation() -> Model:
         created_at=clock.now(),
     )
     return run
-
-
-def _balance_import() -> Model:
-    """A file that waits for its start."""
-    organization = make_organization()
-    product = make_product(f"product-{uuid.uuid4().hex[:8]}", organization)
-    head = "account_type,account_id,balance,external_ref"
-    return balance_import_create(
-        console_context(),
-        product_id=ProductId(product.pk),
-        data=f"{head}\norganization,{organization.pk},12.5,wallet-1\n".encode(),
-        file_name="<b>balances</b>.csv",
-        is_update=False,
-        reason="the cutover",
-    )
 
 
 def _membership_drift() -> Model:
@@ -275,7 +261,8 @@ MAKERS: dict[type[Model], Callable[[], Model]] = {
     Product: lambda: make_product(f"product-{uuid.uuid4().hex[:8]}", make_organization()),
     ServiceToken: _token,
     ReconciliationRun: _reconciliation,
-    BalanceImport: _balance_import,
+    BalanceImport: make_balance_import,
+    DifferenceMark: make_difference_mark,
     MembershipDrift: _membership_drift,
     ProviderInvoice: lambda: make_invoice(make_organization()),
     ProviderCustomer: _customer,

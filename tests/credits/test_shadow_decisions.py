@@ -46,7 +46,8 @@ CASES = {
     "denied here alone": Case(
         {"quantity": "11"}, "allow", "10", "11", "insufficient_credits", DisagreementClass.VERDICT
     ),
-    "another price": Case({}, "allow", "10", "1.000001", "ok", DisagreementClass.AMOUNT),
+    "another price": Case({}, "allow", "10", "1.000002", "ok", DisagreementClass.AMOUNT),
+    "rounded otherwise": Case({}, "allow", "10", "0.999999", "ok", DisagreementClass.ROUNDING),
     "another balance": Case({}, "allow", "9.999999", "1", "ok", DisagreementClass.BALANCE),
     "another price and balance": Case({}, "allow", "0", "2", "ok", DisagreementClass.AMOUNT),
     "not priced here": Case(

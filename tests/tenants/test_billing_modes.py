@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,8 @@ from apps.core import clock
 from apps.core.enums import Role
 from apps.core.errors import ConflictError, ForbiddenError, UnprocessableError
 from apps.core.ids import OrganizationId, ProductId
-from apps.tenants.billing_modes import CheckFacts, ModeFacts, bucket_of, missing_for_central, mode_of
+from apps.credits.models import ShadowComparison
+from apps.tenants.billing_modes import CheckFacts, ModeFacts, bucket_of, gate_lines, missing_for_central, mode_of
 from apps.tenants.enums import BillingMode
 from apps.tenants.models import BillingModeChange, BillingModeException, CutoverCheck, Organization, Product
 from apps.tenants.selectors.billing_modes import billing_mode_of
@@ -91,11 +93,19 @@ def test_a_growing_percentage_keeps_whom_it_has_and_spreads_evenly() -> None:
 def test_what_central_asks_for(differing: dict[str, Any], missing: int) -> None:
     facts = CheckFacts(**{"finished_at": NOON, **GOOD, **differing})
     assert len(missing_for_central(facts, NOON)) == missing
-    assert missing_for_central(None, NOON) == ["No cutover check was ever made."]
+    never = replace(facts, finished_at=None, has_passed=False)
+    assert missing_for_central(never, NOON)[0] == "No cutover check was ever made."
+    assert [line.is_met for line in gate_lines(facts, NOON)].count(False) == missing
 
 
 def make_check(product: Product, **differing: Any) -> CutoverCheck:
+    """A check, and comparisons of as many days as it speaks of, in the place of those before."""
     now = clock.now()
+    days = differing.get("days", GOOD["days"])
+    ShadowComparison.objects.filter(product=product).delete()
+    for back in range(days):
+        day = now.astimezone(UTC).date() - timedelta(days=back)
+        ShadowComparison.objects.create(product=product, day=day, compared=200)
     values = {"started_at": now, "finished_at": now, "lines": [], "base_url": "http://localhost", "run_by": "tester"}
     check: CutoverCheck = CutoverCheck.objects.create(product=product, **{**GOOD, **values, **differing})
     return check

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from apps.backoffice.cutover.drive import Stage, drive
-from apps.backoffice.cutover.figures import data_lines, shadow_figures
+from apps.backoffice.cutover.figures import data_lines
 from apps.core import clock
 from apps.core.amounts import MICRO
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId, ProductId, ServiceTokenId
 from apps.credits.contracts import AccountRef
 from apps.credits.enums import AccountType, GrantType
+from apps.credits.selectors.drift import shadow_figures
 from apps.credits.selectors.policies import terms_in_force
 from apps.credits.services import credit_grant
 from apps.credits.services.grants import GrantParams
@@ -28,7 +29,7 @@ _CREDITS = 100
 def cutover_check_run(context: ExecutionContext, *, product: Product, base_url: str) -> CutoverCheck:
     """Drive the API at the address, look at the product's data, and keep the result. It closes what it made."""
     started_at = clock.now()
-    shadow = shadow_figures(product, started_at)
+    shadow = shadow_figures(ProductId(product.pk))
     lines = [*_drive(context, product, base_url), *data_lines(product, shadow, started_at)]
     facts = CheckFacts(
         finished_at=clock.now(),

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Exists, OuterRef, Q
 
 from apps.core.ids import ProductId
-from apps.credits.enums import DisagreementClass
 from apps.credits.models import CreditAccount, ShadowDisagreement
-from apps.credits.selectors.drift import drift_of
 from apps.credits.selectors.policies import terms_in_force
+from apps.tenants.billing_modes import ShadowFigures
 from apps.tenants.models import MembershipDrift, Product, ProductRelation
 from apps.tenants.selectors.reconciliation import last_complete_run
 from apps.tenants.services.cutover import CheckLine
@@ -21,33 +19,13 @@ WINDOW = timedelta(days=14)
 FRESH = timedelta(days=2)
 
 
-@dataclass(frozen=True, slots=True)
-class ShadowFigures:
-    """The compared decisions of the last days, in whole days of UTC."""
-
-    days: int
-    compared: int
-    agreed: int
-    unexplained_amounts: int
-
-
-def shadow_figures(product: Product, now: datetime) -> ShadowFigures:
-    """The counts of the last 14 days, today's included. The comparisons are counted with a few seconds' delay."""
-    drift = drift_of(product.pk, now)
-    return ShadowFigures(
-        days=sum(compared > 0 for compared in drift.compared),
-        compared=drift.compared_total,
-        agreed=max(0, drift.compared_total - drift.total),
-        unexplained_amounts=sum(drift.counts[DisagreementClass.AMOUNT]),
-    )
-
-
-def data_lines(product: Product, shadow: ShadowFigures, now: datetime) -> Iterator[CheckLine]:
-    """The lines about the product's data."""
+def data_lines(product: Product, shadow: ShadowFigures | None, now: datetime) -> Iterator[CheckLine]:
+    """The lines about the product's data; without figures those alone that don't rest on shadow mode's."""
     yield _members(product, now)
     yield _prices(product, now)
     yield _accounts(product)
-    yield _agreement(shadow)
+    if shadow is not None:
+        yield _agreement(shadow)
 
 
 def _members(product: Product, now: datetime) -> CheckLine:

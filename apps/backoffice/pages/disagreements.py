@@ -21,6 +21,7 @@ from apps.backoffice.cells import (
     title_and_slug,
 )
 from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
+from apps.backoffice.pages.difference_marks import EXPLAIN_ONE
 from apps.backoffice.pages.drift import class_badge
 from apps.backoffice.pages.lookups import organization_name, product_choices
 from apps.backoffice.panels import Fact, Panel, Row
@@ -51,6 +52,7 @@ class ShadowDisagreementAdmin(StaffAdmin[ShadowDisagreement]):
         days_filter("seen_at", "seen"),
     )
     search_help_text = "Id of a disagreement"
+    verbs = (EXPLAIN_ONE,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ShadowDisagreement]:
         found = super().get_queryset(request).select_related("product")

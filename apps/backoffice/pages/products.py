@@ -165,7 +165,7 @@ class ProductAdmin(StaffAdmin[Product]):
         """Where the product's decisions and ours differ."""
         require_may(request, DRIFT_OPERATION)
         record = self.record_or_404(request, object_id)
-        context = {**self._shown(request, record), "title": f"Drift of {record.name}", **drift_context(record)}
+        context = {**self._shown(request, record), "title": f"Drift of {record.name}", **drift_context(request, record)}
         return TemplateResponse(request, "backoffice/credits/drift.html", context)
 
     def import_balances(self, request: HttpRequest, object_id: UUID) -> HttpResponse:

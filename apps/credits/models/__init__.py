@@ -5,6 +5,7 @@ from __future__ import annotations
 from apps.credits.models.accounts import CreditAccount, CreditGrant, FreeQuantity
 from apps.credits.models.allowances import AllowanceGrant
 from apps.credits.models.balance_imports import BalanceImport, BalanceImportFile, ImportedBalance
+from apps.credits.models.differences import DifferenceMark
 from apps.credits.models.ledger import CreditEntry, GrantBurn, UncoveredCharge
 from apps.credits.models.policies import CreditPolicy, OperationPrice
 from apps.credits.models.reservations import Hold, ShadowComparison, ShadowDisagreement
@@ -18,6 +19,7 @@ __all__ = [
     "CreditEntry",
     "CreditGrant",
     "CreditPolicy",
+    "DifferenceMark",
     "EntrySeal",
     "FreeQuantity",
     "GrantBurn",

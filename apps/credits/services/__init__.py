@@ -11,6 +11,7 @@ from apps.credits.services.balance_imports import (
     balances_judge,
 )
 from apps.credits.services.consumption import credits_consume, credits_consume_batch
+from apps.credits.services.differences import difference_explain, difference_mark_undo, differences_explain
 from apps.credits.services.grants import credit_grant, overdraft_set
 from apps.credits.services.holds import hold_capture, hold_extend, hold_release
 from apps.credits.services.policies import (
@@ -36,6 +37,9 @@ __all__ = [
     "credits_authorize",
     "credits_consume",
     "credits_consume_batch",
+    "difference_explain",
+    "difference_mark_undo",
+    "differences_explain",
     "entry_reverse",
     "hold_capture",
     "hold_extend",

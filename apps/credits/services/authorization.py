@@ -237,7 +237,7 @@ def _compare(
 ) -> None:
     if context.product_id is not None:
         comparison_count(context.product_id, now)
-    difference = difference_of(facts, decision, local)
+    difference = difference_of(facts, decision, local, quantum=_quantum(context, facts, decision, local))
     if difference is None or context.product_id is None:
         return
     ShadowDisagreement.objects.create(
@@ -258,17 +258,33 @@ def _compare(
     )
 
 
-def difference_of(facts: CreditFacts, decision: Decision, local: LocalDecision) -> DisagreementClass | None:
-    """The gravest thing in which the two decisions differ; None where they agree."""
+def _quantum(context: ExecutionContext, facts: CreditFacts, decision: Decision, local: LocalDecision) -> int:
+    """The smallest step of the price that we named, where the product named another; 0 without one."""
+    if decision.price in {None, local.charge} or context.product_id is None or facts.policy_id is None:
+        return 0
+    price = known_terms(context.product_id, facts.policy_id).prices.get(decision.question.operation)
+    return price.quantum if price is not None else 0
+
+
+def difference_of(
+    facts: CreditFacts, decision: Decision, local: LocalDecision, *, quantum: int = 0
+) -> DisagreementClass | None:
+    """The gravest thing in which the two decisions differ; None where they agree.
+
+    Prices that lie one `quantum` apart at most are one price that the product rounds otherwise.
+    """
     differs = local.decision != decision.verdict.value
     if decision.code == "unknown_operation":
         return DisagreementClass.UNKNOWN_OPERATION
     if differs and decision.code == "not_a_member":
         return DisagreementClass.MEMBERSHIP
+    if differs and decision.code == "lifecycle_denied":
+        return DisagreementClass.LIFECYCLE
     if differs:
         return DisagreementClass.VERDICT
     if decision.price is not None and decision.price != local.charge:
-        return DisagreementClass.AMOUNT
+        is_rounded = abs(decision.price - local.charge) <= quantum
+        return DisagreementClass.ROUNDING if is_rounded else DisagreementClass.AMOUNT
     return DisagreementClass.BALANCE if facts.balance != local.balance else None
 
 

@@ -8,6 +8,7 @@ from apps.core.ids import ProductId
 from apps.tenants.billing_modes import CheckFacts, Mode, ModeFacts, mode_of
 from apps.tenants.enums import BillingMode
 from apps.tenants.models import BillingModeException, CutoverCheck, Product
+from apps.tenants.shadow import shadow_figures_of
 
 
 def billing_mode_of(product_id: ProductId, organization_id: UUID | None) -> Mode:
@@ -28,16 +29,14 @@ def latest_check_of(product_id: ProductId) -> CutoverCheck | None:
     return CutoverCheck.objects.filter(product=product_id).order_by("-finished_at").first()
 
 
-def latest_check_facts(product_id: ProductId) -> CheckFacts | None:
-    """What the gate to central asks of the latest check."""
-    check = latest_check_of(product_id)
-    if check is None:
-        return None
+def latest_check_facts(product_id: ProductId) -> CheckFacts:
+    """What the gate to central asks: the latest check, and what shadow mode shows now, with what is explained."""
+    check, shadow = latest_check_of(product_id), shadow_figures_of(product_id)
     return CheckFacts(
-        finished_at=check.finished_at,
-        has_passed=check.has_passed,
-        days=check.days,
-        compared=check.compared,
-        agreed=check.agreed,
-        unexplained_amounts=check.unexplained_amounts,
+        finished_at=check.finished_at if check else None,
+        has_passed=check is not None and check.has_passed,
+        days=shadow.days,
+        compared=shadow.compared,
+        agreed=shadow.agreed,
+        unexplained_amounts=shadow.unexplained_amounts,
     )

@@ -79,7 +79,7 @@ def cutover_check_store(
         base_url=base_url,
         run_by=context.actor.label,
         started_at=started_at,
-        finished_at=facts.finished_at,
+        finished_at=facts.finished_at or clock.now(),
     )
     failed = [line.name for line in lines if line.outcome == "failed"]
     audit_append(
