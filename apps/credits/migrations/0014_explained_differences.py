@@ -7,7 +7,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 _SQL = Path(__file__).resolve().parent / "sql"
-_FUNCTION = (_SQL / "0013" / "drift.sql").read_text(encoding="utf-8")
+_FUNCTION = (_SQL / "0014" / "drift.sql").read_text(encoding="utf-8")
 _BEFORE = (_SQL / "0009" / "ledger.sql").read_text(encoding="utf-8")
 _CLASSES = [
     ("unknown_operation", "Unknown operation"),
@@ -27,7 +27,7 @@ _IS_KNOWN = models.Q(("difference__in", [value for value, _ in _CLASSES]))
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credits", "0012_balance_imports"),
+        ("credits", "0013_indexes_that_serve_lists"),
         ("tenants", "0005_billing_mode_function"),
     ]
 
