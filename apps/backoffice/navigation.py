@@ -73,6 +73,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "Operations",
         (
+            Entry("Report by mail", "mail", "report_mail", "daily_reports.subscribe"),
             Entry("Inbox", "inbox", "payments_webhookevent_changelist", "webhook_events.read"),
             Entry("Events to decide", "rule", "kept_events", "webhook_events.read"),
             Entry("Outbox", "outbox", "core_outboxitem_changelist", "outbox.read"),

@@ -21,6 +21,7 @@ from apps.backoffice.navigation import sidebar
 from apps.backoffice.pages.funnel import funnel_page
 from apps.backoffice.pages.inbox import kept_events_page
 from apps.backoffice.pages.jobs import job_routes
+from apps.backoffice.pages.report_mail import report_mail_page
 from apps.backoffice.registry import registered_pages
 from apps.backoffice.search.results import OF_CUSTOMERS, search_customers
 from apps.backoffice.search.terms import read_term
@@ -55,6 +56,7 @@ SITE_ROUTES: dict[str, str | None] = {
     "run_job": "jobs.start",
     "funnel": "billing_events.read",
     "kept_events": "webhook_events.read",
+    "report_mail": "daily_reports.subscribe",
     "password_change": ENTER,
     "second_factor_settings": ENTER,
     "jsi18n": ENTER,
@@ -98,6 +100,7 @@ class StaffSite(ThemedAdminSite):
             path("jsi18n/", guarded(self.i18n_javascript), name="jsi18n"),
             *job_routes(guarded),
             path("funnel/", guarded(require_safe(funnel_page)), name="funnel"),
+            path("report-mail/", guarded(require_http_methods(["GET", "POST"])(report_mail_page)), name="report_mail"),
             path("kept-events/", guarded(require_safe(kept_events_page)), name="kept_events"),
         ]
         pages = [

@@ -77,3 +77,8 @@ def members_without_reports(organization_id: UUID) -> list[str]:
 def latest_day(organization_id: UUID | None) -> date | None:
     """The newest day that has a report."""
     return _of(organization_id).order_by("-day").values_list("day", flat=True).first()
+
+
+def platform_recipient(user_id: UUID) -> ReportRecipient | None:
+    """How the colleague stands to the platform's report; None for one who never asked for it."""
+    return ReportRecipient.objects.filter(organization=None, user=user_id).first()

@@ -13,7 +13,7 @@ from apps.core.audit_events import AuditEvent
 from apps.core.context import ExecutionContext
 from apps.core.emails import EmailAddressError, canonical_email
 from apps.core.errors import ConflictError, FieldError, NotFoundError, UnprocessableError
-from apps.core.ids import OrganizationId
+from apps.core.ids import OrganizationId, UserId
 from apps.core.operations import require
 from apps.core.outbox import outbox_enqueue
 from apps.core.outbox_handlers import EMAIL_KIND
@@ -22,7 +22,7 @@ from apps.reporting.mails import confirm_mail
 from apps.reporting.models import ReportRecipient
 from apps.reporting.rules.recipients import MOST_RECIPIENTS, RecipientStatus, status_when_added
 from apps.reporting.selectors.reports import member_of
-from apps.tenants.models import Organization
+from apps.tenants.models import Organization, User
 
 SET_OPERATION, SUBSCRIBE_OPERATION = "daily_reports.recipients", "daily_reports.subscribe"
 # A mailbox that nobody confirmed is asked at most once in this time, however often an admin tries.
@@ -99,6 +99,28 @@ def report_recipient_unsubscribe(context: ExecutionContext, recipient_id: UUID) 
     if recipient is not None and recipient.status != RecipientStatus.UNSUBSCRIBED:
         _move(context, recipient, RecipientStatus.UNSUBSCRIBED)
     return recipient
+
+
+@transaction.atomic
+def platform_report_subscribe(context: ExecutionContext, *, user_id: UserId, is_wanted: bool) -> bool:
+    """Let a colleague get the platform's report, or no longer; returns whether that changed anything. Audited.
+
+    Raises `ForbiddenError`.
+    """
+    require(context, SUBSCRIBE_OPERATION)
+    user = User.objects.select_for_update(no_key=True).get(pk=user_id)
+    now = clock.now()
+    recipient = ReportRecipient.objects.filter(organization=None, user=user).first()
+    former = RecipientStatus(recipient.status) if recipient is not None else None
+    wanted = RecipientStatus.ACTIVE if is_wanted else RecipientStatus.UNSUBSCRIBED
+    if former is wanted or (former is None and not is_wanted):
+        return False
+    if recipient is None:
+        recipient = ReportRecipient(user=user, created_at=now)
+    recipient.email, recipient.status, recipient.note, recipient.changed_at = user.email, wanted, "", now
+    recipient.save()
+    _audit(context, REPORT_RECIPIENT_ADDED if former is None else REPORT_RECIPIENT_CHANGED, recipient, before=former)
+    return True
 
 
 def _ask(context: ExecutionContext, recipient: ReportRecipient, organization: Organization) -> None:
