@@ -16,12 +16,11 @@ from apps.core.jobs import job
 from apps.core.models import JobRun
 from apps.core.retention import AT_ONCE, PURGE_PAYLOADS, Retention, keep_for, mark_of, mark_read
 from apps.core.states import JobRunStatus, JobTrigger
-from apps.payments.credit_tracking import CreditScope, track_exhaustion, track_grants
 from apps.payments.enums import WebhookStatus, WhyKept
 from apps.payments.grace import end_due_grace_periods, remind_before_grace_ends, start_overdue_grace
 from apps.payments.models import WebhookEvent
 from apps.payments.selectors.inbox import BODY_DROPPED
-from apps.payments.services import usage_report, webhook_events_reconcile, webhook_inbox_sweep
+from apps.payments.services import credits_follow, usage_report, webhook_events_reconcile, webhook_inbox_sweep
 from apps.subscriptions.enums import Provider
 
 # What was written before a run looked may have become visible only after it.
@@ -56,10 +55,12 @@ def end_grace_periods(
 def track_credits(
     context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
 ) -> dict[str, int]:
-    """Record grants and exhausted accounts since the last successful run; all of them in a run for one organization."""
+    """Record grants and exhausted accounts, and stop or restore connectors, of the accounts that moved.
+
+    Refusals move no account: they are looked at since the last successful run, all of them for one organization.
+    """
     since = None if organization_id or include_demo else _last_success("track-credits")
-    scope = CreditScope(since, organization_id, include_demo)
-    return {"granted": track_grants(context, scope), "exhausted": track_exhaustion(context, scope)}
+    return credits_follow(context, since=since, organization_id=organization_id, include_demo=include_demo)
 
 
 def _last_success(name: str) -> datetime | None:

@@ -27,6 +27,7 @@ register_operations(
     Operation("jobs.track_credits", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.report_usage", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("usage_reporting.change", platform_role=Role.PLATFORM_ADMIN, allows="report a product's usage to Orb"),
+    Operation("credit_stop.change", platform_role=Role.BILLING_OPERATIONS, allows="stop connectors without credits"),
     Operation("usage_faults.read", platform_role=Role.SUPPORT, allows="see usage that Orb does not have"),
     Operation("usage_faults.settle", platform_role=Role.BILLING_OPERATIONS, allows="settle usage that Orb refused"),
     Operation("jobs.reconcile_payments", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from apps.core import clock
@@ -19,7 +21,7 @@ from apps.credits.enums import AccountType, GrantType
 from apps.credits.models import CreditAccount
 from apps.credits.services import credit_grant, credits_consume
 from apps.credits.services.grants import GrantParams
-from apps.payments.credit_tracking import CreditScope, track_exhaustion
+from apps.payments.credit_tracking import track_exhaustion
 from apps.payments.models import BillingEvent
 from apps.payments.tracking import SEGMENT_KIND
 from apps.subscriptions.models import DecisionReceipt
@@ -34,7 +36,8 @@ def track(*, include_demo: bool = False) -> dict[str, int]:
     """What the job counts."""
     job = job_of("track-credits")
     assert job is not None
-    return job.run(console_context(), slot=clock.now(), organization_id=None, include_demo=include_demo)
+    counts = job.run(console_context(), slot=clock.now(), organization_id=None, include_demo=include_demo)
+    return {name: counts[name] for name in ("granted", "exhausted")}
 
 
 def succeeded(started_at: datetime) -> None:
@@ -144,9 +147,21 @@ def test_finding_is_set_based(django_assert_num_queries: DjangoAssertNumQueries)
         spend(make_place(f"red{number}", whole_credits=1), 2)
     assert CreditAccount.objects.count() == 3
     track()
-    scope = CreditScope(None, None, include_demo=False)
+    ids = list(CreditAccount.objects.values_list("pk", flat=True))
     with django_assert_num_queries(2):
-        assert track_exhaustion(console_context(), scope) == 0
+        assert track_exhaustion(console_context(), ids, since=None) == 0
+
+
+def test_where_nothing_moved_no_entry_is_read() -> None:
+    for number in range(3):
+        spend(make_place(f"red{number}", whole_credits=1), 1)
+    track()
+    succeeded(clock.now() + timedelta(hours=2))
+    with CaptureQueriesContext(connection) as asked:
+        assert track() == {"granted": 0, "exhausted": 0}
+    tables = " ".join(query["sql"] for query in asked.captured_queries)
+    assert "credits_creditentry" not in tables
+    assert "payments_billingevent" not in tables
 
 
 def test_it_runs_every_five_minutes() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from apps.backoffice.credits import effects
 from apps.backoffice.credits.forms import AdjustForm, GrantForm, OverdraftForm, PublishForm, ReverseForm
+from apps.backoffice.credits.stop_verb import STOP_OPERATION, CreditStopForm, change_credit_stop, stored_credit_stop
 from apps.backoffice.records.credits import format_credits
 from apps.backoffice.verbs import DONE_BEFORE, KeyedForm, Verb
 from apps.core.amounts import format_micro
@@ -143,6 +144,20 @@ ACCOUNT_VERBS = (
         initial=lambda account: {"limit": format_micro(account.overdraft_limit)},
         effect=effects.of_overdraft,
         run=set_overdraft,
+        organization_of=_organization_of,
+        eyebrow=_eyebrow,
+        is_rare=True,
+    ),
+    Verb(
+        name="stop_without_credits",
+        label="Stop connectors without credits",
+        description="Whether the organization's connectors stop while it has no credits. Takes effect at once.",
+        submit="Save",
+        operation=STOP_OPERATION,
+        icon="power_off",
+        form_class=CreditStopForm,
+        initial=stored_credit_stop,
+        run=change_credit_stop,
         organization_of=_organization_of,
         eyebrow=_eyebrow,
         is_rare=True,

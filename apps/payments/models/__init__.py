@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apps.payments.models.billing_events import BillingEvent
+from apps.payments.models.credit_stops import CreditStop, TrackingPosition
 from apps.payments.models.grace_anchors import GraceAnchor
 from apps.payments.models.inbox import WebhookEvent
 from apps.payments.models.mirror import (
@@ -21,6 +22,7 @@ from apps.payments.models.usage import UsageFault, UsagePosition, UsageReporting
 
 __all__ = [
     "BillingEvent",
+    "CreditStop",
     "GraceAnchor",
     "MirroredObject",
     "PlanReference",
@@ -32,6 +34,7 @@ __all__ = [
     "ProviderSubscription",
     "ReconciliationCursor",
     "Review",
+    "TrackingPosition",
     "UsageFault",
     "UsagePosition",
     "UsageReporting",

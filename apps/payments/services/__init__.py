@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.payments.services.credit_stops import credit_stop_change, credits_follow
 from apps.payments.services.events import (
     webhook_event_dismiss,
     webhook_event_process,
@@ -19,6 +20,8 @@ from apps.payments.services.usage import (
 )
 
 __all__ = [
+    "credit_stop_change",
+    "credits_follow",
     "invoice_forgive",
     "usage_fault_settle",
     "usage_report",
