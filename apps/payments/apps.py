@@ -14,6 +14,7 @@ class PaymentsConfig(AppConfig):
             handle_payment_config_change,
         )
         from apps.payments.outbox_handlers import provider_customers_enqueue  # noqa: PLC0415
+        from apps.payments.selectors.dues import organization_dues  # noqa: PLC0415
         from apps.payments.status_sync import read_standing  # noqa: PLC0415
         from apps.payments.workspace_sync import settle_after_staff  # noqa: PLC0415
         from apps.subscriptions.handlers import (  # noqa: PLC0415
@@ -29,6 +30,7 @@ class PaymentsConfig(AppConfig):
         register_standing("payments", read_standing)
         register_consequence("open_invoices", describe_open_invoices)
         register_subscription_handler("payments", settle_after_staff)
+        pages.register_dues(organization_dues)
         pages.register_page(
             "invoices", label="Invoices", url_name="billing-invoices", order=40, operation="invoices.read"
         )

@@ -17,12 +17,12 @@ from django.urls import reverse
 from django.utils.decorators import method_decorator
 
 from apps.core import clock
-from apps.core.amounts import format_minor
 from apps.core.errors import ConflictError, UnavailableError, UnprocessableError
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.moments import in_zone, zone_of
 from apps.payments.enums import InvoiceStatus
 from apps.payments.models import ProviderInvoice
+from apps.payments.selectors.dues import OWED, organization_dues, provider_link, show_money
 from apps.payments.services.checkout import checkout_obstacle, checkout_start, may_subscribe, portal_open
 from apps.subscriptions.messages import day, days_from
 from apps.subscriptions.models import Plan
@@ -86,6 +86,7 @@ class InvoicesPage(BillingPage):
             "newer": number - 1,
             "older": number + 1 if len(found) > PAGE else 0,
             "grace": self._grace(zone, now),
+            "dues": organization_dues(self.organization_id),
             "obstacle": obstacle,
             "may_pay": self.may("checkout.start"),
             "attempt": uuid.uuid4(),
@@ -106,7 +107,7 @@ class InvoicesPage(BillingPage):
         return [
             {
                 "slug": plan.slug,
-                "text": f"{plan.name}, {format_minor(plan.price_minor, plan.currency)} a "
+                "text": f"{plan.name}, {show_money(plan.price_minor, plan.currency)} a "
                 f"{plan.get_interval_display().lower()}",
             }
             for plan in plans
@@ -189,19 +190,19 @@ def _invoices_of(organization_id: OrganizationId) -> QuerySet[ProviderInvoice]:
 
 def _line(invoice: ProviderInvoice, zone: tzinfo, now: datetime) -> InvoiceLine:
     # Stripe leaves the amount remaining on an invoice that was voided: only an open one asks for money.
-    remaining = invoice.amount_remaining_minor if invoice.status == InvoiceStatus.OPEN else 0
+    remaining = invoice.amount_remaining_minor if invoice.status in OWED and not invoice.forgiven_at else 0
     late = _why_late(invoice, now)
     return InvoiceLine(
         number=invoice.number or "Invoice",
         status="failed" if late else invoice.status,
         status_text=late or invoice.get_status_display(),
-        total=_money(invoice.total_minor, invoice.currency),
-        remaining=_money(remaining, invoice.currency) if remaining else "",
+        total=show_money(invoice.total_minor, invoice.currency),
+        remaining=show_money(remaining, invoice.currency) if remaining else "",
         issued=day(invoice.issued_at, zone) if invoice.issued_at else "",
         due=day(invoice.due_at, zone) if invoice.due_at else "",
         due_note=days_from(now, invoice.due_at, zone) if invoice.due_at and remaining else "",
-        hosted_url=_safe(invoice.hosted_invoice_url),
-        pdf_url=_safe(invoice.invoice_pdf),
+        hosted_url=provider_link(invoice.hosted_invoice_url),
+        pdf_url=provider_link(invoice.invoice_pdf),
     )
 
 
@@ -212,15 +213,6 @@ def _why_late(invoice: ProviderInvoice, now: datetime) -> str:
     if invoice.failed_at is not None:
         return "Payment failed"
     return "Overdue" if invoice.due_at is not None and invoice.due_at <= now else ""
-
-
-def _money(minor: int, currency: str) -> str:
-    return format_minor(minor, currency) if currency else f"{minor:,}"
-
-
-def _safe(address: str) -> str:
-    """Checked again on output: a link that is not https is not shown."""
-    return address if address.startswith("https://") else ""
 
 
 def billing_routes() -> list[tuple[str, Any, str]]:

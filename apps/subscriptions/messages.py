@@ -36,6 +36,7 @@ class Cause:
 
     why: str
     remedy: str = ""
+    is_about_payment: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class DecisionWords:
     state: StateWords
     why: tuple[str, ...]
     remedy: str
+    is_about_payment: bool = False
 
 
 _PAY = "Pay the open invoice or update the payment method. Full service returns as soon as the payment arrives."
@@ -86,16 +88,17 @@ STATE_WORDS: Mapping[LifecycleState, StateWords] = {
 }
 
 _PAYMENT_BLOCKS: Mapping[str, Cause] = {
-    PaymentStatus.DISABLED: Cause("A payment was not made in time.", _PAY),
+    PaymentStatus.DISABLED: Cause("A payment was not made in time.", _PAY, is_about_payment=True),
     PaymentStatus.LOCKED: Cause(
         "An invoice stayed unpaid and the account is locked.",
         "Pay the invoice, then contact our billing team: they unlock the account.",
+        is_about_payment=True,
     ),
 }
 _SUBSCRIPTIONS: Mapping[str, Cause] = {
     SubscriptionState.TRIALING: Cause("The subscription is a trial."),
     SubscriptionState.ACTIVE: Cause("The subscription is active."),
-    SubscriptionState.PAST_DUE: Cause("The subscription's last payment is past due.", _PAY),
+    SubscriptionState.PAST_DUE: Cause("The subscription's last payment is past due.", _PAY, is_about_payment=True),
     SubscriptionState.SUSPENDED: Cause("The subscription is suspended.", "Contact our billing team to resume it."),
     SubscriptionState.ENDED: Cause("The subscription has ended.", _START),
 }
@@ -124,9 +127,9 @@ def words_of(facts: LifecycleFacts, decision: LifecycleDecision, *, zone: tzinfo
     """The decision in words; days are those of `zone`."""
     state = STATE_WORDS[decision.state]
     causes = [_CAUSES[step.rule](facts, zone) for step in decision.reasons]
-    remedies = [cause.remedy for cause in causes if cause.remedy]
     # The last reason is the one that brought the workspace to where it is.
-    return DecisionWords(state, tuple(cause.why for cause in causes), remedies[-1] if remedies else state.remedy)
+    helpful = next((cause for cause in reversed(causes) if cause.remedy), Cause("", state.remedy))
+    return DecisionWords(state, tuple(cause.why for cause in causes), helpful.remedy, helpful.is_about_payment)
 
 
 # A state that restricts nothing needs no banner.
@@ -145,7 +148,7 @@ def banner_of(facts: LifecycleFacts, decision: LifecycleDecision, *, zone: tzinf
         return None
     words = words_of(facts, decision, zone=zone)
     # The last reason is the one that restricts; the Settings page lists them all.
-    return Banner(tone=tone, title=words.state.title, why=words.why[-1], remedy=words.remedy)
+    return Banner(tone, words.state.title, words.why[-1], words.remedy, words.is_about_payment)
 
 
 def workspace_lifecycle_access(context: ExecutionContext, *, time_zone: str) -> LifecycleAccess:
@@ -201,7 +204,7 @@ def _grace(facts: LifecycleFacts, zone: tzinfo) -> Cause:
     until = f" It ends on {day(end, zone)}, {days_from(facts.at, end, zone)}." if end else ""
     if end and end < facts.at:
         until = f" It ended on {day(end, zone)}; service may stop at any moment."
-    return Cause(f"A payment failed, and a grace period began.{until}", _PAY)
+    return Cause(f"A payment failed, and a grace period began.{until}", _PAY, is_about_payment=True)
 
 
 def _of(causes: Mapping[str, Cause], value: str | None) -> Cause:

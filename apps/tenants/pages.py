@@ -96,12 +96,16 @@ class BannerTone(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Banner:
-    """The one banner of a page: what holds, why, and what helps (spec 08, Billing pages)."""
+    """The one banner of a page: what holds, why, and what helps (spec 08, Billing pages).
+
+    `title` is a whole sentence that "while" can stand before. `is_about_payment`: paying what is owed lifts it.
+    """
 
     tone: BannerTone
     title: str
     why: str
     remedy: str
+    is_about_payment: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,46 @@ def lifecycle_access(context: ExecutionContext, *, time_zone: str) -> LifecycleA
 
 
 @dataclass(frozen=True, slots=True)
+class Dues:
+    """What the organization owes: one amount a currency, of so many invoices, and where the first due one is paid.
+
+    `pay_url` is the provider's own page of that invoice, empty where it has none; `pay_amount` is that invoice's.
+    """
+
+    amounts: Sequence[str] = ()
+    count: int = 0
+    pay_amount: str = ""
+    pay_url: str = ""
+
+
+class DuesSource(Protocol):
+    """Reads what an organization owes; None where nothing is open."""
+
+    def __call__(self, organization_id: OrganizationId) -> Dues | None: ...
+
+
+_dues_sources: Registry[DuesSource] = Registry("dues source")
+
+
+def register_dues(source: DuesSource) -> None:
+    """Set the one source of what is owed."""
+    _dues_sources.register("dues", source)
+
+
+def dues_of(organization_id: OrganizationId) -> Dues | None:
+    """What the organization owes; None where nothing is open."""
+    return _dues_sources["dues"](organization_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a person can't do something that others, or they themselves at another time, can; and what helps."""
+
+    text: str
+    is_about_payment: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """What the template draws around the content of a billing page."""
 
@@ -145,6 +189,7 @@ class Frame:
     links: Sequence[NavigationLink]
     others: Sequence[Workspace]
     lifecycle: LifecycleAccess
+    dues: Dues | None
 
 
 class BillingPage(View):
@@ -170,8 +215,8 @@ class BillingPage(View):
         try:
             require(self.execution_context, operation_name)
             if not self.lifecycle.permits(OPERATIONS[operation_name].lifecycle):
-                title = "Not available right now"
-                return self.render("billing/closed_to_you.html", {}, title=title, status=HTTPStatus.FORBIDDEN)
+                facts = {"obstacle": self.obstacle(operation_name), "may_read": self.lifecycle.permits(LifecycleNeed.READ)}
+                return self.render("billing/not_now.html", facts, title="Not possible now", status=HTTPStatus.FORBIDDEN)
             return super().dispatch(request, *args, **kwargs)
         except ForbiddenError as error:
             facts = {"error": error, "request_id": current_request_id()}
@@ -193,6 +238,20 @@ class BillingPage(View):
         """Whether role and lifecycle both let the person do the operation; forms that lead nowhere are not shown."""
         need = OPERATIONS[operation_name].lifecycle
         return permits(self.execution_context, operation_name) and self.lifecycle.permits(need)
+
+    def obstacle(self, operation_name: str) -> Obstacle | None:
+        """Why the person can't do the operation: the role, else the lifecycle (a form stays away with a reason)."""
+        try:
+            require(self.execution_context, operation_name)
+        except ForbiddenError as error:
+            return Obstacle(error.detail)
+        operation, banner = OPERATIONS[operation_name], self.lifecycle.banner
+        if self.lifecycle.permits(operation.lifecycle):
+            return None
+        if banner is None:
+            return Obstacle(f"You can't {operation.allows or 'do this'} right now.")
+        when = f"{banner.title[0].lower()}{banner.title[1:]}"
+        return Obstacle(f"You can't {operation.allows or 'do this'} while {when}. {banner.remedy}", banner.is_about_payment)
 
     def render(self, template: str, facts: Mapping[str, Any], *, title: str, status: int = 200) -> HttpResponse:
         """Render the template within the frame."""
@@ -217,7 +276,15 @@ class BillingPage(View):
             else (),
             others=() if context.is_visit else list(own[:SWITCHER_LENGTH]),
             lifecycle=self.lifecycle,
+            dues=self._dues(),
         )
+
+    def _dues(self) -> Dues | None:
+        """What is owed, where paying it would lift the banner; no other page asks for it."""
+        banner = self.lifecycle.banner
+        if banner is None or not banner.is_about_payment:
+            return None
+        return dues_of(self.organization_id)
 
 
 def workspaces_of(user_id: UserId, *, matching: str = "") -> QuerySet[WithAnnotations[Workspace]]:

@@ -24,6 +24,7 @@ REGISTRIES: tuple[tuple[ModuleType, Mapping[str, object]], ...] = (
     (handlers, handlers._saved_handlers),
     (handlers, handlers._standings),
     (pages, pages._lifecycle_sources),
+    (pages, pages._dues_sources),
     (preview, preview._consequences),
     (receipts, receipts._replayers),
     (demo, demo._questions),

@@ -51,6 +51,7 @@ class Automation(ConnectorsPage):
             "is_active": any(run.finished_at is None for run in runs),
             "jobs": [(job, describe_actor(job.actor_label, people)) for job in jobs],
             "may_run": self.may("jobs.billing_sync") and self.may("connector.sync"),
+            "obstacle": self.obstacle("jobs.billing_sync") or self.obstacle("connector.sync"),
         }
         return self.render("connectors/automation.html", facts, title="Automation")
 

@@ -30,6 +30,7 @@ from apps.connectors.views.presenters import ConnectorCard, describe_months, mon
 from apps.core import clock
 from apps.core.errors import UnprocessableError
 from apps.subscriptions.selectors.lifecycle import workspace_lifecycle
+from apps.tenants.pages import Obstacle
 from apps.tenants.selectors.members import people_for_tenant
 
 _EVENTS_SHOWN = 20
@@ -43,7 +44,7 @@ class ConnectorList(ConnectorsPage):
 
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
         cards = [ConnectorCard(connector) for connector in connectors_of_workspace(self.workspace_id)]
-        facts = {"cards": cards, "may_edit": self.may("connector.edit")}
+        facts = {"cards": cards, "obstacle": self.obstacle("connector.edit")}
         return self.render("connectors/list.html", facts, title="Connectors")
 
 
@@ -117,11 +118,19 @@ class ConnectorDetail(OneConnectorPage):
             "settings": card.settings,
             "may_sync": self.may("connector.sync") and card.is_enabled,
             "may_edit": self.may("connector.edit"),
+            "obstacles": self._obstacles(card),
             "can_enable": "enable" in verbs and self.may("connector.edit"),
             "can_disable": "disable" in verbs and self.may("connectors.disable"),
             "takes_key": card.credential_kind is CredentialKind.API_KEY and self.may("connector.edit"),
         }
         return self.render("connectors/detail.html", facts, title=self.connector.name)
+
+
+    def _obstacles(self, card: ConnectorCard) -> list[Obstacle]:
+        """Why buttons are missing: editing, and syncing where the connector is on; each sentence once."""
+        asked = ["connector.edit", *(["connector.sync"] if card.is_enabled else [])]
+        found = {obstacle.text: obstacle for name in asked if (obstacle := self.obstacle(name))}
+        return list(found.values())
 
 
 class ConnectorSync(OneConnectorPage):
