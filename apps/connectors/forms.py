@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from pydantic.fields import FieldInfo
 
 from apps.connectors.contracts import Provider
-from apps.connectors.enums import CredentialKind
+from apps.connectors.enums import CredentialKind, RecordKind
+from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector
 from apps.connectors.providers.registry import provider_classes
+from apps.connectors.selectors.records import RecordFilter
 from apps.connectors.services import ConnectorChanges, ConnectorParams
+from apps.core.amounts import ISO_CURRENCIES
+from apps.core.ids import WorkspaceId
+from apps.core.moments import write_months
 
 _SETTING = "setting-"
+_MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)
 _KEY_HELP = "Checked at the provider, then stored encrypted. Nobody can read it again."
 _KEY_AGAIN = "Leave it empty to keep the stored key. It is needed again where the address leads to another host."
 _LABELS = {"": "Each record says it", "json": "JSON", "csv": "CSV"}
@@ -102,3 +111,60 @@ class KeyForm(forms.Form):
     def place_error(self, field: str, message: str) -> None:
         """Show the service's sentence at the key, else above the form."""
         self.add_error(field if field in self.fields else None, message)
+
+
+class RecordFilterForm(forms.Form):
+    """The filter of the billing records. What can't be is refused with a sentence, on the page and for the file."""
+
+    connector = forms.ChoiceField(required=False, label="Connector")
+    month = forms.CharField(required=False, label="Month", widget=forms.Select)
+    kind = forms.ChoiceField(required=False, label="Kind")
+    currency = forms.CharField(required=False, label="Currency", widget=forms.Select)
+    voided = forms.BooleanField(required=False, label="Include voided records")
+
+    def __init__(
+        self, data: Any, *, connectors: Sequence[Connector], months: Sequence[str], currencies: Sequence[str]
+    ) -> None:
+        """`months` and `currencies` are those that there are records of; others that can be match nothing."""
+        super().__init__(data)
+        named = [(str(found.pk), f"{found.name} (removed)" if found.removed_at else found.name) for found in connectors]
+        self._offer("connector", named, "Choose one of the connectors in the list.")
+        self._offer("kind", RecordKind.choices, "Choose one of the kinds in the list.")
+        asked_month, asked_currency = (str(self.data.get(name, "")).strip() for name in ("month", "currency"))
+        possible = {asked_month} if _MONTH.fullmatch(asked_month) else set()
+        shown_months = sorted({*filter(None, months), *possible}, reverse=True)
+        shown_currencies = sorted({*currencies, *([asked_currency] if asked_currency in ISO_CURRENCIES else [])})
+        self.fields["month"].widget.choices = [(month, write_months(month)) for month in shown_months]
+        self.fields["currency"].widget.choices = [("", "All"), *((name, name) for name in shown_currencies)]
+
+    def _offer(self, name: str, choices: Sequence[tuple[str, str]], refusal: str) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above; for the type checker
+        field.choices = [("", "All"), *choices]
+        field.error_messages["invalid_choice"] = refusal
+
+    def clean_month(self) -> str:
+        """A month such as 2026-04, or nothing."""
+        month = str(self.cleaned_data["month"]).strip()
+        if month and not _MONTH.fullmatch(month):
+            raise forms.ValidationError("There is no such month. Choose one of the list, or write it like 2026-04.")
+        return month
+
+    def clean_currency(self) -> str:
+        """A currency of ISO 4217, in whichever letters it is written, or nothing."""
+        currency = str(self.cleaned_data["currency"]).strip().upper()
+        if currency and currency not in ISO_CURRENCIES:
+            raise forms.ValidationError("There is no such currency. Choose one of the list, such as EUR.")
+        return currency
+
+    def wanted(self, workspace_id: WorkspaceId) -> RecordFilter:
+        """The filter; call it on a valid form alone."""
+        values = self.cleaned_data
+        return RecordFilter(
+            workspace_id=workspace_id,
+            connector_id=ConnectorId(UUID(values["connector"])) if values["connector"] else None,
+            month=values["month"],
+            kind=values["kind"],
+            currency=values["currency"],
+            with_voided=values["voided"],
+        )

@@ -84,6 +84,20 @@ def format_micro(value: int) -> str:
     return f"-{text}" if value < 0 else text
 
 
+def show_micro(value: int, *, places: int = 0) -> str:
+    """The number for people, with thousands apart: "1,234.5"; with at least so many digits behind the dot."""
+    whole, _, rest = format_micro(abs(value)).partition(".")
+    rest = rest.ljust(places, "0")
+    text = f"{int(whole):,}.{rest}" if rest else f"{int(whole):,}"
+    return f"-{text}" if value < 0 else text
+
+
+def show_column(values: Sequence[int]) -> list[str]:
+    """Numbers that stand below one another: as `show_micro`, all with the same digits behind the dot."""
+    places = max((len(format_micro(value).partition(".")[2]) for value in values), default=0)
+    return [show_micro(value, places=places) for value in values]
+
+
 def minor_digits(currency: str) -> int:
     """How many digits of the currency's amount stand behind the dot (ISO 4217: EUR 2, JPY 0, KWD 3)."""
     if not _CURRENCY.fullmatch(currency):

@@ -32,6 +32,7 @@ _IN_A_YEAR = (
 # What the OpenAPI document says of a moment that we take.
 MOMENT_PATTERN = rf"(20[0-9]{{2}}|21[0-9]{{2}}|2200)-{_IN_A_YEAR}"
 _POSSIBLE = re.compile(rf"[0-9]{{4}}-{_IN_A_YEAR}", re.ASCII)
+_MONTH = re.compile(r"(?<![-\w])(20[0-9]{2}|21[0-9]{2})-(0[1-9]|1[0-2])(?![-\w])", re.ASCII)
 _MICROSECONDS = len(".000000")
 
 # Folders of the IANA database whose names are places, with the older ones by country.
@@ -144,6 +145,22 @@ def in_zone(moment: datetime, zone: tzinfo) -> datetime:
         return moment.astimezone(zone)
     except (OverflowError, ValueError):
         return moment
+
+
+def write_day(moment: datetime, zone: tzinfo) -> str:
+    """The day of the moment in the zone, as every page writes it: "3 April 2026"."""
+    local = in_zone(moment, zone)
+    return f"{local.day} {local:%B %Y}"
+
+
+def write_moment(moment: datetime, zone: tzinfo) -> str:
+    """The moment in the zone, as every page writes it: "3 April 2026, 14:05"."""
+    return f"{write_day(moment, zone)}, {in_zone(moment, zone):%H:%M}"
+
+
+def write_months(text: str) -> str:
+    """The text with its months, such as 2026-04, in words: "April 2026". Days such as 2026-04-03 stay."""
+    return _MONTH.sub(lambda found: f"{date(int(found[1]), int(found[2]), 1):%B %Y}", text)
 
 
 @cache

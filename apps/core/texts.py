@@ -42,3 +42,15 @@ _HIDDEN = re.compile(f"(?![\\r])[{_CONTROLS}{_UNSEEN}\ud800-\udfff]")
 def make_visible(text: str) -> str:
     """The text with each character that can't be seen, or that turns the direction of what follows, spelled out."""
     return _HIDDEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", text.replace("\r\n", "\n"))
+
+
+def name_operation(operation: str) -> str:
+    """The name of an operation as people read it: "fix run" for fix_run."""
+    return operation.replace("_", " ").replace(".", " ").strip() or operation
+
+
+def name_units(unit: str, *, is_one: bool) -> str:
+    """The unit behind a number: "line", "lines"; what is no English noun, such as kWh, stays as it is."""
+    if is_one or not unit.isascii() or not unit.isalpha() or not unit.islower() or unit.endswith("s"):
+        return unit
+    return f"{unit[:-1]}ies" if unit.endswith("y") and unit[-2:-1] not in set("aeiou") else f"{unit}s"

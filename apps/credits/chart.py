@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from apps.core.amounts import MICRO, format_micro
+from apps.core.amounts import MICRO, show_micro
 from apps.core.charts import MOST_SERIES, Chart, Column, Number, draw_bars, draw_steps
 from apps.credits.selectors.burn import DayOfBurn
 
@@ -55,7 +55,7 @@ def _column(day: DayOfBurn, figures: Sequence[int]) -> Column:
 
 
 def _show(figure: Number) -> str:
-    return format_micro(int(figure * MICRO))
+    return show_micro(int(figure * MICRO))
 
 
 def _name(product_id: UUID | None, names: Mapping[UUID, str]) -> str:

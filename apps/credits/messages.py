@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
-from uuid import UUID
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import Any
 
-from apps.core.amounts import format_micro
+from apps.core.amounts import show_column, show_micro
 from apps.core.enums import UsageCategory
-from apps.core.moments import in_zone
+from apps.core.moments import write_moment
+from apps.core.texts import name_operation, name_units
 from apps.credits.enums import EntryKind
 from apps.credits.models import CreditEntry, CreditGrant
 from apps.subscriptions.messages import day
@@ -17,32 +18,41 @@ from apps.subscriptions.messages import day
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names for the ids of an entry, and the zone of its days."""
+    """Names for the ids of an entry, the units of operations by product and operation, and the zone of its days."""
 
-    products: Mapping[UUID, str]
-    people: Mapping[UUID, str]
+    products: Mapping[Any, str]
+    people: Mapping[Any, str]
     zone: tzinfo
+    units: Mapping[Any, str] = field(default_factory=dict)
+    workspaces: Mapping[Any, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class EntryLine:
-    """An entry as the page shows it."""
+    """An entry as the page shows it: what it is, and in smaller letters what paid it and what is odd about it."""
 
     entry: CreditEntry
     recorded_on: str
     sentence: str
+    details: str
     amount: str
     balance_after: str
 
 
-def describe_entry(entry: CreditEntry, names: Names) -> EntryLine:
-    """Describe the entry. It comes with its `burns` and their grants, `grant`, and `reversal_of`."""
-    sentence = _SENTENCES[EntryKind(entry.kind)](entry, names)
-    sign = "+" if entry.amount > 0 else ""
-    recorded_on = moment(entry.recorded_at, names.zone)
-    return EntryLine(
-        entry, recorded_on, sentence, f"{sign}{format_micro(entry.amount)}", format_micro(entry.balance_after)
-    )
+def describe_entries(entries: Sequence[CreditEntry], names: Names) -> list[EntryLine]:
+    """Describe the entries, which come with their `burns` and their grants, `grant`, and `reversal_of`."""
+    amounts = show_column([entry.amount for entry in entries])
+    balances = show_column([entry.balance_after for entry in entries])
+    return [
+        _describe(entry, names, f"+{amount}" if entry.amount > 0 else amount, balance)
+        for entry, amount, balance in zip(entries, amounts, balances, strict=True)
+    ]
+
+
+def _describe(entry: CreditEntry, names: Names, amount: str, balance: str) -> EntryLine:
+    sentence, *details = _SENTENCES[EntryKind(entry.kind)](entry, names)
+    at = write_moment(entry.recorded_at, names.zone)
+    return EntryLine(entry, at, sentence, " ".join(details), amount, balance)
 
 
 def grant_name(grant: CreditGrant, zone: tzinfo) -> str:
@@ -50,24 +60,35 @@ def grant_name(grant: CreditGrant, zone: tzinfo) -> str:
     return f"the {grant.get_grant_type_display().lower()} grant of {day(grant.effective_at, zone)}"
 
 
-def _say_grant(entry: CreditEntry, names: Names) -> str:
+def _say_grant(entry: CreditEntry, names: Names) -> list[str]:
     grant = entry.grant
     kind = grant.get_grant_type_display().lower() if grant else "other"
     until = f", valid until {day(grant.expires_at, names.zone)}" if grant and grant.expires_at else ""
-    return f"{_credits(entry.amount)} granted ({kind}){until}."
+    return [f"{_credits(entry.amount)} granted ({kind}){until}."]
 
 
-def _say_use(entry: CreditEntry, names: Names) -> str:
+def _say_use(entry: CreditEntry, names: Names) -> list[str]:
     product = names.products.get(entry.product_id, "another product") if entry.product_id else "no product"
     who = names.people.get(entry.acting_user_id) if entry.acting_user_id else None
-    what = f"{format_micro(entry.quantity)} × {entry.operation} in {product}"  # noqa: RUF001 - the sign of times
-    by = f" by {who}" if who else ""
-    after = " from a hold" if entry.kind == EntryKind.CAPTURE else ""
-    late = f" It happened on {day(entry.occurred_at, names.zone)} and was booked late." if entry.is_late else ""
+    where = names.workspaces.get(entry.workspace_id) if entry.workspace_id else None
+    words = [
+        f"{_quantity(entry, names)} of {name_operation(entry.operation)} in {product}",
+        *([f"by {who}"] if who else []),
+        *([f"for {where}"] if where else []),
+        *(["from a hold"] if entry.kind == EntryKind.CAPTURE else []),
+    ]
+    late = [f"It happened on {day(entry.occurred_at, names.zone)} and was booked late."] if entry.is_late else []
     if entry.amount == 0:
-        return f"{what}{by}{after}. {_why_free(entry)}.{late}"
-    free = f", {format_micro(entry.free_quantity)} of it free this month" if entry.free_quantity else ""
-    return f"{_credits(-entry.amount)} for {what}{by}{after}{free}{_paid_from(entry, names.zone)}.{late}"
+        return [f"{', '.join(words)}.", f"{_why_free(entry)}.", *late]
+    free = [f"{show_micro(entry.free_quantity)} of it free this month."] if entry.free_quantity else []
+    return [f"{', '.join(words)}.", *free, _paid_from(entry, names.zone), *late]
+
+
+def _quantity(entry: CreditEntry, names: Names) -> str:
+    """How much, in the operation's unit: "2,400 lines"; the sign of times where the unit is not known."""
+    unit = names.units.get((entry.product_id, entry.operation), "") if entry.product_id else ""
+    number = show_micro(entry.quantity)
+    return f"{number} {name_units(unit, is_one=number == '1')}" if unit else f"{number} times"
 
 
 def _why_free(entry: CreditEntry) -> str:
@@ -83,36 +104,36 @@ def _why_free(entry: CreditEntry) -> str:
 def _paid_from(entry: CreditEntry, zone: tzinfo) -> str:
     burns = [burn for burn in entry.burns.all() if burn.amount > 0]
     if not burns:
-        return ", not yet covered by any grant"
+        return "Not yet covered by any grant."
     if len(burns) == 1 and burns[0].amount == -entry.amount:
-        return f", paid from {grant_name(burns[0].grant, zone)}"
-    parts = [f"{format_micro(burn.amount)} from {grant_name(burn.grant, zone)}" for burn in burns]
+        return f"Paid from {grant_name(burns[0].grant, zone)}."
+    parts = [f"{show_micro(burn.amount)} from {grant_name(burn.grant, zone)}" for burn in burns]
     rest = -entry.amount - sum(burn.amount for burn in burns)
-    open_part = [f"{format_micro(rest)} not yet covered by any grant"] if rest > 0 else []
-    return f", paid with {_join([*parts, *open_part])}"
+    open_part = [f"{show_micro(rest)} not yet covered by any grant"] if rest > 0 else []
+    return f"Paid with {_join([*parts, *open_part])}."
 
 
-def _say_refund(entry: CreditEntry, names: Names) -> str:
+def _say_refund(entry: CreditEntry, names: Names) -> list[str]:
     charged = entry.reversal_of
-    what = f" for {charged.operation} on {day(charged.occurred_at, names.zone)}" if charged else ""
-    return f"Refund of {_credits(entry.amount)}{what}."
+    what = f" for {name_operation(charged.operation)} on {day(charged.occurred_at, names.zone)}" if charged else ""
+    return [f"Refund of {_credits(entry.amount)}{what}."]
 
 
-def _say_expiry(entry: CreditEntry, names: Names) -> str:
+def _say_expiry(entry: CreditEntry, names: Names) -> list[str]:
     whose = f" of {grant_name(entry.grant, names.zone)}" if entry.grant else ""
-    return f"{_credits(-entry.amount)}{whose} expired unused."
+    return [f"{_credits(-entry.amount)}{whose} expired unused."]
 
 
-def _say_void(entry: CreditEntry, names: Names) -> str:
+def _say_void(entry: CreditEntry, names: Names) -> list[str]:
     whose = f" of {grant_name(entry.grant, names.zone)}" if entry.grant else ""
-    return f"{_credits(-entry.amount)}{whose} withdrawn."
+    return [f"{_credits(-entry.amount)}{whose} withdrawn."]
 
 
-def _say_adjustment(entry: CreditEntry, names: Names) -> str:
-    return f"{_credits(-entry.amount)} removed by our billing team. Contact them for details."
+def _say_adjustment(entry: CreditEntry, names: Names) -> list[str]:
+    return [f"{_credits(-entry.amount)} removed by our billing team. Contact them for details."]
 
 
-_SENTENCES: Mapping[EntryKind, Callable[[CreditEntry, Names], str]] = {
+_SENTENCES: Mapping[EntryKind, Callable[[CreditEntry, Names], list[str]]] = {
     EntryKind.GRANT: _say_grant,
     EntryKind.CONSUMPTION: _say_use,
     EntryKind.CAPTURE: _say_use,
@@ -124,14 +145,9 @@ _SENTENCES: Mapping[EntryKind, Callable[[CreditEntry, Names], str]] = {
 
 
 def _credits(amount: int) -> str:
-    text = format_micro(amount)
+    text = show_micro(amount)
     return f"{text} credit" if text == "1" else f"{text} credits"
 
 
 def _join(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def moment(at: datetime, zone: tzinfo) -> str:
-    """The moment for people: "3 April 2026, 14:05"."""
-    return f"{day(at, zone)}, {in_zone(at, zone):%H:%M}"

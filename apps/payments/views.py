@@ -22,7 +22,7 @@ from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.moments import in_zone, zone_of
 from apps.payments.enums import InvoiceStatus
 from apps.payments.models import ProviderInvoice
-from apps.payments.selectors.dues import OWED, organization_dues, provider_link, show_money
+from apps.payments.selectors.dues import organization_dues, provider_link, show_money
 from apps.payments.services.checkout import checkout_obstacle, checkout_start, may_subscribe, portal_open
 from apps.subscriptions.messages import day, days_from
 from apps.subscriptions.models import Plan
@@ -190,7 +190,8 @@ def _invoices_of(organization_id: OrganizationId) -> QuerySet[ProviderInvoice]:
 
 def _line(invoice: ProviderInvoice, zone: tzinfo, now: datetime) -> InvoiceLine:
     # Stripe leaves the amount remaining on an invoice that was voided: only an open one asks for money.
-    remaining = invoice.amount_remaining_minor if invoice.status in OWED and not invoice.forgiven_at else 0
+    is_owed = invoice.status == InvoiceStatus.OPEN and invoice.forgiven_at is None
+    remaining = invoice.amount_remaining_minor if is_owed else 0
     late = _why_late(invoice, now)
     return InvoiceLine(
         number=invoice.number or "Invoice",

@@ -10,13 +10,14 @@ from apps.core.amounts import format_minor
 from apps.core.charts import Chart, Column, Number, draw_bars
 from apps.core.enums import UsageCategory
 from apps.core.exports import harmless
-from apps.reporting.rules.usage import plain, total
+from apps.core.texts import name_operation, name_units
+from apps.reporting.rules.usage import grouped, plain, total
 from apps.reporting.rules.windows import Timeframe, TimeWindow
 from apps.reporting.selectors.usage_report import UsageReport, UsageRow
 
 FILE_COLUMNS = (
-    *("timeframe_start", "timeframe_end", "partial", "product", "operation", "connector", "unit"),
-    *("regular", "free", "internal", "credits_charged", "currency", "amount_minor"),
+    *("timeframe_start", "timeframe_end", "time_zone", "partial", "product", "operation", "connector", "unit"),
+    *("regular", "free", "internal", "credits_charged", "currency", "amount"),
 )
 # In the order in which they are stacked: what is billed at the bottom.
 _STACK = (UsageCategory.REGULAR, UsageCategory.FREE, UsageCategory.INTERNAL)
@@ -52,19 +53,19 @@ def file_rows(report: UsageReport) -> Iterator[Sequence[object]]:
     for row in report.rows:
         for place, frame in enumerate(report.frames):
             words = (
-                *(frame.start, frame.end, "yes" if place == len(report.frames) - 1 else "no"),
-                *(row.product.slug if row.product else "", harmless(row.operation)),
+                *(frame.start, frame.end, report.zone, "yes" if place == len(report.frames) - 1 else "no"),
+                *(harmless(row.product.name) if row.product else "", harmless(row.operation)),
                 *(harmless(row.connector.name) if row.connector else "", harmless(row.unit)),
             )
             figures = [plain(row.usage[category][place]) for category in _STACK]
             yield (*words, *figures, plain(row.charged[place]) if row.charged else "", "", "")
             for currency, amounts in row.amounts.items():
-                yield (*words, "", "", "", "", currency, plain(amounts[place]))
+                yield (*words, "", "", "", "", currency, format_minor(int(amounts[place]), currency).partition(" ")[0])
 
 
 def _plot(row: UsageRow, report: UsageReport) -> UsagePlot:
     is_operation = row.connector is None
-    name = row.operation if is_operation else f"{row.connector.name}"  # type: ignore[union-attr]
+    name = name_operation(row.operation) if is_operation else f"{row.connector.name}"  # type: ignore[union-attr]
     note = row.product.name if row.product else "Connector"
     columns = [
         Column(
@@ -74,7 +75,7 @@ def _plot(row: UsageRow, report: UsageReport) -> UsagePlot:
         )
         for place, frame in enumerate(report.frames)
     ]
-    unit = row.unit or "quantity"
+    unit = name_units(row.unit, is_one=False) or "quantity"
     return UsagePlot(
         name=name,
         note=note,
@@ -87,4 +88,4 @@ def _plot(row: UsageRow, report: UsageReport) -> UsagePlot:
 
 
 def _show(figure: Number) -> str:
-    return plain(Decimal(figure))
+    return grouped(Decimal(figure))

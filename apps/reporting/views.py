@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from http import HTTPStatus
 from typing import Any, ClassVar
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
 from apps.core import clock
-from apps.core.amounts import MICRO
 from apps.core.exports import csv_lines
 from apps.core.ids import WorkspaceId
 from apps.core.moments import zone_of
 from apps.reporting.charts import FILE_COLUMNS, file_rows, plots_of
-from apps.reporting.rules.usage import plain, total
 from apps.reporting.rules.windows import TimeWindow
-from apps.reporting.selectors.usage import CreditUsage
 from apps.reporting.selectors.usage_report import UsageReport, usage_report
+from apps.reporting.spending import spending_of
 from apps.tenants.models import Workspace
 from apps.tenants.pages import BillingPage
 
 _WHOLE = "organization"
+_ROW_HEADS = {TimeWindow.LAST_MONTH: "Day", TimeWindow.LAST_SIX_MONTHS: "Week", TimeWindow.LAST_YEAR: "Month"}
 
 
 class UsageBase(BillingPage):
@@ -36,6 +35,37 @@ class UsageBase(BillingPage):
         """The window of the address; the first where it names none that there is."""
         asked = self.request.GET.get("time_window", "")
         return TimeWindow(asked) if asked in TimeWindow.values else TimeWindow.LAST_MONTH
+
+    @property
+    def refusal(self) -> str:
+        """Why the address can't be answered, in a sentence; empty where it can."""
+        if self.request.GET.get("time_window", self.window.value) != self.window.value:
+            return "There is no such time window. Choose one of these."
+        if self.request.GET.get("of", _WHOLE) != _WHOLE:
+            return "Choose this workspace, or the whole organization."
+        return ""
+
+    def refuse(self) -> HttpResponse:
+        """422 with the sentence, and the windows to choose from."""
+        facts = {**self.choices(), "refusal": self.refusal}
+        return self.render("reporting/usage.html", facts, title="Usage", status=HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def choices(self) -> dict[str, Any]:
+        """The windows and scopes to choose from, with their queries."""
+        return {
+            "windows": [(self._query(window, is_whole=self.is_whole), window) for window in TimeWindow],
+            "scopes": [
+                (self._query(self.window, is_whole=is_whole), label, is_whole == self.is_whole)
+                for is_whole, label in ((False, "This workspace"), (True, "Whole organization"))
+            ],
+            "window": self.window,
+            "whole": self.is_whole,
+            "query": self._query(self.window, is_whole=self.is_whole),
+        }
+
+    @staticmethod
+    def _query(window: TimeWindow, *, is_whole: bool) -> str:
+        return urlencode({"time_window": window.value, **({"of": _WHOLE} if is_whole else {})})
 
     @property
     def is_whole(self) -> bool:
@@ -52,52 +82,35 @@ class UsagePage(UsageBase):
     """Each operation and connector with a plot and a table; without usage and without prices, what to do next."""
 
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
-        """The page."""
+        """The page; a window that there is not is answered with a sentence and without figures."""
+        if self.refusal:
+            return self.refuse()
         report = self.report()
+        row_head = _ROW_HEADS[self.window]
         facts = {
-            "windows": [(self._query(window, is_whole=self.is_whole), window) for window in TimeWindow],
-            "scopes": [
-                (self._query(self.window, is_whole=is_whole), label, is_whole == self.is_whole)
-                for is_whole, label in ((False, "This workspace"), (True, "Whole organization"))
-            ],
-            "window": self.window,
-            "query": self._query(self.window, is_whole=self.is_whole),
+            **self.choices(),
             "zone": report.zone,
             "is_other_zone": report.zone != self.workspace.organization.time_zone,
             "plots": plots_of(report),
-            "shares": self._shares(report.lines) if self.is_whole else (),
-            "row_head": {"lastMonth": "Day", "lastSixMonths": "Week", "lastYear": "Month"}[self.window],
+            "spending": spending_of(report, self._workspaces(), row_head) if report.lines else None,
+            "row_head": row_head,
         }
         return self.render("reporting/usage.html", facts, title="Usage")
 
-    @staticmethod
-    def _query(window: TimeWindow, *, is_whole: bool) -> str:
-        return urlencode({"time_window": window.value, **({"of": _WHOLE} if is_whole else {})})
-
-    def _shares(self, lines: Sequence[CreditUsage]) -> list[tuple[str, int, str]]:
-        """Runs and credits of each workspace, and of what no workspace has."""
-        names: Mapping[Any, str] = dict(
-            Workspace.objects.filter(organization=self.organization_id).values_list("pk", "name")
-        )
-        shares: dict[Any, list[CreditUsage]] = {}
-        for line in lines:
-            shares.setdefault(line.workspace_id if line.workspace_id in names else None, []).append(line)
-        rows = [
-            (
-                names.get(key, "Not tied to a workspace"),
-                sum(line.count for line in found),
-                plain(total(Decimal(line.charge) for line in found) / MICRO),
-            )
-            for key, found in shares.items()
-        ]
-        return sorted(rows)
+    def _workspaces(self) -> dict[UUID, str]:
+        """The names of the workspaces where the whole organization is meant."""
+        if not self.is_whole:
+            return {}
+        return dict(Workspace.objects.filter(organization=self.organization_id).values_list("pk", "name"))
 
 
 class UsageExport(UsageBase):
     """The figures of the page as CSV."""
 
-    def get(self, request: HttpRequest, workspace_slug: str) -> StreamingHttpResponse:
-        """200 with the file."""
+    def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse | StreamingHttpResponse:
+        """200 with the file; an address that can't be is answered by the page that explains it."""
+        if self.refusal:
+            return self.refuse()
         report = self.report()
         name = f"usage-{workspace_slug}-{clock.now().astimezone(zone_of(report.zone)):%Y-%m-%d}.csv"
         return StreamingHttpResponse(

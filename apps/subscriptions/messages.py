@@ -13,7 +13,7 @@ from datetime import datetime, tzinfo
 from apps.core.context import ExecutionContext
 from apps.core.enums import LifecycleNeed, LifecycleState
 from apps.core.ids import WorkspaceId
-from apps.core.moments import in_zone, zone_of
+from apps.core.moments import in_zone, write_day, zone_of
 from apps.subscriptions.enums import PaymentStatus, SubscriptionState, SubscriptionStatus
 from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision, LifecycleFacts, resolve
 from apps.subscriptions.selectors.lifecycle import workspace_facts
@@ -166,8 +166,7 @@ def workspace_lifecycle_access(context: ExecutionContext, *, time_zone: str) -> 
 
 def day(moment: datetime, zone: tzinfo) -> str:
     """The day of the moment in the zone: "3 April 2026"."""
-    local = in_zone(moment, zone)
-    return f"{local.day} {local:%B %Y}"
+    return write_day(moment, zone)
 
 
 def days_from(now: datetime, moment: datetime, zone: tzinfo) -> str:

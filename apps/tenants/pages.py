@@ -215,12 +215,19 @@ class BillingPage(View):
         try:
             require(self.execution_context, operation_name)
             if not self.lifecycle.permits(OPERATIONS[operation_name].lifecycle):
-                facts = {"obstacle": self.obstacle(operation_name), "may_read": self.lifecycle.permits(LifecycleNeed.READ)}
-                return self.render("billing/not_now.html", facts, title="Not possible now", status=HTTPStatus.FORBIDDEN)
+                return self._refuse_now(operation_name)
             return super().dispatch(request, *args, **kwargs)
         except ForbiddenError as error:
             facts = {"error": error, "request_id": current_request_id()}
             return self.render("billing/not_allowed.html", facts, title="Not allowed", status=HTTPStatus.FORBIDDEN)
+
+    def _refuse_now(self, operation_name: str) -> HttpResponse:
+        """What the lifecycle refuses, with its reason; the role would have let it through."""
+        facts = {
+            "obstacle": self.obstacle(operation_name),
+            "may_read": self.lifecycle.permits(LifecycleNeed.READ),
+        }
+        return self.render("billing/not_now.html", facts, title="Not possible now", status=HTTPStatus.FORBIDDEN)
 
     @property
     def organization_id(self) -> OrganizationId:
@@ -251,7 +258,8 @@ class BillingPage(View):
         if banner is None:
             return Obstacle(f"You can't {operation.allows or 'do this'} right now.")
         when = f"{banner.title[0].lower()}{banner.title[1:]}"
-        return Obstacle(f"You can't {operation.allows or 'do this'} while {when}. {banner.remedy}", banner.is_about_payment)
+        text = f"You can't {operation.allows or 'do this'} while {when}. {banner.remedy}"
+        return Obstacle(text, banner.is_about_payment)
 
     def render(self, template: str, facts: Mapping[str, Any], *, title: str, status: int = 200) -> HttpResponse:
         """Render the template within the frame."""

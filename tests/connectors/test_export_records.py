@@ -89,7 +89,7 @@ def test_a_viewer_reads_the_page_and_the_csv_and_a_stranger_nothing(connector: C
     assert "12.50 EUR" in page
     assert "900 JPY" not in page
     answer = client.get(reverse("billing-records-csv", args=[slug]), {"voided": "1"})
-    lines = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))  # type: ignore[attr-defined]
+    lines = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))  # type: ignore[attr-defined]
     assert [(line["external_id"], line["amount"], line["description"]) for line in lines] == [
         ("e", "", "'=cmd|e"),
         ("d", "1.500", "'=cmd|d"),
@@ -139,3 +139,31 @@ def test_a_viewer_sees_no_button_and_gets_403(connector: Connector) -> None:
     refused = client.post(reverse("billing-connector-sync", args=[slug, connector.pk]), {"month": "auto"})
     assert refused.status_code == 403
     assert not connector.sync_runs.exists()
+
+
+@pytest.mark.parametrize("name", ["billing-records", "billing-records-csv"])
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"month": "2026-13"}, "There is no such month."),
+        ({"month": "March"}, "There is no such month."),
+        ({"currency": "euro"}, "There is no such currency."),
+        ({"currency": "XXX"}, "There is no such currency."),
+        ({"kind": "gift"}, "Choose one of the kinds in the list."),
+        ({"connector": "7"}, "Choose one of the connectors in the list."),
+    ],
+)
+def test_a_filter_that_can_not_be_is_refused_on_the_page_and_for_the_file(
+    connector: Connector, name: str, query: dict[str, str], sentence: str
+) -> None:
+    fill(connector)
+    viewer = make_signing_in_user()
+    make_membership(connector.workspace.organization, viewer, MembershipRole.VIEWER)
+    client = Client()
+    client.force_login(viewer)
+    answer = client.get(reverse(name, args=[connector.workspace.slug]), query)
+    text = answer.content.decode()
+    assert answer.status_code == 422
+    assert sentence in text
+    assert "Nothing is shown:" in text
+    assert "12.50 EUR" not in text

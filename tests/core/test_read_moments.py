@@ -174,3 +174,23 @@ def test_a_form_s_moment_beside_the_calendar_is_refused(text: str) -> None:
 def test_forms_take_what_lies_within() -> None:
     assert DayField().clean("2000-01-01") == date(2000, 1, 1)
     assert MomentField().clean("2026-04-03T12:00+02:00") == datetime(2026, 4, 3, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("2026-04", "April 2026"),
+        ("2025-11 is up to date: 120 new.", "November 2025 is up to date: 120 new."),
+        ("2026-04-03, 2026-13 and 12026-04", "2026-04-03, 2026-13 and 12026-04"),
+        ("r-2026-04", "r-2026-04"),
+        ("", ""),
+    ],
+)
+def test_months_in_a_text_are_written_in_words(text: str, written: str) -> None:
+    assert moments.write_months(text) == written
+
+
+def test_moments_are_written_in_one_way() -> None:
+    at = datetime(2026, 4, 3, 23, 5, tzinfo=UTC)
+    assert moments.write_moment(at, ZoneInfo("Asia/Tokyo")) == "4 April 2026, 08:05"
+    assert moments.write_day(at, UTC) == "3 April 2026"

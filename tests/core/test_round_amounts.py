@@ -170,3 +170,24 @@ def test_money_is_written_with_the_digits_of_its_currency(value: int, currency: 
 def test_a_currency_is_an_iso_code(currency: str) -> None:
     with pytest.raises(amounts.MalformedNumberError):
         amounts.format_minor(1, currency)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "0"),
+        (1_234_564_623_456, "1,234,564.623456"),
+        (-1_000_000_000, "-1,000"),
+        (999_999_999, "999.999999"),
+        (-1, "-0.000001"),
+    ],
+)
+def test_people_read_thousands_apart(value: int, shown: str) -> None:
+    assert amounts.show_micro(value) == shown
+    assert amounts.parse_amount(shown.replace(",", ""), allow_negative=True) == value
+
+
+def test_numbers_below_one_another_have_the_same_places() -> None:
+    assert amounts.show_column([1_191_300_000, -1_180_720_000, 0]) == ["1,191.30", "-1,180.72", "0.00"]
+    assert amounts.show_column([1_000_000]) == ["1"]
+    assert amounts.show_column([]) == []

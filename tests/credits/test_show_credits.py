@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator
 from datetime import UTC, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -17,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apps.core import clock
-from apps.core.amounts import MICRO, format_micro
+from apps.core.amounts import MICRO, format_micro, show_micro
 from apps.core.exports import harmless
 from apps.credits import views
 from apps.credits.chart import draw_charts
@@ -25,11 +26,12 @@ from apps.credits.enums import EntryKind, OnInsufficient
 from apps.credits.models import CreditEntry
 from apps.credits.rules.forecast import WINDOW_DAYS
 from apps.credits.selectors.burn import days_of_burn
-from apps.credits.services import credits_consume
-from apps.tenants.models import Workspace
+from apps.credits.services import credits_consume, overdraft_set
+from apps.tenants.models import Organization, Workspace
+from tests.contexts import console_context
 from tests.credits.cast import Place, consumption, give, make_place
 from tests.credits.history import live_a_month, make_old_place
-from tests.factories.tenants import make_membership, make_user, make_workspace
+from tests.factories.tenants import make_membership, make_product, make_user, make_workspace
 
 pytestmark = pytest.mark.django_db
 
@@ -92,10 +94,10 @@ def test_the_plot_shows_what_the_ledger_says(place: Place) -> None:
         last = CreditEntry.objects.filter(recorded_at__date__lte=day.day).order_by("-sequence").first()
         assert day.balance == (last.balance_after if last else 0)
     charts = draw_charts(days, {})
-    assert [figures for _, figures in charts.balance.rows] == [[format_micro(day.balance)] for day in days]
-    assert sum(Decimal(figure) for _, figures in charts.burn.rows for figure in figures) * MICRO == sum(
-        day.total for day in days
-    )
+    assert [figures for _, figures in charts.balance.rows] == [[show_micro(day.balance)] for day in days]
+    assert sum(
+        Decimal(figure.replace(",", "")) for _, figures in charts.burn.rows for figure in figures
+    ) * MICRO == sum(day.total for day in days)
     for drawing in charts.burn.drawings:
         assert [len(column.bars) for column in drawing.columns] == [len(day.by_product) for day in days]
 
@@ -108,12 +110,12 @@ def test_each_kind_of_entry_in_words(place: Place, page: Page) -> None:
     assert "900 credits granted (purchased)." in text
     assert "60 credits granted (purchased), valid until" in text
     text = " ".join(page().split())
-    assert "Refund of 2.5 credits for fix_run on" in text
+    assert "Refund of 2.5 credits for fix run on" in text
     assert "5 credits removed by our billing team. Contact them for details." in text
     assert "agreed by phone" not in text
-    assert "40 × scan in Red. Free." in text  # noqa: RUF001
+    assert "40 files of scan in Red. <small>Free.</small>" in text
     assert "Not charged: the run ended as failed." in text
-    assert "by Olivia Ortega, paid from the purchased grant of" in text
+    assert "by Olivia Ortega. <small>Paid from the purchased grant of" in text
     assert "of the purchased grant of" in " ".join(page(kind="expiry").split())
     assert 'Held for running work</dt><dd class="figure">5</dd>' in text
 
@@ -122,7 +124,7 @@ def test_a_debt_says_that_no_grant_covers_it(place: Place, page: Page) -> None:
     give(place, MICRO)
     credits_consume(place.context, consumption=consumption(place, on_insufficient=OnInsufficient.RECORD))
     text = " ".join(page().split())
-    assert "paid with 1 from the purchased grant of" in text
+    assert "Paid with 1 from the purchased grant of" in text
     assert "and 1.5 not yet covered by any grant." in text
 
 
@@ -178,14 +180,14 @@ def exported(browser: Client, workspace: Workspace, **query: str) -> list[dict[s
     answer = browser.get(reverse("billing-credits-csv", args=[workspace.slug]), query)
     assert isinstance(answer, StreamingHttpResponse)
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    return list(csv.DictReader(io.StringIO(b"".join(answer).decode())))
+    return list(csv.DictReader(io.StringIO(b"".join(answer).decode("utf-8-sig"))))
 
 
 def test_the_export_is_the_ledger(place: Place, browser: Client, workspace: Workspace) -> None:
     live_a_month(place)
     rows = exported(browser, workspace)
     stored = CreditEntry.objects.order_by("-sequence").values_list("sequence", "amount", "balance_after")
-    assert [(int(row["place"]), row["amount"], row["balance_after"]) for row in rows] == [
+    assert [(int(row["number"]), row["amount"], row["balance_after"]) for row in rows] == [
         (place_, format_micro(amount), format_micro(after)) for place_, amount, after in stored
     ]
     grants = exported(browser, workspace, kind="grant")
@@ -229,3 +231,47 @@ def test_another_organizations_credits_are_as_if_they_were_not(browser: Client) 
     other = make_workspace(make_place("green").organization)
     for name in ("billing-credits", "billing-credits-csv"):
         assert browser.get(reverse(name, args=[other.slug])).status_code == 404
+
+
+def test_the_sum_behind_what_is_available_is_told(place: Place, page: Page) -> None:
+    give(place, 1_300 * MICRO)
+    assert "Available:" not in page()
+    overdraft_set(console_context(), account_id=place.organization.pk, limit=20 * MICRO, reason="agreed")
+    assert "Available: 1,320 = balance 1,300 + overdraft 20." in page()
+
+
+def test_a_filter_by_workspace_leaves_the_others_out(place: Place, page: Page, workspace: Workspace) -> None:
+    give(place, 10 * MICRO)
+    credits_consume(place.context, consumption=consumption(place, workspace_id=workspace.pk))
+    credits_consume(place.context, consumption=consumption(place))
+    assert page(workspace=str(workspace.pk)).count("of fix run in Red") == 1
+    assert page(workspace="none").count("of fix run in Red") == 1
+    assert page().count("of fix run in Red") == 2
+    foreign = make_workspace(make_place("blue").organization)
+    assert "Choose one of the workspaces in the list." in page(422, workspace=str(foreign.pk))
+
+
+def test_only_the_products_that_the_organization_uses_are_offered(place: Place, page: Page) -> None:
+    other = make_product("mauve")
+    text = page()
+    assert f'value="{place.product.pk}"' in text
+    assert f'value="{other.pk}"' not in text
+    assert f'value="{other.pk}" selected' in page(product=str(other.pk))
+
+
+def test_the_file_names_units_people_and_workspaces_in_the_organizations_zone(
+    place: Place, browser: Client, workspace: Workspace
+) -> None:
+    Organization.objects.filter(pk=place.organization.pk).update(time_zone="Asia/Tokyo")
+    user = make_user(name="Olivia Ortega")
+    make_membership(place.organization, user)
+    give(place, 10 * MICRO)
+    credits_consume(place.context, consumption=consumption(place, workspace_id=workspace.pk, user_id=user.pk))
+    row = exported(browser, workspace)[0]
+    entry = CreditEntry.objects.get(sequence=2)
+    assert (row["acting_user"], row["workspace"], row["unit"]) == ("Olivia Ortega", workspace.name, "run")
+    assert row["time_zone"] == "Asia/Tokyo"
+    assert row["recorded_at"] == f"{entry.recorded_at.astimezone(ZoneInfo('Asia/Tokyo')):%Y-%m-%d %H:%M:%S}"
+    answer = browser.get(reverse("billing-credits-csv", args=[workspace.slug]))
+    assert isinstance(answer, StreamingHttpResponse)
+    assert b"".join(answer).startswith(b"\xef\xbb\xbfnumber,")

@@ -12,7 +12,15 @@ from django.urls import reverse
 from apps.core import clock
 from apps.core.enums import LifecycleState, MembershipRole
 from apps.core.ids import OrganizationId, WorkspaceId
-from apps.subscriptions.contracts import Activate, Lock, PaymentConfigChange, Period, StartGrace, Suspend, WorkspacePlace
+from apps.subscriptions.contracts import (
+    Activate,
+    Lock,
+    PaymentConfigChange,
+    Period,
+    StartGrace,
+    Suspend,
+    WorkspacePlace,
+)
 from apps.subscriptions.ids import PlanId
 from apps.subscriptions.services import payment_config_change
 from apps.tenants.models import Organization, User
@@ -83,6 +91,4 @@ class Room:
         ways[state]()
 
     def _pay(self, change: PaymentConfigChange) -> None:
-        payment_config_change(
-            provider_context(), organization_id=OrganizationId(self.organization.pk), change=change
-        )
+        payment_config_change(provider_context(), organization_id=OrganizationId(self.organization.pk), change=change)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -94,14 +95,13 @@ def test_what_is_owed_is_paid_from_the_banner_of_every_page(room: Room) -> None:
 
 
 def test_what_is_void_or_forgiven_is_not_owed(room: Room) -> None:
-    for number, values in enumerate(
-        (
-            {"status": InvoiceStatus.VOID},
-            {"status": InvoiceStatus.OPEN, "forgiven_at": clock.now()},
-            {"status": InvoiceStatus.DRAFT},
-            {"status": InvoiceStatus.OPEN, "deleted_at": clock.now()},
-        )
-    ):
+    cases: tuple[dict[str, Any], ...] = (
+        {"status": InvoiceStatus.VOID},
+        {"status": InvoiceStatus.OPEN, "forgiven_at": clock.now()},
+        {"status": InvoiceStatus.DRAFT},
+        {"status": InvoiceStatus.OPEN, "deleted_at": clock.now()},
+    )
+    for number, values in enumerate(cases):
         make_invoice(room.organization, number=f"INV-{number}", currency="EUR", amount_remaining_minor=500, **values)
     room.begin_grace()
     text = room.see("invoices").text

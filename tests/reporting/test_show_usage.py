@@ -72,7 +72,8 @@ def test_each_operation_has_a_plot_and_its_table(visitor: Visitor) -> None:
     whole = visitor.text("of=organization")
     assert "<title>30 October 2026: 93.5 Regular</title>" in whole
     for name, runs, charged in (("Not tied to a workspace", 1, 7), ("One", 1, "3.5"), ("Other", 1, 90)):
-        row = f'<th scope="row">{name}</th><td class="number">{runs}</td><td class="number">{charged}</td>'
+        places = f"{charged}" if "." in f"{charged}" else f"{charged}.0"
+        row = f'<th scope="row">{name}</th><td class="number">{runs}</td><td class="number">{places}</td>'
         assert row in whole
         assert row not in text
 
@@ -82,7 +83,7 @@ def test_the_file_has_the_same_figures(visitor: Visitor) -> None:
     answer = visitor.open("time_window=lastYear", "billing-usage-csv")
     assert isinstance(answer, StreamingHttpResponse)
     content = b"".join(answer.streaming_content).decode()  # type: ignore[arg-type]
-    rows = list(csv.DictReader(io.StringIO(content)))
+    rows = list(csv.DictReader(io.StringIO(content.removeprefix("\ufeff"))))
     used = [row for row in rows if row["regular"] != "0"]
     assert len(rows) == 4 * 12
     assert [(row["timeframe_start"], row["operation"], row["regular"], row["credits_charged"]) for row in used] == [
@@ -91,8 +92,31 @@ def test_the_file_has_the_same_figures(visitor: Visitor) -> None:
     assert {row["timeframe_start"] for row in rows if row["partial"] == "yes"} == {"2026-11-01"}
 
 
-def test_a_window_that_there_is_not_shows_the_first(visitor: Visitor) -> None:
-    assert 'time_window=lastMonth" aria-current="page"' in visitor.text("time_window=lastWeek")
+@pytest.mark.parametrize("name", ["billing-usage", "billing-usage-csv"])
+@pytest.mark.parametrize("query", ["time_window=lastWeek", "time_window=", "of=everybody"])
+def test_a_window_or_scope_that_there_is_not_is_refused(visitor: Visitor, name: str, query: str) -> None:
+    visitor.use(3, operation="unit", quantity=3_500_000, workspace_id=visitor.space.pk)
+    answer = visitor.open(query, name)
+    text = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Choose" in text
+    assert "credits charged" not in text
+    assert "Nothing was used" not in text
+
+
+def test_what_was_spent_is_added_up_by_operation_product_workspace_and_timeframe(visitor: Visitor) -> None:
+    visitor.use(3, operation="unit", quantity=1_200 * MICRO, workspace_id=visitor.space.pk)
+    visitor.use(1, operation="unit", quantity=7 * MICRO)
+    text = " ".join(visitor.text("time_window=lastYear&of=organization").split())
+    assert "<small>1,207 credits in 2 runs, what was given back taken off</small>" in text
+    assert '<th scope="row">unit <small>Red</small></th><td class="number">1,207' in text
+    assert '<th scope="row">One</th><td class="number">1</td><td class="number">1,200</td>' in text
+    assert '<th scope="row">Not tied to a workspace</th><td class="number">1</td><td class="number">7</td>' in text
+    assert "<h3>By month</h3>" in text
+    assert '<th scope="row">October 2026</th><td class="number">1</td><td class="number">1,200</td>' in text
+    one = " ".join(visitor.text("time_window=lastYear").split())
+    assert "<small>1,200 credits in 1 run, what was given back taken off</small>" in one
+    assert "By workspace" not in one
 
 
 def test_until_a_new_zone_is_rolled_up_the_page_says_which_it_shows(visitor: Visitor) -> None:

@@ -129,6 +129,12 @@ def months_with_records(wanted: RecordFilter) -> list[str]:
     return list(rows.values_list("month", flat=True).distinct().order_by("-month")[:_MOST_MONTHS])
 
 
+def currencies_with_records(workspace_id: WorkspaceId) -> list[str]:
+    """The currencies that the workspace's records have."""
+    rows = _totals(RecordFilter(workspace_id)).exclude(currency="")
+    return list(rows.values_list("currency", flat=True).distinct().order_by("currency"))
+
+
 def _totals(wanted: RecordFilter) -> QuerySet[MonthTotal]:
     rows = MonthTotal.objects.filter(connector__in=_connector_ids(wanted))
     for name in ("month", "kind", "currency"):

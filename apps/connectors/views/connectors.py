@@ -29,6 +29,7 @@ from apps.connectors.views.base import SHOWN_ERRORS, ConnectorsPage, OneConnecto
 from apps.connectors.views.presenters import ConnectorCard, describe_months, month_lines, provider_choice, run_lines
 from apps.core import clock
 from apps.core.errors import UnprocessableError
+from apps.core.moments import write_months
 from apps.subscriptions.selectors.lifecycle import workspace_lifecycle
 from apps.tenants.pages import Obstacle
 from apps.tenants.selectors.members import people_for_tenant
@@ -125,7 +126,6 @@ class ConnectorDetail(OneConnectorPage):
         }
         return self.render("connectors/detail.html", facts, title=self.connector.name)
 
-
     def _obstacles(self, card: ConnectorCard) -> list[Obstacle]:
         """Why buttons are missing: editing, and syncing where the connector is on; each sentence once."""
         asked = ["connector.edit", *(["connector.sync"] if card.is_enabled else [])]
@@ -166,7 +166,7 @@ class ConnectorCancel(OneConnectorPage):
         if run is None:
             raise UnprocessableError("That sync has already ended, or belongs to another connector.")
         sync_run_cancel(self.execution_context, run_id=SyncRunId(run.pk))
-        return f"The sync of {run.month} was cancelled. What it has read so far is kept."
+        return f"The sync of {write_months(run.month)} was cancelled. What it has read so far is kept."
 
 
 class ConnectorEnable(OneConnectorPage):

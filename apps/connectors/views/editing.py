@@ -19,6 +19,7 @@ from apps.connectors.sync.requests import shrink_confirm, shrink_reject
 from apps.connectors.views.base import SHOWN_ERRORS, OneConnectorPage, add_errors
 from apps.connectors.views.presenters import ConnectorCard, trial_lines
 from apps.core.errors import UnprocessableError
+from apps.core.moments import write_months
 
 
 class ConnectorEdit(OneConnectorPage):
@@ -102,6 +103,6 @@ class ConnectorMonth(OneConnectorPage):
         context, reason = self.execution_context, asked.get("reason", "")
         if asked.get("answer") == "confirm":
             shrink_confirm(context, connector_id=self.connector_id, month=month, reason=reason)
-            return f"{month} is read again, and may become that small."
+            return f"{write_months(str(month))} is read again, and may become that small."
         shrink_reject(context, connector_id=self.connector_id, month=month, reason=reason)
-        return f"The records of {month} stay. It is read again in a day."
+        return f"The records of {write_months(str(month))} stay. It is read again in a day."

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import tzinfo
+from http import HTTPStatus
 from typing import ClassVar
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
-from apps.connectors.enums import RecordKind
-from apps.connectors.ids import ConnectorId
+from apps.connectors.forms import RecordFilterForm
 from apps.connectors.models import BillingRecord
 from apps.connectors.rules.months import month_of
 from apps.connectors.selectors.connectors import connectors_with_records
@@ -20,6 +19,7 @@ from apps.connectors.selectors.records import (
     Place,
     RecordFilter,
     count_records,
+    currencies_with_records,
     currency_totals,
     months_with_records,
     read_records,
@@ -29,37 +29,22 @@ from apps.connectors.views.base import ConnectorsPage
 from apps.connectors.views.presenters import total_lines
 from apps.core import clock
 from apps.core.amounts import format_minor
-from apps.core.exports import csv_lines, harmless
+from apps.core.exports import csv_lines, harmless, sheet_time
 from apps.core.ids import WorkspaceId
 from apps.core.moments import read_iso_moment
-from apps.core.wire.values import format_time
 
 PAGE_SIZE = 50
 _MONTHS_OFFERED = 6
 _LONGEST_NUMBER = 18
-_MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)
-_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 
-def read_filter(request: HttpRequest, workspace_id: WorkspaceId) -> RecordFilter:
-    """The filter of the query; an impossible value counts as no condition."""
-    asked = request.GET
-    month, kind, currency = asked.get("month", ""), asked.get("kind", ""), asked.get("currency", "").upper()
-    return RecordFilter(
-        workspace_id=workspace_id,
-        connector_id=_connector_id(asked.get("connector", "")),
-        month=month if _MONTH.fullmatch(month) else "",
-        kind=kind if kind in RecordKind.values else "",
-        currency=currency if _CURRENCY.fullmatch(currency) else "",
-        with_voided="voided" in asked,
+def _form_of(request: HttpRequest, workspace_id: WorkspaceId, current: str) -> RecordFilterForm:
+    return RecordFilterForm(
+        request.GET,
+        connectors=list(connectors_with_records(workspace_id)),
+        months=[current, *months_with_records(RecordFilter(workspace_id, with_voided=True))],
+        currencies=currencies_with_records(workspace_id),
     )
-
-
-def _connector_id(text: str) -> ConnectorId | None:
-    try:
-        return ConnectorId(UUID(text))
-    except ValueError:
-        return None
 
 
 def _read_place(text: str) -> Place | None:
@@ -73,29 +58,45 @@ def _read_place(text: str) -> Place | None:
         return None
 
 
-class RecordList(ConnectorsPage):
+class _Records(ConnectorsPage):
+    """What the list and its file have in common."""
+
+    def refuse(self, form: RecordFilterForm) -> HttpResponse:
+        """422 with the form and its sentences."""
+        facts = {"form": form, "is_bad": True}
+        return self.render(
+            "connectors/records.html", facts, title="Billing records", status=HTTPStatus.UNPROCESSABLE_ENTITY
+        )
+
+
+class RecordList(_Records):
     operations: ClassVar[dict[str, str]] = {"GET": "connectors.read"}
 
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
-        """One page of a month's records, the current month's first, with the totals of all that match."""
-        asked = read_filter(request, self.workspace_id)
+        """One page of a month's records, the current month's first, with the totals of all that match.
+
+        A filter that can't be comes back with a sentence, and without records.
+        """
         current = str(month_of(clock.now(), self.zone))
+        form = _form_of(request, self.workspace_id, current)
+        if not form.is_valid():
+            return self.refuse(form)
+        asked = form.wanted(self.workspace_id)
         wanted = replace(asked, month=asked.month or current)
         before = _read_place(request.GET.get("before", ""))
         rows = read_records(wanted, size=PAGE_SIZE + 1, before=before)
         page = rows[:PAGE_SIZE]
         query = {name: value for name, value in request.GET.items() if name != "before"} | {"month": wanted.month}
         months = months_with_records(RecordFilter(self.workspace_id, wanted.connector_id, with_voided=True))
+        form.data = {**request.GET.dict(), "month": wanted.month}
         facts = {
+            "form": form,
             "lines": [{"record": row, "amount": _amount(row)} for row in page],
             "count": count_records(wanted),
             "older": f"{page[-1].occurred_at.isoformat()}_{page[-1].pk}" if len(rows) > PAGE_SIZE else "",
             "is_first": before is None,
             "wanted": wanted,
-            "months": sorted({*months, current, wanted.month}, reverse=True),
             "other_months": [month for month in months if month != wanted.month][:_MONTHS_OFFERED],
-            "kinds": RecordKind.choices,
-            "connectors": connectors_with_records(self.workspace_id),
             "totals": total_lines(currency_totals(wanted)),
             "query": urlencode(query),
             "is_filtered": wanted != RecordFilter(self.workspace_id, month=current),
@@ -108,14 +109,17 @@ def _amount(row: BillingRecord) -> str:
     return "" if row.amount_minor is None else format_minor(row.amount_minor, row.currency, is_grouped=True)
 
 
-class RecordExport(ConnectorsPage):
+class RecordExport(_Records):
     """The same records as CSV."""
 
     operations: ClassVar[dict[str, str]] = {"GET": "report.export"}
 
-    def get(self, request: HttpRequest, workspace_slug: str) -> StreamingHttpResponse:
-        """Stream every matching record in constant memory."""
-        lines = record_lines(stream_records(read_filter(request, self.workspace_id)))
+    def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse | StreamingHttpResponse:
+        """Stream every matching record in constant memory; of every month where none is asked for."""
+        form = _form_of(request, self.workspace_id, "")
+        if not form.is_valid():
+            return self.refuse(form)
+        lines = record_lines(stream_records(form.wanted(self.workspace_id)), self.zone)
         answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
         answer.headers["Content-Disposition"] = f'attachment; filename="{workspace_slug}-billing-records.csv"'
         return answer
@@ -139,12 +143,12 @@ COLUMNS = (
 )
 
 
-def record_lines(records: Iterable[BillingRecord]) -> Iterator[str]:
-    """The header and one line a record. Amounts are in minor units, and once more for people."""
-    return csv_lines(COLUMNS, (_cells(record) for record in records))
+def record_lines(records: Iterable[BillingRecord], zone: tzinfo) -> Iterator[str]:
+    """The header and one line a record. Amounts are in minor units, and once more for people; times are the zone's."""
+    return csv_lines(COLUMNS, (_cells(record, zone) for record in records))
 
 
-def _cells(record: BillingRecord) -> list[object]:
+def _cells(record: BillingRecord, zone: tzinfo) -> list[object]:
     amount = record.amount_minor
     return [
         harmless(record.connector.name),
@@ -152,7 +156,7 @@ def _cells(record: BillingRecord) -> list[object]:
         harmless(record.external_id),
         record.kind,
         harmless(record.description),
-        format_time(record.occurred_at),
+        sheet_time(record.occurred_at, zone),
         record.quantity,
         harmless(record.unit),
         "" if amount is None else amount,
@@ -160,5 +164,5 @@ def _cells(record: BillingRecord) -> list[object]:
         "" if amount is None else format_minor(amount, record.currency).rpartition(" ")[0],
         record.category,
         harmless(record.status),
-        format_time(record.voided_at) if record.voided_at else "",
+        sheet_time(record.voided_at, zone) if record.voided_at else "",
     ]

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 from django import template
-from django.templatetags.tz import do_timezone
 
-from apps.core.moments import zone_of
+from apps.core.moments import write_day, write_moment, write_months, zone_of
 
 register = template.Library()
 
 
 @register.filter
-def in_zone(moment: datetime, time_zone: str) -> Any:
-    """The moment by the zone's clock, whatever its date; Django's own `timezone` fails at the calendar's edge."""
-    try:
-        return do_timezone(moment, zone_of(time_zone))
-    except (OverflowError, ValueError):
-        return do_timezone(moment, UTC)
+def moment(at: datetime, time_zone: str) -> str:
+    """The moment by the zone's clock: "3 April 2026, 14:05"."""
+    return write_moment(at, zone_of(time_zone))
+
+
+@register.filter
+def day(at: datetime, time_zone: str) -> str:
+    """The day of the moment in the zone: "3 April 2026"."""
+    return write_day(at, zone_of(time_zone))
+
+
+@register.filter
+def months(text: object) -> str:
+    """The text with its months in words: "April 2026" for 2026-04."""
+    return write_months(str(text))

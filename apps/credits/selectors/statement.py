@@ -13,7 +13,8 @@ from apps.core.ids import OrganizationId
 from apps.core.pieces import in_pieces
 from apps.credits.enums import EntryKind
 from apps.credits.models import CreditEntry, CreditGrant, GrantBurn
-from apps.tenants.models import Membership, Product, User
+from apps.credits.selectors.policies import priced_operations
+from apps.tenants.models import Membership, Product, ProductRelation, User, Workspace
 from apps.tenants.selectors.members import FORMER_MEMBER, SUPPORT
 
 _CHUNK = 1_000
@@ -25,6 +26,8 @@ class EntryFilter:
 
     kind: EntryKind | None = None
     product_id: UUID | None = None
+    workspace_id: UUID | None = None
+    without_workspace: bool = False
     since: datetime | None = None
     until: datetime | None = None
 
@@ -44,6 +47,10 @@ def filtered_entries(account_id: UUID, wanted: EntryFilter) -> QuerySet[CreditEn
         rows = rows.filter(kind=wanted.kind)
     if wanted.product_id:
         rows = rows.filter(product_id=wanted.product_id)
+    if wanted.workspace_id:
+        rows = rows.filter(workspace_id=wanted.workspace_id)
+    if wanted.without_workspace:
+        rows = rows.filter(workspace_id=None, kind__in=[EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.REVERSAL])
     if wanted.since:
         rows = rows.filter(recorded_at__gte=wanted.since)
     if wanted.until:
@@ -70,6 +77,21 @@ def all_entries(account_id: UUID, wanted: EntryFilter) -> Iterator[CreditEntry]:
 def product_names() -> dict[UUID, str]:
     """The products' names by id."""
     return dict(Product.objects.order_by("name").values_list("pk", "name"))
+
+
+def used_products(organization_id: OrganizationId) -> set[UUID]:
+    """The products that may speak of the organization: those that it uses."""
+    return set(ProductRelation.objects.filter(organization=organization_id).values_list("product_id", flat=True))
+
+
+def workspace_names(organization_id: OrganizationId) -> dict[UUID, str]:
+    """The names of the organization's workspaces by id."""
+    return dict(Workspace.objects.filter(organization=organization_id).order_by("name").values_list("pk", "name"))
+
+
+def operation_units(product_ids: Iterable[UUID], at: datetime) -> dict[tuple[UUID, str], str]:
+    """The unit of each operation that these products have had a price for, by product and operation."""
+    return {key: price.unit for key, price in priced_operations(sorted(product_ids), at).items()}
 
 
 def people_names(organization_id: OrganizationId, ids: Iterable[UUID | None]) -> dict[UUID, str]:

@@ -10,8 +10,6 @@ from apps.payments.enums import InvoiceStatus
 from apps.payments.models import ProviderInvoice
 from apps.tenants.pages import Dues
 
-# What was given up can still be paid, and that is what unlocks.
-OWED = (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
 _MOST = 100
 
 
@@ -19,7 +17,7 @@ def owed_invoices(organization_id: OrganizationId) -> QuerySet[ProviderInvoice]:
     """The invoices that ask for money, the one that is due first at the front."""
     rows = ProviderInvoice.objects.filter(
         organization=organization_id,
-        status__in=OWED,
+        status=InvoiceStatus.OPEN,
         amount_remaining_minor__gt=0,
         forgiven_at__isnull=True,
         deleted_at__isnull=True,

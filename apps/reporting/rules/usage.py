@@ -41,3 +41,9 @@ def plain(figure: Decimal) -> str:
     text = f"{figure:f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text in {"-0", ""} else text
+
+
+def grouped(figure: Decimal) -> str:
+    """The same for people, with thousands apart: "1,234.5"."""
+    whole, dot, rest = plain(figure).partition(".")
+    return f"{int(whole):,}{dot}{rest}" if whole != "-0" else f"{whole}{dot}{rest}"
