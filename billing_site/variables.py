@@ -84,6 +84,8 @@ DEFAULT_FROM_EMAIL = env.require(
     configuration.sender,
     remedy="Set it to the sender of our e-mails, such as Billing <billing@example.com>.",
 )
+# Whom tenants ask about invoices, plans and credits: an e-mail address, for the Help page. Empty: it names none.
+BILLING_CONTACT = env.read("BILLING_CONTACT", "", configuration.sender)
 # Processes of `make run`, and threads in each: one computes while another waits for the database; more would wait for
 # the interpreter, and for each other.
 WEB_WORKERS = env.read("WEB_WORKERS", 2, configuration.whole_number(1, 64))

@@ -15,7 +15,10 @@ class ReportingConfig(AppConfig):
         from apps.tenants import pages  # noqa: PLC0415
 
         books.register_check("rollups", all_rollup_faults)
-        pages.register_page("usage", label="Usage", url_name="billing-usage", order=35, operation="usage.read")
+        pages.register_page(
+            "overview", label="Overview", url_name="billing-overview", order=10, operation="overview.read"
+        )
+        pages.register_page("usage", label="Usage", url_name="billing-usage", order=20, operation="usage.read")
         pages.register_page(
             "daily-reports",
             label="Daily reports",

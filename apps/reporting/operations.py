@@ -26,5 +26,12 @@ register_operations(
     Operation("daily_reports.revise", platform_role=Role.BILLING_OPERATIONS, allows="make a daily report anew"),
     Operation("daily_reports.subscribe", platform_role=Role.SUPPORT, allows="get the platform's daily report by mail"),
     Operation("jobs.daily_reports", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
+    Operation(
+        "overview.read",
+        tenant_role=Role.VIEWER,
+        platform_role=Role.SUPPORT,
+        lifecycle=LifecycleNeed.READ,
+        allows="see the overview",
+    ),
     Operation("jobs.refresh_rollups", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
 )

@@ -69,7 +69,7 @@ def _by_operation(report: UsageReport) -> SpendingTable:
     sums = _sums(report.lines, lambda line: (line.product_id, line.operation))
     rows = []
     for (key, (_, _, quantity)), (runs, shown) in zip(sums, _figures([found for _, found in sums]), strict=True):
-        row = named.get(key) if key[0] is not None else None
+        row = named.get((key[0], key[1])) if key[0] is not None else None
         unit = row.unit if row else ""
         number = show_micro(quantity)
         rows.append(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.reporting.mail_links import report_confirm, report_unsubscribe
+from apps.reporting.overview_page import OverviewPage
 from apps.reporting.report_pages import DailyReportCsv, DailyReportsPage, DailyReportWorkbook, RecipientsPage
 from apps.reporting.views import UsageExport, UsagePage
 
 _WORKSPACE = "billing/<slug:workspace_slug>/"
 
 urlpatterns = [
+    path(f"{_WORKSPACE}overview/", OverviewPage.as_view(), name="billing-overview"),
     path(f"{_WORKSPACE}usage/", UsagePage.as_view(), name="billing-usage"),
     path(f"{_WORKSPACE}usage/usage.csv", UsageExport.as_view(), name="billing-usage-csv"),
     path(f"{_WORKSPACE}daily-reports/", DailyReportsPage.as_view(), name="billing-daily-reports"),

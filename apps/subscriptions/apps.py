@@ -16,5 +16,5 @@ class SubscriptionsConfig(AppConfig):
         bootstrap.register("payment_config", payment_config_create)
         pages.register_lifecycle(workspace_lifecycle_access)
         pages.register_page(
-            "settings", label="Settings", url_name="billing-settings", order=80, operation="settings.read"
+            "settings", label="Settings", url_name="billing-settings", order=90, operation="settings.read"
         )

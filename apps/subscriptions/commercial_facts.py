@@ -65,11 +65,17 @@ _OVERRIDES: Mapping[str, SettingsLine] = {
     UsageCategoryOverride.INTERNAL: SettingsLine("Billing", "Internal", "Usage is recorded and left out of revenue."),
 }
 
+_RENEWALS: Mapping[str, SettingsLine] = {
+    SubscriptionState.TRIALING: SettingsLine(
+        "After the trial", "Your choice", "Choose a plan before it ends; our billing team sets it up with you."
+    ),
+}
+
 
 def subscription_facts(record: WorkspaceSubscription, calendar: Calendar) -> list[SettingsLine]:
     """Plan, state, dates and who looks after it. The record comes with its plan."""
     plan = record.plan
-    price = f"{format_minor(plan.price_minor, plan.currency)} a {plan.get_interval_display().lower()}"
+    price = f"{format_minor(plan.price_minor, plan.currency, is_grouped=True)} a {plan.get_interval_display().lower()}"
     facts = [
         SettingsLine("Plan", plan.name, price),
         SettingsLine("State", SubscriptionState(record.state).label),
@@ -82,7 +88,7 @@ def subscription_facts(record: WorkspaceSubscription, calendar: Calendar) -> lis
     if record.ended_at:
         facts.append(calendar.line("Ended", record.ended_at))
     else:
-        facts.append(_renewal(record))
+        facts.append(_RENEWALS.get(record.state) or _renewal(record))
     return [*facts, SettingsLine("Managed by", _MANAGERS.get(record.managed_by, record.managed_by))]
 
 

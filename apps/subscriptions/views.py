@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from apps.core.errors import UnprocessableError
 from apps.core.ids import WorkspaceId
 from apps.core.moments import zone_of
 from apps.subscriptions.commercial_facts import Calendar, allowance_lines, payment_facts, subscription_facts
@@ -37,10 +38,15 @@ class SettingsPage(BillingPage):
         form = TimeZoneForm(request.POST, current=self.workspace.organization.time_zone)
         if not form.is_valid():
             return self._show(form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-        organization = organization_settings_change(
-            self.execution_context, organization_id=self.organization_id, time_zone=form.cleaned_data["time_zone"]
-        )
-        messages.success(request, f"Saved. The time zone is {organization.time_zone.replace('_', ' ')}.")
+        try:
+            organization = organization_settings_change(
+                self.execution_context, organization_id=self.organization_id, time_zone=form.cleaned_data["time_zone"]
+            )
+        except UnprocessableError as refusal:
+            form.add_error("time_zone", refusal.detail)
+            return self._show(form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        zone = organization.time_zone.replace("_", " ")
+        messages.success(request, f"Saved. The time zone is {zone}. Usage follows within a few minutes.")
         return HttpResponseRedirect(reverse("billing-settings", args=[workspace_slug]))
 
     def _show(self, form: TimeZoneForm | None, status: int = HTTPStatus.OK) -> HttpResponse:

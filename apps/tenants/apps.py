@@ -8,9 +8,10 @@ class TenantsConfig(AppConfig):
     verbose_name = "Tenants"
 
     def ready(self) -> None:
-        """Tell the machinery of jobs, which stands below, which organizations are demos; and our readiness."""
+        """Tell the machinery of jobs, which stands below, which organizations are demos; our readiness; our pages."""
         from apps.core import health  # noqa: PLC0415
         from apps.core.jobs.demo import register_is_demo  # noqa: PLC0415
+        from apps.tenants import pages  # noqa: PLC0415
         from apps.tenants.export_keys import check_export_keys  # noqa: PLC0415
         from apps.tenants.selectors.organizations import is_demo_organization  # noqa: PLC0415
 
@@ -22,3 +23,5 @@ class TenantsConfig(AppConfig):
             )
         )
         register_is_demo(is_demo_organization)
+        pages.register_page("members", label="Members", url_name="billing-members", order=50, operation="members.read")
+        pages.register_page("help", label="Help", url_name="billing-help", order=80, operation="workspaces.read")

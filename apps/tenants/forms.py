@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
-from itertools import groupby
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from django import forms
@@ -11,12 +11,27 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest
 
 from apps.core.emails import LONGEST_EMAIL, email_to_find
+from apps.core.enums import Role
 from apps.core.moments import zone_names
+from apps.core.operations import TENANT_LADDER
 from apps.tenants.brute_force import one_guess
 from apps.tenants.guess_limits import GuessKind
 
-# The regions of the IANA database that are places; the rest are old names and technical zones.
-_REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+# Offered while typing: places of every offset in which many people live.
+USUAL_ZONES = (
+    *("UTC", "Africa/Cairo", "Africa/Johannesburg", "Africa/Lagos", "Africa/Nairobi", "America/Anchorage"),
+    *("America/Argentina/Buenos_Aires", "America/Bogota", "America/Chicago", "America/Denver", "America/Halifax"),
+    *("America/Lima", "America/Los_Angeles", "America/Mexico_City", "America/New_York", "America/Phoenix"),
+    *("America/Santiago", "America/Sao_Paulo", "America/Toronto", "America/Vancouver", "Asia/Bangkok", "Asia/Dhaka"),
+    *("Asia/Dubai", "Asia/Hong_Kong", "Asia/Jakarta", "Asia/Jerusalem", "Asia/Karachi", "Asia/Kathmandu"),
+    *("Asia/Kolkata", "Asia/Manila", "Asia/Riyadh", "Asia/Seoul", "Asia/Shanghai", "Asia/Singapore", "Asia/Taipei"),
+    *("Asia/Tehran", "Asia/Tokyo", "Atlantic/Azores", "Atlantic/Reykjavik", "Australia/Adelaide"),
+    *("Australia/Brisbane", "Australia/Perth", "Australia/Sydney", "Europe/Amsterdam", "Europe/Athens"),
+    *("Europe/Berlin", "Europe/Brussels", "Europe/Bucharest", "Europe/Copenhagen", "Europe/Dublin"),
+    *("Europe/Helsinki", "Europe/Istanbul", "Europe/Kyiv", "Europe/Lisbon", "Europe/London", "Europe/Madrid"),
+    *("Europe/Oslo", "Europe/Paris", "Europe/Prague", "Europe/Rome", "Europe/Stockholm", "Europe/Vienna"),
+    *("Europe/Warsaw", "Europe/Zurich", "Pacific/Auckland", "Pacific/Honolulu"),
+)
 
 
 class SignInForm(AuthenticationForm):
@@ -53,31 +68,71 @@ class SignInForm(AuthenticationForm):
             return super().clean()
 
 
-class TimeZoneForm(forms.Form):
-    """The organization's time zone, chosen from the IANA names that are places, and UTC."""
+def offered_roles(own: Role) -> list[tuple[str, str]]:
+    """The roles that somebody of the role `own` may give, the least first."""
+    if own not in TENANT_LADDER:
+        return []
+    return [(role.value, role.label) for role in reversed(TENANT_LADDER[TENANT_LADDER.index(own) :])]
 
-    time_zone = forms.ChoiceField(
+
+class InviteForm(forms.Form):
+    """Whom to invite, and as what."""
+
+    email = forms.CharField(
+        label="E-mail address",
+        max_length=LONGEST_EMAIL,
+        widget=forms.EmailInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    name = forms.CharField(label="Name", max_length=200, required=False)
+    role = forms.ChoiceField(label="Role", error_messages={"invalid_choice": "Choose one of the roles in the list."})
+
+    def __init__(self, data: Any = None, *, own: Role) -> None:
+        super().__init__(data)
+        field = self.fields["role"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above; for the type checker
+        field.choices = offered_roles(own)
+
+
+class TimeZoneForm(forms.Form):
+    """The organization's time zone: any place of the IANA database, typed, with the usual ones offered.
+
+    A list of all 600 places would be most of the page.
+    """
+
+    time_zone = forms.CharField(
         label="Time zone",
-        help_text="Days, reports and the dates on these pages follow it.",
-        error_messages={"invalid_choice": "Choose one of the time zones in the list."},
+        max_length=64,
+        help_text="Days, reports and the dates on these pages follow it. Type a city, such as Berlin or Asia/Tokyo.",
+        widget=forms.TextInput(attrs={"list": "time-zones", "autocomplete": "off", "spellcheck": "false"}),
     )
 
     def __init__(self, *args: Any, current: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial = {"time_zone": current}
-        field = self.fields["time_zone"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above; for the type checker
-        choices = list(_zones())
-        if current not in {name for _, group in choices for name, _ in group}:
-            choices.insert(0, ("Now", ((current, current),)))
-        field.choices = choices
+        self._current = current
+
+    @property
+    def offered(self) -> Sequence[str]:
+        """The zones to choose from while typing."""
+        return USUAL_ZONES
+
+    def clean_time_zone(self) -> str:
+        """The zone's name, however it was typed; the one that is set now always counts."""
+        text = self.cleaned_data["time_zone"].strip()
+        found = text if text == self._current else find_zone(text)
+        if not found:
+            near = get_close_matches(text.replace(" ", "_"), sorted(zone_names()), n=1)
+            hint = f" Did you mean {near[0]}?" if near else " Use a name such as Europe/Berlin, or UTC."
+            raise forms.ValidationError(f"There is no such time zone.{hint}")
+        return found
 
 
-@cache
-def _zones() -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
-    names = sorted(name for name in zone_names() if name.partition("/")[0] in _REGIONS)
-    regions = groupby(names, key=lambda name: name.partition("/")[0])
-    return (
-        ("Universal", (("UTC", "UTC"),)),
-        *((region, tuple((name, name.replace("_", " ")) for name in group)) for region, group in regions),
-    )
+def find_zone(text: str) -> str:
+    """The IANA name that is meant by a name or by a city, in whatever letters; empty where there is none.
+
+    Of several names of one city the shortest counts: they are old and new names of the same place.
+    """
+    wanted = "_".join(text.lower().split())
+    named = {name.lower(): name for name in zone_names()}
+    cities = [name for name in named.values() if name.lower().rpartition("/")[2] == wanted]
+    return named.get(wanted) or min(cities, key=lambda name: (len(name), name), default="")

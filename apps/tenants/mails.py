@@ -55,6 +55,22 @@ def _invitation(link: SignInLink, url: str, once: str) -> Mail:
     )
 
 
+def new_member_mail(user: User, organization: Organization) -> Mail:
+    """Tells somebody who can sign in already that they are a member of one more organization."""
+    name = _short(organization.name)
+    return Mail(
+        subject=f"Your access to the billing pages of {name}",
+        paragraphs=(
+            _hello(user),
+            f"You are now a member of {name}. Its billing pages show usage, credits and invoices.",
+            f"Sign in as {user.email}, as you always do.",
+        ),
+        url=public_address(reverse("billing-home")),
+        link_text="Open the billing pages",
+        after=("If you did not expect this, you can ignore this mail.",),
+    )
+
+
 def password_changed_mail(user: User, *, moment: datetime, time_zone: str) -> Mail:
     """Tells the person that the password was changed, in case it was somebody else."""
     when = moment_in_zone(moment, time_zone)

@@ -58,3 +58,25 @@ def is_outlived(*, changed_at: datetime, removed_at: datetime) -> bool:
 def is_lesser(role: MembershipRole, *, than: MembershipRole) -> bool:
     """Whether `role` stands below `than` on the ladder owner > admin > member > viewer."""
     return TENANT_LADDER.index(Role(role)) > TENANT_LADDER.index(Role(than))
+
+
+class MemberRefusal(Enum):
+    """Why somebody may not change a membership, though their role changes members."""
+
+    ABOVE_YOU = "membership_above_you"
+    HIGHER_THAN_YOURS = "role_above_yours"
+
+
+def refuse_member_change(
+    *, actor: Role, stored: MembershipRole | None, wanted: MembershipRole | None
+) -> MemberRefusal | None:
+    """Whether an admin or owner oversteps: nobody gives a role above their own, nor touches who stands above them.
+
+    `stored` is None for who is no member yet, `wanted` for a removal.
+    """
+    own = TENANT_LADDER.index(actor)
+    if stored is not None and TENANT_LADDER.index(Role(stored)) < own:
+        return MemberRefusal.ABOVE_YOU
+    if wanted is not None and TENANT_LADDER.index(Role(wanted)) < own:
+        return MemberRefusal.HIGHER_THAN_YOURS
+    return None

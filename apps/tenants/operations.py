@@ -63,4 +63,6 @@ register_operations(
         allowed_in_visit=False,
         allows="invite members",
     ),
+    # Taking access away does no harm, so that it has no lifecycle need.
+    Operation("members.change", tenant_role=Role.ADMIN, allowed_in_visit=False, allows="change members"),
 )

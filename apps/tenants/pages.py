@@ -17,7 +17,7 @@ Apps above register two things in `AppConfig.ready`: their pages (`register_page
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -25,22 +25,23 @@ from http import HTTPStatus
 from typing import Any, ClassVar, Protocol
 
 from django.contrib.auth.views import redirect_to_login
-from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.views import View
-from django_stubs_ext import WithAnnotations
 
+from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.enums import LifecycleNeed, Role
 from apps.core.errors import ForbiddenError
 from apps.core.ids import OrganizationId, UserId
+from apps.core.moments import write_day, zone_of
 from apps.core.observability.requests import current_request_id
 from apps.core.operations import OPERATIONS, permits, require
 from apps.core.registry import Registry
 from apps.tenants.access import page_context
 from apps.tenants.models import Organization, User, Workspace
+from apps.tenants.selectors.organizations import workspaces_of
 
 # The rest is one click away, on the list of all workspaces.
 SWITCHER_LENGTH = 12
@@ -50,8 +51,8 @@ SWITCHER_LENGTH = 12
 class PageEntry:
     """One page of the navigation. `url_name` takes the argument `workspace_slug`; `operation` is what it needs.
 
-    Order (spec 08): Overview 10, Usage 20, Credits 30, Invoices 40, Members 50, Connectors 60, Automation 70,
-    Settings 80.
+    Order (spec 08): Overview 10, Usage 20, Credits 30, Invoices 40, Members 50, Connectors 60, Automation 70, Help 80,
+    Settings 90.
     """
 
     name: str
@@ -84,6 +85,14 @@ def links_for(context: ExecutionContext, *, workspace_slug: str, current: str = 
         for entry in entries
         if permits(context, entry.operation)
     )
+
+
+def page_url(context: ExecutionContext, name: str, workspace_slug: str) -> str:
+    """The address of a page that apps above may have registered; empty where it is none, or not for this role."""
+    entry = _pages.get(name)
+    if entry is None or not permits(context, entry.operation):
+        return ""
+    return reverse(entry.url_name, args=[workspace_slug])
 
 
 class BannerTone(Enum):
@@ -152,16 +161,10 @@ class Dues:
     pay_url: str = ""
 
 
-class DuesSource(Protocol):
-    """Reads what an organization owes; None where nothing is open."""
-
-    def __call__(self, organization_id: OrganizationId) -> Dues | None: ...
+_dues_sources: Registry[Callable[[OrganizationId], Dues | None]] = Registry("dues source")
 
 
-_dues_sources: Registry[DuesSource] = Registry("dues source")
-
-
-def register_dues(source: DuesSource) -> None:
+def register_dues(source: Callable[[OrganizationId], Dues | None]) -> None:
     """Set the one source of what is owed."""
     _dues_sources.register("dues", source)
 
@@ -190,6 +193,7 @@ class Frame:
     others: Sequence[Workspace]
     lifecycle: LifecycleAccess
     dues: Dues | None
+    today: str
 
 
 class BillingPage(View):
@@ -223,10 +227,7 @@ class BillingPage(View):
 
     def _refuse_now(self, operation_name: str) -> HttpResponse:
         """What the lifecycle refuses, with its reason; the role would have let it through."""
-        facts = {
-            "obstacle": self.obstacle(operation_name),
-            "may_read": self.lifecycle.permits(LifecycleNeed.READ),
-        }
+        facts = {"obstacle": self.obstacle(operation_name), "may_read": self.lifecycle.permits(LifecycleNeed.READ)}
         return self.render("billing/not_now.html", facts, title="Not possible now", status=HTTPStatus.FORBIDDEN)
 
     @property
@@ -285,30 +286,13 @@ class BillingPage(View):
             others=() if context.is_visit else list(own[:SWITCHER_LENGTH]),
             lifecycle=self.lifecycle,
             dues=self._dues(),
+            today=write_day(clock.now(), zone_of(workspace.organization.time_zone)),
         )
 
     def _dues(self) -> Dues | None:
         """What is owed, where paying it would lift the banner; no other page asks for it."""
         banner = self.lifecycle.banner
-        if banner is None or not banner.is_about_payment:
-            return None
-        return dues_of(self.organization_id)
-
-
-def workspaces_of(user_id: UserId, *, matching: str = "") -> QuerySet[WithAnnotations[Workspace]]:
-    """The workspaces of the organizations that the user is a member of, with their `role` there, by name.
-
-    `matching` keeps those whose own or whose organization's name contains it.
-    """
-    workspaces = (
-        Workspace.objects.filter(organization__memberships__user=user_id)
-        .annotate(role=F("organization__memberships__role"))
-        .select_related("organization")
-        .order_by("organization__name", "organization_id", "name", "pk")
-    )
-    if matching:
-        workspaces = workspaces.filter(Q(name__icontains=matching) | Q(organization__name__icontains=matching))
-    return workspaces
+        return dues_of(self.organization_id) if banner and banner.is_about_payment else None
 
 
 def _return_path(request: HttpRequest) -> str:

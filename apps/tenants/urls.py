@@ -9,7 +9,17 @@ from apps.tenants.sign_in.forgot import forgot_password, forgot_password_sent
 from apps.tenants.sign_in.link_pages import sign_in_link
 from apps.tenants.sign_in.oidc import oidc_begin, oidc_callback
 from apps.tenants.sign_in.portal import portal_session
-from apps.tenants.views import SignIn, WorkspaceHome, billing_home, sign_out, start_page
+from apps.tenants.views import SignIn, billing_home, sign_out, start_page
+from apps.tenants.workspace_pages import (
+    HelpPage,
+    MemberInvitation,
+    MemberRemove,
+    MemberRole,
+    MembersPage,
+    WorkspaceHome,
+)
+
+_WORKSPACE = "billing/<slug:workspace_slug>/"
 
 urlpatterns = [
     path("", start_page, name="start"),
@@ -23,5 +33,12 @@ urlpatterns = [
     path("account/", account, name="account"),
     path("sign-out/", sign_out, name="sign-out"),
     path("billing/", billing_home, name="billing-home"),
-    path("billing/<slug:workspace_slug>/", WorkspaceHome.as_view(), name="billing-workspace"),
+    path(_WORKSPACE, WorkspaceHome.as_view(), name="billing-workspace"),
+    path(f"{_WORKSPACE}help/", HelpPage.as_view(), name="billing-help"),
+    path(f"{_WORKSPACE}members/", MembersPage.as_view(), name="billing-members"),
+    path(f"{_WORKSPACE}members/<uuid:user_id>/role/", MemberRole.as_view(), name="billing-member-role"),
+    path(f"{_WORKSPACE}members/<uuid:user_id>/remove/", MemberRemove.as_view(), name="billing-member-remove"),
+    path(
+        f"{_WORKSPACE}members/<uuid:user_id>/invitation/", MemberInvitation.as_view(), name="billing-member-invitation"
+    ),
 ]

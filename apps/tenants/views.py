@@ -17,13 +17,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.core.errors import ForbiddenError, Reason
 from apps.core.ids import UserId
 from apps.tenants.brute_force import TooManyGuessesError, in_words
 from apps.tenants.forms import SignInForm
 from apps.tenants.known_devices import remember_device
 from apps.tenants.models import User, Workspace
-from apps.tenants.pages import BillingPage, links_for, workspaces_of
+from apps.tenants.selectors.organizations import workspaces_of
 
 LISTED_AT_MOST = 100
 DEMOS_AT_MOST = 5
@@ -135,19 +134,3 @@ def _demo_workspaces() -> QuerySet[Workspace]:
         .select_related("organization")
         .order_by("organization__name", "name", "pk")[:DEMOS_AT_MOST]
     )
-
-
-class WorkspaceHome(BillingPage):
-    """The address of a workspace: leads to the first page that the person may open."""
-
-    operations: ClassVar[dict[str, str]] = {"GET": "workspaces.read"}
-
-    def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
-        """Redirect to the first page of the navigation."""
-        links = links_for(self.execution_context, workspace_slug=workspace_slug)
-        if not links:
-            raise ForbiddenError(
-                "Your role opens none of this workspace's pages. Ask an admin of your organization.",
-                explanation=[Reason("role", "deny", f"the role {self.execution_context.role.value} opens no page")],
-            )
-        return HttpResponseRedirect(links[0].url)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from tests.access.routes import Route, all_routes
+from tests.access.world import Tenant
 
 PREFIX = "billing/<slug:workspace_slug>/"
 # Page -> method -> (operation, the least role, the status of success). A page that is missing here fails the build.
 DECLARED_PAGES: dict[str, dict[str, tuple[str, str, int]]] = {
     "billing-workspace": {"GET": ("workspaces.read", "viewer", 302)},
+    "billing-overview": {"GET": ("overview.read", "viewer", 200)},
+    "billing-help": {"GET": ("workspaces.read", "viewer", 200)},
+    "billing-members": {"GET": ("members.read", "viewer", 200), "POST": ("member.invite", "admin", 302)},
+    "billing-member-role": {"POST": ("members.change", "admin", 302)},
+    "billing-member-remove": {"POST": ("members.change", "admin", 302)},
+    "billing-member-invitation": {"POST": ("member.invite", "admin", 302)},
     "billing-credits": {"GET": ("credits.read", "viewer", 200)},
     "billing-credits-csv": {"GET": ("credits.read", "viewer", 200)},
     "billing-usage": {"GET": ("usage.read", "viewer", 200)},
@@ -48,6 +57,8 @@ DECLARED_PAGES: dict[str, dict[str, tuple[str, str, int]]] = {
 BODIES: dict[str, dict[str, str]] = {
     "billing-report-recipients": {"email": "reports@elsewhere.example"},
     "billing-settings": {"time_zone": "Europe/Lisbon"},
+    "billing-members": {"email": "invited@example.com", "name": "Ivy", "role": "viewer"},
+    "billing-member-role": {"role": "viewer"},
     "billing-connector-new": {
         "provider": "google_sheets",
         "name": "New",
@@ -60,8 +71,14 @@ BODIES: dict[str, dict[str, str]] = {
     "billing-connector-enable": {"reason": "for the table"},
     "billing-connector-key": {"api_key": "a-key-of-the-table"},
 }
-# The pages whose address names a connector too.
-OF_A_CONNECTOR = "<uuid:connector_id>"
+# The pages whose address names a connector or a member too.
+OF_A_CONNECTOR, OF_A_MEMBER = "<uuid:connector_id>", "<uuid:user_id>"
+
+
+def more_in_address(pattern: str, tenant: Tenant) -> list[UUID]:
+    """What the address of a page names beside the workspace."""
+    named = {OF_A_CONNECTOR: tenant.connector_id, OF_A_MEMBER: tenant.member_id}
+    return [value for part, value in named.items() if part in pattern]
 
 
 def page_routes() -> list[Route]:

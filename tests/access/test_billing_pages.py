@@ -20,12 +20,12 @@ from apps.tenants.models import Organization, Workspace
 from apps.tenants.pages import BillingPage
 from apps.tenants.resolver import Denial
 from tests.access.cells import PAGES, cell_counts, page_cells
-from tests.access.pages import BODIES, DECLARED_PAGES, OF_A_CONNECTOR, PREFIX
+from tests.access.pages import BODIES, DECLARED_PAGES, PREFIX, more_in_address
 from tests.access.routes import METHODS, Route
 from tests.access.world import MEMBERS, PRINCIPALS, STAFF, World
 
 LADDER = ("viewer", "member", "admin", "owner")
-NAMING_A_CONNECTOR = {route.name for route in PAGES if OF_A_CONNECTOR in route.pattern}
+PATTERNS = {route.name: route.pattern for route in PAGES}
 REQUEST_ID = "the-same-request"
 
 
@@ -60,13 +60,13 @@ class Cast:
     def __init__(self, world: World) -> None:
         self._clients = {principal: world.client(principal) for principal in PRINCIPALS}
         slugs = dict(Workspace.objects.values_list("pk", "slug"))
-        self._connectors = {name: tenant.connector_id for name, tenant in world.tenants.items()}
+        self._tenants = world.tenants
         self._slugs = {name: slugs.get(tenant.workspace_id, "no-such") for name, tenant in world.tenants.items()}
 
     def ask(self, route: str, method: str, principal: str, relation: str) -> HttpResponse:
         client, headers = self._clients[principal]
         sent = {**headers, "X-Request-ID": REQUEST_ID}
-        more = [self._connectors[relation]] if route in NAMING_A_CONNECTOR else []
+        more = more_in_address(PATTERNS[route], self._tenants[relation])
         path = reverse(route, args=[self._slugs[relation], *more])
         if method == "POST":
             return cast("HttpResponse", client.post(path, BODIES.get(route, {}), headers=sent))

@@ -31,7 +31,7 @@ from apps.credits.services.accounts import post
 from apps.credits.services.grants import GrantParams
 from apps.subscriptions.services import note_add, overlay_set
 from apps.tenants.models import Organization, User, Workspace
-from tests.access.pages import OF_A_CONNECTOR, page_routes
+from tests.access.pages import more_in_address, page_routes
 from tests.access.routes import api_routes
 from tests.access.world import MEMBERS, World, make_world, request_of
 from tests.contexts import staff_context
@@ -120,7 +120,7 @@ def answers(world: World, principals: tuple[str, ...]) -> Iterator[tuple[str, by
                 if "GET" not in route.operations:
                     continue
                 if route.name.startswith("billing-"):
-                    more = [tenant.connector_id] if OF_A_CONNECTOR in route.pattern else []
+                    more = more_in_address(route.pattern, tenant)
                     path = reverse(route.name, args=[slugs[tenant.workspace_id], *more])
                 else:
                     path = reverse(route.name, kwargs=request_of(route.name, tenant, world)[0])

@@ -25,7 +25,7 @@ from apps.core.amounts import MICRO
 from apps.credits.enums import EntryKind, GrantType
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, Hold
 from apps.tenants.models import Product, Workspace
-from tests.access.pages import OF_A_CONNECTOR, page_routes
+from tests.access.pages import more_in_address, page_routes
 from tests.access.routes import api_routes
 from tests.access.test_staff_plane import GUARDED, arguments_of
 from tests.access.world import STAFF, make_world, request_of
@@ -83,7 +83,7 @@ class Places:
             tenant = self.world.tenants[relation]
             for route in page_routes():
                 if "GET" in route.operations:
-                    more = [tenant.connector_id] if OF_A_CONNECTOR in route.pattern else []
+                    more = more_in_address(route.pattern, tenant)
                     yield route.name, reverse(route.name, args=[self.slugs[tenant.workspace_id], *more])
             for route in api_routes():
                 if "GET" in route.operations:

@@ -16,7 +16,7 @@ from apps.backoffice.registry import registered_pages
 from apps.core.models import AuditEntry
 from apps.core.pages import PROGRAM_PATHS
 from apps.tenants.models import User, Workspace
-from tests.access.pages import OF_A_CONNECTOR, PREFIX
+from tests.access.pages import PREFIX, more_in_address
 from tests.access.routes import API, Route, all_routes, api_routes
 from tests.access.test_staff_plane import GUARDED, arguments_of
 from tests.access.world import World, request_of
@@ -37,7 +37,7 @@ def addresses(world: World) -> Iterator[tuple[str, str]]:
         yield reverse(f"admin:{name}", kwargs=arguments_of(name, records)), "staff platform_admin"
     for route in all_routes():
         if route.pattern.startswith(PREFIX):
-            more = [tenant.connector_id] if OF_A_CONNECTOR in route.pattern else []
+            more = more_in_address(route.pattern, tenant)
             yield reverse(route.name, args=[slug, *more]), "tenant owner"
         elif route.pattern.startswith(API):
             yield reverse(route.name, kwargs=request_of(route.name, tenant, world)[0]), "product token"

@@ -52,7 +52,7 @@ class Room:
         client.force_login(self.people[role], backend="django.contrib.auth.backends.ModelBackend")
         return client
 
-    def see(self, page: str, role: str = "owner", *, status: int = 200, **query: str) -> Page:
+    def see(self, page: str, role: str = "owner", /, *, status: int = 200, **query: str) -> Page:
         """The page as that person reads it; nothing in it may be refused by the Content-Security-Policy."""
         answer = cast("HttpResponse", self.client(role).get(self.address(page), query))
         assert answer.status_code == status, answer.content.decode()[-2000:]
@@ -60,7 +60,7 @@ class Room:
         assert found.inline == []
         return found
 
-    def send(self, page: str, role: str = "owner", *more: object, **fields: Any) -> tuple[int, str]:
+    def send(self, page: str, role: str = "owner", /, *more: object, **fields: Any) -> tuple[int, str]:
         """The status of a form that is sent, and what the page says to which that leads."""
         client = self.client(role)
         answer = client.post(self.address(page, *more), fields)

@@ -86,7 +86,7 @@ def room() -> Room:
 
 
 def has_form(page: Page) -> bool:
-    return any(name == "select" and attributes.get("name") == "time_zone" for name, attributes in page.elements)
+    return any(name == "input" and attributes.get("name") == "time_zone" for name, attributes in page.elements)
 
 
 @time_machine.travel(NOW, tick=False)
@@ -227,16 +227,14 @@ def test_a_zone_that_is_none_comes_back_with_a_sentence(room: Room, zone: str) -
     page = Page(answer.content.decode())
     assert answer.status_code == 422
     assert page.inline == []
-    assert any(attributes.get("aria-invalid") == "true" for name, attributes in page.elements if name == "select")
+    assert any(attributes.get("aria-invalid") == "true" for name, attributes in page.elements if name == "input")
     assert room.kept() == before
 
 
 def test_a_zone_that_is_no_longer_offered_can_be_kept(room: Room) -> None:
     Organization.objects.filter(pk=room.organization.pk).update(time_zone="US/Eastern")
     page = room.see("admin")
-    chosen = [
-        attributes["value"] for name, attributes in page.elements if name == "option" and "selected" in attributes
-    ]
+    chosen = [attributes["value"] for name, attributes in page.elements if attributes.get("name") == "time_zone"]
     assert chosen == ["US/Eastern"]
     assert room.client("admin").post(room.path, {"time_zone": "US/Eastern"}).status_code == 302
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.core.enums import MembershipRole
 from apps.core.ids import OrganizationId, UserId
@@ -24,6 +24,19 @@ def membership_of(organization_id: OrganizationId, user_id: UserId) -> Membershi
 
 def members_of(organization_id: OrganizationId) -> QuerySet[Membership]:
     return Membership.objects.filter(organization=organization_id)
+
+
+def members_page(
+    organization_id: OrganizationId, *, matching: str, after: str, size: int
+) -> tuple[list[Membership], str]:
+    """Members with their users, by e-mail address from behind `after` on, and the address to go on from, if any."""
+    rows = members_of(organization_id).select_related("user", "origin_product").order_by("user__email")
+    if matching:
+        rows = rows.filter(Q(user__email__icontains=matching) | Q(user__name__icontains=matching))
+    if after:
+        rows = rows.filter(user__email__gt=after)
+    found = list(rows[: size + 1])
+    return found[:size], found[size - 1].user.email if len(found) > size else ""
 
 
 def removal_of(organization_id: OrganizationId, user_id: UserId) -> MembershipRemoval | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from apps.core.ids import OrganizationId, WorkspaceId
+from django.db.models import F, Q, QuerySet
+from django_stubs_ext import WithAnnotations
+
+from apps.core.ids import OrganizationId, UserId, WorkspaceId
 from apps.tenants.models import Organization, Workspace
 
 
@@ -31,3 +34,19 @@ def organization_exists(organization_id: OrganizationId) -> bool:
 def is_demo_organization(organization_id: UUID) -> bool:
     """Whether it is a demo; an organization that does not exist is none."""
     return Organization.objects.filter(pk=organization_id, is_demo=True).exists()
+
+
+def workspaces_of(user_id: UserId, *, matching: str = "") -> QuerySet[WithAnnotations[Workspace]]:
+    """The workspaces of the organizations that the user is a member of, with their `role` there, by name.
+
+    `matching` keeps those whose own or whose organization's name contains it.
+    """
+    workspaces = (
+        Workspace.objects.filter(organization__memberships__user=user_id)
+        .annotate(role=F("organization__memberships__role"))
+        .select_related("organization")
+        .order_by("organization__name", "organization_id", "name", "pk")
+    )
+    if matching:
+        workspaces = workspaces.filter(Q(name__icontains=matching) | Q(organization__name__icontains=matching))
+    return workspaces

@@ -11,6 +11,12 @@ from apps.tenants.services.billing_modes import (
 from apps.tenants.services.closing import organization_close
 from apps.tenants.services.drift_verbs import drift_import, drift_settle
 from apps.tenants.services.link_requests import member_report, password_reset_prepare, password_reset_request
+from apps.tenants.services.member_changes import (
+    member_end,
+    member_invite,
+    member_invite_again,
+    member_role_change,
+)
 from apps.tenants.services.members import member_remove, member_upsert
 from apps.tenants.services.organizations import organization_upsert
 from apps.tenants.services.passwords import password_change
@@ -40,8 +46,12 @@ __all__ = [
     "billing_percentage_change",
     "drift_import",
     "drift_settle",
+    "member_end",
+    "member_invite",
+    "member_invite_again",
     "member_remove",
     "member_report",
+    "member_role_change",
     "member_upsert",
     "organization_close",
     "organization_settings_change",

@@ -55,7 +55,7 @@ def organization_upsert(
     if params.slug is not None:
         _guard_slug(params.slug, organization_id)
     if params.time_zone is not None and (organization is None or organization.time_zone != params.time_zone):
-        _guard_zone(params.time_zone)
+        guard_zone_of_database(params.time_zone)
     if organization is None:
         return Upserted(_create(context, organization_id, params), is_created=True)
     if organization.kind != params.kind:
@@ -79,7 +79,7 @@ def _guard_slug(slug: str, organization_id: OrganizationId) -> None:
         )
 
 
-def _guard_zone(name: str) -> None:
+def guard_zone_of_database(name: str) -> None:
     """Refuse a zone that Python knows and PostgreSQL does not: months are cut there too, at each consumption."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:

@@ -14,6 +14,7 @@ from apps.tenants import events
 from apps.tenants.models import Organization
 from apps.tenants.models.organizations import validate_time_zone
 from apps.tenants.selectors.organizations import organization_for_update
+from apps.tenants.services.organizations import guard_zone_of_database
 from apps.tenants.services.refusals import unknown_organization
 from apps.tenants.services.results import change, values_of
 
@@ -26,8 +27,8 @@ def organization_settings_change(
 ) -> Organization:
     """Set the organization's time zone; no change writes no audit entry.
 
-    Raises `ForbiddenError` below the role admin, `UnprocessableError` for a zone that the IANA database does not know,
-    `NotFoundError` `unknown_organization`, also for an organization other than the context's.
+    Raises `ForbiddenError` below the role admin, `UnprocessableError` for a zone that the IANA database or our own does
+    not know, `NotFoundError` `unknown_organization`, also for an organization other than the context's.
     """
     require(context, SETTINGS_OPERATION)
     _guard_time_zone(time_zone)
@@ -36,6 +37,8 @@ def organization_settings_change(
     organization = organization_for_update(organization_id)
     if organization is None:
         raise unknown_organization(organization_id)
+    if time_zone != organization.time_zone:
+        guard_zone_of_database(time_zone)
     before = values_of(organization, "time_zone")
     if change(organization, time_zone=time_zone):
         audit_append(
