@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Any
+from uuid import UUID
 
 from apps.core.amounts import show_column, show_micro
 from apps.core.enums import UsageCategory
@@ -14,6 +15,7 @@ from apps.core.texts import name_operation, name_units
 from apps.credits.enums import EntryKind
 from apps.credits.models import CreditEntry, CreditGrant
 from apps.subscriptions.messages import day
+from apps.subscriptions.models import DecisionReceipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +153,37 @@ def _credits(amount: int) -> str:
 
 def _join(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalLine:
+    """A run that was refused: when, what was asked, why, and what helps."""
+
+    at: datetime
+    when: str
+    what: str
+    why: str
+
+
+_REFUSED: Mapping[str, str] = {
+    "insufficient_credits": "There were not enough credits. More are needed, or a smaller run.",
+    "not_a_member": "Who asked was no member of the organization. An admin can invite them under Members.",
+    "lifecycle_denied": "The state of the workspace did not allow it. Settings says what works now, and why.",
+    "unknown_operation": "The product's price list does not have it. Tell the product's support.",
+    "unknown_outcome": "The product reported an end of the run that its price list does not have. Tell its support.",
+    "charge_too_large": "It would have cost more than a single run may. Ask for less at once.",
+}
+
+
+def describe_refusal(receipt: DecisionReceipt, names: Names) -> RefusalLine:
+    """The refusal in words. What staff wrote, and who they are, is not in them."""
+    asked = receipt.question
+    product_id, user_id = (UUID(asked[name]) if asked.get(name) else None for name in ("product_id", "user_id"))
+    operation, who = str(asked.get("operation", "")), names.people.get(user_id) if user_id else None
+    number = show_micro(int(asked.get("quantity") or 0))
+    unit = names.units.get((product_id, operation), "")
+    quantity = f", {number} {name_units(unit, is_one=number == '1')}" if unit else ""
+    by = f", by {who}" if who else ""
+    what = f"{name_operation(operation)} in {names.products.get(product_id, 'a product')}{quantity}{by}"
+    when = write_moment(receipt.created_at, names.zone)
+    return RefusalLine(receipt.created_at, when, what, _REFUSED.get(receipt.code, f"Refused: {receipt.code}."))

@@ -19,7 +19,7 @@ from apps.core.exports import csv_lines, harmless, sheet_time
 from apps.core.moments import zone_of
 from apps.credits.chart import draw_charts
 from apps.credits.forms import EntryFilterForm, FilterNames
-from apps.credits.messages import Names, describe_entries, grant_name
+from apps.credits.messages import Names, RefusalLine, describe_entries, describe_refusal, grant_name
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant
 from apps.credits.rules.forecast import WINDOW_DAYS, Forecast
 from apps.credits.selectors.burn import days_of_burn
@@ -33,6 +33,7 @@ from apps.credits.selectors.statement import (
     operation_units,
     people_names,
     product_names,
+    refused_lately,
     used_products,
     workspace_names,
 )
@@ -44,6 +45,7 @@ PAGE_SIZE = 50
 # A pace is an estimate: more than two places would only pretend.
 _SHOWN_PACE = 10_000
 _MOST_LAPSES = 5
+_MOST_REFUSALS = 10
 _NAMED_AT_ONCE = 1_000
 EXPORT_COLUMNS = (
     *("number", "recorded_at", "occurred_at", "time_zone", "kind", "product", "operation", "quantity", "unit"),
@@ -106,7 +108,7 @@ class CreditsPage(_Credits):
         facts = {"account": account, "form": form, "is_filtered": bool(form.changed_data), "query": _query(request)}
         if account is not None:
             wanted = form.wanted() if form.is_bound and not is_bad else EntryFilter()
-            facts |= self._facts(account) | self._entries(account, wanted)
+            facts |= self._facts(account) | self._entries(account, wanted) | {"refusals": self._refusals()}
         status = HTTPStatus.UNPROCESSABLE_ENTITY if is_bad else HTTPStatus.OK
         return self.render("credits/credits.html", facts, title="Credits", status=status)
 
@@ -142,6 +144,17 @@ class CreditsPage(_Credits):
             f"{grant_name(named[lapse.grant_id], self.zone)}, on {day(lapse.at, self.zone)}"
             for lapse in shown
         ]
+
+    def _refusals(self) -> list[RefusalLine]:
+        """What was refused lately, in words."""
+        found = refused_lately(self.organization_id, clock.now(), most=_MOST_REFUSALS)
+        if not found:
+            return []
+        asked = [UUID(receipt.question["product_id"]) for receipt in found if receipt.question.get("product_id")]
+        users = [UUID(receipt.question["user_id"]) for receipt in found if receipt.question.get("user_id")]
+        people, units = people_names(self.organization_id, users), operation_units(asked, clock.now())
+        names = Names(self.products, people, self.zone, units, self.workspaces)
+        return [describe_refusal(receipt, names) for receipt in found]
 
     @staticmethod
     def _balance(account: CreditAccount, available: int) -> dict[str, str]:

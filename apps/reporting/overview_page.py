@@ -124,7 +124,8 @@ def _connector_task(trouble: ConnectorTrouble) -> Task:
         )
     else:
         title, text = f"{name}: the last sync failed", "It is tried again by itself; its page says what went wrong."
-    return Task(title, text, "billing-connector", "Open the connector", True, trouble.connector.pk)
+    is_urgent = trouble.is_failing or card.tone == "bad"
+    return Task(title, text, "billing-connector", "Open the connector", is_urgent, trouble.connector.pk)
 
 
 def _credits(account: CreditAccount, told: Forecast, zone: tzinfo, now: datetime) -> dict[str, Any]:

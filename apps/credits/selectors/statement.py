@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
@@ -14,10 +14,13 @@ from apps.core.pieces import in_pieces
 from apps.credits.enums import EntryKind
 from apps.credits.models import CreditEntry, CreditGrant, GrantBurn
 from apps.credits.selectors.policies import priced_operations
+from apps.subscriptions.enums import ReceiptKind, Verdict
+from apps.subscriptions.models import DecisionReceipt
 from apps.tenants.models import Membership, Product, ProductRelation, User, Workspace
 from apps.tenants.selectors.members import FORMER_MEMBER, SUPPORT
 
 _CHUNK = 1_000
+_LATELY = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,14 @@ def entry_page(account_id: UUID, wanted: EntryFilter, *, before: int | None, siz
 def all_entries(account_id: UUID, wanted: EntryFilter) -> Iterator[CreditEntry]:
     """Every entry that is wanted, in chunks, however many there are."""
     yield from in_pieces(filtered_entries(account_id, wanted), key=["-sequence"], size=_CHUNK)
+
+
+def refused_lately(organization_id: OrganizationId, now: datetime, *, most: int) -> list[DecisionReceipt]:
+    """The organization's latest refusals of credits in 30 days, newest first."""
+    rows = DecisionReceipt.objects.filter(
+        organization_id=organization_id, decision=Verdict.DENY, kind=ReceiptKind.CREDITS, created_at__gt=now - _LATELY
+    )
+    return list(rows.order_by("-created_at")[:most])
 
 
 def product_names() -> dict[UUID, str]:
