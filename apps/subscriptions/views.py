@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -12,6 +12,7 @@ from django.urls import reverse
 from apps.core.errors import UnprocessableError
 from apps.core.ids import WorkspaceId
 from apps.core.moments import zone_of
+from apps.core.operations import OPERATIONS
 from apps.subscriptions.commercial_facts import Calendar, allowance_lines, payment_facts, subscription_facts
 from apps.subscriptions.messages import words_of
 from apps.subscriptions.rules.lifecycle import resolve
@@ -20,6 +21,20 @@ from apps.subscriptions.selectors.records import payment_config_of, workspace_su
 from apps.tenants.forms import TimeZoneForm
 from apps.tenants.pages import BillingPage
 from apps.tenants.services import organization_settings_change
+
+
+class Notification(NamedTuple):
+    """A page below Settings that says what is mailed to whom."""
+
+    url_name: str
+    operation: str
+    label: str
+
+
+_NOTIFICATIONS = (
+    Notification("billing-report-recipients", "daily_reports.recipients", "Who gets the daily report"),
+    Notification("billing-balance-alerts", "balance_alerts.change", "When to warn that credits run low, and whom"),
+)
 
 
 class SettingsPage(BillingPage):
@@ -50,8 +65,14 @@ class SettingsPage(BillingPage):
         return HttpResponseRedirect(reverse("billing-settings", args=[workspace_slug]))
 
     def _show(self, form: TimeZoneForm | None, status: int = HTTPStatus.OK) -> HttpResponse:
-        facts = {**self._commercial_facts(), "form": form}
+        facts = {**self._commercial_facts(), "form": form, "notifications": self._notifications()}
         return self.render("subscriptions/settings.html", facts, title="Settings", status=status)
+
+    def _notifications(self) -> list[tuple[str, str]]:
+        """The pages on which the person chooses what is mailed to whom: those that apps above bring."""
+        slug = self.workspace.slug
+        present = [choice for choice in _NOTIFICATIONS if choice.operation in OPERATIONS and self.may(choice.operation)]
+        return [(reverse(choice.url_name, args=[slug]), choice.label) for choice in present]
 
     def _commercial_facts(self) -> dict[str, Any]:
         workspace_id, zone = WorkspaceId(self.workspace.pk), zone_of(self.workspace.organization.time_zone)

@@ -15,8 +15,9 @@ from apps.core import clock
 from apps.core.amounts import MICRO
 from apps.core.context import ExecutionContext
 from apps.core.errors import CountinghouseError
-from apps.credits.enums import AccountType
+from apps.core.ids import ProductId
 from apps.credits.contracts import AccountRef
+from apps.credits.enums import AccountType
 from apps.credits.services import credit_policy_publish_prices, credits_consume
 from apps.payments.enums import InvoiceStatus
 from apps.tenants.models import Product
@@ -39,7 +40,7 @@ class Year:
         with at(now - timedelta(days=12)):
             self.room = Room()
             self.product: Product = make_product("red", self.room.organization)
-            credit_policy_publish_prices(console_context(), product_id=self.product.pk, prices=PRICES)
+            credit_policy_publish_prices(console_context(), product_id=ProductId(self.product.pk), prices=PRICES)
             self.context: ExecutionContext = product_context(self.product)
             self.place = Place(self.product, self.room.organization, self.context)
             give(self.place, 900 * MICRO)
