@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0007_reconciliation_cursor"),
+        ("payments", "0008_indexes_that_serve_lists"),
         ("tenants", "0006_words_of_names"),
     ]
 
