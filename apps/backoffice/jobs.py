@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from apps.backoffice.cutover.runs import RUNS
 from apps.backoffice.seeding.demo import current_demo, ensure_demo, fill_demo
 from apps.core.context import ExecutionContext
 from apps.core.jobs import job
@@ -12,6 +13,7 @@ from apps.core.operations import require
 from apps.core.wakeups import send_wakeup
 from apps.credits.services.balance_booking import IMPORTS, balance_imports_drop_waiting
 from apps.credits.services.balance_imports import TASK as IMPORT_TASK
+from apps.tenants.services.cutover import RUN_TASK
 
 SWEEP_OPERATION = "jobs.sweep_cutovers"
 _SWEPT_AT_ONCE = 100
@@ -40,13 +42,15 @@ def reset_demo(
 def sweep_cutovers(
     context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
 ) -> dict[str, int]:
-    """Hand out imports of balances whose message was lost or whose worker died; drop files that nobody started."""
+    """Hand out imports of balances and cutover checks whose message was lost or whose worker died.
+
+    Files of balances that nobody has started for a day are dropped.
+    """
     require(context, SWEEP_OPERATION)
     dropped = balance_imports_drop_waiting()
-    stranded = IMPORTS.overdue().order_by("lease_expires_at").values_list("pk", flat=True)[:_SWEPT_AT_ONCE]
     handed_out = 0
-    for pk in list(stranded):
-        if not send_wakeup(IMPORT_TASK, str(pk)):
-            break  # the broker is away: a later sweep sends them all
-        handed_out += 1
+    for queue, task in ((IMPORTS, IMPORT_TASK), (RUNS, RUN_TASK)):
+        stranded = queue.overdue().order_by("lease_expires_at").values_list("pk", flat=True)[:_SWEPT_AT_ONCE]
+        # Where the broker is away a later sweep sends them all.
+        handed_out += sum(send_wakeup(task, str(pk)) for pk in list(stranded))
     return {"dropped": dropped, "handed_out": handed_out}

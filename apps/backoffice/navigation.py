@@ -55,6 +55,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("Products", "deployed_code", "tenants_product_changelist", "products.read"),
             Entry("Tokens", "key", "tenants_servicetoken_changelist", "tokens.read"),
             Entry("Reconciliation", "sync_alt", "tenants_reconciliationrun_changelist", "reconciliation.read"),
+            Entry("Cutover checks", "checklist", "tenants_cutoverrun_changelist", "products.read"),
             Entry("Explained differences", "verified", "credits_differencemark_changelist", "credits.read"),
             Entry("Imports of balances", "upload_file", "credits_balanceimport_changelist", "credits.read"),
             Entry("Membership drift", "rule", "tenants_membershipdrift_changelist", "reconciliation.read"),

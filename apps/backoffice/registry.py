@@ -14,6 +14,7 @@ from apps.backoffice.pages.credit_accounts import CreditAccountAdmin
 from apps.backoffice.pages.credit_entries import CreditEntryAdmin
 from apps.backoffice.pages.credit_policies import CreditPolicyAdmin
 from apps.backoffice.pages.credit_records import CreditGrantAdmin, HoldAdmin, UncoveredChargeAdmin
+from apps.backoffice.pages.cutover_runs import CutoverRunAdmin
 from apps.backoffice.pages.decisions import DecisionReceiptAdmin
 from apps.backoffice.pages.difference_marks import DifferenceMarkAdmin
 from apps.backoffice.pages.disagreements import ShadowDisagreementAdmin
@@ -48,6 +49,7 @@ from apps.credits.models import (
 from apps.payments.models import ProviderCustomer, ProviderDispute, ProviderInvoice, UsageFault, WebhookEvent
 from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.tenants.models import (
+    CutoverRun,
     Membership,
     MembershipDrift,
     Organization,
@@ -87,6 +89,7 @@ PAGES: dict[type[Model], type[StaffAdmin[Any]]] = {
     UncoveredCharge: UncoveredChargeAdmin,
     ShadowDisagreement: ShadowDisagreementAdmin,
     BalanceImport: BalanceImportAdmin,
+    CutoverRun: CutoverRunAdmin,
     DifferenceMark: DifferenceMarkAdmin,
 }
 

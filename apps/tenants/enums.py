@@ -129,3 +129,12 @@ class TokenKind(TextEnum):
 
     PRODUCT = "product", "Product token"
     CRON = "cron", "Cron token"
+
+
+class CutoverRunStatus(TextEnum):
+    """Where a cutover check that staff have asked for stands."""
+
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    PASSED = "passed", "Passed"
+    FAILED = "failed", "Failed"

@@ -30,4 +30,5 @@ DRIFT_RESOLVED = audit_event("membership_drift.resolved", "Membership drift reso
 RECONCILIATION_REQUESTED = audit_event("reconciliation.requested", "Reconciliation requested")
 RECONCILIATION_DECIDED = audit_event("reconciliation.decided", "Stopped reconciliation decided")
 BILLING_MODE_CHANGED = audit_event("product.billing_mode_changed", "Billing mode changed")
+CUTOVER_CHECK_REQUESTED = audit_event("product.cutover_check_requested", "Cutover check requested")
 CUTOVER_CHECKED = audit_event("product.cutover_checked", "Cutover check of the product")

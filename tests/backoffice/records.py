@@ -37,6 +37,7 @@ from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.subscriptions.services import lifecycle_require, note_add
 from apps.tenants.enums import ReconciliationStatus, ReportSource, StopReason
 from apps.tenants.models import (
+    CutoverRun,
     Membership,
     MembershipDrift,
     Organization,
@@ -47,7 +48,7 @@ from apps.tenants.models import (
     Workspace,
 )
 from apps.tenants.services import member_upsert
-from tests.backoffice.credits.cutover_records import make_balance_import, make_difference_mark
+from tests.backoffice.credits.cutover_records import make_balance_import, make_cutover_run, make_difference_mark
 from tests.backoffice.credits.story import tell_story
 from tests.connectors.cast import make_connector
 from tests.contexts import console_context, product_context, staff_context
@@ -262,6 +263,7 @@ MAKERS: dict[type[Model], Callable[[], Model]] = {
     ServiceToken: _token,
     ReconciliationRun: _reconciliation,
     BalanceImport: make_balance_import,
+    CutoverRun: make_cutover_run,
     DifferenceMark: make_difference_mark,
     MembershipDrift: _membership_drift,
     ProviderInvoice: lambda: make_invoice(make_organization()),

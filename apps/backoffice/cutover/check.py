@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from apps.backoffice.cutover.drive import Stage, drive
@@ -20,17 +22,36 @@ from apps.tenants.billing_modes import CheckFacts
 from apps.tenants.enums import TokenKind
 from apps.tenants.models import CutoverCheck, Organization, Product
 from apps.tenants.services import service_token_create, service_token_revoke
-from apps.tenants.services.cutover import CheckLine, cutover_check_store, cutover_stage_close, cutover_stage_open
+from apps.tenants.services.cutover import (
+    CheckLine,
+    cutover_check_store,
+    cutover_stage_close,
+    cutover_stage_open,
+    cutover_stages_close_stale,
+)
 
 TOKEN_LASTS = timedelta(minutes=10)
 _CREDITS = 100
 
 
-def cutover_check_run(context: ExecutionContext, *, product: Product, base_url: str) -> CutoverCheck:
-    """Drive the API at the address, look at the product's data, and keep the result. It closes what it made."""
+def cutover_check_run(
+    context: ExecutionContext,
+    *,
+    product: Product,
+    base_url: str,
+    note: Callable[[CheckLine], object] = lambda line: None,
+) -> CutoverCheck:
+    """Drive the API at the address, look at the product's data, and keep the result. It closes what it made.
+
+    `note` is told each line as it is found. What a check left whose process was killed is closed first.
+    """
     started_at = clock.now()
+    cutover_stages_close_stale(context, product=product)
     shadow = shadow_figures(ProductId(product.pk))
-    lines = [*_drive(context, product, base_url), *data_lines(product, shadow, started_at)]
+    lines: list[CheckLine] = []
+    for line in itertools.chain(_drive(context, product, base_url), data_lines(product, shadow, started_at)):
+        lines.append(line)
+        note(line)
     facts = CheckFacts(
         finished_at=clock.now(),
         has_passed=not any(line.outcome == "failed" for line in lines),
@@ -44,10 +65,11 @@ def cutover_check_run(context: ExecutionContext, *, product: Product, base_url: 
     )
 
 
-def _drive(context: ExecutionContext, product: Product, base_url: str) -> list[CheckLine]:
+def _drive(context: ExecutionContext, product: Product, base_url: str) -> Iterator[CheckLine]:
     terms = terms_in_force(product.pk, clock.now())
     if terms is None or not terms.prices:
-        return [CheckLine("A member's way through the API", "failed", "No policy is published, so nothing can be run.")]
+        yield CheckLine("A member's way through the API", "failed", "No policy is published, so nothing can be run.")
+        return
     token, text = service_token_create(
         context,
         kind=TokenKind.PRODUCT,
@@ -60,7 +82,7 @@ def _drive(context: ExecutionContext, product: Product, base_url: str) -> list[C
         try:
             _grant(context, organization)
             stage = Stage(base_url, text, organization.pk, min(terms.prices))
-            return list(drive(stage))
+            yield from drive(stage)
         finally:
             cutover_stage_close(context, organization_id=OrganizationId(organization.pk))
     finally:

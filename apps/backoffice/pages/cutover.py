@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.backoffice.cells import NOTHING, badge, moment, record_link, short
+from apps.backoffice.cells import NOTHING, badge, list_url, moment, record_link, short
 from apps.backoffice.panels import Fact, Panel, panel_of
 from apps.core import clock
 from apps.core.ids import ProductId
 from apps.tenants.billing_modes import missing_for_central
-from apps.tenants.models import BillingModeChange, BillingModeException, Product
+from apps.tenants.models import BillingModeChange, BillingModeException, CutoverRun, Product
 from apps.tenants.selectors.billing_modes import latest_check_facts, latest_check_of
 
 _TONES: dict[str, Any] = {"passed": "good", "failed": "bad", "nothing": "neutral"}
@@ -39,7 +39,9 @@ def _check_panel(product: Product) -> Panel:
         f"Cutover check{when}",
         ("Result", "Line", "What was found"),
         rows,
-        empty=f"Never made. Run manage.py cutover_check --product {product.slug} before you move it to central.",
+        empty="Never made. Check cutover, above, before you move the product to central; manage.py cutover_check does "
+        "the same.",
+        link=list_url(CutoverRun, product=product.slug),
         icon="checklist",
     )
 

@@ -27,7 +27,7 @@ from apps.credits.selectors.drift import DAYS, Drift, drift_of, marks_in_force, 
 from apps.credits.services.differences import OPERATION as EXPLAIN
 from apps.subscriptions.models import DecisionReceipt
 from apps.tenants.billing_modes import gate_lines
-from apps.tenants.models import Product
+from apps.tenants.models import CutoverRun, Product
 from apps.tenants.selectors.billing_modes import latest_check_facts
 
 EXAMPLES = 3
@@ -165,7 +165,7 @@ def drift_context(request: HttpRequest, product: Product) -> dict[str, Any]:
         "said": said(drift),
         "days": DAYS,
         "gate": _gate(product),
-        "checks_url": page_url(product),
+        "checks_url": list_url(CutoverRun, product=product.slug),
         "charts": _charts(drift) if drift.compared_total or drift.total else [],
         "rows": [_row(product, each, drift, highest) for each in DisagreementClass],
         "marks": [_shown(mark) for mark in marks_in_force(product.pk)[:MARKS_SHOWN]],

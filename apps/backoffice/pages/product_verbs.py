@@ -14,6 +14,7 @@ from unfold.widgets import (
 
 from apps.backoffice.cells import page_url
 from apps.backoffice.pages.billing_mode_verbs import BILLING_MODE_VERBS
+from apps.backoffice.pages.cutover_runs import CHECK
 from apps.backoffice.pages.difference_marks import EXPLAIN_CLASS
 from apps.backoffice.pages.product_forms import RelateForm
 from apps.backoffice.pages.usage_verbs import USAGE_VERBS
@@ -204,6 +205,7 @@ PRODUCT_VERBS = (
         refusal=_reconcile_refusal,
         run=_reconcile,
     ),
+    CHECK,
     EXPLAIN_CLASS,
     *BILLING_MODE_VERBS,
     *USAGE_VERBS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.tenants.models.cutover import BillingModeChange, BillingModeException, CutoverCheck
+from apps.tenants.models.cutover import BillingModeChange, BillingModeException, CutoverCheck, CutoverRun
 from apps.tenants.models.guesses import GuessCount, RecoveryCode
 from apps.tenants.models.links import SignInLink
 from apps.tenants.models.memberships import Membership, MembershipDrift, MembershipRemoval
@@ -16,6 +16,7 @@ __all__ = [
     "BillingModeChange",
     "BillingModeException",
     "CutoverCheck",
+    "CutoverRun",
     "GuessCount",
     "Membership",
     "MembershipDrift",

@@ -11,7 +11,8 @@ from django.db.models import Q
 
 from apps.core.constraints import one_of
 from apps.core.free_text import FreeTextField
-from apps.tenants.enums import BillingMode, BillingModeSource
+from apps.core.ids import AuditTarget
+from apps.tenants.enums import BillingMode, BillingModeSource, CutoverRunStatus
 from apps.tenants.models.organizations import Organization
 from apps.tenants.models.products import Product
 
@@ -99,3 +100,53 @@ class CutoverCheck(models.Model):
 
     def __str__(self) -> str:
         return f"{'passed' if self.has_passed else 'failed'} at {self.finished_at:%Y-%m-%d %H:%M}"
+
+
+class CutoverRun(models.Model):
+    """A cutover check that staff have asked for, from its request to its result.
+
+    `lines` are those that the worker has come to, as in `CutoverCheck`; a worker that dies leaves the run to another,
+    which begins anew.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="cutover_runs", db_index=False)
+    check_made = models.ForeignKey(
+        CutoverCheck, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    status = models.CharField(max_length=16, choices=CutoverRunStatus.choices)
+    lines = models.JSONField(default=list, blank=True)
+    base_url = models.CharField(max_length=500)
+    error = models.TextField(blank=True, default="")
+    reason = FreeTextField(blank=True, default="")
+    requested_by = models.CharField(max_length=254)
+    claims = models.PositiveIntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            one_of("status", CutoverRunStatus, "cutover_run_status_known"),
+            models.UniqueConstraint(
+                fields=["product"],
+                condition=Q(status__in=[CutoverRunStatus.QUEUED.value, CutoverRunStatus.RUNNING.value]),
+                name="cutover_run_one_at_a_time",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["product", "-created_at"], name="cutover_run_of_product"),
+            models.Index(fields=["-created_at", "id"], name="cutover_run_newest"),
+            models.Index(
+                fields=["lease_expires_at"],
+                condition=Q(status__in=[CutoverRunStatus.QUEUED.value, CutoverRunStatus.RUNNING.value]),
+                name="cutover_run_lease",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"cutover check at {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def audit_target(self) -> AuditTarget:
+        return AuditTarget("cutover_run", self.pk)

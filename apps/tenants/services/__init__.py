@@ -9,6 +9,7 @@ from apps.tenants.services.billing_modes import (
     product_billing_mode_change,
 )
 from apps.tenants.services.closing import organization_close
+from apps.tenants.services.cutover import cutover_run_request
 from apps.tenants.services.drift_verbs import drift_import, drift_settle
 from apps.tenants.services.link_requests import member_report, password_reset_prepare, password_reset_request
 from apps.tenants.services.member_changes import (
@@ -44,6 +45,7 @@ __all__ = [
     "billing_exception_change",
     "billing_mode_revert",
     "billing_percentage_change",
+    "cutover_run_request",
     "drift_import",
     "drift_settle",
     "member_end",

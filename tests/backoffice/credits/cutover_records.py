@@ -8,6 +8,8 @@ from apps.core.ids import ProductId
 from apps.credits.enums import DisagreementClass
 from apps.credits.models import BalanceImport, DifferenceMark
 from apps.credits.services import balance_import_create, differences_explain
+from apps.tenants.models import CutoverRun
+from apps.tenants.services import cutover_run_request
 from tests.contexts import console_context
 from tests.factories.tenants import make_organization, make_product
 
@@ -36,4 +38,15 @@ def make_difference_mark() -> DifferenceMark:
         operation="<b>scan</b>",
         covers_coming=True,
         reason="Balances are brought over on the day of the cutover.",
+    )
+
+
+def make_cutover_run() -> CutoverRun:
+    """A check that waits for its worker."""
+    product = make_product(f"product-{uuid.uuid4().hex[:8]}", make_organization())
+    return cutover_run_request(
+        console_context(),
+        product_id=ProductId(product.pk),
+        base_url="http://localhost:8000/<b>",
+        reason="the cutover",
     )
