@@ -39,6 +39,7 @@ JOBS: dict[str, str] = {
     "purge-receipts": REPORTS,
     "reconcile-memberships": REPORTS,
     "reconcile-payments": REPORTS,
+    "refresh-figures": REPORTS,
     "refresh-rollups": CLOCK,
     "release-holds": CLOCK,
     "report-usage": CLOCK,

@@ -72,6 +72,14 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         ),
     ),
     (
+        "Reports",
+        (
+            Entry("Reports", "summarize", "reports", "books.read"),
+            Entry("Revenue", "monitoring", "revenue", "revenue.read"),
+            Entry("Paid against allowed", "difference", "reporting_paymentcontradiction_changelist", "books.read"),
+        ),
+    ),
+    (
         "Operations",
         (
             Entry("Report by mail", "mail", "report_mail", "daily_reports.subscribe"),

@@ -10,6 +10,7 @@ from django.db.models import Model
 from apps.backoffice.pages.audit import AuditEntryAdmin
 from apps.backoffice.pages.balance_imports import BalanceImportAdmin
 from apps.backoffice.pages.connectors import ConnectorAdmin
+from apps.backoffice.pages.contradictions import PaymentContradictionAdmin
 from apps.backoffice.pages.credit_accounts import CreditAccountAdmin
 from apps.backoffice.pages.credit_entries import CreditEntryAdmin
 from apps.backoffice.pages.credit_policies import CreditPolicyAdmin
@@ -47,6 +48,7 @@ from apps.credits.models import (
     UncoveredCharge,
 )
 from apps.payments.models import ProviderCustomer, ProviderDispute, ProviderInvoice, UsageFault, WebhookEvent
+from apps.reporting.models import PaymentContradiction
 from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.tenants.models import (
     CutoverRun,
@@ -87,6 +89,7 @@ PAGES: dict[type[Model], type[StaffAdmin[Any]]] = {
     CreditEntry: CreditEntryAdmin,
     Hold: HoldAdmin,
     UncoveredCharge: UncoveredChargeAdmin,
+    PaymentContradiction: PaymentContradictionAdmin,
     ShadowDisagreement: ShadowDisagreementAdmin,
     BalanceImport: BalanceImportAdmin,
     CutoverRun: CutoverRunAdmin,

@@ -22,6 +22,8 @@ from apps.backoffice.pages.funnel import funnel_page
 from apps.backoffice.pages.inbox import kept_events_page
 from apps.backoffice.pages.jobs import job_routes
 from apps.backoffice.pages.report_mail import report_mail_page
+from apps.backoffice.pages.reports import organization_books_page, reports_page
+from apps.backoffice.pages.revenue import revenue_file, revenue_page
 from apps.backoffice.registry import registered_pages
 from apps.backoffice.search.results import OF_CUSTOMERS, search_customers
 from apps.backoffice.search.terms import read_term
@@ -57,6 +59,10 @@ SITE_ROUTES: dict[str, str | None] = {
     "funnel": "billing_events.read",
     "kept_events": "webhook_events.read",
     "report_mail": "daily_reports.subscribe",
+    "reports": "books.read",
+    "tenants_organization_books": "books.read",
+    "revenue": "revenue.read",
+    "revenue_file": "revenue.read",
     "password_change": ENTER,
     "second_factor_settings": ENTER,
     "jsi18n": ENTER,
@@ -101,6 +107,14 @@ class StaffSite(ThemedAdminSite):
             *job_routes(guarded),
             path("funnel/", guarded(require_safe(funnel_page)), name="funnel"),
             path("report-mail/", guarded(require_http_methods(["GET", "POST"])(report_mail_page)), name="report_mail"),
+            path("reports/", guarded(require_safe(reports_page)), name="reports"),
+            path(
+                "reports/<uuid:object_id>/",
+                guarded(require_safe(organization_books_page)),
+                name="tenants_organization_books",
+            ),
+            path("revenue/", guarded(require_safe(revenue_page)), name="revenue"),
+            path("revenue/revenue.csv", guarded(require_safe(revenue_file)), name="revenue_file"),
             path("kept-events/", guarded(require_safe(kept_events_page)), name="kept_events"),
         ]
         pages = [

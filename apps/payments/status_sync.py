@@ -6,7 +6,9 @@ processed at the same time each see what the other wrote.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import F, Q, QuerySet
@@ -208,10 +210,24 @@ def _review_late_payment(organization_id: OrganizationId, facts: PaymentFacts) -
 
 def open_invoices(organization_id: OrganizationId) -> QuerySet[ProviderInvoice]:
     """What counts against the organization, the earliest first: unpaid after a failure or its due date, or given up."""
+    return invoices_against([organization_id])
+
+
+def invoices_against(organization_ids: Iterable[UUID]) -> QuerySet[ProviderInvoice]:
+    """The same of many organizations."""
     failed = Q(status=InvoiceStatus.OPEN, failed_at__isnull=False) & ~Q(billing_reason=_CREATES_SUBSCRIPTION)
     due = IS_SENT & Q(due_at__lte=clock.now())
-    rows = ProviderInvoice.objects.filter(organization=organization_id, forgiven_at__isnull=True)
+    rows = ProviderInvoice.objects.filter(organization__in=list(organization_ids), forgiven_at__isnull=True)
     return rows.filter(failed | due | Q(status=InvoiceStatus.UNCOLLECTIBLE)).order_by("issued_at", "pk")
+
+
+def owed_until(config: OrganizationPaymentConfig, rows: Iterable[ProviderInvoice]) -> datetime | None:
+    """Until when these invoices of `invoices_against` may stay unpaid: the end of the grace period that runs, which
+    staff may have moved, or of the one that should; None where none is unpaid.
+    """
+    facts = payment_facts(map(_facts_of, rows), has_completed_checkout=False, now=clock.now())
+    ends_at = _grace_end(config, facts)
+    return None if ends_at is None else max(ends_at, config.grace_period_end_at or ends_at)
 
 
 def describe_invoice(row: ProviderInvoice) -> str:

@@ -12,9 +12,11 @@ class ReportingConfig(AppConfig):
         from apps.credits.services import books  # noqa: PLC0415
         from apps.reporting.sections.registry import load_sections  # noqa: PLC0415
         from apps.reporting.selectors.faults import all_rollup_faults  # noqa: PLC0415
+        from apps.reporting.services.books import check_keep  # noqa: PLC0415
         from apps.tenants import pages  # noqa: PLC0415
 
         books.register_check("rollups", all_rollup_faults)
+        books.register_keeper("reports", check_keep)
         pages.register_page(
             "overview", label="Overview", url_name="billing-overview", order=10, operation="overview.read"
         )

@@ -16,7 +16,13 @@ from apps.core.jobs import job
 from apps.core.jobs.record_errors import RecordErrors
 from apps.core.operations import require
 from apps.core.wakeups import send_wakeup
-from apps.reporting.services import rollups_refresh
+from apps.reporting.services import (
+    contradictions_refresh,
+    platform_books_write,
+    revenue_write,
+    rollups_refresh,
+    statements_write,
+)
 from apps.reporting.services.daily_reports import JOB_OPERATION, MAKE_TASK, reports_due, reports_make
 
 REPORTS_A_TASK = 300
@@ -76,3 +82,17 @@ def _make_all(context: ExecutionContext, schedule_ids: list[int]) -> dict[str, i
         waiting = reports_make(context, waiting, errors)
     errors.finish()
     return {"due": len(schedule_ids), "made": errors.done}
+
+
+@job("refresh-figures", operation="jobs.refresh_figures", every=timedelta(hours=1))
+def refresh_figures(
+    context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
+) -> dict[str, int]:
+    """The platform's figures, whichever the slot: the revenue of the day that ended, where what is paid and the gate
+    contradict each other, and statements of the books. They are of all customers, without demos.
+    """
+    written = revenue_write(context)
+    counts = contradictions_refresh(context)
+    statements = statements_write(context)
+    books = platform_books_write(context)
+    return {"days": int(written is not None), **counts, "statements": statements, "faults": len(books.faults)}

@@ -33,5 +33,8 @@ register_operations(
         lifecycle=LifecycleNeed.READ,
         allows="see the overview",
     ),
+    Operation("books.read", platform_role=Role.SUPPORT, allows="see the books"),
+    Operation("revenue.read", platform_role=Role.BILLING_OPERATIONS, allows="see revenue"),
+    Operation("jobs.refresh_figures", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.refresh_rollups", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
 )

@@ -18,6 +18,7 @@ ROW = re.compile(r"^\| `(apps\.[\w.]+)` \| `\w+` \| (?:`(\w+)`)? ?\| `([\w.]+)` 
 # Where the app below calls the functions that apps above have registered.
 REGISTRIES: tuple[tuple[ModuleType, Mapping[str, object]], ...] = (
     (books, books._checks),
+    (books, books._keepers),
     (bootstrap, bootstrap._steps),
     (handlers, handlers._handlers),
     (handlers, handlers._subscription_handlers),

@@ -32,6 +32,7 @@ from apps.credits.models import (
 )
 from apps.payments.enums import InvoiceStatus, UsageFaultKind, WebhookStatus
 from apps.payments.models import ProviderCustomer, ProviderDispute, ProviderInvoice, UsageFault, WebhookEvent
+from apps.reporting.models import PaymentContradiction
 from apps.subscriptions.enums import Provider
 from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.subscriptions.services import lifecycle_require, note_add
@@ -60,6 +61,7 @@ from tests.factories.tenants import (
     make_user,
     make_workspace,
 )
+from tests.reporting.contradictions import make_contradiction
 from tests.subscriptions.cast import make_plan
 
 
@@ -281,4 +283,5 @@ MAKERS: dict[type[Model], Callable[[], Model]] = {
     Hold: _in_credits(Hold),
     UncoveredCharge: _in_credits(UncoveredCharge),
     ShadowDisagreement: _in_credits(ShadowDisagreement),
+    PaymentContradiction: make_contradiction,
 }

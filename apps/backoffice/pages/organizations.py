@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from apps.backoffice.cells import (
     badge,
     copyable,
+    link,
     list_url,
     moment,
     number,
@@ -23,6 +24,7 @@ from apps.backoffice.customer.standing import connectors_panel, credit_facts, pa
 from apps.backoffice.customer.timeline import timeline_of
 from apps.backoffice.filters import choice_filter, flag_filter
 from apps.backoffice.pages.lookups import count_of
+from apps.backoffice.pages.reports import organization_books_url
 from apps.backoffice.panels import Fact, Panel, panel_of
 from apps.backoffice.records.decisions import denials_panel
 from apps.backoffice.records.invoices import invoices_panel
@@ -100,6 +102,7 @@ class OrganizationAdmin(StaffAdmin[Organization]):
             Fact("Id", copyable(record.pk)),
             Fact("Slug", copyable(record.slug)),
             Fact("Time zone", record.time_zone, f"Its days and months follow this time zone. {now}"),
+            Fact("Reports", link(organization_books_url(record), "Books"), "Whether its credits add up, day by day."),
             Fact("Members", number(record.members)),
             Fact("Created", moment(record.created_at)),
             *([Fact("Closed", moment(record.closed_at))] if record.closed_at else []),

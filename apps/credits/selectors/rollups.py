@@ -25,3 +25,23 @@ ENTRY_LINES = """
             WHERE part_given.reversal_of_id = charged.id AND part_given.sequence <= entry.sequence) THEN -1
         ELSE 0 END AS sign) AS whole
 """
+
+# For a row `asked (account_id)`: its account, what its last entry left, and what its open holds hold.
+ACCOUNT_NOW = """
+    SELECT account.balance, account.held, account.last_sequence, COALESCE((SELECT last_entry.balance_after
+            FROM credits_creditentry AS last_entry WHERE last_entry.account_id = account.organization_id
+            ORDER BY last_entry.sequence DESC LIMIT 1), 0) AS last_balance,
+        COALESCE((SELECT SUM(hold.amount) FROM credits_hold AS hold
+            WHERE hold.account_id = account.organization_id AND hold.status = 'open'), 0) AS open_holds
+    FROM credits_creditaccount AS account WHERE account.organization_id = asked.account_id
+"""
+# The entries of `asked.account_id` from the number `since.first_sequence` on.
+ENTRIES_SINCE = """
+    SELECT entry.kind, entry.amount, entry.sequence, entry.recorded_at FROM credits_creditentry AS entry
+    WHERE entry.account_id = asked.account_id AND entry.sequence >= since.first_sequence
+"""
+# When the entry after the number `state.last_sequence` of `state.account_id` was recorded.
+NEXT_RECORDED_AT = """
+    SELECT entry.recorded_at FROM credits_creditentry AS entry
+    WHERE entry.account_id = state.account_id AND entry.sequence = state.last_sequence + 1
+"""

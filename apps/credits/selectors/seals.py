@@ -53,9 +53,9 @@ def _column(field: models.Field[Any, Any]) -> str:
     )
 
 
-def seal_faults(*, night: datetime | None = None) -> Iterator[str]:
+def seal_faults(*, night: datetime | None = None, account_id: UUID | None = None) -> Iterator[str]:
     """What is wrong with sealed entries, in words: all of them, or what that night's turn is and what is recent."""
-    seals = EntrySeal.objects.all()
+    seals = EntrySeal.objects.all() if account_id is None else EntrySeal.objects.filter(account=account_id)
     if night is not None:
         turn, number = night.toordinal() % NIGHTS, Func(Cast("account_id", models.TextField()), function="hashtext")
         seals = seals.alias(place=Mod(number, NIGHTS, output_field=models.IntegerField()))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 
 import structlog
 
@@ -24,6 +25,9 @@ log = structlog.get_logger(__name__)
 
 _NAMED = 20
 
+# Apps above keep what was found, so that a page can tell it.
+_keepers: Registry[Callable[[Sequence[str], datetime], None]] = Registry("keeper of the books' faults")
+
 # What apps above derive from the ledger is looked at with it; each yields what is wrong, in words.
 _checks: Registry[Callable[[], Iterator[str]]] = Registry("check of the books")
 
@@ -31,6 +35,11 @@ _checks: Registry[Callable[[], Iterator[str]]] = Registry("check of the books")
 def register_check(name: str, check: Callable[[], Iterator[str]]) -> None:
     """Let `books_verify` run this check too."""
     _checks.register(name, check)
+
+
+def register_keeper(name: str, keep: Callable[[Sequence[str], datetime], None]) -> None:
+    """Hand the faults that each look finds, and its time, to this function."""
+    _keepers.register(name, keep)
 
 
 class BooksAtFaultError(Exception):
@@ -65,7 +74,10 @@ def _ledger_faults() -> list[str]:
     """The first faults; a ledger that is wrong throughout fills no memory."""
     derived = (check() for check in _checks.values())
     found = itertools.chain(ledger_faults(), seal_faults(night=clock.now()), *derived)
+    began_at = clock.now()
     faults = list(itertools.islice(found, _NAMED))
+    for keep in _keepers.values():
+        keep(faults, began_at)
     for fault in faults:
         log.error("ledger_fault", fault=fault)
     return faults

@@ -98,7 +98,8 @@ class ProviderSubscription(MirroredObject):
     key, product and period; `plan_hint` is what our metadata say. From both follow `plan_key`, the slug of our plan, or
     else how the provider calls the price, and the period (`apps.payments.plans`). `cancel_at_period_end`: it is to end,
     by either form of cancelling; at `cancel_at`, or with the period. While `pause_behavior` is set no payment is
-    collected; `paused_from` and `paused_until` span what we have heard of pauses.
+    collected; `paused_from` and `paused_until` span what we have heard of pauses. `pricing` is what it costs
+    (`apps.payments.pricing`); None where no event since that column came has told it.
     """
 
     status = models.CharField(max_length=16, choices=ProviderSubscriptionStatus.choices)
@@ -116,6 +117,7 @@ class ProviderSubscription(MirroredObject):
     pause_behavior = models.CharField(max_length=40, blank=True, default="", db_default="")
     paused_from = models.DateTimeField(null=True, blank=True)
     paused_until = models.DateTimeField(null=True, blank=True)
+    pricing = models.JSONField(null=True, blank=True)
 
     class Meta(MirroredObject.Meta):
         abstract = False

@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -35,6 +35,7 @@ from apps.core.wire.parser import parse_object
 
 # No currency of the world has amounts of more digits, and a hundred times as much still fits a BIGINT.
 _BIGGEST = 10**16
+_MOST_DIGITS = 40
 
 
 class UnreadableError(MalformedRequestError):
@@ -151,6 +152,18 @@ def text_in(values: Metadata, name: str, longest: int = 255) -> str:
 def short(text: str | None, longest: int) -> str:
     """Text for a column that only shows it."""
     return (text or "")[:longest]
+
+
+def decimal_in(value: object) -> Decimal | None:
+    """The number, however it is spelled; None for what is none, is below zero, or is larger than money can be."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    fits = found.is_finite() and 0 <= found < _BIGGEST and len(found.as_tuple().digits) <= _MOST_DIGITS
+    return found if fits and abs(found.adjusted()) <= _MOST_DIGITS else None
 
 
 def web_address(text: str | None) -> str:

@@ -1,8 +1,31 @@
-"""Records of reporting. Rollups can be computed again from the ledger and the billing records; reports are kept."""
+"""Records of reporting: all but reports and the revenue of past days can be computed again from other records."""
 
 from __future__ import annotations
 
+from apps.reporting.models.books import (
+    BooksCheck,
+    BooksStatement,
+    ContradictionKind,
+    PaymentContradiction,
+    PlatformBooks,
+)
 from apps.reporting.models.reports import DailyReport, ReportRecipient, ReportSchedule
+from apps.reporting.models.revenue import OrganizationRevenue, RevenueDay, RevenueTotal
 from apps.reporting.models.rollups import ConnectorRollup, CreditRollup, RollupState
 
-__all__ = ["ConnectorRollup", "CreditRollup", "DailyReport", "ReportRecipient", "ReportSchedule", "RollupState"]
+__all__ = [
+    "BooksCheck",
+    "BooksStatement",
+    "ConnectorRollup",
+    "ContradictionKind",
+    "CreditRollup",
+    "DailyReport",
+    "OrganizationRevenue",
+    "PaymentContradiction",
+    "PlatformBooks",
+    "ReportRecipient",
+    "ReportSchedule",
+    "RevenueDay",
+    "RevenueTotal",
+    "RollupState",
+]

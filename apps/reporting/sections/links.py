@@ -18,6 +18,12 @@ def page_link(scope: ReportScope, url_name: str, *arguments: object, slug: str =
     return f"{address}?{urlencode(query)}" if query else address
 
 
+def staff_page(name: str, *arguments: object, **query: str) -> str:
+    """The path of a page of the staff plane that is no list of records, such as `reports`."""
+    address = reverse(f"admin:{name}", args=arguments)
+    return f"{address}?{urlencode(query)}" if query else address
+
+
 def staff_link(model: str, pk: object = None, **query: str) -> str:
     """The path of a list of the staff plane, or of one record; `model` is such as `payments_webhookevent`."""
     name = f"admin:{model}_changelist" if pk is None else f"admin:{model}_change"

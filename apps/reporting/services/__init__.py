@@ -1,7 +1,16 @@
-"""The only code that writes rollups: lock the organization's position, compute, move the position."""
+"""The only code that writes records of reporting: rollups, statements, what contradicts, and the revenue of a day."""
 
 from __future__ import annotations
 
+from apps.reporting.services.books import contradictions_refresh, platform_books_write, statements_write
+from apps.reporting.services.revenue import revenue_write
 from apps.reporting.services.rollups import rollups_rebuild, rollups_refresh
 
-__all__ = ["rollups_rebuild", "rollups_refresh"]
+__all__ = [
+    "contradictions_refresh",
+    "platform_books_write",
+    "revenue_write",
+    "rollups_rebuild",
+    "rollups_refresh",
+    "statements_write",
+]

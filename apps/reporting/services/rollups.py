@@ -23,7 +23,7 @@ from apps.core.jobs.record_errors import RecordErrors
 from apps.core.moments import zone_of
 from apps.core.operations import require
 from apps.credits.models import CreditAccount
-from apps.reporting.models import ConnectorRollup, CreditRollup, RollupState
+from apps.reporting.models import BooksStatement, ConnectorRollup, CreditRollup, RollupState
 from apps.reporting.rules.pieces import MOST_ENTRIES, cut_pieces
 from apps.reporting.selectors.lines import (
     ENTRY_SPAN,
@@ -109,6 +109,7 @@ def rollups_rebuild(context: ExecutionContext, *, account_id: UUID) -> None:
         state.zone = state.account.organization.time_zone
         CreditRollup.objects.filter(account_id=account_id).delete()
         ConnectorRollup.objects.filter(account_id=account_id).delete()
+        BooksStatement.objects.filter(account_id=account_id).delete()
         state.last_sequence, state.piece_first = 0, 1
         _roll_up([state], _Done(), most=None)
         connectors = _connectors_of([account_id])

@@ -14,7 +14,13 @@ from django_stubs_ext import WithAnnotations
 
 from apps.core.enums import LifecycleState
 from apps.subscriptions.contracts import StartGrace
-from apps.subscriptions.enums import PaymentStatus, PendingChangeStatus, SubscriptionState, SubscriptionStatus
+from apps.subscriptions.enums import (
+    ManagedBy,
+    PaymentStatus,
+    PendingChangeStatus,
+    SubscriptionState,
+    SubscriptionStatus,
+)
 from apps.subscriptions.rules.lifecycle import (
     BLOCKING_PAYMENT_STATUSES,
     LOWERED_BY_GRACE,
@@ -66,6 +72,16 @@ def has_due_change(moment: datetime) -> Q:
 def in_grace_period() -> Q:
     """Workspaces of organizations in a grace period."""
     return Q(**{_PAYMENT: PaymentStatus.GRACE_PERIOD})
+
+
+def has_grace_period() -> Q:
+    """Payment configs in a grace period."""
+    return Q(payment_status=PaymentStatus.GRACE_PERIOD)
+
+
+def is_sold_by_staff() -> Q:
+    """Workspace subscriptions by contract with us that run: staff manage them, and they are active or past due."""
+    return Q(managed_by=ManagedBy.STAFF, state__in=[SubscriptionState.ACTIVE, SubscriptionState.PAST_DUE])
 
 
 def may_start_grace() -> Q:

@@ -11,6 +11,8 @@ from typing import Any, Literal
 from apps.core.provider_units import iso_currency, minor_from_decimal
 from apps.payments.contracts import ObjectKind, ObjectSnapshot, PricedItem, ProviderEvent
 from apps.payments.enums import PROVIDER_SUBSCRIPTION_ORDER, CustomerStatus, InvoiceStatus, ProviderSubscriptionStatus
+from apps.payments.pricing import pricing_values
+from apps.payments.providers.orb.pricing import read_pricing
 from apps.payments.providers.parsing import (
     ExternalId,
     IsoTime,
@@ -179,6 +181,7 @@ def _parse_subscription(body: dict[str, Any], step: str, at: datetime | None) ->
         "period_start": subscription.current_billing_period_start_date,
         "period_end": subscription.current_billing_period_end_date,
         "cancel_at_period_end": is_cancelled,
+        "pricing": pricing_values(read_pricing(body)),
     }
     if subscription.metadata is not None:
         fields["workspace_id"] = uuid_in(subscription.metadata.get("workspace_id"))

@@ -24,6 +24,8 @@ from apps.payments.providers.stripe.events import PLAN_KEY
 
 API_VERSION = "2026-10-28.endive"
 _PAGE = 100
+# An event names discounts by their ids alone; our own question is answered with their coupons.
+_DISCOUNTS = ["discounts.source.coupon", "items.data.discounts.source.coupon"]
 _NOT_FOUND, _CONFLICT, _SERVER_ERROR = 404, 409, 500
 AnswerT = TypeVar("AnswerT")
 
@@ -116,7 +118,7 @@ class StripeApi:
         api = self._client.v1
         return {
             ObjectKind.CUSTOMER: api.customers.retrieve,
-            ObjectKind.SUBSCRIPTION: api.subscriptions.retrieve,
+            ObjectKind.SUBSCRIPTION: lambda name: api.subscriptions.retrieve(name, {"expand": _DISCOUNTS}),
             ObjectKind.INVOICE: api.invoices.retrieve,
             ObjectKind.PAYMENT_METHOD: api.payment_methods.retrieve,
             ObjectKind.DISPUTE: api.disputes.retrieve,

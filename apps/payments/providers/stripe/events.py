@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from apps.payments.contracts import ObjectKind, ObjectSnapshot, PricedItem, ProviderEvent
 from apps.payments.enums import PROVIDER_SUBSCRIPTION_ORDER, ProviderSubscriptionStatus, WhyKept
+from apps.payments.pricing import pricing_values
 from apps.payments.providers.parsing import (
     ExternalId,
     MaybeFlag,
@@ -35,6 +36,7 @@ from apps.payments.providers.stripe.customers import (
     parse_refund,
 )
 from apps.payments.providers.stripe.invoices import INVOICE_STEPS, parse_invoice
+from apps.payments.providers.stripe.pricing import read_pricing
 from apps.subscriptions.enums import Provider
 
 
@@ -232,6 +234,7 @@ def parse_subscription(
             "cancel_at_period_end": is_cancelled,
             "cancel_at": subscription.cancel_at,
             "pause_behavior": _pause_behavior(subscription),
+            "pricing": pricing_values(read_pricing(body, most_items=_MOST_ITEMS)),
         },
     )
 
