@@ -93,7 +93,7 @@ def test_staff_see_reports_and_revenue_and_support_sees_no_revenue() -> None:
     revenue = staff.get(reverse("admin:revenue")).content.decode()
     assert "19.00 EUR" in revenue
     file = staff.get(reverse("admin:revenue_file"))
-    (head, row) = b"".join(file.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    (head, row) = b"".join(file.streaming_content).decode("utf-8-sig").splitlines()  # type: ignore[attr-defined]
     assert head.startswith("day,currency,mrr_minor,new_minor")
     assert row == f"{DAY},EUR,1900,1900,0,0,0,0,0,0,1"
     support = client_of(Role.SUPPORT)
