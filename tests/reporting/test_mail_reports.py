@@ -298,6 +298,8 @@ def test_staff_subscribe_to_the_platforms_report_and_lose_it_with_their_role(
     sign_in(client, person)
     address = reverse("admin:report_mail")
     assert "You don" in client.get(address).content.decode()
+    assert client.post(address).status_code == 200
+    assert ReportRecipient.objects.count() == 0
     client.post(address, {"wanted": "yes"})
     assert f"{person.email} gets it" in client.get(address).content.decode()
     with at(NOON):

@@ -15,11 +15,12 @@ from apps.tenants.models import User
 
 
 def report_mail_page(request: HttpRequest) -> HttpResponse:
-    """Show whether the colleague gets the report; on POST change it."""
+    """Show whether the colleague gets the report; on POST change it. A form that says neither is shown again."""
     require_may(request, SUBSCRIBE_OPERATION)
     assert isinstance(request.user, User)  # noqa: S101 - the operation let nobody else through
-    if request.method == "POST":
-        is_wanted = request.POST.get("wanted") == "yes"
+    wanted = request.POST.get("wanted")
+    if wanted in {"yes", "no"}:
+        is_wanted = wanted == "yes"
         acting = acting_context(request, SUBSCRIBE_OPERATION)
         platform_report_subscribe(acting, user_id=UserId(request.user.pk), is_wanted=is_wanted)
         sentence = "You get the next report by mail." if is_wanted else "You get no more reports by mail."
