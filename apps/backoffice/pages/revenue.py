@@ -87,9 +87,12 @@ def _currency(currency: str, rows: Sequence[RevenueTotal], day: RevenueDay) -> d
     def money(amount: int) -> str:
         return format_minor(amount, currency, is_grouped=True)
 
+    def moved_by(amount: int) -> str:
+        return money(amount) if amount else "\N{EN DASH}"
+
     moved = [row for row in reversed(rows) if any(getattr(row, f"{name}_minor") for name in Movement.values)]
     table = [
-        (f"{row.day_id:%-d %b %Y}", *(money(getattr(row, f"{name}_minor")) for name in Movement.values),
+        (f"{row.day_id:%-d %b %Y}", *(moved_by(getattr(row, f"{name}_minor")) for name in Movement.values),
             money(row.mrr_minor))
         for row in moved[:PANEL_ROWS]
     ]  # fmt: skip
