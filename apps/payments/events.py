@@ -14,3 +14,4 @@ USAGE_REPORTING_CHANGED = audit_event("product.usage_reporting_changed", "Report
 USAGE_FAULT_SETTLED = audit_event("usage_fault.settled", "Usage that Orb does not have settled")
 USAGE_SENT_AGAIN = audit_event("usage_fault.sent_again", "Usage sent to Orb again")
 CREDIT_STOP_CHANGED = audit_event("organization.credit_stop_changed", "Stop of connectors without credits changed")
+PLAN_NAMED = audit_event("plan.named_at_provider", "Name of the plan at a provider changed")

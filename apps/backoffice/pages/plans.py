@@ -17,6 +17,7 @@ from apps.backoffice.cells import badge, code, list_url, moment, number, title_a
 from apps.backoffice.filters import choice_filter, flag_filter
 from apps.backoffice.form_fields import AmountField
 from apps.backoffice.pages.lookups import count_of
+from apps.backoffice.pages.plan_names import PLAN_NAME_VERBS, names_panel
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.staff import may, require_may
@@ -179,6 +180,7 @@ PLAN_VERBS = (
         },
         run=_change_plan,
     ),
+    *PLAN_NAME_VERBS,
 )
 
 
@@ -237,7 +239,7 @@ class PlanAdmin(StaffAdmin[Plan]):
         ]
 
     def panels(self, request: HttpRequest, record: Plan) -> list[Panel]:
-        return changes_of_target(request, "plan", record.pk)
+        return [names_panel(record), *changes_of_target(request, "plan", record.pk)]
 
     def further_routes(self) -> dict[str, str]:
         return {f"{self.route_prefix}_new": PLAN_OPERATION}

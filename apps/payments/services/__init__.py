@@ -11,6 +11,7 @@ from apps.payments.services.events import (
     webhook_inbox_sweep,
 )
 from apps.payments.services.forgiving import invoice_forgive
+from apps.payments.services.plan_references import plan_reference_add, plan_reference_remove
 from apps.payments.services.reconciliation import webhook_events_reconcile
 from apps.payments.services.usage import (
     usage_fault_settle,
@@ -23,6 +24,8 @@ __all__ = [
     "credit_stop_change",
     "credits_follow",
     "invoice_forgive",
+    "plan_reference_add",
+    "plan_reference_remove",
     "usage_fault_settle",
     "usage_report",
     "usage_reporting_change",
