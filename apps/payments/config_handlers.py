@@ -116,11 +116,11 @@ def _handle_grace(context: ExecutionContext, config: OrganizationPaymentConfig, 
     if is_handed_back_from(was):
         Review.objects.filter(organization=config.organization_id, kind=ReviewKind.PAID_WHILE_LOCKED).delete()
     if is_in_grace(status):
-        _track(context, config, GraceStarted(config.grace_period_end_at))
+        _track(context, config, GraceStarted(config.grace_period_end_at, was.value))
         notify_grace_started(context, config)
         return
     if is_in_grace(was):
-        _track(context, config, GraceEnded(status.value))
+        _track(context, config, GraceEnded(status.value, was.value))
 
 
 def _tell_new_end(context: ExecutionContext, config: OrganizationPaymentConfig) -> None:

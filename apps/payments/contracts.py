@@ -61,6 +61,8 @@ class ObjectSnapshot:
     charge_id: str = ""
     # What makes two events one fact: a second try of a payment is another one, a second telling of it is not.
     fact: str = ""
+    # Of a checkout: the subscription that it made.
+    subscription_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,12 +46,22 @@ MODELS: dict[ObjectKind, type[MirroredObject]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class SubscriptionBefore:
+    """What tracking compares: whether and when the subscription was to end, and its plan."""
+
+    is_to_end: bool
+    plan_key: str
+
+
+@dataclass(frozen=True, slots=True)
 class MirrorResult:
     """The row afterwards. `is_newest`: the event changed it. `is_tied`: another event has the same second."""
 
     row: MirroredObject
     is_newest: bool
     is_tied: bool
+    # Of a subscription that a later event changed: as it was.
+    before: SubscriptionBefore | None = None
 
 
 def store_snapshot(event: ProviderEvent, snapshot: ObjectSnapshot, organization_id: OrganizationId) -> MirrorResult:
@@ -61,7 +71,10 @@ def store_snapshot(event: ProviderEvent, snapshot: ObjectSnapshot, organization_
     known = (row.news_at, row.news_rank, row.news_id)
     is_same = row.news_id == event.event_id
     is_tied = bool(snapshot.fields) and not is_same and row.news_id != "" and row.news_at == event.occurred_at
+    before = None
     if snapshot.fields and is_later(order, known):
+        if isinstance(row, ProviderSubscription) and row.news_id:
+            before = SubscriptionBefore(row.cancel_at_period_end, row.plan_key)
         row.news_at, row.news_rank, row.news_id = order
         _copy_fields(row, snapshot)
     is_first = _store_firsts_and_lasts(row, snapshot)
@@ -70,7 +83,8 @@ def store_snapshot(event: ProviderEvent, snapshot: ObjectSnapshot, organization_
     row.organization_id = organization_id
     row.customer_external_id = row.customer_external_id or snapshot.customer_id
     row.save(force_update=True)
-    return MirrorResult(row, is_newest=is_first or row.news_id == event.event_id, is_tied=is_tied)
+    is_newest = is_first or row.news_id == event.event_id
+    return MirrorResult(row, is_newest=is_newest, is_tied=is_tied, before=before)
 
 
 def set_paused_aside(organization_id: OrganizationId) -> None:

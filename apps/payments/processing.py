@@ -23,7 +23,7 @@ from apps.payments.mirror import MODELS, MirrorResult, set_paused_aside, store_a
 from apps.payments.models import MirroredObject, ProviderCustomer, ProviderRefund, ProviderSubscription
 from apps.payments.providers.contract import fetch_snapshot, provider_reader
 from apps.payments.status_sync import sync_payment_status, sync_subscription_status
-from apps.payments.tracking import track_event
+from apps.payments.tracking import track_event, track_subscription_change
 from apps.payments.workspace_sync import sync_workspaces_of
 from apps.subscriptions.contracts import SetProviderCustomer
 from apps.subscriptions.enums import PaymentStatus, Provider
@@ -185,6 +185,8 @@ def _store_event(
     if snapshot.kind is ObjectKind.REFUND:
         requeue_disputes(event.provider, snapshot.charge_id)
     track_event(context, event, snapshot, result.row, organization_id)
+    if isinstance(result.row, ProviderSubscription) and result.before is not None:
+        track_subscription_change(context, result.row, result.before, organization_id)
     if result.is_tied and provider_reader(event.provider) is not None:
         return _Question(result.row, take_ticket(result.row))
     return None

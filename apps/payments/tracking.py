@@ -22,6 +22,7 @@ from apps.core.operations import require
 from apps.core.outbox import outbox_enqueue
 from apps.payments.contracts import ObjectKind, ObjectSnapshot, ProviderEvent
 from apps.payments.enums import BillingEventName
+from apps.payments.mirror import SubscriptionBefore
 from apps.payments.models import BillingEvent, MirroredObject, ProviderSubscription
 from apps.tenants.models import Organization
 
@@ -46,6 +47,8 @@ class CheckoutCompleted:
     name: ClassVar[BillingEventName] = BillingEventName.CHECKOUT_COMPLETED
     provider: str
     customer_id: str
+    session_id: str
+    subscription_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class GraceStarted:
 
     name: ClassVar[BillingEventName] = BillingEventName.GRACE_STARTED
     ends_at: datetime | None
+    previous_payment_status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,57 +66,54 @@ class GraceEnded:
 
     name: ClassVar[BillingEventName] = BillingEventName.GRACE_ENDED
     payment_status: str
+    previous_payment_status: str
 
 
 @dataclass(frozen=True, slots=True)
-class SubscriptionStarted:
+class _SubscriptionFacts:
+    """Without a workspace it is the organization's."""
+
+    provider: str
+    subscription_id: str
+    plan: str
+    workspace_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionStarted(_SubscriptionFacts):
     """A subscription began at a provider."""
 
     name: ClassVar[BillingEventName] = BillingEventName.SUBSCRIPTION_STARTED
-    provider: str
-    subscription_id: str
-    plan: str
 
 
 @dataclass(frozen=True, slots=True)
-class SubscriptionEnded:
+class SubscriptionEnded(_SubscriptionFacts):
     """A subscription ended at a provider."""
 
     name: ClassVar[BillingEventName] = BillingEventName.SUBSCRIPTION_ENDED
-    provider: str
-    subscription_id: str
-    plan: str
 
 
 @dataclass(frozen=True, slots=True)
-class SubscriptionCancelled:
-    """A workspace's subscription is to end with its period."""
+class SubscriptionCancelled(_SubscriptionFacts):
+    """A subscription is to end, at `cancel_at`."""
 
     name: ClassVar[BillingEventName] = BillingEventName.SUBSCRIPTION_CANCELLED
-    provider: str
-    subscription_id: str
-    workspace_id: UUID
+    cancel_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
-class SubscriptionUncancelled:
+class SubscriptionUncancelled(_SubscriptionFacts):
     """The cancellation was taken back: the subscription continues."""
 
     name: ClassVar[BillingEventName] = BillingEventName.SUBSCRIPTION_UNCANCELLED
-    provider: str
-    subscription_id: str
-    workspace_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
-class PlanPhaseChange:
-    """A workspace's subscription moved to another plan."""
+class PlanPhaseChange(_SubscriptionFacts):
+    """A subscription moved to another plan."""
 
     name: ClassVar[BillingEventName] = BillingEventName.PLAN_PHASE_CHANGE
-    provider: str
-    subscription_id: str
-    workspace_id: UUID
-    plan: str
+    previous_plan: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +231,28 @@ def track_event(
     )
 
 
+def track_subscription_change(
+    context: ExecutionContext, row: ProviderSubscription, before: SubscriptionBefore, organization_id: OrganizationId
+) -> None:
+    """Record what a later event changed of a mirrored subscription, whoever follows it: its end, and its plan."""
+    named = (row.provider, row.external_id, row.plan_key, row.workspace_id)
+    found: list[Tracked] = []
+    if row.cancel_at_period_end and not before.is_to_end:
+        found.append(SubscriptionCancelled(*named, row.cancel_at or row.period_end))
+    elif before.is_to_end and not row.cancel_at_period_end and row.ended_at is None:
+        found.append(SubscriptionUncancelled(*named))
+    if row.plan_key and before.plan_key and row.plan_key != before.plan_key:
+        found.append(PlanPhaseChange(*named, before.plan_key))
+    for properties in found:
+        billing_event_record(
+            context,
+            properties=properties,
+            organization_id=organization_id,
+            occurred_at=row.news_at,
+            key=f"{properties.name.name.lower()}:{row.provider}:{row.external_id}:{row.news_id}",
+        )
+
+
 _INVOICE_EVENTS: dict[str, type[InvoicePaid | InvoicePaymentFailed | InvoiceUncollectible]] = {
     "invoice.paid": InvoicePaid,
     "invoice.payment_succeeded": InvoicePaid,
@@ -246,7 +269,7 @@ _SUBSCRIPTION_EVENTS: dict[str, type[SubscriptionStarted | SubscriptionEnded]] =
 
 def _describe(event: ProviderEvent, snapshot: ObjectSnapshot, row: MirroredObject) -> Tracked | None:
     if event.type == "checkout.session.completed":
-        return CheckoutCompleted(event.provider.value, snapshot.customer_id)
+        return CheckoutCompleted(event.provider.value, snapshot.customer_id, snapshot.fact, snapshot.subscription_id)
     if snapshot.kind is ObjectKind.INVOICE and event.type in _INVOICE_EVENTS:
         fact = _INVOICE_EVENTS[event.type]
         paid = int(snapshot.fields.get("amount_paid_minor") or 0)
@@ -255,7 +278,8 @@ def _describe(event: ProviderEvent, snapshot: ObjectSnapshot, row: MirroredObjec
         amount = paid if fact is InvoicePaid else int(snapshot.fields.get("total_minor", 0))
         return fact(event.provider.value, snapshot.external_id, amount, str(snapshot.fields.get("currency", "")))
     if isinstance(row, ProviderSubscription) and event.type in _SUBSCRIPTION_EVENTS:
-        return _SUBSCRIPTION_EVENTS[event.type](event.provider.value, snapshot.external_id, row.plan_key)
+        step = _SUBSCRIPTION_EVENTS[event.type]
+        return step(event.provider.value, snapshot.external_id, row.plan_key, row.workspace_id)
     return None
 
 

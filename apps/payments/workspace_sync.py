@@ -14,7 +14,6 @@ from django.db import transaction
 from apps.core import clock
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
-from apps.core.enums import ActorKind
 from apps.core.errors import ConflictError, UnprocessableError
 from apps.core.ids import AuditTarget, OrganizationId, WorkspaceId
 from apps.core.operations import require
@@ -33,19 +32,10 @@ from apps.payments.record_steps import (
     state_of,
 )
 from apps.payments.rules.following import charged, followed, workspace_state
-from apps.payments.tracking import (
-    PlanPhaseChange,
-    SubscriptionCancelled,
-    SubscriptionUncancelled,
-    Tracked,
-    billing_event_record,
-)
 from apps.subscriptions.contracts import (
     Activate,
-    ChangePlan,
     End,
     HandToProvider,
-    SetCancelAtPeriodEnd,
     SubscriptionChange,
 )
 from apps.subscriptions.differences import contradicts
@@ -92,8 +82,7 @@ def sync_workspace_subscription(context: ExecutionContext, workspace_id: Workspa
         _store_evidence(context, workspace_id, _target(rows))
     elif target is not None:
         for step in list_steps(record, rows, target):
-            if _take(context, workspace_id, step, reason):
-                _track(context, target, step.change)
+            _take(context, workspace_id, step, reason)
     settle_reviews(workspace_id, rows.values(), staff_ended_at=staff_end if target is not None else None)
 
 
@@ -111,42 +100,15 @@ def _target(rows: Rows, *, after: datetime | None = None) -> ProviderSubscriptio
     return rows[name] if name is not None else None
 
 
-def _take(context: ExecutionContext, workspace_id: WorkspaceId, step: Step, reason: str) -> bool:
-    """Whether the change was made; one that changes nothing is left out: the start has set these dates already."""
+def _take(context: ExecutionContext, workspace_id: WorkspaceId, step: Step, reason: str) -> None:
+    """Make the change; one that changes nothing is left out: the start has set these dates already."""
     try:
-        outcome = subscription_change(
+        subscription_change(
             context, workspace_id=workspace_id, change=step.change, reason=step.reason or reason, news=step.news
         )
     except ConflictError as error:
         if error.problem_code != "nothing_to_change":
             raise
-        return False
-    return outcome.is_applied
-
-
-def _track(context: ExecutionContext, mirrored: ProviderSubscription, change: SubscriptionChange) -> None:
-    if (
-        mirrored.workspace_id is None
-        or mirrored.organization_id is None
-        or context.actor.kind is not ActorKind.PROVIDER
-    ):
-        return
-    provider, name, workspace_id = mirrored.provider, mirrored.external_id, mirrored.workspace_id
-    properties: Tracked
-    if isinstance(change, SetCancelAtPeriodEnd):
-        kind = SubscriptionCancelled if change.value else SubscriptionUncancelled
-        properties = kind(provider, name, workspace_id)
-    elif isinstance(change, ChangePlan):
-        properties = PlanPhaseChange(provider, name, workspace_id, mirrored.plan_key)
-    else:
-        return
-    billing_event_record(
-        context,
-        properties=properties,
-        organization_id=OrganizationId(mirrored.organization_id),
-        occurred_at=mirrored.news_at,
-        key=f"{properties.name.name.lower()}:{provider}:{name}:{mirrored.news_id}",
-    )
 
 
 def _require_own_workspace(workspace_id: WorkspaceId, mirrored: ProviderSubscription) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from apps.core import clock
+from apps.core.canonical import moment_text
 from apps.payments.models import BillingEvent, ProviderDispute, ProviderInvoice, ProviderRefund
 from tests.payments.cast import NOON, Stripe, deliver, make_tenant, stored
 from tests.payments.test_match_disputes import charge_of, dispute_of
@@ -149,3 +151,58 @@ def test_an_invoice_paid_is_tracked_where_somebody_paid(stripe: Stripe, amount: 
     deliver(stripe.event("invoice.paid", stripe.invoice("1", "paid", amount=amount), NOON))
     paid = BillingEvent.objects.filter(name="Invoice Paid")
     assert [event.properties["amount_minor"] for event in paid] == told
+
+
+def properties_of(name: str) -> list[dict[str, object]]:
+    return list(BillingEvent.objects.filter(name=name).order_by("occurred_at").values_list("properties", flat=True))
+
+
+@pytest.mark.parametrize("has_workspace", [True, False])
+def test_changes_of_a_subscription_are_tracked_whoever_it_names(stripe: Stripe, has_workspace: bool) -> None:
+    make_plan()
+    make_plan("business")
+    marks: dict[str, Any] = {} if has_workspace else {"metadata": {}}
+    end = NOON + 20 * DAY
+    steps = [
+        ("created", stripe.subscription("active", **marks)),
+        ("updated", stripe.subscription("active", cancel_at=int(end.timestamp()), **marks)),
+        ("updated", stripe.subscription("active", cancel_at=int(end.timestamp()), **marks)),
+        ("updated", stripe.subscription("active", **marks)),
+        ("updated", stripe.subscription("active", plan="business", **marks)),
+    ]
+    deliver(
+        *(
+            stripe.event(f"customer.subscription.{step}", thing, NOON + number * DAY)
+            for number, (step, thing) in enumerate(steps)
+        )
+    )
+    workspace = str(stripe.tenant.workspace.pk) if has_workspace else None
+    named = {
+        "provider": "stripe",
+        "subscription_id": steps[0][1]["id"],
+        "plan": "team",
+        "workspace_id": workspace,
+    }
+    assert properties_of("Subscription Started") == [named]
+    assert properties_of("Subscription Cancelled") == [{**named, "cancel_at": moment_text(end)}]
+    assert properties_of("Subscription Uncancelled") == [named]
+    assert properties_of("Plan Phase Change") == [{**named, "plan": "business", "previous_plan": "team"}]
+
+
+def test_a_checkout_is_tracked_with_its_session_and_subscription(stripe: Stripe) -> None:
+    event = checkout(stripe, "completed", "paid", NOON)
+    event["data"]["object"]["subscription"] = "sub_1"
+    deliver(event)
+    (told,) = properties_of("Checkout Session Completed")
+    assert (told["session_id"], told["subscription_id"]) == (event["data"]["object"]["id"], "sub_1")
+
+
+def test_a_grace_period_is_tracked_with_the_status_before_it(stripe: Stripe) -> None:
+    at = clock.now().replace(microsecond=0)
+    deliver(
+        stripe.event("invoice.payment_failed", stripe.invoice("1", "open", attempt_count=1), at),
+        stripe.event("invoice.paid", stripe.invoice("1", "paid"), at + timedelta(seconds=1)),
+    )
+    (began,), (ended,) = properties_of("Grace Period Started"), properties_of("Grace Period Ended")
+    assert began["previous_payment_status"] == "uninitialized"
+    assert (ended["payment_status"], ended["previous_payment_status"]) == ("okay", "grace_period")

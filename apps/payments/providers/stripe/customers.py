@@ -67,6 +67,7 @@ def parse_customer(body: dict[str, Any], *, is_deleted: bool = False) -> ObjectS
 class _Checkout(ProviderModel):
     id: ExternalId
     customer: MaybeReference = None
+    subscription: MaybeReference = None
     metadata: MaybeMetadata = None
     money: MaybeText = Field(default=None, alias="payment_status")
 
@@ -91,6 +92,7 @@ def parse_checkout(body: dict[str, Any], *, step: str, at: datetime) -> ObjectSn
         organization_id=uuid_in((checkout.metadata or {}).get("organization_id")),
         firsts={"checkout_completed_at": at} if is_completed else {},
         fact=checkout.id,
+        subscription_id=checkout.subscription or "",
     )
 
 
