@@ -98,7 +98,7 @@ def gate_lines(check: CheckFacts, now: datetime) -> list[GateLine]:
         _line(
             "Compared decisions",
             check.compared >= LEAST_COMPARED,
-            f"{check.compared:,} decisions were compared",
+            f"{_count(check.compared, 'decision')} compared",
             f"{LEAST_COMPARED:,} are needed",
         ),
         _line(

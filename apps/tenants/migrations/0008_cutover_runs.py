@@ -58,6 +58,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "cutover check",
                 "indexes": [
                     models.Index(fields=["product", "-created_at"], name="cutover_run_of_product"),
                     models.Index(fields=["-created_at", "id"], name="cutover_run_newest"),

@@ -126,6 +126,7 @@ class CutoverRun(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "cutover check"
         constraints: ClassVar = [
             one_of("status", CutoverRunStatus, "cutover_run_status_known"),
             models.UniqueConstraint(
