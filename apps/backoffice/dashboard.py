@@ -9,11 +9,12 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.backoffice.cells import badge, list_url, moment, record_link, short
+from apps.backoffice.cells import list_url, moment, record_link, short
 from apps.backoffice.pages.inbox import event_badge
 from apps.backoffice.pages.job_runs import run_badge
 from apps.backoffice.pages.jobs import job_cards
 from apps.backoffice.pages.outbox import why_not_done
+from apps.backoffice.pages.tasks import task_rows
 from apps.backoffice.paginator import COUNT_LIMIT
 from apps.backoffice.panels import Panel, panel_of
 from apps.backoffice.staff import may
@@ -45,6 +46,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     unmatched = WebhookEvent.objects.filter(status=WebhookStatus.UNMATCHED)
     failed = JobRun.objects.filter(status=JobRunStatus.FAILED, created_at__gte=clock.now() - LOOKED_BACK)
     return {
+        "tasks": task_rows(request),
         "figures": [
             _figure("Parked events", events_parked, list_url(WebhookEvent, status="failed"), "inbox", alarming=True),
             _figure("Unmatched events", unmatched, list_url(WebhookEvent, status="unmatched"), "help", alarming=True),
@@ -56,7 +58,6 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
             _figure("Users", User.objects.all(), list_url(User), "person"),
         ],
         "queues": [
-            *_reviews_panel(request),
             *_events_panel(request),
             *_parked_panel(request, parked),
             *_failed_panel(request, failed),
@@ -69,32 +70,6 @@ def _figure(label: str, records: QuerySet[Any, Any], link: str, icon: str, *, al
     counted = records.order_by().values("pk")[: COUNT_LIMIT + 1].count()
     value = f"{COUNT_LIMIT:,}+" if counted > COUNT_LIMIT else f"{counted:,}"
     return Figure(label, value, link, icon, needs_attention=alarming and counted > 0)
-
-
-def _reviews_panel(request: HttpRequest) -> list[Panel]:
-    if not may(request, "workspaces.read"):
-        return []
-    return [
-        panel_of(
-            "Subscriptions and payments to review",
-            ("About", "What", "Why", "Since"),
-            Review.objects.select_related("organization", "workspace").order_by("-opened_at", "pk"),
-            lambda review: (
-                record_link(review.workspace or review.organization, _about(review)),
-                badge(review.get_kind_display(), "warn"),
-                short(review.sentence, 160),
-                moment(review.opened_at),
-            ),
-            empty="Nothing to review: our records and those of Stripe and Orb agree.",
-            link=list_url(Workspace, review="yes"),
-            icon="rule",
-        )
-    ]
-
-
-def _about(review: Review) -> str:
-    names = (review.organization.name, review.workspace.name if review.workspace else "")
-    return " · ".join(name for name in names if name)
 
 
 def _events_panel(request: HttpRequest) -> list[Panel]:

@@ -8,4 +8,5 @@ SECOND_FACTOR_ENROLLED = audit_event("user.second_factor_enrolled", "Second fact
 SECOND_FACTOR_REMOVED = audit_event("user.second_factor_removed", "Second factor removed")
 RECOVERY_CODES_MADE = audit_event("user.recovery_codes_made", "Recovery codes made")
 RECOVERY_CODE_USED = audit_event("user.recovery_code_used", "Signed in with a recovery code")
+TASK_DECIDED = audit_event("task.decided", "Task decided")
 PASSWORD_CHANGED = audit_event("user.password_changed", "Password changed")

@@ -24,6 +24,7 @@ from apps.backoffice.pages.jobs import job_routes
 from apps.backoffice.pages.report_mail import report_mail_page
 from apps.backoffice.pages.reports import organization_books_page, reports_page
 from apps.backoffice.pages.revenue import revenue_file, revenue_page
+from apps.backoffice.pages.tasks import task_routes
 from apps.backoffice.registry import registered_pages
 from apps.backoffice.search.results import OF_CUSTOMERS, search_customers
 from apps.backoffice.search.terms import read_term
@@ -56,6 +57,7 @@ SITE_ROUTES: dict[str, str | None] = {
     "jobs": "jobs.read",
     # The dialog's own gate; each job has a narrower one of its own.
     "run_job": "jobs.start",
+    "decide_task": "tasks.decide",
     "funnel": "billing_events.read",
     "kept_events": "webhook_events.read",
     "report_mail": "daily_reports.subscribe",
@@ -105,6 +107,7 @@ class StaffSite(ThemedAdminSite):
             path("second-factor/", guarded(second_factor), name="second_factor_settings"),
             path("jsi18n/", guarded(self.i18n_javascript), name="jsi18n"),
             *job_routes(guarded),
+            *task_routes(guarded),
             path("funnel/", guarded(require_safe(funnel_page)), name="funnel"),
             path("report-mail/", guarded(require_http_methods(["GET", "POST"])(report_mail_page)), name="report_mail"),
             path("reports/", guarded(require_safe(reports_page)), name="reports"),

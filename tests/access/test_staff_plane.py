@@ -10,9 +10,13 @@ from django.urls import reverse
 
 from apps.backoffice.registry import registered_pages
 from apps.backoffice.site import declared_routes
+from apps.core import clock
 from apps.core.enums import Role
 from apps.core.models import AuditEntry
 from apps.core.operations import OPERATIONS, reaches
+from apps.payments.enums import ReviewKind
+from apps.payments.models import Review
+from apps.tenants.models import Organization
 from tests.access.cells import cell_counts, staff_cells
 from tests.access.pages import DECLARED_PAGES
 from tests.access.routes import BY_CONNECTOR, DECLARED, METHODS, SIGNED, all_routes
@@ -25,13 +29,21 @@ GUARDED = {name: operation for name, operation in declared_routes().items() if o
 @pytest.fixture(scope="module")
 def records(stage: World) -> dict[str, Any]:
     """The key of a record of each kind, by the beginning of its pages' names."""
-    return {page.route_prefix: MAKERS[page.model]().pk for page in registered_pages()}
+    made = {page.route_prefix: MAKERS[page.model]().pk for page in registered_pages()}
+    organization = Organization.objects.earliest("created_at")
+    review = Review.objects.create(
+        organization=organization, kind=ReviewKind.PAUSED, sentence="Collection is paused.", opened_at=clock.now()
+    )
+    task = {"kind": "review", "organization_id": organization.pk, "subject_id": review.pk, "verb": "snoozed"}
+    return {**made, "decide_task": task}
 
 
 def arguments_of(name: str, records: dict[str, Any]) -> dict[str, Any]:
     """The URL's arguments: a record that exists for the pages of records."""
     if name == "run_job":
         return {"name": "drain-outbox"}
+    if name == "decide_task":
+        return dict(records[name])
     if name == "subscriptions_plan_new":
         return {}
     if name == "credits_creditpolicy_draft":

@@ -54,7 +54,7 @@ def test_what_is_charged_twice_is_named_on_the_page_in_the_list_and_on_the_overv
     assert found(client, asked="restarted") == set()
     deliver(stripe.event("customer.subscription.deleted", stripe.subscription("canceled"), NOON + timedelta(days=2)))
     assert found(client, asked="charged_twice") == set()
-    assert "Nothing to review" in client.get(reverse("admin:index")).content.decode()
+    assert "Nothing to do. No customer" in client.get(reverse("admin:index")).content.decode()
 
 
 def test_a_start_after_staff_ended_the_record_is_marked_as_reviewed_with_a_reason(client: Client) -> None:

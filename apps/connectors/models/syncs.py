@@ -84,6 +84,7 @@ class SyncRun(models.Model):
             models.Index(fields=["connector", "-finished_at"], name="sync_run_outcomes"),
             models.Index(fields=["lease_expires_at", "id"], condition=Q(status__in=ACTIVE), name="sync_run_lease"),
             models.Index(fields=["-created_at", "id"], name="sync_run_latest"),
+            models.Index(fields=["-finished_at"], condition=Q(status=SyncStatus.FAILED), name="sync_run_failed"),
         ]
 
     def __str__(self) -> str:

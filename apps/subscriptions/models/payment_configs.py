@@ -71,6 +71,7 @@ class OrganizationPaymentConfig(models.Model):
                 condition=Q(grace_period_end_at__isnull=False),
                 name="payment_config_grace_due",
             ),
+            models.Index(fields=["id"], condition=Q(payment_status=PaymentStatus.LOCKED), name="payment_config_locked"),
         ]
         triggers: ClassVar = [
             counts_versions("payment_config_counts_versions"),

@@ -58,6 +58,7 @@ class DecisionReceipt(models.Model):
             models.Index(
                 fields=["workspace_id", "-created_at"], condition=Q(decision=Verdict.DENY), name="denial_of_workspace"
             ),
+            models.Index(fields=["-created_at"], condition=Q(decision=Verdict.DENY), name="denial_latest"),
             models.Index(ASKED_BY, F("created_at").desc(), name="decision_receipt_person"),
         ]
         triggers: ClassVar = [

@@ -21,6 +21,7 @@ from apps.subscriptions.enums import (
     SubscriptionState,
     SubscriptionStatus,
 )
+from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.rules.lifecycle import (
     BLOCKING_PAYMENT_STATUSES,
     LOWERED_BY_GRACE,
@@ -82,6 +83,11 @@ def has_grace_period() -> Q:
 def is_sold_by_staff() -> Q:
     """Workspace subscriptions by contract with us that run: staff manage them, and they are active or past due."""
     return Q(managed_by=ManagedBy.STAFF, state__in=[SubscriptionState.ACTIVE, SubscriptionState.PAST_DUE])
+
+
+def locked_configs() -> QuerySet[OrganizationPaymentConfig]:
+    """Payment configs that lock every workspace of their organization."""
+    return OrganizationPaymentConfig.objects.filter(payment_status=PaymentStatus.LOCKED)
 
 
 def may_start_grace() -> Q:
