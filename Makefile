@@ -1,6 +1,6 @@
 # The two commands are `make run` and `make test`. Both make the environment in .venv first.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint format prove mutants bench audit shell lock bump locks runtime development
+.PHONY: help run test test-fast lint format prove mutants bench scale audit shell lock bump locks runtime development
 
 VENV_PYTHON := .venv/bin/python
 UV_COMPILE = $(VENV_PYTHON) -m uv pip compile --universal --python-version 3.11 --quiet $(RAISED) --generate-hashes \
@@ -29,6 +29,10 @@ mutants: development ## put small faults into rules, guards and SQL: which does 
 
 bench: development ## the ratios of speed, each against a floor measured beside it (some minutes)
 	@$(VENV_PYTHON) -m tests.benchmarks
+
+ENTRIES ?= 500000
+scale: development ## what each page reads at a tenth of ENTRIES and at all of them (minutes; ENTRIES=5000000 for years)
+	@COUNTINGHOUSE_SCALE=$(ENTRIES) $(VENV_PYTHON) -m pytest -q -n 0 -s tests/scale
 
 format: development ## format the sources
 	@$(VENV_PYTHON) -m ruff check --fix --quiet .
