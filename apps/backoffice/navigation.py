@@ -11,6 +11,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 
 from apps.backoffice.staff import may
+from apps.core import clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,8 @@ def favicon(request: HttpRequest) -> str:
 
 
 def environment_label(request: HttpRequest) -> list[str]:
-    """The name of the environment for the badge in the header; red in production."""
+    """The name of the environment for the badge in the header, red in production; or what the test clock says."""
+    if clock.ahead():
+        return [f"Test clock: {clock.now():%-d %b %Y, %H:%M} UTC", "warning"]
     name = str(settings.ENVIRONMENT)
     return [name.capitalize(), "danger" if settings.IS_PRODUCTION else "info"]

@@ -83,7 +83,7 @@ def syncs_schedule(
 def syncs_sweep(context: ExecutionContext) -> dict[str, int]:
     """Send the runs again whose message was lost, whose wait is over or whose worker died."""
     require(context, OPERATION)
-    now = clock.now()
+    now = clock.real_now()
     stranded = SYNC_RUNS.overdue().order_by("lease_expires_at", "pk")
     run_ids = list(stranded.values_list("pk", flat=True)[:_SWEPT_AT_ONCE])
     # Where workers are behind, the same runs are not sent again every minute. A run that has begun keeps its lease:
@@ -203,10 +203,10 @@ keep_for(
 @shared_task(name=RUN_TASK, acks_late=True, reject_on_worker_lost=True)  # type: ignore[untyped-decorator]
 def run_syncs(run_ids: str) -> None:
     """Carry out the runs of the list, one after the other, except those that are over or another worker's."""
-    until, waiting = clock.now() + _BUDGET, run_ids.split(",")
+    until, waiting = clock.real_now() + _BUDGET, run_ids.split(",")
     for place, run_id in enumerate(waiting):
         sync_run_execute(SyncRunId(UUID(run_id)), until=until)
-        if clock.now() >= until:
+        if clock.real_now() >= until:
             # This one too, which may have been handed back; those that are over are passed over.
             send_wakeup(RUN_TASK, ",".join(waiting[place:]))
             return

@@ -11,8 +11,12 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         """Load what every app registers with core. Operations come first: jobs and views name them."""
+        from apps.core import clock  # noqa: PLC0415
         from apps.core.checks import credential_keys_are_usable, database_is_usable  # noqa: PLC0415
+        from apps.core.clock_shift import explain_missing_clock, read_shift  # noqa: PLC0415
 
         register(credential_keys_are_usable)
         register(database_is_usable, Tags.database)
+        if not explain_missing_clock():
+            clock.follow(read_shift)
         autodiscover_modules("operations", "events", "outbox_handlers", "jobs")

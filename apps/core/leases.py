@@ -52,7 +52,7 @@ class Queue(Generic[RowT]):
         One statement; `SKIP LOCKED` lets workers pass each other. Each half is read in the order of its own index: an
         `OR` of the two would sort everything that is due.
         """
-        now = clock.now()
+        now = clock.real_now()
         rows = self._rows(where or Q()).select_for_update(skip_locked=True)
         expired = rows.filter(status=self.working, lease_expires_at__lte=now).order_by("lease_expires_at")
         due = rows.filter(**{"status": self.waiting, f"{self.due_at}__lte": now}).order_by(self.due_at)
@@ -76,7 +76,7 @@ class Queue(Generic[RowT]):
 
     def claim_row(self, pk: object, *, lease: timedelta | None = None, **values: Any) -> RowT | None:
         """Claim this row and set `values`, if it is due; None when it is not, or another worker was quicker."""
-        now = clock.now()
+        now = clock.real_now()
         is_due = Q(**{"status": self.waiting, f"{self.due_at}__lte": now})
         is_due |= Q(status=self.working, lease_expires_at__lte=now)
         if self.starts_at_once:
@@ -90,7 +90,7 @@ class Queue(Generic[RowT]):
 
     def renew(self, row: RowT) -> bool:
         """Begin the lease anew; false when the row is no longer this worker's."""
-        return self._owned(row).update(lease_expires_at=clock.now() + self.lease) == 1
+        return self._owned(row).update(lease_expires_at=clock.real_now() + self.lease) == 1
 
     def release(self, row: RowT, status: str, **values: Any) -> bool:
         """End the lease with what came of the work, or with the waiting state to have it tried again.
@@ -105,7 +105,7 @@ class Queue(Generic[RowT]):
 
     def overdue(self) -> QuerySet[RowT]:
         """What a sweep hands out again: rows that nobody took in time, and rows of dead workers."""
-        return self._rows(status__in=[self.waiting, self.working], lease_expires_at__lte=clock.now())
+        return self._rows(status__in=[self.waiting, self.working], lease_expires_at__lte=clock.real_now())
 
     @contextmanager
     def keep(self, row: RowT) -> Iterator[None]:

@@ -54,13 +54,13 @@ class _Silence:
         self._until: datetime | None = None
 
     def begin(self) -> None:
-        self._until = clock.now() + self.LASTS
+        self._until = clock.real_now() + self.LASTS
 
     def end(self) -> None:
         self._until = None
 
     def lasts(self) -> bool:
-        return self._until is not None and clock.now() < self._until
+        return self._until is not None and clock.real_now() < self._until
 
 
 _silence = _Silence()

@@ -65,7 +65,7 @@ def store(
         (provider.read_time(body.value) if body.value is not None else None) or now,
         now,
         (WebhookStatus.RECEIVED if is_heard else WebhookStatus.IGNORED).value,
-        now if is_heard else None,  # when it is next tried
+        clock.real_now() if is_heard else None,  # when it is next tried
         None if is_heard else now,  # when it was processed
         request_id,
     )
@@ -98,7 +98,7 @@ def again() -> dict[str, Any]:
     """The values of an event that is to be processed anew."""
     return {
         "status": WebhookStatus.RECEIVED,
-        "next_try_at": clock.now(),
+        "next_try_at": clock.real_now(),
         "error": "",
         "reason": "",
         "field": "",

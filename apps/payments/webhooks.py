@@ -50,7 +50,7 @@ class WebhookView(View):
         body = _body(request)
         provider = payment_provider(self.provider)
         secrets = settings.WEBHOOK_SECRETS[self.provider.value]
-        require_signature(provider, request.headers, body, secrets=secrets, now=clock.now())
+        require_signature(provider, request.headers, body, secrets=secrets, now=clock.real_now())
         event = read_at_door(body)
         stored, is_heard = store(provider, event, source=EventSource.WEBHOOK, request_id=current_request_id())
         if stored is not None and is_heard:

@@ -70,7 +70,7 @@ def begin_guess(request: HttpRequest, kind: GuessKind, account: str) -> Guess:
 
     `account` is the e-mail address, as typed or as stored. Call it outside of any transaction that may be rolled back.
     """
-    now = clock.now()
+    now = clock.real_now()
     device = device_for(request, kind, account)
     limits = limits_for(kind, is_known_device=device is not None)
     address = client_address(request)

@@ -29,7 +29,7 @@ def reconcile_memberships(run_id: str) -> None:
         name="reconcile-memberships",
         request_id=RequestId(f"reconciliation-{uuid.uuid4().hex}"),
     )
-    until = clock.now() + _BUDGET
+    until = clock.real_now() + _BUDGET
     run = reconciliation_run_execute(context, ReconciliationRunId(UUID(run_id)), until=until)
-    if run is not None and run.status == ReconciliationStatus.QUEUED and clock.now() >= until:
+    if run is not None and run.status == ReconciliationStatus.QUEUED and clock.real_now() >= until:
         send_wakeup(RUN_TASK, run_id)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +43,36 @@ def environment() -> Iterator[dict[str, str]]:
     shutil.rmtree(parent, ignore_errors=True)
 
 
+def type_in(words: str, environment: dict[str, str]) -> str:
+    """Run the block that holds the words, as it stands there but for the port; what it printed."""
+    typed = block(words).replace(":8000", f":{environment['PORT']}")
+    done = subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", typed],
+        cwd=PROJECT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def answers(printed: str) -> list[dict[str, Any]]:
+    """The JSON answers among what was printed."""
+    return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+
+
+def test_the_readme_names_every_command_and_every_app() -> None:
+    commands = {path.stem for path in PROJECT.glob("apps/*/management/commands/[a-z]*.py")}
+    table = README[README.index("## Commands") :]
+    table = table[: table.index("\n## ", 1)]
+    assert set(re.findall(r"`([a-z_]+)`", table)) == commands
+    for path in PROJECT.glob("apps/*/README.md"):
+        assert f"({path.relative_to(PROJECT).as_posix()})" in README
+
+
 def test_the_two_commands_are_the_makefiles() -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
     for command in block("make test").split("\n"):
@@ -62,17 +95,20 @@ def test_make_run_and_the_tour_work_as_written(environment: dict[str, str]) -> N
     try:
         wait_until(lambda: "Ready." in said.read_text() or running.poll() is not None, said.read_text)
         assert running.poll() is None, said.read_text()
-        tour = block("create_service_token").replace(":8000", f":{environment['PORT']}")
-        done = subprocess.run(
-            ["/bin/bash", "-euo", "pipefail", "-c", tour],
-            cwd=PROJECT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert "unknown field `nmae`; did you mean `name`?" in done.stdout
+        allowed, charged = answers(type_in("credits:consume", environment))
+        assert (allowed["decision"], allowed["price"]) == ("allow", "2.5")
+        assert (charged["charged"], charged["replayed"]) == ("2.5", False)
+        assert answers(type_in("credits:consume", environment))[1]["replayed"]
+        # In processes of their own, which all follow the one clock.
+        said_of_clock = type_in("clock --advance", environment)
+        before, after = answers(said_of_clock)
+        assert before["state"] == "grace"
+        assert after["state"] == "suspended_read_only"
+        assert "15 days ahead of real time" in said_of_clock
+        assert "end-grace-periods 15" in said_of_clock
+        with urllib.request.urlopen(f"http://localhost:{environment['PORT']}/sign-in/") as page:
+            assert "<b>Test clock</b>" in page.read().decode()
+        assert type_in("create_staff", environment).strip()
         printed = said.read_text()
         assert f":{environment['PORT']}/admin/" in printed
         assert "pat@countinghouse.example" in printed

@@ -70,7 +70,7 @@ def device_to_enrol(request: HttpRequest, user: User) -> WaitingDevice | None:
     if has_second_factor(user):
         return None
     waiting = TOTPDevice.objects.filter(user=user, confirmed=False)
-    oldest = clock.now() - WAITS_AT_MOST
+    oldest = clock.real_now() - WAITS_AT_MOST
     waiting.filter(created_at__lt=oldest).delete()
     device = waiting.filter(pk=request.session.get(_WAITING)).first()
     if device is not None:

@@ -9,7 +9,7 @@ CREATE: dict[str, Any] = {
     "provider": "usage_feed",
     "name": "Usage of the data centre",
     "settings": FEED_SETTINGS,
-    "api_key": "feed-key-5f2c9a7d41e8",
+    "api_key": "feed-key-5f2c9a7dk3fq",
 }
 CREATE_PENDING: dict[str, Any] = {"provider": "stripe", "name": "Stripe", "settings": {}}
 CONNECTOR: dict[str, Any] = {
@@ -20,7 +20,7 @@ CONNECTOR: dict[str, Any] = {
     "settings": FEED_SETTINGS,
     "status": "enabled",
     "auto_disable_reason": None,
-    "credential": {"kind": "api_key", "last_four": "41e8", "stored_at": "2026-04-03T09:30:00Z"},
+    "credential": {"kind": "api_key", "last_four": "k3fq", "stored_at": "2026-04-03T09:30:00Z"},
     "last_success_at": "2026-04-04T01:12:00Z",
     "next_due_at": "2026-04-05T01:00:00Z",
     "created_at": "2026-04-03T09:30:00Z",

@@ -150,7 +150,7 @@ class OAuthClient:
             access_token=access_token,
             refresh_token=str(answer.get("refresh_token") or refresh_token),
             scope=str(answer.get("scope") or scope),
-            expires_at=clock.now() + timedelta(seconds=min(lifetime, _LONGEST_LIFETIME)),
+            expires_at=clock.real_now() + timedelta(seconds=min(lifetime, _LONGEST_LIFETIME)),
         )
 
 

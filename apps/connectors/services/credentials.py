@@ -110,7 +110,7 @@ def secret_for_call(context: ExecutionContext, *, connector_id: ConnectorId) -> 
     if secret is None or secret.kind is not CredentialKind.OAUTH:
         return secret
     token = OAuthToken.from_text(secret.reveal())
-    if not token.is_fresh(clock.now()):
+    if not token.is_fresh(clock.real_now()):
         try:
             token = _refresh(connector_id)
         except ServerUnavailableError as error:
@@ -132,7 +132,7 @@ def _refresh(connector_id: ConnectorId) -> OAuthToken:
         raise GrantRevokedError("The credential was removed.")
     # Whoever held the lock before us may have refreshed it.
     token = OAuthToken.from_text(secret.reveal())
-    if token.is_fresh(clock.now()):
+    if token.is_fresh(clock.real_now()):
         return token
     try:
         fresh = client_for(server).refresh(token)

@@ -115,7 +115,7 @@ def _read_pages(run: SyncRun, opened: Opener, until: datetime | None) -> None:
         return
     while True:
         # The task may take no longer. At least one page is read.
-        if until is not None and clock.now() >= until and run.pages:
+        if until is not None and clock.real_now() >= until and run.pages:
             _postpone(run, timedelta(0), "")
             return
         # The guard checks what is true before this page.
@@ -181,7 +181,7 @@ def _write_page(run: SyncRun, page: RecordPage, frame: MonthFrame) -> None:
             locked.created += len(result.created)
             locked.updated += len(result.updated)
             locked.unchanged += result.unchanged
-            locked.lease_expires_at = clock.now() + SYNC_RUNS.lease
+            locked.lease_expires_at = clock.real_now() + SYNC_RUNS.lease
             counts = ["fetched", "created", "updated", "unchanged"]
             locked.save(update_fields=["cursor", "pages", "tries", "error", "lease_expires_at", *counts])
             if page.next_cursor is None:
@@ -280,7 +280,7 @@ def _fail(run: SyncRun, code: str, sentence: str) -> None:
 def _postpone(run: SyncRun, wait: timedelta, sentence: str) -> None:
     """Put the run back into the queue until the provider may be asked again."""
     with _lock(run) as locked:
-        locked.status, locked.lease_expires_at = SyncStatus.QUEUED, clock.now() + wait
+        locked.status, locked.lease_expires_at = SyncStatus.QUEUED, clock.real_now() + wait
         locked.tries, locked.error = run.tries, error_text(sentence)
         locked.save(update_fields=["status", "lease_expires_at", "tries", "error"])
 

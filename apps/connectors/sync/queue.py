@@ -80,7 +80,7 @@ def make_run(
         authorization_source=context.authorization_source,
         token_id=context.token_id,
         request_id=context.request_id,
-        lease_expires_at=now + QUEUE_LEASE,
+        lease_expires_at=clock.real_now() + QUEUE_LEASE,
         created_at=now,
     )
 

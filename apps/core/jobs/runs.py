@@ -129,6 +129,13 @@ def _fire_slot(context: ExecutionContext, definition: JobDefinition, slot: datet
     return run if is_ours else None
 
 
+def job_slot_run(context: ExecutionContext, definition: JobDefinition, slot: datetime) -> JobRun | None:
+    """Make and carry out the run of one slot in this process, and wake no worker; None where it was run before."""
+    run = _new_run(context, definition, slot=slot_name(slot), slot_at=slot)
+    JobRun.objects.bulk_create([run], ignore_conflicts=True)
+    return job_run_execute(JobRunId(run.pk)) if JobRun.objects.filter(pk=run.pk).exists() else None
+
+
 def _is_still_busy(name: str, slot: datetime) -> bool:
     """Whether an earlier slot of a job that skips is queued or running: then this one would only pile up behind it."""
     open_states = [JobRunStatus.QUEUED, JobRunStatus.RUNNING]
@@ -162,7 +169,7 @@ def _new_run(
         request_id=context.request_id,
         organization_id=organization_id,
         include_demo=include_demo,
-        lease_expires_at=now + QUEUE_LEASE,
+        lease_expires_at=clock.real_now() + QUEUE_LEASE,
         created_at=now,
     )
 
@@ -237,7 +244,7 @@ def _fail(definition: JobDefinition, run: JobRun, error: Exception) -> None:
     if run.attempts >= definition.max_attempts or run.trigger == JobTrigger.CONSOLE:
         _finish(run, JobRunStatus.FAILED, error=message)
         return
-    again_at = clock.now() + QUEUE_LEASE * 2 ** (run.attempts - 1)
+    again_at = clock.real_now() + QUEUE_LEASE * 2 ** (run.attempts - 1)
     JOB_RUNS.release(run, JobRunStatus.QUEUED, lease_expires_at=again_at, error=message)
 
 

@@ -51,7 +51,7 @@ def outbox_enqueue(
         organization_id=organization_id or context.organization_id,
         status=OutboxStatus.SUPPRESSED if is_suppressed else OutboxStatus.PENDING,
         finished_at=now if is_suppressed else None,
-        next_attempt_at=now,
+        next_attempt_at=clock.real_now(),
         actor_kind=context.actor.kind,
         actor_label=context.actor.label,
         request_id=context.request_id,
@@ -78,7 +78,7 @@ def outbox_retry(context: ExecutionContext, *, item_id: OutboxItemId, reason: st
             raise ConflictError(f"Only a parked call can be tried again; this one is {item.get_status_display()}.")
         before = {"status": item.status, "attempts": item.attempts, "last_error": item.last_error}
         item.status, item.attempts = OutboxStatus.PENDING, 0
-        item.next_attempt_at, item.finished_at = clock.now(), None
+        item.next_attempt_at, item.finished_at = clock.real_now(), None
         item.save(update_fields=["status", "attempts", "next_attempt_at", "finished_at"])
         audit_append(
             context,

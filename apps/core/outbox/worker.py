@@ -70,7 +70,7 @@ def outbox_drain(
     Must not run inside a transaction: no call to the outside holds one open.
     """
     counts = DrainCounts()
-    ends_at = clock.now() + LONGEST_DRAIN
+    ends_at = clock.real_now() + LONGEST_DRAIN
     where = Q(kind__in=ready_kinds()) & (Q(organization_id=organization_id) if organization_id else Q())
     for _ in range(limit):
         # One at a time: what a worker dies over must not cost others a try.
@@ -81,7 +81,7 @@ def outbox_drain(
         failpoint("outbox.after_claim")
         counts = counts.plus(_carry_out(context, item))
         failpoint("outbox.after_finish")
-        if clock.now() >= ends_at:
+        if clock.real_now() >= ends_at:
             break
     return counts
 
@@ -131,7 +131,7 @@ def _fail(item: OutboxItem, error: OutboxError) -> str:
     if error.permanent or item.attempts >= MAX_ATTEMPTS:
         return _park(item, message)
     delay = retry_delay(item.attempts, jitter=_random.random(), wish_seconds=error.retry_after_seconds)
-    again_at = clock.now() + delay
+    again_at = clock.real_now() + delay
     is_ours = OUTBOX.release(item, OutboxStatus.PENDING, next_attempt_at=again_at, last_error=message)
     if error.retry_after_seconds and handler_of(item.kind).shares_limit:
         others = OutboxItem.objects.filter(kind=item.kind, status=OutboxStatus.PENDING, next_attempt_at__lt=again_at)

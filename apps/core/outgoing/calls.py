@@ -248,5 +248,5 @@ def _wait_of(text: str) -> timedelta | None:
         return None
     if not isinstance(moment, datetime):
         return None
-    wait = moment.replace(tzinfo=moment.tzinfo or UTC) - clock.now()
+    wait = moment.replace(tzinfo=moment.tzinfo or UTC) - clock.real_now()
     return min(max(wait, timedelta(0)), _LONGEST_WISH)

@@ -10,6 +10,38 @@ from drf_spectacular.openapi import AutoSchema
 from apps.core.wire.fields import UUID_PATTERN
 from apps.core.wire.serializers import StrictListSerializer
 
+# Examples of what stands in addresses, by name; an id of any kind has the general one.
+_PARAMETER_EXAMPLES: dict[str, object] = {
+    "X-Request-ID": "run-8841-attempt-1",
+    "account_type": "organization",
+    "at": "2026-04-03T09:30:00Z",
+    "changed_at": "2026-04-03T09:30:00Z",
+    "limit": 50,
+    "month": "2026-04",
+    "name": "billing-sync",
+    "product": "red",
+    "time_window": "lastMonth",
+}
+_ID_EXAMPLE = "0f0a5f3e-6d3b-4a53-9f0b-5f2f7f4a9c10"
+_TAGS = {
+    "billing_mode": "Who decides for a product: itself, itself beside us, or we.",
+    "connectors": "Outside systems that feed a workspace: make, switch, sync.",
+    "credit_policies": "What a product's operations cost.",
+    "credits": "The calls of every run: may it, what did it cost; balances and entries.",
+    "grants": "Credits that an account was given.",
+    "holds": "Credits set aside while a run goes on.",
+    "jobs": "Start a scheduled job now, and look how it went.",
+    "lifecycle": "What a workspace may do now, and why.",
+    "members": "Who belongs to an organization, with which role.",
+    "membership_snapshots": "All members that a product has, pushed in chunks to be compared with ours.",
+    "organizations": "Customers, as products report them.",
+    "payment_configs": "Whether a customer pays, and until when a grace period runs.",
+    "portal_sessions": "Links from a product into the billing pages.",
+    "usage": "What was used, by the day.",
+    "users": "People, as the identity service reports them.",
+    "workspaces": "The places that are subscribed and billed.",
+}
+
 Endpoint = tuple[str, str, str, Any]
 INTERNAL_PREFIX = "/api/v1/internal/"
 
@@ -86,9 +118,23 @@ def finish(result: dict[str, Any], generator: Any, request: Any, public: bool) -
             for parameter in operation["parameters"]:
                 if parameter["in"] == "path" and parameter["schema"].get("format") == "uuid":
                     parameter["schema"]["pattern"] = f"^{UUID_PATTERN}$"
-    result["tags"] = [{"name": tag, "description": f"{tag.replace('_', ' ').capitalize()}."} for tag in sorted(tags)]
+                _add_example(parameter)
+    result["tags"] = [{"name": tag, "description": _describe_tag(tag)} for tag in sorted(tags)]
     result["servers"] = [{"url": "/", "description": "This installation."}]
     return result
+
+
+def _describe_tag(tag: str) -> str:
+    return _TAGS.get(tag, f"{tag.replace('_', ' ').capitalize()}.")
+
+
+def _add_example(parameter: dict[str, Any]) -> None:
+    """An example of the parameter, unless it has one or none can be made up: a cursor is opaque."""
+    example = _PARAMETER_EXAMPLES.get(parameter["name"])
+    if example is None and parameter["schema"].get("format") == "uuid":
+        example = _ID_EXAMPLE
+    if example is not None and "examples" not in parameter:
+        parameter.setdefault("example", example)
 
 
 def _summary(description: str) -> str:

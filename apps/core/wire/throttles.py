@@ -53,7 +53,7 @@ class CallerThrottle(BaseThrottle):
         limit: int = settings.API_RATE_LIMIT_PER_MINUTE
         if limit == 0:
             return True
-        moment = clock.now().timestamp()
+        moment = clock.real_now().timestamp()
         window = int(moment // _WINDOW_SECONDS)
         self._seconds_left = (window + 1) * _WINDOW_SECONDS - moment
         return _COUNTS.count(caller_key(request), window) <= limit

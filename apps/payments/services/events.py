@@ -66,7 +66,7 @@ def webhook_inbox_sweep(
     """
     counts = {"requeued": requeue_unmatched(), **{status.value: 0 for status in WebhookStatus}, "lost": 0}
     where = Q(organization_id=organization_id) if organization_id else Q()
-    ends_at = clock.now() + LONGEST_SWEEP
+    ends_at = clock.real_now() + LONGEST_SWEEP
     for _ in range(limit):
         claimed = INBOX.claim(where=where, lease=lease)
         if not claimed:
@@ -74,7 +74,7 @@ def webhook_inbox_sweep(
         (event,) = claimed
         counts[_work(context, event) or "lost"] += 1
         # Asked here and not after the claim: what was claimed would lie until its lease ends, one try poorer.
-        if clock.now() >= ends_at:
+        if clock.real_now() >= ends_at:
             break
     return counts
 
@@ -217,7 +217,7 @@ def _fail(event: WebhookEvent, error: Exception) -> str:
     message = error_text(sentence)
     if event.attempts >= MAX_ATTEMPTS or (isinstance(error, CountinghouseError) and not is_unavailable(error)):
         return _park(event, message, error)
-    again_at = clock.now() + retry_delay(event.attempts, jitter=_random.random())
+    again_at = clock.real_now() + retry_delay(event.attempts, jitter=_random.random())
     is_ours = INBOX.release(event, WebhookStatus.RECEIVED, next_try_at=again_at, error=message)
     return WebhookStatus.RECEIVED.value if is_ours else ""
 

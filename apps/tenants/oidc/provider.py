@@ -76,7 +76,7 @@ def is_configured() -> bool:
 
 def metadata() -> Metadata:
     """The service's metadata, asked once an hour. Raises `OidcError`."""
-    known, now = memory.metadata, clock.now()
+    known, now = memory.metadata, clock.real_now()
     if known is not None and known[0].issuer == settings.OIDC_ISSUER and now < known[1] + _REMEMBERED_FOR:
         return known[0]
     address = f"{settings.OIDC_ISSUER.rstrip('/')}/.well-known/openid-configuration"
@@ -113,7 +113,7 @@ def keys_for(key_id: str | None) -> list[Key]:
 
     Several kinds of key may share a name (RFC 7517, 4.5).
     """
-    known, now = memory.keys, clock.now()
+    known, now = memory.keys, clock.real_now()
     if known is None or now >= known[1] + _REMEMBERED_FOR:
         known = _fetch_keys(now)
     return [key for key in known[0] if key_id is None or key.kid == key_id]
@@ -121,7 +121,7 @@ def keys_for(key_id: str | None) -> list[Key]:
 
 def refresh_keys() -> bool:
     """Ask for the keys anew, since a token did not fit those that we know; False where we asked a moment ago."""
-    known, now = memory.keys, clock.now()
+    known, now = memory.keys, clock.real_now()
     if known is not None and now < known[1] + _KEYS_ASKED_AT_MOST_EVERY:
         return False
     _fetch_keys(now)

@@ -73,8 +73,8 @@ def reconciliation_run_execute(
     try:
         with RUNS.keep(run):
             while run.status == ReconciliationStatus.RUNNING:
-                if until is not None and clock.now() >= until:
-                    RUNS.release(run, ReconciliationStatus.QUEUED, lease_expires_at=clock.now())
+                if until is not None and clock.real_now() >= until:
+                    RUNS.release(run, ReconciliationStatus.QUEUED, lease_expires_at=clock.real_now())
                     break
                 _STEPS[ReconciliationStage(run.stage)](context, run)
                 failpoint("reconciliation.after_step")
@@ -268,7 +268,7 @@ def _fail(run: ReconciliationRun, error: Exception) -> None:
     if is_permanent or failures >= MAX_FAILURES:
         RUNS.release(run, ReconciliationStatus.FAILED, error=sentence, failures=failures, finished_at=clock.now())
         return
-    again_at = clock.now() + _FIRST_DELAY * 2 ** (failures - 1)
+    again_at = clock.real_now() + _FIRST_DELAY * 2 ** (failures - 1)
     RUNS.release(run, ReconciliationStatus.QUEUED, error=sentence, failures=failures, lease_expires_at=again_at)
 
 

@@ -110,7 +110,7 @@ def reconciliation_request(context: ExecutionContext, *, product_id: ProductId, 
         product=product,
         source=ReportSource.EXPORT,
         status=ReconciliationStatus.QUEUED,
-        lease_expires_at=now + QUEUE_LEASE,
+        lease_expires_at=clock.real_now() + QUEUE_LEASE,
         requested_by=context.actor.label,
         created_at=now,
     )
@@ -129,7 +129,7 @@ def reconciliation_confirm(context: ExecutionContext, *, run_id: ReconciliationR
     """
     run = _decide(context, run_id, reason)
     run.status, run.stage = ReconciliationStatus.QUEUED, ReconciliationStage.JUDGE
-    run.confirmed_at, run.lease_expires_at = clock.now(), clock.now() + QUEUE_LEASE
+    run.confirmed_at, run.lease_expires_at = clock.now(), clock.real_now() + QUEUE_LEASE
     run.merged_organization_id, run.merged_user_id, run.counts = None, None, {}
     # As a run that nobody has claimed, it is due at once.
     run.claims = 0

@@ -58,7 +58,7 @@ def snapshot_chunk_store(
     _store(run, sequence, members, digest, is_last=is_last)
     if _is_complete(run):
         run.status, run.total = ReconciliationStatus.QUEUED, run.received
-        run.lease_expires_at = clock.now() + QUEUE_LEASE
+        run.lease_expires_at = clock.real_now() + QUEUE_LEASE
         wake_after_commit(RUN_TASK, str(run.pk))
     run.save(update_fields=["status", "received", "pages", "total", "lease_expires_at"])
     return run

@@ -120,7 +120,7 @@ def oidc_begin(request: HttpRequest) -> HttpResponse:
     state, nonce, verifier = generate_token(32), generate_token(32), generate_token(64)
     challenge: str = create_s256_code_challenge(verifier)  # type: ignore[no-untyped-call]
     attempts = dict(request.session.get(_SESSION_KEY) or {})
-    attempts[state] = {"nonce": nonce, "verifier": verifier, "next": wanted, "at": clock.now().isoformat()}
+    attempts[state] = {"nonce": nonce, "verifier": verifier, "next": wanted, "at": clock.real_now().isoformat()}
     request.session[_SESSION_KEY] = dict(list(attempts.items())[-_ATTEMPTS_AT_MOST:])
     query = urlencode(
         {
@@ -166,7 +166,7 @@ def _take_attempt(request: HttpRequest) -> dict[str, Any]:
         raise OidcError(OidcRefusal.NOT_BEGUN, "the state is not one of this session")
     attempt: dict[str, Any] = attempts.pop(found[0])
     request.session[_SESSION_KEY] = attempts
-    if clock.now() >= datetime.fromisoformat(attempt["at"]) + _ATTEMPT_LASTS:
+    if clock.real_now() >= datetime.fromisoformat(attempt["at"]) + _ATTEMPT_LASTS:
         raise OidcError(OidcRefusal.LATE, "the attempt is too old")
     return attempt
 
@@ -187,7 +187,7 @@ def _read_answer(request: HttpRequest, attempt: dict[str, Any]) -> str:
         issuer=settings.OIDC_ISSUER,
         client_id=settings.OIDC_CLIENT_ID,
         nonce=attempt["nonce"],
-        now=int(clock.now().timestamp()),
+        now=int(clock.real_now().timestamp()),
         access_token=tokens.access_token,
     )
     return read_subject(signed, expected)

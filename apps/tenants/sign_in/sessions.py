@@ -29,11 +29,11 @@ def begin_session(request: HttpRequest, user: User, method: Method) -> None:
     request.session.flush()
     login(request, user, backend=_BACKEND)
     request.session[_METHOD] = method.value
-    request.session[_SINCE] = clock.now().isoformat()
+    request.session[_SINCE] = clock.real_now().isoformat()
 
 
 def is_fresh_by_link(request: HttpRequest) -> bool:
     """Whether this session was begun by a link out of the person's mailbox, a short time ago."""
     if request.session.get(_METHOD) != Method.LINK.value:
         return False
-    return clock.now() < datetime.fromisoformat(request.session[_SINCE]) + FRESH_FOR
+    return clock.real_now() < datetime.fromisoformat(request.session[_SINCE]) + FRESH_FOR

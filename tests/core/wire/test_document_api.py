@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import uuid
 from typing import Any
 
@@ -141,3 +142,23 @@ def test_the_page_keeps_to_the_strict_policy() -> None:
     assert "<style" not in text
     assert text.count("<script") == text.count("<script src=") == 2
     assert "//" not in text.replace("<!DOCTYPE html>", "")
+
+
+@EACH
+def test_every_parameter_but_a_cursor_has_an_example_of_its_form(operation: dict[str, Any]) -> None:
+    for parameter in operation["parameters"]:
+        if parameter["name"] == "cursor":
+            continue
+        example, schema = parameter["example"], parameter["schema"]
+        assert re.fullmatch(schema.get("pattern", ".*"), str(example)), parameter["name"]
+        assert example in schema.get("enum", [example])
+
+
+def test_every_tag_is_described_in_a_sentence() -> None:
+    for tag in DOCUMENT["tags"]:
+        assert tag["description"].lower() != f"{tag['name'].replace('_', ' ')}.", tag
+
+
+def test_no_text_looks_like_a_number_to_a_reader_of_yaml() -> None:
+    """Our YAML leaves it unquoted, and YAML 1.2 reads 41e8 as a number."""
+    assert not re.findall(r'"[0-9]+[eE][0-9]+"', json.dumps(DOCUMENT))

@@ -12,6 +12,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.core import clock
 from apps.core.emails import email_to_find
+from apps.tenants.models import User
 
 
 class Command(BaseCommand):
@@ -23,9 +24,19 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.IS_PRODUCTION:
             raise CommandError("Not in production: use the person's own authenticator.")
-        device = TOTPDevice.objects.filter(user__email=email_to_find(options["email"]), confirmed=True).first()
+        email = email_to_find(options["email"])
+        device = TOTPDevice.objects.filter(user__email=email, user__is_staff=True, confirmed=True).first()
         if device is None:
-            raise CommandError(f"{options['email']} has no second factor yet. Set one up by signing in once.")
+            raise CommandError(_explain_missing(email))
         totp = TOTP(device.bin_key, device.step, device.t0, device.digits, device.drift)
-        totp.time = clock.now().timestamp()
+        totp.time = clock.real_now().timestamp()
         self.stdout.write(f"{totp.token():0{device.digits}d}")
+
+
+def _explain_missing(email: str) -> str:
+    user = User.objects.filter(email=email).only("is_staff").first()
+    if user is None:
+        return f"Nobody here has the address {email}. Make a member of staff with: manage.py create_staff"
+    if not user.is_staff:
+        return f"{email} is no member of staff and signs in without a code, at /sign-in/."
+    return f"{email} has no second factor yet. Set one up by signing in once."
