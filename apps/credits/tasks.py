@@ -29,7 +29,7 @@ def import_balances(import_id: str) -> None:
         name="import-balances",
         request_id=RequestId(f"balance-import-{uuid.uuid4().hex}"),
     )
-    until = clock.now() + _BUDGET
+    until = clock.real_now() + _BUDGET
     record = balance_import_execute(context, UUID(import_id), until=until)
     if record is not None and record.status == BalanceImportStatus.QUEUED:
         send_wakeup(TASK, import_id)

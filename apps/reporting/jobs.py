@@ -64,13 +64,13 @@ def make_reports(schedule_ids: str) -> None:
     """Make the next report of each scope of the list, and again of those that are behind, until none is."""
     request_id = RequestId(f"reports-{uuid.uuid4().hex}")
     context = system_context(AuthorizationSource.SCHEDULER, name="daily-reports", request_id=request_id)
-    until, waiting = clock.now() + _BUDGET, [int(schedule_id) for schedule_id in schedule_ids.split(",")]
+    until, waiting = clock.real_now() + _BUDGET, [int(schedule_id) for schedule_id in schedule_ids.split(",")]
     errors, behind = RecordErrors("daily reports"), list[int]()
     while waiting:
         behind += reports_make(context, [waiting.pop(0)], errors)
         if not waiting:
             waiting, behind = behind, []
-        if waiting and clock.now() >= until:
+        if waiting and clock.real_now() >= until:
             send_wakeup(MAKE_TASK, ",".join(map(str, [*waiting, *behind])))
             break
     errors.finish()

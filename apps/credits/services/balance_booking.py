@@ -95,8 +95,8 @@ def _book_all(context: ExecutionContext, record: BalanceImport, until: datetime 
     lines = read_balance_file(content, now=record.created_at).lines
     product = Product.objects.get(pk=record.product_id)
     while record.done < len(lines):
-        if until is not None and clock.now() >= until:
-            IMPORTS.release(record, BalanceImportStatus.QUEUED, lease_expires_at=clock.now())
+        if until is not None and clock.real_now() >= until:
+            IMPORTS.release(record, BalanceImportStatus.QUEUED, lease_expires_at=clock.real_now())
             return
         _book(context, record, product, lines[record.done])
         failpoint("balances.after_line")

@@ -144,7 +144,7 @@ def _start(context: ExecutionContext, record: BalanceImport, product: Product, r
             code="balance_import_running",
             title="Another import is running",
         )
-    record.status, record.lease_expires_at = BalanceImportStatus.QUEUED, clock.now() + QUEUE_LEASE
+    record.status, record.lease_expires_at = BalanceImportStatus.QUEUED, clock.real_now() + QUEUE_LEASE
     record.save(update_fields=["status", "lease_expires_at", "totals"])
     audit_append(
         context,

@@ -156,7 +156,7 @@ def record_usage(context: ExecutionContext, delivery: Delivery, outcome: Outcome
             outbox_enqueue(context, kind=REPORT_KIND, key=f"{delivery.key}{name}", payload=as_payload(half, rules))
     elif delivery.kind == REPORT_KIND:
         item = outbox_enqueue(context, kind=CHECK_KIND, key=delivery.key, payload=delivery.payload)
-        OutboxItem.objects.filter(pk=item.pk).update(next_attempt_at=clock.now() + _CHECKED_AFTER)
+        OutboxItem.objects.filter(pk=item.pk).update(next_attempt_at=clock.real_now() + _CHECKED_AFTER)
     if outcome.amended is not None:
         usage, told = outcome.amended
         # Given back further while the call was under way: whichever call came last to Orb, it must end with all of it.
