@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -36,9 +34,3 @@ def changes_of_target(request: HttpRequest, target_type: str, target_id: object)
     """The latest audit entries about the record; no panel for users who may not read the audit log."""
     entries = AuditEntry.objects.filter(target_type=target_type, target_id=str(target_id)).order_by("-recorded_at")
     return _panel(request, entries, list_url(AuditEntry, target=target_id))
-
-
-def changes_of_organization(request: HttpRequest, organization_id: UUID) -> list[Panel]:
-    """The latest audit entries of the organization."""
-    entries = AuditEntry.objects.filter(organization_id=organization_id).order_by("-sequence")
-    return _panel(request, entries, list_url(AuditEntry, organization=organization_id))

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from apps.backoffice.cells import badge, list_url, moment, record_link
+from apps.backoffice.cells import list_url, moment, record_link
 from apps.backoffice.panels import Panel, panel_of
 from apps.backoffice.records.credits import format_credits
 from apps.subscriptions.enums import Verdict
@@ -117,8 +117,3 @@ def denials_panel(receipts: QuerySet[DecisionReceipt], **filters: object) -> Pan
         link=list_url(DecisionReceipt, decision=Verdict.DENY.value, **filters),
         icon="block",
     )
-
-
-def verdict_badge(receipt: DecisionReceipt) -> Any:
-    tones: dict[str, Any] = {Verdict.ALLOW: "good", Verdict.DENY: "bad"}
-    return badge(receipt.get_decision_display(), tones.get(receipt.decision, "neutral"))
