@@ -32,11 +32,19 @@ from tests.subscriptions.cast import make_plan, provider_context, staff_change
 class Room:
     """An active workspace; `as_` asks for its pages, and the changes below bring it where it hurts."""
 
-    def __init__(self, name: str = "Northwind", *, time_zone: str = "Europe/Berlin") -> None:
-        self.organization: Organization = make_organization(name, time_zone=time_zone)
-        self.people: dict[str, User] = {}
+    def __init__(
+        self,
+        name: str = "Northwind",
+        *,
+        time_zone: str = "Europe/Berlin",
+        organization: Organization | None = None,
+        people: dict[str, User] | None = None,
+    ) -> None:
+        """A new organization with people of its own, unless one, or people of another one, are given."""
+        self.organization: Organization = organization or make_organization(name, time_zone=time_zone)
+        domain = f"{name.lower()}.example"
+        self.people = people or {role: make_signing_in_user(f"{role}@{domain}") for role in MembershipRole.values}
         for role in MembershipRole:
-            self.people[role.value] = make_signing_in_user(f"{role.value}@{name.lower()}.example")
             make_membership(self.organization, self.people[role.value], role)
         self.workspace = make_workspace(self.organization)
         self.place = WorkspacePlace(WorkspaceId(self.workspace.pk), OrganizationId(self.organization.pk))

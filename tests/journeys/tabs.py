@@ -35,15 +35,17 @@ class Tab:
         if message.type == "error" and message.location.get("url", "").startswith(self.address):
             self.complaints.append(message.text)
 
-    def check(self, *, statuses: tuple[int, ...] = ()) -> None:
+    def check(self, *, statuses: tuple[int, ...] = (), is_settled: bool = False) -> None:
         """The page fits the screen and passes axe-core's rules for WCAG 2.2 AA and its best practices.
 
-        The console also tells of a page with an error status; those that are meant are no complaints.
+        The console also tells of a page with an error status; those that are meant are no complaints. `is_settled`: the
+        page asks for nothing more by itself, so that nothing is waited for.
         """
         meant = [f"the server responded with a status of {status} " for status in statuses]
         self.complaints = [text for text in self.complaints if not any(words in text for words in meant)]
         axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-        self.page.wait_for_load_state("networkidle")
+        if not is_settled:
+            self.page.wait_for_load_state("networkidle")
         found = axe.Axe().run(self.page).response["violations"]
         told = [f"{rule['id']}: {[node['target'] for node in rule['nodes']]}" for rule in found]
         assert (told, self.page.url) == ([], self.page.url)

@@ -48,7 +48,7 @@ def test_from_the_sign_in_to_settings_and_out_again(
         tab.page.get_by_role("link", name="Settings").click()
         tab.page.wait_for_url(f"**/billing/{staging}/settings/")
 
-        tab.page.get_by_label("Time zone").select_option("Asia/Tokyo")
+        tab.page.get_by_label("Time zone").fill("Asia/Tokyo")
         tab.page.get_by_role("button", name="Save").click()
         tab.page.get_by_text("Saved. The time zone is Asia/Tokyo.").wait_for()
         tab.check()
@@ -67,7 +67,7 @@ def test_everything_works_without_javascript_and_by_keyboard(workspaces: list[Wo
         tab.page.wait_for_url("**/settings/")
         tab.page.keyboard.press("Tab")
         assert tab.page.locator(":focus").inner_text() == "Skip to the content"
-        tab.page.get_by_label("Time zone").select_option("UTC")
+        tab.page.get_by_label("Time zone").fill("UTC")
         tab.page.get_by_role("button", name="Save").click()
         tab.page.get_by_text("Saved. The time zone is UTC.").wait_for()
         tab.page.locator(".account summary").press("Enter")
