@@ -250,6 +250,8 @@ class Provider(ABC):
     name: ClassVar[str]
     label: ClassVar[str]
     brings: ClassVar[str]
+    # Where people get what the form asks for, in a sentence or two.
+    needs: ClassVar[str] = ""
     credential_kind: ClassVar[CredentialKind]
     settings_form: ClassVar[type[ProviderSettings]] = ProviderSettings
     settlement_lag: ClassVar[timedelta] = timedelta(days=5)

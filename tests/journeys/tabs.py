@@ -48,8 +48,9 @@ class Tab:
             self.page.wait_for_load_state("networkidle")
         found = axe.Axe().run(self.page).response["violations"]
         told = [f"{rule['id']}: {[node['target'] for node in rule['nodes']]}" for rule in found]
-        assert (told, self.page.url) == ([], self.page.url)
-        assert self.page.evaluate(_TOO_WIDE) == []
+        assert told == [], f"{self.page.url}: {told}"
+        too_wide = self.page.evaluate(_TOO_WIDE)
+        assert too_wide == [], f"{self.page.url}: {too_wide}"
 
     def sign_in(self) -> None:
         self.page.get_by_label("E-mail address").fill(EMAIL)

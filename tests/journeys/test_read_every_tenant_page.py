@@ -52,8 +52,8 @@ def stops(active: Room, connector: Connector, overdue: Room) -> list[Stop]:
     inside = [
         *(Stop(active.address(page)) for page in ("overview", "help", "records", "automation", "connectors")),
         Stop(active.address("credits"), (".more summary",)),
-        Stop(active.address("usage"), (".more summary",)),
-        Stop(f"{active.address('usage')}?time_window=lastYear&of=organization"),
+        Stop(active.address("usage")),
+        Stop(f"{active.address('usage')}?time_window=lastYear&of=organization", (".more summary",)),
         Stop(active.address("invoices"), (".account summary",)),
         Stop(active.address("members"), (".confirm summary",)),
         Stop(active.address("settings")),
@@ -107,34 +107,46 @@ def rooms() -> tuple[Room, Connector, Room]:
     return active, connector, overdue
 
 
-def look(tab: Tab, stop: Stop, looks: list[Any]) -> None:
-    """Open the page once and look at it in each face and size; then with each of its dialogs open."""
+def look(tab: Tab, stop: Stop, looks: list[Any]) -> list[str]:
+    """Open the page once and look at it in each face and size; then with each of its dialogs open. What is wrong."""
+    wrong: list[str] = []
     tab.page.goto(f"{tab.address}{stop.path}", wait_until="load")
     meant = () if stop.status == 200 else (stop.status,)
     for viewport, scheme in looks:
         tab.page.set_viewport_size(viewport)
         tab.page.emulate_media(color_scheme=scheme)
-        tab.check(statuses=meant, is_settled=True)
+        wrong += judge(tab, meant, f"{viewport['width']} {scheme}")
         folder = os.environ.get("SCREENSHOTS")
         if folder:
             name = "-".join(stop.path.strip("/").replace("?", "/").split("/")[-2:])
             tab.page.screenshot(path=Path(folder) / f"{name}-{viewport['width']}-{scheme}.png", full_page=True)
     for selector in stop.opens:
         tab.page.locator(selector).first.click()
+        wrong += judge(tab, meant, f"with {selector}")
+    return wrong
+
+
+def judge(tab: Tab, meant: tuple[int, ...], how: str) -> list[str]:
+    try:
         tab.check(statuses=meant, is_settled=True)
+    except AssertionError as error:
+        return [f"{how}: {error}"]
+    return []
 
 
 def test_every_tenant_page_for_everybody(rooms: tuple[Room, Connector, Room], open_tab: Opener) -> None:
     active, connector, overdue = rooms
     planned = stops(active, connector, overdue)
     every, alternating = size(small=[], full=LOOKS), itertools.cycle(ALTERNATING)
+    wrong: list[str] = []
     with open_tab() as tab:
         for path in SIGN_IN:
-            look(tab, Stop(path, status=404 if "no-such" in path else 200), every or [next(alternating)])
+            wrong += look(tab, Stop(path, status=404 if "no-such" in path else 200), every or [next(alternating)])
         tab.page.goto(f"{tab.address}/sign-in/")
         tab.page.get_by_label("E-mail address").fill(active.people["owner"].email)
         tab.page.get_by_label("Password").fill(PASSWORD)
         tab.page.get_by_role("button", name="Sign in").click()
         tab.page.wait_for_url("**/billing/**")
         for stop in planned:
-            look(tab, stop, every or [next(alternating)])
+            wrong += look(tab, stop, every or [next(alternating)])
+    assert wrong == []

@@ -173,3 +173,10 @@ def test_whom_do_we_ask(year: Year, settings: Settings) -> None:
     assert {"mailto:owner@northwind.example", "mailto:billing@countinghouse.example"} <= set(page.links())
     settings.BILLING_CONTACT = ""
     assert "our billing team, through the support of the product that you use" in year.room.see("help").text
+
+
+@pytest.mark.parametrize("provider", ["stripe", "orb", "google_sheets", "google_cloud", "usage_feed"])
+def test_each_connector_says_what_it_needs_where_it_is_added(year: Year, provider: str) -> None:
+    page = year.room.see("connector-new", "admin", provider=provider)
+    assert "What it needs." in page.text
+    assert f"{year.room.address('help')}#connectors" in page.links()

@@ -103,6 +103,10 @@ class GoogleCloudProvider(Provider):
     name: ClassVar[str] = "google_cloud"
     label: ClassVar[str] = "Google Cloud"
     brings: ClassVar[str] = "cost lines of the month from the Cloud Billing export in BigQuery"
+    needs: ClassVar[str] = (
+        "In Google Cloud under Billing, Billing export, switch on the export to BigQuery; its project and dataset are "
+        "what is asked for here. Authorize it with a Google account that may read that dataset."
+    )
     credential_kind: ClassVar[CredentialKind] = CredentialKind.OAUTH
     settings_form: ClassVar[type[ProviderSettings]] = ExportSettings
     # Usage of the last days of a month can stand on the next invoice.

@@ -100,6 +100,10 @@ class GoogleSheetsProvider(Provider):
     name: ClassVar[str] = "google_sheets"
     label: ClassVar[str] = "Google Sheets"
     brings: ClassVar[str] = "the usage rows of a sheet"
+    needs: ClassVar[str] = (
+        "The id of the spreadsheet stands in its address, between /d/ and /edit. Authorize it with a Google account "
+        "that may open it; we ask for reading alone."
+    )
     credential_kind: ClassVar[CredentialKind] = CredentialKind.OAUTH
     settings_form: ClassVar[type[ProviderSettings]] = SheetSettings
     month_bounds: ClassVar[MonthBounds] = MonthBounds.ORGANIZATION

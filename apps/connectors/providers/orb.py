@@ -95,6 +95,7 @@ class OrbProvider(Provider):
     name: ClassVar[str] = "orb"
     label: ClassVar[str] = "Orb"
     brings: ClassVar[str] = "invoices and usage per subscription of the month"
+    needs: ClassVar[str] = "In Orb under Developers, API keys, make a key for this connector alone."
     credential_kind: ClassVar[CredentialKind] = CredentialKind.API_KEY
 
     def check(self) -> CheckResult:

@@ -73,6 +73,10 @@ class StripeProvider(Provider):
     name: ClassVar[str] = "stripe"
     label: ClassVar[str] = "Stripe"
     brings: ClassVar[str] = "invoices, invoice lines, credit notes and refunds of the month"
+    needs: ClassVar[str] = (
+        "In Stripe's dashboard under Developers, API keys, make a restricted key that may read invoices, credit notes, "
+        "charges and refunds, and nothing else. It begins with rk_."
+    )
     credential_kind: ClassVar[CredentialKind] = CredentialKind.API_KEY
 
     def check(self) -> CheckResult:

@@ -135,6 +135,10 @@ class UsageFeedProvider(Provider):
     name: ClassVar[str] = "usage_feed"
     label: ClassVar[str] = "Usage feed"
     brings: ClassVar[str] = "usage, costs and lines, as JSON or CSV"
+    needs: ClassVar[str] = (
+        "An address of your own system that answers as the example says, and a key of your choice that it checks. Once "
+        "the connector is added, Test it shows what it answers and what we understand."
+    )
     credential_kind: ClassVar[CredentialKind] = CredentialKind.API_KEY
     settings_form: ClassVar[type[ProviderSettings]] = UsageFeedSettings
     month_bounds: ClassVar[MonthBounds] = MonthBounds.ORGANIZATION

@@ -62,6 +62,12 @@ class ConnectorCard:
         return found.credential_kind if found else CredentialKind.NONE
 
     @property
+    def needs(self) -> str:
+        """Where people get what its form asks for."""
+        found = provider_classes().get(self.connector.provider)
+        return found.needs if found else ""
+
+    @property
     def server(self) -> OAuthServer | None:
         """Where a person authorizes it; None where it has a key or needs nothing."""
         return oauth_server_of(self.connector.provider)
@@ -117,6 +123,7 @@ class ProviderChoice:
     name: str
     label: str
     brings: str
+    needs: str
     server: OAuthServer | None
     is_server_configured: bool
 
@@ -124,7 +131,7 @@ class ProviderChoice:
 def provider_choice(provider: type[Provider]) -> ProviderChoice:
     server = provider.oauth_server
     is_server_configured = server is not None and is_configured(server)
-    return ProviderChoice(provider.name, provider.label, provider.brings, server, is_server_configured)
+    return ProviderChoice(provider.name, provider.label, provider.brings, provider.needs, server, is_server_configured)
 
 
 @dataclass(frozen=True, slots=True)
