@@ -7,7 +7,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
 
 from apps.backoffice.seeding.connectors import seed_connectors
 from apps.backoffice.seeding.credits import seed_credits
@@ -37,9 +36,6 @@ class Command(BaseCommand):
                 "The sample people have a public password, so this command does not run with DJANGO_ENV=production."
             )
         context = console_context()
-        with connection.cursor() as cursor:
-            # Hundreds of commits: what a power cut would take of them is made again.
-            cursor.execute("SET synchronous_commit = off")
         with clock.as_of(clock.now() - BEGAN_AGO):
             seed_tenants(context, password=SAMPLE_PASSWORD)
             demo = ensure_demo(context)
