@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -38,8 +39,8 @@ def decision(state: LifecycleState, *, review: tuple[str, ...] = ()) -> Lifecycl
     return LifecycleDecision(workspace_id, state, LifecycleSource.SUBSCRIPTION, (step,), review)
 
 
-def make_up() -> object:
-    return "00000000-0000-0000-0000-000000000001"
+def make_up() -> UUID:
+    return UUID(int=1)
 
 
 def expected(state: LifecycleState, payment: Payment, review: tuple[str, ...]) -> str:

@@ -53,7 +53,8 @@ def build(entries: int) -> None:
     hot = entries // 5
     organizations = max(20, (entries - hot) // ENTRIES_AN_ACCOUNT)
     charge = MAKERS[CreditEntry]()
-    templates = {model: MAKERS[model]() for model in (*_BESIDE, Workspace, User, Membership)}
+    kinds: list[type[Model]] = [*_BESIDE, Workspace, User, Membership]
+    templates = {model: MAKERS[model]() for model in kinds}
     with transaction.atomic():
         with connection.cursor() as cursor:
             # What services and triggers would do row by row is done here at once, or does not matter to lists.

@@ -196,9 +196,10 @@ def _fetch(statement: str, *parameters: str) -> list[tuple[Any, ...]]:
 def _result_of(item: Consumption, outcome: Outcome) -> Result | None:
     """The result where the statement decided; None where it asks to be sent again."""
     match outcome.name:
-        case "charged" | "replayed":
-            told = rebuild_answer(CONSUME_OPERATION, outcome.answer or {})
-            return Answer(201, told, replayed=outcome.name == "replayed")
+        case "charged":
+            return Answer(201, outcome.answer or {}, replayed=False)
+        case "replayed":
+            return Answer(201, rebuild_answer(CONSUME_OPERATION, outcome.answer or {}), replayed=True)
         case "refused_before":
             return refusal_from_json(outcome.answer or {})
         case "reused":
