@@ -10,6 +10,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from apps.core.amounts import MalformedNumberError, NumberOutOfRangeError, parse_amount
 from apps.core.form_fields import DayField, MomentField
+from apps.core.moments import MomentError, read_iso_moment
 
 _IN_UTC = "In UTC."
 
@@ -20,6 +21,12 @@ class MomentInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]  # Unfold c
 
     def format_value(self, value: Any) -> str:
         """Format for `datetime-local`: UTC to the minute, without a zone."""
+        if isinstance(value, str):
+            # What a person typed stays as it is; a whole moment with its zone stands in an address.
+            try:
+                value = read_iso_moment(value) if value.endswith(("Z", "+00:00")) else value
+            except MomentError:
+                return ""
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M") if isinstance(value, datetime) else str(value or "")
 
 

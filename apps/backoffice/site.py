@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from unfold.dataclasses import SearchResult
 
 from apps.backoffice.dashboard import dashboard
+from apps.backoffice.list_files import EXPORT_OPERATION
 from apps.backoffice.navigation import sidebar
 from apps.backoffice.pages.funnel import funnel_page
 from apps.backoffice.pages.inbox import kept_events_page
@@ -160,6 +161,8 @@ def declared_routes() -> dict[str, str | None]:
         declared[f"{page.route_prefix}_change"] = page.operation
         declared |= {f"{page.route_prefix}_{verb.name}": verb.operation for verb in page.verbs}
         declared |= page.further_routes()
+        if page.file_columns:
+            declared[f"{page.route_prefix}_list_file"] = EXPORT_OPERATION
     return declared
 
 

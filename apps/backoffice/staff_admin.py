@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from uuid import UUID
 
 from django.contrib.admin import ShowFacets
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.paginator import Paginator
-from django.db.models import Model, Q, QuerySet
+from django.db.models import IntegerField, Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_safe
@@ -22,6 +23,7 @@ from unfold.enums import ActionVariant
 
 from apps.backoffice.cells import page_url
 from apps.backoffice.filters import StaffFilter
+from apps.backoffice.list_files import EXPORT_OPERATION, FileColumns, list_file
 from apps.backoffice.paginator import BoundedPaginator
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.staff import may, require_may
@@ -37,11 +39,25 @@ RecordT = TypeVar("RecordT", bound=Model)
 
 
 class StaffChangeList(ChangeList):
-    """A list in the order that the page declares; the URL can't change it, since no index would serve another."""
+    """A list in the order that the page declares, or by a column of its `sortable_by`, which an index serves."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         # The key comes last, so that rows that are equal otherwise keep their places from page to page.
-        return [*self.model_admin.get_ordering(request), "pk"]
+        chosen = self._chosen_order(self.params.get(ORDER_VAR, ""))
+        return [*([chosen] if chosen else self.model_admin.get_ordering(request)), "pk"]
+
+    def _chosen_order(self, asked: str) -> str:
+        """The order by the first of the asked columns (`-3.1`: the fourth, descending), empty for another column."""
+        _, sign, place = asked.partition(".")[0].rpartition("-")
+        name = {str(number): str(column) for number, column in enumerate(self.list_display)}.get(place, "")
+        if name not in (self.model_admin.sortable_by or ()):
+            return ""
+        return f"{sign}{getattr(self.model_admin, name).admin_order_field}"
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        page = cast("StaffAdmin[Any]", self.model_admin)
+        self.result_list = page.prepare_rows(list(self.result_list))
 
 
 class StaffAdmin(ThemedModelAdmin[RecordT]):
@@ -59,6 +75,9 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
     search_prefixes: ClassVar[tuple[str, ...]] = ()
     search_names: ClassVar[tuple[str, ...]] = ()
 
+    # With columns, the list has a link to the same rows as CSV.
+    file_columns: ClassVar[FileColumns] = {}
+
     # Our own rows; Unfold's actions stay empty.
     verbs: ClassVar[Sequence[Verb]] = ()
     actions = None
@@ -68,7 +87,8 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
     list_per_page = 50
     list_max_show_all = 0
     list_filter_submit = True
-    sortable_by = ()
+    # Only columns whose `display(ordering=...)` an index serves.
+    sortable_by: ClassVar[Any] = ()
     list_before_template = "backoffice/list_intro.html"
 
     def title_of(self, record: RecordT) -> str:
@@ -90,6 +110,10 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
     def badges(self, record: RecordT) -> list[Any]:
         """Badges below the heading."""
         return []
+
+    def prepare_rows(self, rows: list[Any]) -> list[Any]:
+        """Read at once what the columns of all these rows show."""
+        return rows
 
     # --- Who may ---------------------------------------------------------------------------------------------------
     def has_view_permission(self, request: HttpRequest, obj: RecordT | None = None) -> bool:
@@ -123,22 +147,25 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
 
     def get_urls(self) -> list[URLPattern]:
         guarded = self.admin_site.admin_view
+        key = "int" if isinstance(self.opts.pk, IntegerField) else "uuid"
         verbs = [
             path(
-                f"<uuid:object_id>/{verb.url_path}/",
+                f"<{key}:object_id>/{verb.url_path}/",
                 guarded(require_http_methods(["GET", "POST"])(self._view_of(verb))),
                 name=f"{self.route_prefix}_{verb.name}",
             )
             for verb in self.verbs
         ]
+        file = guarded(require_safe(self.list_file))
         return [
             path("", guarded(require_safe(self.changelist_view)), name=f"{self.route_prefix}_changelist"),
+            *([path("export.csv", file, name=f"{self.route_prefix}_list_file")] if self.file_columns else []),
             *verbs,
-            path("<uuid:object_id>/", guarded(require_safe(self.page)), name=f"{self.route_prefix}_change"),
+            path(f"<{key}:object_id>/", guarded(require_safe(self.page)), name=f"{self.route_prefix}_change"),
         ]
 
     def _view_of(self, verb: Verb) -> Callable[..., HttpResponse]:
-        def view(request: HttpRequest, object_id: UUID) -> HttpResponse:
+        def view(request: HttpRequest, object_id: Any) -> HttpResponse:
             require_may(request, verb.operation)
             record = self.record_or_404(request, object_id)
             done_url = return_url(request, record, self.url_of(record))
@@ -157,6 +184,12 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
     # --- The list --------------------------------------------------------------------------------------------------
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return StaffChangeList
+
+    def list_file(self, request: HttpRequest) -> HttpResponseBase:
+        """The rows of the filter as a CSV file."""
+        require_may(request, EXPORT_OPERATION)
+        require_may(request, self.operation)
+        return list_file(request, self)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Allow only declared filters: Django would accept any field, even the hash of a password."""
@@ -194,7 +227,7 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
             raise Http404(f"There is no {self.opts.verbose_name} {object_id}.")
         return record
 
-    def page(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+    def page(self, request: HttpRequest, object_id: Any) -> HttpResponse:
         """Show one record with the verbs that the user may use."""
         require_may(request, self.operation)
         record = self.record_or_404(request, object_id)

@@ -142,11 +142,11 @@ def always(record: object) -> str:
 class Verb:
     """One thing that staff can do to a record.
 
-    `run` calls the service. `done` is the sentence for the page afterwards; without one, `run` returns it, or a
-    `NextDialog`. `effect` computes the preview from the record and the valid form; without one the form applies at
-    once. `refusal` says why the verb is not possible now, empty where it is: it decides what is offered, and the
-    service has the last word. `section` names the section of the workspace page that offers it; a rare verb stands
-    behind "More".
+    `run` calls the service. `done` is the sentence for the page afterwards, or makes it from the outcome; without one,
+    `run` returns it, or a `NextDialog`. `effect` computes the preview from the record and the valid form; without one
+    the form applies at once. `refusal` says why the verb is not possible now, empty where it is: it decides what is
+    offered, and the service has the last word. `section` names the section of the workspace page that offers it; a
+    rare verb stands behind "More".
     """
 
     name: str
@@ -155,7 +155,7 @@ class Verb:
     operation: str
     icon: str
     run: Callable[[ExecutionContext, Any, Any], object]
-    done: str = ""
+    done: str | Callable[[Any], str] = ""
     submit: str = ""
     form_class: type[ReasonForm] = ReasonForm
     initial: Callable[[Any], Mapping[str, Any]] = lambda record: {}
@@ -170,6 +170,10 @@ class Verb:
     @property
     def is_previewed(self) -> bool:
         return self.effect is not None
+
+    def told(self, outcome: object) -> str:
+        """The sentence for the page after the change."""
+        return self.done(outcome) if callable(self.done) else self.done or str(outcome)
 
     @property
     def url_path(self) -> str:
@@ -202,7 +206,7 @@ def buttons(request: HttpRequest, verbs: Iterable[Verb], record: Any, url_of: Ca
 def run_verb(request: HttpRequest, verb: Verb, record: Any, *, done_url: str) -> HttpResponse:
     """The view of every verb: the form, its preview, the change. The caller has checked the verb's operation."""
     data = request.POST if request.method == "POST" else None
-    form = verb.form_class(data, record=record, initial=verb.initial(record))
+    form = verb.form_class(data, record=record, initial={**verb.initial(record), **_prefilled(request, verb)})
     shown = {"verb": verb, "form": form, "eyebrow": verb.eyebrow(record), "post_url": request.get_full_path()}
     step = request.POST.get("step", "")
     if data is None:
@@ -225,11 +229,23 @@ def run_verb(request: HttpRequest, verb: Verb, record: Any, *, done_url: str) ->
         return show_dialog(request, "dialog", {**shown, "error": error}, back_url=done_url)
     if isinstance(outcome, NextDialog):
         return show_dialog(request, outcome.template, dict(outcome.context))
-    (messages.info if outcome == DONE_BEFORE else messages.success)(request, verb.done or str(outcome))
+    (messages.info if outcome == DONE_BEFORE else messages.success)(
+        request, str(outcome) if outcome == DONE_BEFORE else verb.told(outcome)
+    )
     if is_of_page_script(request):
         # A redirect would be followed by the script, and the whole page put into the dialog.
         return HttpResponse(headers={"HX-Redirect": done_url})
     return HttpResponseRedirect(done_url)
+
+
+def _prefilled(request: HttpRequest, verb: Verb) -> dict[str, str]:
+    """First values from the address, such as those that undo a deed. Nothing hidden, and never the reason."""
+    fields = verb.form_class.base_fields
+    return {
+        name: str(request.GET[name])
+        for name in request.GET
+        if name in fields and name != "reason" and not isinstance(fields[name].widget, forms.HiddenInput)
+    }
 
 
 def show_dialog(request: HttpRequest, template: str, context: dict[str, Any], *, back_url: str = "") -> HttpResponse:

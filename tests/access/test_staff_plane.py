@@ -49,7 +49,7 @@ def arguments_of(name: str, records: dict[str, Any]) -> dict[str, Any]:
     if name == "credits_creditpolicy_draft":
         return {"product_id": records["tenants_product"]}
     for prefix, key in records.items():
-        if name.startswith(f"{prefix}_") and not name.endswith("_changelist"):
+        if name.startswith(f"{prefix}_") and not name.endswith(("_changelist", "_list_file")):
             return {"object_id": key}
     return {}
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.admin import display
-from django.db.models import QuerySet
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import NOTHING, badge, code, moment, record_link, title_and_slug
-from apps.backoffice.filters import WorkspaceFilter, choice_filter, organization_filter
+from apps.backoffice.filters import WorkspaceFilter, choice_filter, flag_filter, organization_filter
+from apps.backoffice.list_files import FileColumns
 from apps.backoffice.panels import Fact, Panel, Row, panel_of
 from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.records.connectors import connector_badge, describe_credential, run_row
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.workspace.connector_verbs import CONNECTOR_VERBS
-from apps.connectors.enums import AutoDisableReason, ConnectorStatus
+from apps.connectors.enums import AutoDisableReason, ConnectorStatus, SyncStatus
 from apps.connectors.ids import ConnectorId
 from apps.connectors.messages import CAUSES, REMEDIES
-from apps.connectors.models import Connector, ConnectorEvent
+from apps.connectors.models import Connector, ConnectorEvent, SyncRun
 from apps.connectors.providers.registry import provider_classes, provider_label
 from apps.connectors.rules.causes import reason_of
 from apps.connectors.selectors.connectors import connector_timeline
@@ -29,6 +31,13 @@ from apps.core.texts import make_visible
 
 def event_row(event: ConnectorEvent) -> Row:
     return moment(event.occurred_at), event.get_kind_display(), make_visible(event.sentence), event.actor_label
+
+
+def last_sync_failed() -> Q:
+    """Connectors with a failed sync since their last success."""
+    failed = SyncRun.objects.filter(connector=OuterRef("pk"), status=SyncStatus.FAILED)
+    since = failed.filter(created_at__gt=OuterRef("last_success_at"))
+    return Q(Exists(failed), last_success_at__isnull=True) | Q(Exists(since))
 
 
 class ConnectorAdmin(StaffAdmin[Connector]):
@@ -45,18 +54,33 @@ class ConnectorAdmin(StaffAdmin[Connector]):
         choice_filter("status", "status", lambda: ConnectorStatus.choices),
         choice_filter("reason", "auto-disable reason", lambda: AutoDisableReason.choices, field="auto_disable_reason"),
         choice_filter("provider", "provider", lambda: [(name, cls.label) for name, cls in provider_classes().items()]),
+        flag_filter("failing", "last sync failed", last_sync_failed()),
         organization_filter("workspace__organization_id"),
         WorkspaceFilter,
     )
+    sortable_by = ("created",)
+    file_columns: ClassVar[FileColumns] = {
+        "organization": lambda row: row.workspace.organization.name,
+        "workspace": lambda row: row.workspace.name,
+        "connector": lambda row: row.name,
+        "provider": lambda row: provider_label(row.provider),
+        "status": lambda row: row.get_status_display(),
+        "last sync failed": lambda row: row.is_failing,
+        "reason": lambda row: row.get_auto_disable_reason_display() if row.auto_disable_reason else "",
+        "last success (UTC)": lambda row: row.last_success_at,
+        "next due (UTC)": lambda row: row.next_due_at if row.status == ConnectorStatus.ENABLED else None,
+        "created (UTC)": lambda row: row.created_at,
+        "id": lambda row: row.pk,
+    }
     search_ids = ("pk", "workspace_id")
     search_help_text = "Id of a connector or workspace"
     verbs = CONNECTOR_VERBS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connector]:
         """Of the list those that are not removed; the page of a removed one can be opened from its records."""
-        rows = super().get_queryset(request)
+        rows = super().get_queryset(request).annotate(is_failing=ExpressionWrapper(last_sync_failed(), BooleanField()))
         match = request.resolver_match
-        is_list = match is not None and (match.url_name or "").endswith("_changelist")
+        is_list = match is not None and (match.url_name or "").endswith(("_changelist", "_list_file"))
         return rows.filter(removed_at__isnull=True) if is_list else rows
 
     @display(description="Connector")
@@ -69,8 +93,9 @@ class ConnectorAdmin(StaffAdmin[Connector]):
         return record_link(workspace, f"{workspace.organization.name} · {workspace.name}")
 
     @display(description="Status")
-    def status_badge(self, record: Connector) -> SafeString:
-        return connector_badge(record)
+    def status_badge(self, record: Any) -> SafeString:
+        failing = badge("Last sync failed", "bad") if record.is_failing else ""
+        return format_html("{} {}", connector_badge(record), failing)
 
     @display(description="Last success")
     def last_success(self, record: Connector) -> SafeString:
@@ -80,14 +105,14 @@ class ConnectorAdmin(StaffAdmin[Connector]):
     def next_due(self, record: Connector) -> SafeString:
         return moment(record.next_due_at) if record.status == ConnectorStatus.ENABLED else NOTHING
 
-    @display(description="Created")
+    @display(description="Created", ordering="created_at")
     def created(self, record: Connector) -> SafeString:
         return moment(record.created_at)
 
     def badges(self, record: Connector) -> list[Any]:
         demo = [badge("Demo", "info")] if record.workspace.organization.is_demo else []
         removed = [badge("Removed", "neutral")] if record.removed_at else []
-        return [connector_badge(record), *removed, *demo]
+        return [self.status_badge(record), *removed, *demo]
 
     def title_of(self, record: Connector) -> str:
         return record.name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.admin import display
 from django.db.models import F, Q, QuerySet
@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from apps.backoffice.cells import badge, title_and_slug
 from apps.backoffice.credits.verbs import ACCOUNT_VERBS
 from apps.backoffice.filters import flag_filter, organization_filter
+from apps.backoffice.list_files import FileColumns
 from apps.backoffice.pages.expire_on_read import ExpireOnReadAdmin
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target
@@ -23,6 +24,7 @@ from apps.backoffice.records.credits import (
     holds_panel,
     uncovered_panel,
 )
+from apps.core.amounts import format_micro
 from apps.credits.models import CreditAccount
 
 
@@ -38,6 +40,16 @@ class CreditAccountAdmin(ExpireOnReadAdmin[CreditAccount]):
     )
     ordering = ("organization__slug",)
     list_display = ("named", "available", "balance_cell", "held_cell", "overdraft", "attention")
+    file_columns: ClassVar[FileColumns] = {
+        "organization": lambda row: row.organization.name,
+        "slug": lambda row: row.organization.slug,
+        "available": lambda row: format_micro(row.balance - row.held + row.overdraft_limit),
+        "balance": lambda row: format_micro(row.balance),
+        "held": lambda row: format_micro(row.held),
+        "overdraft limit": lambda row: format_micro(row.overdraft_limit),
+        "demo": lambda row: row.organization.is_demo,
+        "organization id": lambda row: row.organization_id,
+    }
     list_filter = (
         organization_filter("organization_id"),
         flag_filter("negative", "below zero", Q(balance__lt=0)),

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.admin import display
-from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -29,7 +28,7 @@ from apps.backoffice.pages.lookups import product_choices
 from apps.backoffice.panels import Fact, Panel, Row
 from apps.backoffice.records.credits import format_credits
 from apps.backoffice.records.decisions import names_in, sentence_of, who_asked, why
-from apps.backoffice.staff_admin import StaffAdmin, StaffChangeList
+from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.workspace.references import reference_link
 from apps.backoffice.workspace.why import person_named
 from apps.core.errors import CountinghouseError
@@ -75,18 +74,6 @@ class AskedByFilter(StaffFilter):
             messages.warning(request, f"There is nobody with the e-mail address or id “{self.value()}”.")
             return queryset.none()
         return cast("QuerySet[Any]", queryset.alias(asked_by=ASKED_BY).filter(asked_by=str(person.pk)))
-
-
-class DecisionChangeList(StaffChangeList):
-    """Reads the names of all rows of a page at once."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        rows: list[Any] = list(self.result_list)
-        names = names_in(rows)
-        for row in rows:
-            row.names = names
-        self.result_list = rows
 
 
 class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
@@ -146,8 +133,12 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
     def reason_code(self, record: Any) -> SafeString:
         return _why(record)
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return DecisionChangeList
+    def prepare_rows(self, rows: list[Any]) -> list[Any]:
+        """Read the names of all rows at once."""
+        names = names_in(rows)
+        for row in rows:
+            row.names = names
+        return rows
 
     def title_of(self, record: DecisionReceipt) -> str:
         asked = record.question.get("operation", "")

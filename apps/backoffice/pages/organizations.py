@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.admin import display
 from django.db.models import OuterRef, Q, QuerySet, Subquery
@@ -23,6 +23,7 @@ from apps.backoffice.cells import (
 from apps.backoffice.customer.standing import connectors_panel, credit_facts, payment_facts, workspaces_panel
 from apps.backoffice.customer.timeline import timeline_of
 from apps.backoffice.filters import choice_filter, flag_filter
+from apps.backoffice.list_files import FileColumns
 from apps.backoffice.pages.lookups import count_of
 from apps.backoffice.pages.reports import organization_books_url
 from apps.backoffice.panels import Fact, Panel, panel_of
@@ -50,6 +51,19 @@ class OrganizationAdmin(StaffAdmin[Organization]):
     about = "Customers and their billing accounts. Created by the identity service and by products, not by staff."
     ordering = ("slug",)
     list_display = ("named", "nature", "member_count", "workspace_count", "time_zone", "created")
+    sortable_by = ("named",)
+    file_columns: ClassVar[FileColumns] = {
+        "name": lambda row: row.name,
+        "slug": lambda row: row.slug,
+        "kind": lambda row: row.get_kind_display(),
+        "members": lambda row: row.members,
+        "workspaces": lambda row: row.spaces,
+        "time zone": lambda row: row.time_zone,
+        "demo": lambda row: row.is_demo,
+        "created (UTC)": lambda row: row.created_at,
+        "closed (UTC)": lambda row: row.closed_at,
+        "id": lambda row: row.pk,
+    }
     list_filter = (
         choice_filter("kind", "kind", lambda: OrganizationKind.choices),
         flag_filter("demo", "demo organization", Q(is_demo=True)),
@@ -66,7 +80,7 @@ class OrganizationAdmin(StaffAdmin[Organization]):
             .annotate(members=count_of(Membership, "organization_id"), spaces=count_of(Workspace, "organization_id"))
         )
 
-    @display(description="Organization")
+    @display(description="Organization", ordering="slug")
     def named(self, record: Organization) -> SafeString:
         return title_and_slug(record.name, record.slug)
 

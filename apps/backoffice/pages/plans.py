@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin import display
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
@@ -22,7 +22,8 @@ from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.staff import may, require_may
 from apps.backoffice.staff_admin import StaffAdmin
-from apps.backoffice.verbs import ReasonForm, Verb, run_verb
+from apps.backoffice.verbs import Change, ChangeGroup, Preview, ReasonForm, Verb, run_verb
+from apps.backoffice.workspace.told import price_of
 from apps.core.amounts import (
     PLACES,
     MalformedNumberError,
@@ -35,8 +36,9 @@ from apps.core.amounts import (
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, UnprocessableError
 from apps.credits.services.allowances import describe_allowance
-from apps.subscriptions.enums import CreditCadence, PlanInterval
+from apps.subscriptions.enums import CreditCadence, PlanInterval, SubscriptionState
 from apps.subscriptions.models import Plan, WorkspaceSubscription
+from apps.subscriptions.rules.transitions import is_over
 from apps.subscriptions.services import PlanParams, plan_upsert
 from apps.subscriptions.services.plans import PLAN_OPERATION
 
@@ -137,7 +139,44 @@ def _whole_units(plan: Plan) -> str:
 
 def _change_plan(context: ExecutionContext, plan: Plan, form: PlanForm) -> str:
     changed = plan_upsert(context, slug=plan.slug, params=form.wish(), reason=form.cleaned_data["reason"])
-    return f"The plan {changed.name} is changed."
+    return f"The plan {changed.name} costs {price_of(changed)} now."
+
+
+def _effect_of_change(plan: Plan, form: PlanForm) -> Preview:
+    """What the plan says before and after, and how many subscriptions have it."""
+    wish = form.wish()
+    after = Plan(
+        name=wish.name, price_minor=wish.price_minor, currency=wish.currency, interval=wish.interval,
+        is_active=wish.is_active,
+    )  # fmt: skip
+    changes = [
+        Change("Name", plan.name, after.name),
+        Change("Price", price_of(plan), price_of(after)),
+        Change("Can be chosen", _yes(plan.is_active), _yes(after.is_active)),
+        Change("Credits", _credits(plan.credit_allowance), _credits(wish.credit_allowance)),
+    ]
+    counted = WorkspaceSubscription.objects.filter(plan=plan).values_list("state").annotate(count=Count("pk"))
+    states = {SubscriptionState(state): count for state, count in counted.order_by()}
+    over = sum(count for state, count in states.items() if is_over(state))
+    running = sum(states.values()) - over
+    lines = [f"{_subscriptions(running)} running on this plan and {_subscriptions(over)} that ended."]
+    if price_of(plan) != price_of(after):
+        lines.append(
+            "Nothing is sent to Stripe or Orb: what they charge stays as it is until the price is changed there too."
+        )
+    return Preview([ChangeGroup("The plan", changes)], lines=lines)
+
+
+def _subscriptions(count: int) -> str:
+    return f"{count:,} subscription{'' if count == 1 else 's'}"
+
+
+def _yes(value: bool) -> str:
+    return "Yes" if value else "No"
+
+
+def _credits(amount: int | None) -> str:
+    return format_micro(amount) if amount else "None"
 
 
 def _make_plan(context: ExecutionContext, record: None, form: NewPlanForm) -> str:
@@ -179,6 +218,7 @@ PLAN_VERBS = (
             "credit_rollover_cap": _amount(plan.credit_rollover_cap),
         },
         run=_change_plan,
+        effect=_effect_of_change,
     ),
     *PLAN_NAME_VERBS,
 )
@@ -210,7 +250,7 @@ class PlanAdmin(StaffAdmin[Plan]):
 
     @display(description="Price")
     def price(self, record: Plan) -> str:
-        return f"{format_minor(record.price_minor, record.currency)} a {record.get_interval_display().lower()}"
+        return price_of(record)
 
     @display(description="Can be chosen")
     def availability(self, record: Plan) -> SafeString:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from django.contrib.admin import display
 from django.db.models import Q, QuerySet
@@ -22,9 +22,11 @@ from apps.backoffice.cells import (
     title_and_slug,
 )
 from apps.backoffice.filters import choice_filter, organization_filter
+from apps.backoffice.list_files import FileColumns
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.invoices import STATUS_TONES, invoices_panel, money
 from apps.backoffice.staff_admin import StaffAdmin
+from apps.core.amounts import format_minor
 from apps.payments.enums import CustomerStatus, InvoiceStatus
 from apps.payments.models import MirroredObject, ProviderCustomer, ProviderDispute, ProviderInvoice
 from apps.subscriptions.enums import Provider
@@ -77,6 +79,20 @@ class ProviderInvoiceAdmin(_MirroredAdmin[ProviderInvoice]):
     heading = "Provider invoices"
     about = "Invoices from Stripe and Orb. They decide the payment status of an organization."
     list_display = ("named", "status_badge", "tenant", "total", "remaining", "issued", "due")
+    file_columns: ClassVar[FileColumns] = {
+        "invoice": lambda row: row.number,
+        "provider": lambda row: row.get_provider_display(),
+        "provider's id": lambda row: row.external_id,
+        "organization": lambda row: row.organization.name if row.organization else "",
+        "status": lambda row: row.get_status_display(),
+        "currency": lambda row: row.currency,
+        "total": lambda row: format_minor(row.total_minor, row.currency),
+        "still open": lambda row: format_minor(row.amount_remaining_minor, row.currency),
+        "issued (UTC)": lambda row: row.issued_at,
+        "due (UTC)": lambda row: row.due_at,
+        "paid (UTC)": lambda row: row.paid_at,
+        "id": lambda row: row.pk,
+    }
     list_filter = (
         choice_filter("status", "status", lambda: InvoiceStatus.choices),
         choice_filter("provider", "provider", lambda: Provider.choices),

@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib.admin import display
-from django.contrib.admin.views.main import ChangeList
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -18,9 +17,10 @@ from django.views.decorators.http import require_safe
 
 from apps.backoffice.cells import NOTHING, badge, moment, page_url, record_link, title_and_slug
 from apps.backoffice.filters import StaffFilter, choice_filter, flag_filter, organization_filter
+from apps.backoffice.list_files import FileColumns
 from apps.backoffice.panels import Fact
 from apps.backoffice.staff import require_may
-from apps.backoffice.staff_admin import StaffAdmin, StaffChangeList
+from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.verbs import Verb
 from apps.backoffice.workspace.labels import lifecycle_badge
 from apps.backoffice.workspace.page import page_context
@@ -90,18 +90,6 @@ def moment_filter(name: str, heading: str, condition_at: Callable[[datetime], Q]
     return MomentFilter
 
 
-class WorkspaceChangeList(StaffChangeList):
-    """Resolves the lifecycles of all rows of a page at once."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        rows: list[Any] = list(self.result_list)
-        decisions = workspace_lifecycles(WorkspaceId(row.pk) for row in rows)
-        for row in rows:
-            row.decision = decisions.get(WorkspaceId(row.pk))
-        self.result_list = rows
-
-
 class WorkspaceAdmin(StaffAdmin[Workspace]):
     """Workspaces, which have a subscription and connectors."""
 
@@ -110,12 +98,28 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
     heading = "Workspaces"
     about = "Each workspace with its subscription and what it may do now."
     ordering = ("slug",)
-    list_display = ("named", "owner", "lifecycle", "plan", "attention", "created")
+    list_display = ("named", "lifecycle", "grace_end", "plan", "attention", "customer", "created")
+    sortable_by = ("named",)
+    file_columns: ClassVar[FileColumns] = {
+        "organization": lambda row: row.organization.name,
+        "workspace": lambda row: row.name,
+        "slug": lambda row: row.slug,
+        "lifecycle": lambda row: STATE_WORDS[row.decision.state].label if row.decision else "",
+        "grace ends (UTC)": lambda row: row.grace_ends_at,
+        "plan": lambda row: row.subscription.plan.name if hasattr(row, "subscription") else "",
+        "subscription": lambda row: row.subscription.get_state_display() if hasattr(row, "subscription") else "",
+        "managed by": lambda row: row.subscription.get_managed_by_display() if hasattr(row, "subscription") else "",
+        "needs review": lambda row: bool(row.is_asked or (row.decision and row.decision.needs_review)),
+        "change due": lambda row: row.has_due_change,
+        "demo": lambda row: row.organization.is_demo,
+        "created (UTC)": lambda row: row.created_at,
+        "id": lambda row: row.pk,
+    }
     list_filter = (
         LifecycleFilter,
         moment_filter("review", "needs review", lambda moment: needs_review(moment) | has_review()),
         AskedFilter,
-        flag_filter("grace", "in a grace period", in_grace_period()),
+        flag_filter("grace", "payments in a grace period", in_grace_period()),
         moment_filter("due", "scheduled change is due", has_due_change),
         choice_filter("managed_by", "managed by", lambda: ManagedBy.choices, field="subscription__managed_by"),
         organization_filter("organization_id"),
@@ -136,23 +140,36 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
             super()
             .get_queryset(request)
             .select_related("organization", "subscription__plan")
-            .annotate(has_due_change=Exists(due), is_asked=has_review())
+            .annotate(
+                has_due_change=Exists(due),
+                is_asked=has_review(),
+                grace_ends_at=F("organization__payment_config__grace_period_end_at"),
+            )
         )
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return WorkspaceChangeList
+    def prepare_rows(self, rows: list[Any]) -> list[Any]:
+        """Resolve the lifecycles of all rows at once."""
+        decisions = workspace_lifecycles(WorkspaceId(row.pk) for row in rows)
+        for row in rows:
+            row.decision = decisions.get(WorkspaceId(row.pk))
+        return rows
 
     def title_of(self, record: Workspace) -> str:
         return f"{record.organization.name} · {record.name}"
 
     # --- The list --------------------------------------------------------------------------------------------------
-    @display(description="Workspace")
+    @display(description="Workspace", ordering="slug")
     def named(self, record: Workspace) -> SafeString:
-        return title_and_slug(record.name, record.slug)
+        """The customer first: many workspaces are called "Production"."""
+        return title_and_slug(record.organization.name, f"{record.name} · {record.slug}")
 
-    @display(description="Organization")
-    def owner(self, record: Workspace) -> SafeString:
-        return record_link(record.organization)
+    @display(description="Customer")
+    def customer(self, record: Workspace) -> SafeString:
+        return record_link(record.organization, "Open")
+
+    @display(description="Grace ends")
+    def grace_end(self, record: Any) -> SafeString:
+        return moment(record.grace_ends_at)
 
     @display(description="Lifecycle")
     def lifecycle(self, record: Any) -> SafeString:

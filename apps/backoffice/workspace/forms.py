@@ -57,15 +57,16 @@ class WorkspaceForm(ReasonForm):
         version: int | None = self.cleaned_data["version"]
         return version
 
-    def offer_plans(self, *, empty: str = "") -> None:
-        """The active plans with their prices; `empty` is what choosing none means."""
+    def offer_plans(self, *, empty: str = "Choose a plan", without: UUID | None = None) -> None:
+        """The active plans with their prices, none of them chosen at first; `empty` is what choosing none means."""
         plans = [
             (str(plan.pk), f"{plan.name} · {format_minor(plan.price_minor, plan.currency)} a {plan.interval}")
             for plan in Plan.objects.filter(is_active=True).order_by("price_minor", "slug")
+            if plan.pk != without
         ]
         field = self.fields["plan"]
         if isinstance(field, forms.ChoiceField):
-            field.choices = [("", empty), *plans] if empty else plans
+            field.choices = [("", empty), *plans]
 
     @property
     def plan_id(self) -> PlanId:
@@ -111,7 +112,7 @@ class ActivateForm(PeriodForm):
 
     def prepare(self) -> None:
         held = self.subject.subscription
-        self.offer_plans(empty=f"Keep {held.plan.name}" if held else "")
+        self.offer_plans(empty=f"Keep {held.plan.name}" if held else "Choose a plan")
         self.fields["plan"].required = held is None
 
 
@@ -119,7 +120,8 @@ class ChangePlanForm(WorkspaceForm):
     plan = choice_field("New plan")
 
     def prepare(self) -> None:
-        self.offer_plans()
+        held = self.subject.subscription
+        self.offer_plans(without=held.plan_id if held else None)
 
 
 class CancelForm(WorkspaceForm):

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.backoffice.verbs import Verb
-from apps.backoffice.workspace import forms
+from apps.backoffice.workspace import forms, told
 from apps.backoffice.workspace.forms import WorkspaceForm
 from apps.backoffice.workspace.preview import PreviewedVerb
 from apps.backoffice.workspace.subject import WorkspaceSubject
@@ -27,7 +27,7 @@ def _verb(
     name: str,
     icon: str,
     description: str,
-    done: str,
+    done: str | Callable[[Any], str],
     change_of: Callable[[Any], change.PaymentConfigChange],
     **options: Any,
 ) -> Verb:
@@ -70,7 +70,7 @@ PAYMENT_VERBS: tuple[Verb, ...] = (
         "start_grace",
         "timer",
         "A payment failed: service continues for a while, with a warning.",
-        "The grace period has started.",
+        told.grace_started,
         lambda form: change.StartGrace(form.cleaned_data["started_at"]),
         form_class=forms.StartGraceForm,
     ),
@@ -78,7 +78,7 @@ PAYMENT_VERBS: tuple[Verb, ...] = (
         "extend_grace",
         "more_time",
         "Moves the grace period's end date.",
-        "The grace period is extended.",
+        told.grace_extended,
         lambda form: change.ExtendGrace(form.cleaned_data["until"]),
         form_class=forms.ExtendGraceForm,
     ),
@@ -86,7 +86,7 @@ PAYMENT_VERBS: tuple[Verb, ...] = (
         "end_grace",
         "timer_off",
         "Ends the grace period now and stops service.",
-        "The grace period is over.",
+        told.status_is,
         lambda form: change.EndGrace(),
         is_dangerous=True,
     ),
@@ -94,7 +94,7 @@ PAYMENT_VERBS: tuple[Verb, ...] = (
         "unlock",
         "lock_open",
         "Opens the organization again. What the mirrored invoices say then decides its payment status.",
-        "The organization is unlocked.",
+        told.status_is,
         lambda form: change.Unlock(),
     ),
     _verb(
@@ -116,14 +116,14 @@ PAYMENT_VERBS: tuple[Verb, ...] = (
         "leave_manual",
         "undo",
         "Stripe and Orb updates change the payment status again. What their invoices say now decides it.",
-        "The payment status is automatic again.",
+        told.status_is,
         lambda form: change.LeaveManual(),
     ),
     _verb(
         "set_usage_override",
         "sell",
         "Bills all usage under one category. It never allows more than the lifecycle does.",
-        "The category of usage is set.",
+        told.usage_billed,
         lambda form: change.SetUsageOverride(form.override),
         form_class=forms.UsageOverrideForm,
         is_rare=True,
@@ -132,7 +132,7 @@ PAYMENT_VERBS: tuple[Verb, ...] = (
         "set_subscription_status",
         "how_to_reg",
         "Whether the organization has subscribed at all.",
-        "The subscription status is set.",
+        told.subscription_status_is,
         lambda form: change.SetSubscriptionStatus(SubscriptionStatus(form.cleaned_data["status"])),
         form_class=forms.SubscriptionStatusForm,
         is_rare=True,
@@ -141,7 +141,7 @@ PAYMENT_VERBS: tuple[Verb, ...] = (
         "set_grace_days",
         "edit_calendar",
         "How long future grace periods are.",
-        "The length of grace periods is set.",
+        told.grace_days,
         lambda form: change.SetGraceDays(form.cleaned_data["days"]),
         form_class=forms.GraceDaysForm,
         is_rare=True,
@@ -150,7 +150,7 @@ PAYMENT_VERBS: tuple[Verb, ...] = (
         "set_provider_customer",
         "badge",
         "Links a customer at Stripe or Orb to the organization.",
-        "The provider's customer is linked.",
+        told.customers_linked,
         lambda form: change.SetProviderCustomer(
             Provider(form.cleaned_data["provider"]), form.cleaned_data["customer_id"]
         ),
@@ -172,7 +172,7 @@ PAYMENT_VERBS: tuple[Verb, ...] = (
             invoice_id=UUID(form.cleaned_data["invoice"]),
             reason=form.cleaned_data["reason"],
         ),
-        done="The invoice is forgiven.",
+        done=lambda invoice: f"Invoice {invoice.number or invoice.external_id} no longer counts.",
         is_rare=True,
     ),
     Verb(

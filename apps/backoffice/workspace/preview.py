@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +34,12 @@ from apps.tenants.models import Organization, Workspace
 class PreviewedVerb(Verb):
     """A verb that runs twice: once rolled back, as the preview, then with the token that binds what was seen.
 
-    The token is refused for another person, workspace, verb or entry, and when the workspace changed in between.
+    `effects` says beside the fields what the change means, such as for the price. The token is refused for another
+    person, workspace, verb or entry, and when the workspace changed in between.
     """
 
-    done: str
+    done: str | Callable[[Any], str]
+    effects: Callable[[WorkspaceSubject, Any], Sequence[ChangeGroup]] = lambda subject, form: ()
     form_class: type[ReasonForm] = WorkspaceForm
     organization_of: Callable[[Any, Any], Organization | None] = lambda subject, form: subject.organization
     eyebrow: Callable[[Any], str] = lambda subject: subject.title
@@ -59,7 +61,7 @@ class PreviewedVerb(Verb):
         made = previews.preview(
             context, workspace_id=record.workspace_id, verb=self.name, inputs=form.cleaned_data, run=run
         )
-        return _describe(made, describe_changes(fields))
+        return _describe(made, describe_changes(fields), self.effects(record, form))
 
     def apply(self, context: ExecutionContext, record: WorkspaceSubject, form: WorkspaceForm, token: str) -> object:
         """Run the change that was previewed."""
@@ -73,8 +75,8 @@ class PreviewedVerb(Verb):
         )
 
 
-def _describe(made: previews.Preview, fields: list[FieldChange]) -> Preview:
-    groups = []
+def _describe(made: previews.Preview, fields: list[FieldChange], effects: Sequence[ChangeGroup]) -> Preview:
+    groups = [*effects]
     if fields:
         changes = [Change(change.field, change.before, change.after) for change in fields]
         groups.append(ChangeGroup("Fields that change", changes))

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from apps.backoffice.verbs import Verb
-from apps.backoffice.workspace import forms
+from apps.backoffice.workspace import forms, told
 from apps.backoffice.workspace.forms import WorkspaceForm
 from apps.backoffice.workspace.payment_verbs import PAYMENT_VERBS
 from apps.backoffice.workspace.preview import PreviewedVerb
@@ -45,7 +45,7 @@ def _subscription_verb(
     name: str,
     icon: str,
     description: str,
-    done: str,
+    done: str | Callable[[Any], str],
     change_of: Callable[[Any], change.SubscriptionChange],
     **options: Any,
 ) -> Verb:
@@ -107,7 +107,7 @@ _ROWS: tuple[Verb, ...] = (
         "start_trial",
         "hourglass_top",
         "Starts a new subscription: everything works until someone decides otherwise.",
-        "The trial has started.",
+        told.trial_started,
         lambda form: change.StartTrial(form.plan_id, form.cleaned_data["trial_ends_at"]),
         form_class=forms.StartTrialForm,
     ),
@@ -115,9 +115,10 @@ _ROWS: tuple[Verb, ...] = (
         "activate",
         "play_circle",
         "Makes this a paid workspace from now on.",
-        "The subscription is active.",
+        told.activated,
         lambda form: change.Activate(form.plan_id_if_chosen, form.period),
         form_class=forms.ActivateForm,
+        effects=told.effects_of_plan,
     ),
     _subscription_verb(
         "resume",
@@ -130,9 +131,10 @@ _ROWS: tuple[Verb, ...] = (
         "change_plan",
         "swap_horiz",
         "Takes effect immediately. To do it later, use Schedule a change.",
-        "The plan is changed.",
+        told.plan_changed,
         lambda form: change.ChangePlan(form.plan_id),
         form_class=forms.ChangePlanForm,
+        effects=told.effects_of_plan,
     ),
     _subscription_verb(
         "mark_past_due",
@@ -161,7 +163,7 @@ _ROWS: tuple[Verb, ...] = (
         "set_cancel_at_period_end",
         "event_busy",
         "Whether the subscription renews after its period.",
-        "The choice is saved.",
+        told.renewal_set,
         lambda form: change.SetCancelAtPeriodEnd(value=form.cleaned_data["value"] == "yes"),
         form_class=forms.CancelForm,
         is_rare=True,
@@ -170,7 +172,7 @@ _ROWS: tuple[Verb, ...] = (
         "update_period",
         "date_range",
         "Corrects the dates to those of the provider or the contract.",
-        "The dates are updated.",
+        told.period_set,
         lambda form: change.UpdatePeriod(form.required_period, form.cleaned_data["trial_ends_at"]),
         form_class=forms.UpdatePeriodForm,
         is_rare=True,
@@ -179,7 +181,7 @@ _ROWS: tuple[Verb, ...] = (
         "hand_to_provider",
         "handshake",
         "Lets Stripe or Orb control this subscription again. Until then their updates are only recorded.",
-        "The provider manages the subscription.",
+        told.handed_over,
         lambda form: change.HandToProvider(
             Provider(form.cleaned_data["provider"]), form.cleaned_data["provider_subscription_id"]
         ),
@@ -210,7 +212,7 @@ _ROWS: tuple[Verb, ...] = (
             state=LifecycleState(form.cleaned_data["state"]),
             reason=form.cleaned_data["reason"],
         ),
-        done="The overlay is set.",
+        done=lambda workspace: f"The overlay is {LifecycleState(workspace.manual_lifecycle_state).label.lower()} now.",
     ),
     PreviewedVerb(
         name="clear_overlay",
@@ -241,7 +243,7 @@ _ROWS: tuple[Verb, ...] = (
             plan_id=form.plan_id_if_chosen,
             reason=form.cleaned_data["reason"],
         ),
-        done="The change is scheduled.",
+        done=told.pending_recorded,
     ),
     PreviewedVerb(
         name="confirm_pending_change",
@@ -257,7 +259,8 @@ _ROWS: tuple[Verb, ...] = (
             reason=form.cleaned_data["reason"],
             expected_version=form.seen_version,
         ),
-        done="The scheduled change is made.",
+        effects=told.effects_of_pending,
+        done=told.pending_confirmed,
     ),
     PreviewedVerb(
         name="cancel_pending_change",

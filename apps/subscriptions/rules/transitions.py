@@ -75,7 +75,9 @@ _TABLE = (
         _SUSPENDED,
         events.SUBSCRIPTION_SUSPENDED,
     ),
-    SubscriptionTransition("resume", "Resume", frozenset({_SUSPENDED}), _ACTIVE, events.SUBSCRIPTION_RESUMED),
+    SubscriptionTransition(
+        "resume", "Resume", frozenset({_PAST_DUE, _SUSPENDED}), _ACTIVE, events.SUBSCRIPTION_RESUMED
+    ),
     SubscriptionTransition("end", "End", _RUNNING, _ENDED, events.SUBSCRIPTION_ENDED),
     SubscriptionTransition(
         "set_cancel_at_period_end", "Set cancellation at period end", _RUNNING, None, events.CANCELLATION_SET
@@ -102,6 +104,11 @@ def legal_verbs(state: SubscriptionState | None) -> tuple[SubscriptionTransition
 def verb_between(source: SubscriptionState | None, target: SubscriptionState) -> str | None:
     """The verb that leads from one state to another; None when no one step does, or nothing is to be done."""
     return next((row.verb for row in _TABLE if source in row.sources and row.target == target), None)
+
+
+def verb_back(source: SubscriptionState, target: SubscriptionState) -> str | None:
+    """The verb by which people go back to the state before: where two lead there, the one that starts nothing new."""
+    return next((row.verb for row in reversed(_TABLE) if source in row.sources and row.target == target), None)
 
 
 def is_new_start(source: SubscriptionState | None) -> bool:

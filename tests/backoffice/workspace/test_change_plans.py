@@ -49,7 +49,13 @@ def test_a_plan_is_changed_from_what_it_says_now() -> None:
     url = reverse("admin:subscriptions_plan_change_plan", args=(plan.pk,))
     assert 'value="49.00"' in client.get(url).content.decode()
     fields = {name: NEW[name] for name in ("name", "price", "currency", "interval", "reason")}
-    answer = client.post(url, fields, headers=SCRIPT)
+    shown = client.post(url, {**fields, "step": "preview"}, headers=SCRIPT).content.decode()
+    assert "€49.00" in shown or "49.00 EUR" in shown
+    assert "0 subscriptions running on this plan" in shown
+    assert "Nothing is sent to Stripe or Orb" in shown
+    plan.refresh_from_db()
+    assert plan.price_minor == 4900
+    answer = client.post(url, {**fields, "step": "apply"}, headers=SCRIPT)
     assert answer.headers["HX-Redirect"] == reverse("admin:subscriptions_plan_change", args=(plan.pk,))
     plan.refresh_from_db()
     assert (plan.name, plan.price_minor, plan.is_active) == ("Scale", 39950, False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from apps.backoffice.cells import list_url, page_url
 from apps.backoffice.workspace.labels import describe_changes, plan_names
 from apps.backoffice.workspace.section import Section
 from apps.backoffice.workspace.subject import WorkspaceSubject
+from apps.backoffice.workspace.undo import Undo, newest_of_each, undo_of
 from apps.core.audit import event_label
 from apps.core.models import AuditEntry
 from apps.subscriptions.models import ProviderEvidence
@@ -33,13 +34,15 @@ class TimelineEntry:
     reason: str
     changes: Sequence[FieldChange]
     url: str = ""
+    undo: Undo | None = None
     is_evidence: bool = False
 
 
 def timeline_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
     """The latest audit entries of the workspace and its payments, and provider updates that changed nothing."""
     entries = [*_first(_of_workspace(subject), subject), *_first(_of_payments(subject), subject)]
-    items = [*_describe(entries), *_evidence(subject)]
+    entries.sort(key=lambda entry: (entry.recorded_at, entry.sequence), reverse=True)
+    items = [*_describe(entries, _undos(request, subject, entries)), *_evidence(subject)]
     items.sort(key=lambda item: item.at, reverse=True)
     return Section(
         title="Timeline and audit" if subject.as_of is None else "Timeline until then",
@@ -73,7 +76,14 @@ def _first(entries: QuerySet[AuditEntry], subject: WorkspaceSubject) -> list[Aud
     return list(entries.order_by("-recorded_at", "-sequence")[:ENTRIES])
 
 
-def _describe(entries: list[AuditEntry]) -> list[TimelineEntry]:
+def _undos(request: HttpRequest, subject: WorkspaceSubject, entries: list[AuditEntry]) -> dict[object, Undo]:
+    """The way back from each entry that has one, by the entry's key."""
+    newest = newest_of_each(entries)
+    found = {entry.pk: undo_of(request, subject, entry) for entry in entries if entry.pk in newest}
+    return {key: undo for key, undo in found.items() if undo is not None}
+
+
+def _describe(entries: list[AuditEntry], undos: Mapping[object, Undo]) -> list[TimelineEntry]:
     keys = {str(side["plan_id"]) for entry in entries for side in (entry.before, entry.after) if side.get("plan_id")}
     plans = plan_names(keys) if keys else {}
     return [
@@ -84,6 +94,7 @@ def _describe(entries: list[AuditEntry]) -> list[TimelineEntry]:
             reason=entry.reason,
             changes=_changes(entry, plans),
             url=page_url(entry),
+            undo=undos.get(entry.pk),
         )
         for entry in entries
     ]
