@@ -236,6 +236,7 @@ class BalanceImportAdmin(StaffAdmin[BalanceImport]):
                 "template": "backoffice/progress.html",
                 "url": page_url(record),
                 "is_live": record.status in ACTIVE,
+                "has_failed": record.status == BalanceImportStatus.FAILED,
                 "done": record.done,
                 "all": record.lines,
                 "what": "lines",

@@ -122,6 +122,7 @@ class CutoverRunAdmin(StaffAdmin[CutoverRun]):
                 "template": "backoffice/progress.html",
                 "url": self.url_of(record),
                 "is_live": is_live,
+                "has_failed": record.status == CutoverRunStatus.FAILED,
                 "done": len(record.lines) if is_live else 1,
                 "all": _LINES if is_live else 1,
                 "what": "lines",

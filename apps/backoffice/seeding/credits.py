@@ -25,6 +25,7 @@ from apps.credits.enums import AccountType, GrantType, OnInsufficient
 from apps.credits.models import CreditEntry, CreditGrant, CreditPolicy, Hold, ShadowDisagreement
 from apps.credits.rules.pricing import Price
 from apps.credits.services import (
+    comparisons_write,
     credit_grant,
     credit_policy_draft,
     credit_policy_publish_prices,
@@ -150,6 +151,7 @@ def _seed_shadow_mode(context: ExecutionContext, blue: Product, caller: Executio
         (structs.replace(export, user_id=seed_id("dana@demo.example")), LocalDecision("allow", 900 * MICRO, 400_000)),
     ):
         credits_authorize(caller, question=question, local=local)
+    comparisons_write()
 
 
 def _seed_draft(context: ExecutionContext, red: Product) -> None:

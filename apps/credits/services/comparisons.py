@@ -37,9 +37,18 @@ class Tally:
             last = self._written_at
             if last is not None and last <= now < last + _WRITTEN_EVERY:
                 return {}
-            taken, self._written_at = dict(self._counts), now
-            self._counts.clear()
-            return taken
+            self._written_at = now
+            return self._taken()
+
+    def take(self) -> dict[tuple[UUID, date], int]:
+        """All that is not written yet."""
+        with self._lock:
+            return self._taken()
+
+    def _taken(self) -> dict[tuple[UUID, date], int]:
+        taken = dict(self._counts)
+        self._counts.clear()
+        return taken
 
 
 _tally = Tally()
@@ -47,7 +56,15 @@ _tally = Tally()
 
 def comparison_count(product_id: UUID, now: datetime) -> None:
     """Count one decision that was compared."""
-    counts = _tally.add(product_id, now)
+    _write(_tally.add(product_id, now))
+
+
+def comparisons_write() -> None:
+    """Write what this process has counted and not written yet, for a program that ends after a few decisions."""
+    _write(_tally.take())
+
+
+def _write(counts: dict[tuple[UUID, date], int]) -> None:
     if counts:
         # In one order, so that two processes don't wait for each other's rows.
         keys = sorted(counts)
