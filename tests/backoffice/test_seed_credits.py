@@ -10,7 +10,9 @@ import pytest
 from django.core.management import call_command
 from django.db.models import Count
 
+from apps.backoffice.seeding.credits import AGREE
 from apps.core import clock
+from apps.core.ids import ProductId
 from apps.core.models import AuditEntry, IdempotencyRecord
 from apps.credits.models import (
     CreditAccount,
@@ -21,8 +23,10 @@ from apps.credits.models import (
     Hold,
     ShadowDisagreement,
 )
+from apps.credits.selectors.drift import shadow_figures
 from apps.credits.selectors.ledger import ledger_faults
 from apps.subscriptions.models import DecisionReceipt
+from apps.tenants.models import Product
 
 APPS = Path(__file__).resolve().parents[2] / "apps"
 KEPT = (CreditEntry, CreditGrant, CreditPolicy, GrantBurn, Hold, ShadowDisagreement, DecisionReceipt, IdempotencyRecord)
@@ -41,6 +45,9 @@ def test_sample_credits_grew_over_weeks_and_seeding_again_changes_nothing() -> N
     call_command("seed_demo")
     assert everything() == once
     assert list(ledger_faults()) == []
+    # Each decision that differs was compared, and counted as such.
+    shadow = shadow_figures(ProductId(Product.objects.get(slug="blue").pk))
+    assert (shadow.compared, shadow.agreed) == (ShadowDisagreement.objects.count() + AGREE, AGREE)
     entries = CreditEntry.objects.filter(account__organization__slug="northwind")
     assert entries.dates("recorded_at", "day").count() >= 19
     assert entries.filter(recorded_at__gt=clock.now()).count() == 0

@@ -25,6 +25,9 @@ def test_it_writes_at_once_and_then_every_few_seconds_by_product_and_day() -> No
     assert tally.add(RED, seconds(6)) == {}
     # A clock that was set back holds nothing up.
     assert tally.add(RED, seconds(1)) == {(RED, tomorrow): 1, (RED, today): 1}
+    # A program that ends takes what is left, once.
+    assert tally.add(BLUE, seconds(1.5)) == {}
+    assert [tally.take(), tally.take()] == [{(BLUE, today): 1}, {}]
 
 
 def test_no_comparison_is_lost_or_counted_twice_between_threads() -> None:

@@ -21,7 +21,7 @@ from apps.core.ids import OrganizationId, ProductId
 from apps.core.models import AuditEntry
 from apps.credits.contracts import AccountRef, Question
 from apps.credits.enums import AccountType, DisagreementClass
-from apps.credits.models import DifferenceMark, ShadowDisagreement
+from apps.credits.models import DifferenceMark, ShadowComparison, ShadowDisagreement
 from apps.credits.selectors.drift import drift_of, shadow_figures
 from apps.credits.services import (
     comparisons,
@@ -84,6 +84,21 @@ def plant(place: Place, difference: DisagreementClass | None, closed: AccountRef
 def explain(place: Place, difference: DisagreementClass, **more: Any) -> DifferenceMark:
     values = {"operation": "", "covers_coming": False, "reason": "known since spring", **more}
     return differences_explain(staff_context(), product_id=ProductId(place.product.pk), difference=difference, **values)
+
+
+def test_no_more_decisions_differ_than_were_compared(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparisons, "_WRITTEN_EVERY", timedelta(days=1))
+    for _ in range(3):
+        compare(place, PLANTED[DisagreementClass.AMOUNT])
+    # The first is written at once, the others wait in the process that compared them.
+    assert ShadowComparison.objects.get().compared == 1
+    drift = drift_of(place.product.pk, clock.now())
+    assert (drift.compared_total, sum(drift.differing)) == (3, 3)
+    explain(place, DisagreementClass.AMOUNT)
+    drift = drift_of(place.product.pk, clock.now())
+    assert (drift.compared_total, sum(drift.differing), sum(drift.explained_decisions)) == (3, 0, 3)
+    comparisons.comparisons_write()
+    assert drift_of(place.product.pk, clock.now()).compared_total == 3
 
 
 @pytest.mark.prove("every planted difference is found, and none invented", size=DECISIONS)

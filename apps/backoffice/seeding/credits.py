@@ -22,10 +22,9 @@ from apps.core.errors import CountinghouseError
 from apps.core.ids import OrganizationId, ProductId
 from apps.credits.contracts import AccountRef, Consumption, Question
 from apps.credits.enums import AccountType, GrantType, OnInsufficient
-from apps.credits.models import CreditEntry, CreditGrant, CreditPolicy, Hold, ShadowDisagreement
+from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, CreditPolicy, Hold, ShadowDisagreement
 from apps.credits.rules.pricing import Price
 from apps.credits.services import (
-    comparisons_write,
     credit_grant,
     credit_policy_draft,
     credit_policy_publish_prices,
@@ -35,6 +34,7 @@ from apps.credits.services import (
     overdraft_set,
 )
 from apps.credits.services.authorization import LocalDecision
+from apps.credits.services.comparisons import comparisons_write
 from apps.credits.services.grants import GrantParams
 from apps.tenants.enums import BillingMode
 from apps.tenants.models import Product
@@ -43,6 +43,8 @@ from apps.tenants.services import product_billing_mode_change
 
 REASON = "sample data"
 DAYS, USES_A_DAY = PERIOD_AGE.days, 4
+# Decisions of product blue that are the same as ours.
+AGREE = 30
 RED = (
     Price("fix_run", "run", 2_500_000),
     Price("review", "line", 1_500, minimum_charge=1_000_000, quantum=100_000),
@@ -133,7 +135,7 @@ def _seed_person(context: ExecutionContext, red: ExecutionContext) -> None:
 
 
 def _seed_shadow_mode(context: ExecutionContext, blue: Product, caller: ExecutionContext) -> None:
-    """Put product blue into shadow mode and send decisions that differ."""
+    """Put product blue into shadow mode and send decisions: most agree, some differ in each way there is."""
     if ShadowDisagreement.objects.filter(product=blue).exists():
         return
     if blue.billing_mode == BillingMode.LOCAL:
@@ -151,6 +153,10 @@ def _seed_shadow_mode(context: ExecutionContext, blue: Product, caller: Executio
         (structs.replace(export, user_id=seed_id("dana@demo.example")), LocalDecision("allow", 900 * MICRO, 400_000)),
     ):
         credits_authorize(caller, question=question, local=local)
+    agreeing = LocalDecision("allow", CreditAccount.objects.get(pk=account_id).balance, 400_000)
+    for _ in range(AGREE):
+        credits_authorize(caller, question=export, local=agreeing)
+    # This program ends before the next seconds' comparisons would write what it has counted.
     comparisons_write()
 
 

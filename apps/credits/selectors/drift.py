@@ -23,9 +23,9 @@ DAYS = 14
 class Drift:
     """Counts by day, the newest last, and by class: a number for every day and class.
 
-    `compared` is how many decisions were compared on each day, to the last few seconds. `explained` is what of `counts`
-    staff have explained. Of the compared decisions, `differing` differ unexplained and `explained_decisions` explained,
-    by day. What was booked though it differs is no comparison, and counts in neither.
+    `compared` is how many decisions were compared on each day, to the last few seconds, and never fewer than differ.
+    `explained` is what of `counts` staff have explained. Of the compared decisions, `differing` differ unexplained and
+    `explained_decisions` explained, by day. What was booked though it differs is no comparison, and counts in neither.
     """
 
     days: tuple[date, ...]
@@ -73,11 +73,13 @@ def drift_of(product_id: UUID, now: datetime, *, days: int = DAYS) -> Drift:
         if not is_booked:
             (explained_decisions if is_explained else differing)[day] += total
     comparisons = ShadowComparison.objects.filter(product_id=product_id, day__gte=shown[0])
-    compared = dict(comparisons.values_list("day", "compared"))
+    compared = Counter(dict(comparisons.values_list("day", "compared")))
+    # Each decision that differs was compared, though its process may not have written that yet.
+    compared |= differing + explained_decisions
     return Drift(
         days=shown,
         counts={each: tuple(counted[each.value, day] for day in shown) for each in DisagreementClass},
-        compared=tuple(compared.get(day, 0) for day in shown),
+        compared=tuple(compared[day] for day in shown),
         explained={each: tuple(explained[each.value, day] for day in shown) for each in DisagreementClass},
         differing=tuple(differing[day] for day in shown),
         explained_decisions=tuple(explained_decisions[day] for day in shown),

@@ -10,7 +10,6 @@ from apps.credits.services.balance_imports import (
     balance_import_start,
     balances_judge,
 )
-from apps.credits.services.comparisons import comparisons_write
 from apps.credits.services.consumption import credits_consume, credits_consume_batch
 from apps.credits.services.differences import difference_explain, difference_mark_undo, differences_explain
 from apps.credits.services.grants import credit_grant, overdraft_set
@@ -29,7 +28,6 @@ __all__ = [
     "balance_import_discard",
     "balance_import_start",
     "balances_judge",
-    "comparisons_write",
     "credit_account_create",
     "credit_adjust",
     "credit_grant",

@@ -1,7 +1,8 @@
 """Counts how many decisions of a product were compared with ours: what the drift page divides by (spec 05).
 
 A row that every authorize wrote would make them wait for each other. So each process counts by itself, and writes what
-it counted with a comparison, every few seconds; what it had not written when it ends is not counted.
+it counted with a comparison, every few seconds. What it has not written when it ends is not counted, unless it calls
+`comparisons_write` before.
 """
 
 from __future__ import annotations

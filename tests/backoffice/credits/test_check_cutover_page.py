@@ -41,7 +41,9 @@ def test_a_check_is_asked_for_followed_and_kept(place: Place) -> None:
         assert client.post(verb, {"reason": "the cutover", "step": "apply"}).status_code == 302
     run = CutoverRun.objects.get()
     url = reverse("admin:tenants_cutoverrun_change", args=(run.pk,))
-    assert 'hx-trigger="every 2s"' in client.get(url).content.decode()
+    waiting = client.get(url).content.decode()
+    assert 'hx-trigger="every 2s"' in waiting
+    assert "ch-progress-failed" not in waiting
     done = cutover_run_execute(console_context(), run.pk)
     assert done is not None
     assert (done.status, done.error) == ("failed", "")
@@ -50,6 +52,8 @@ def test_a_check_is_asked_for_followed_and_kept(place: Place) -> None:
     assert done.check_made.lines == done.lines
     answer = client.get(url, headers={"HX-Request": "true"})
     assert answer["HX-Refresh"] == "true"
+    # Its bar is red beside "Failed".
+    assert "ch-progress-failed" in answer.content.decode()
     assert "never reported its members as a whole" in answer.content.decode()
     assert cutover_run_execute(console_context(), run.pk) is None
 

@@ -1,0 +1,3 @@
+"""Programs that show how to integrate with Countinghouse. They import nothing of it."""
+
+from __future__ import annotations
