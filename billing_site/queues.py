@@ -28,11 +28,13 @@ TASKS: dict[str, str] = {
 
 # The run of a job goes to the queue of its kind of work. What takes minutes stands with the reports.
 JOBS: dict[str, str] = {
+    "balance-alerts": CLOCK,
     "billing-sync": CLOCK,
     "daily-reports": CLOCK,
     "drain-outbox": OUTBOX,
     "end-grace-periods": CLOCK,
     "expire-grants": CLOCK,
+    "follow-balances": CLOCK,
     "grant-allowances": CLOCK,
     "purge-history": REPORTS,
     "purge-payloads": REPORTS,

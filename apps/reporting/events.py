@@ -8,3 +8,8 @@ DAILY_REPORT_REVISED = audit_event("daily_report.revised", "Daily report made an
 REPORT_RECIPIENT_ADDED = audit_event("report_recipient.added", "Recipient of daily reports added")
 REPORT_RECIPIENT_REMOVED = audit_event("report_recipient.removed", "Recipient of daily reports removed")
 REPORT_RECIPIENT_CHANGED = audit_event("report_recipient.changed", "Recipient of daily reports changed")
+BALANCE_ALERTS_CHANGED = audit_event("balance_alerts.changed", "Balance alerts changed")
+# By the names that products know them by (spec 13).
+BALANCE_LOW = audit_event("balance.low", "Credits run low")
+BALANCE_EXHAUSTED = audit_event("balance.exhausted", "Credits are used up")
+BALANCE_RECOVERED = audit_event("balance.recovered", "Credits no longer run low")

@@ -17,10 +17,12 @@ from apps.core.jobs.record_errors import RecordErrors
 from apps.core.operations import require
 from apps.core.wakeups import send_wakeup
 from apps.reporting.services import (
+    balances_follow,
     contradictions_refresh,
     platform_books_write,
     revenue_write,
     rollups_refresh,
+    runways_look,
     statements_write,
 )
 from apps.reporting.services.daily_reports import JOB_OPERATION, MAKE_TASK, reports_due, reports_make
@@ -96,3 +98,19 @@ def refresh_figures(
     statements = statements_write(context)
     books = platform_books_write(context)
     return {"days": int(written is not None), **counts, "statements": statements, "faults": len(books.faults)}
+
+
+@job("follow-balances", operation="jobs.balance_alerts", every=timedelta(minutes=1))
+def follow_balances(
+    context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
+) -> dict[str, int]:
+    """Judge thresholds in credits where a balance moved, whichever the slot. Looks at positions: one run catches up."""
+    return balances_follow(context, organization_id=organization_id, include_demo=include_demo)
+
+
+@job("balance-alerts", operation="jobs.balance_alerts", every=timedelta(hours=1))
+def balance_alerts(
+    context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
+) -> dict[str, int]:
+    """Judge thresholds in days, whichever the slot, of the accounts whose next look is due."""
+    return runways_look(context, organization_id=organization_id, include_demo=include_demo)

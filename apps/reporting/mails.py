@@ -1,4 +1,4 @@
-"""The words of the mails about daily reports; each is made when it leaves, from a report that never changes."""
+"""The words of the mails: daily reports, made when they leave from what never changes, and that credits run low."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import Any
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from apps.core.amounts import show_micro
 from apps.core.mails import Mail, mail_payload, public_address
 from apps.reporting.links import CONFIRM_WITHIN, confirm_address, unsubscribe_address
 from apps.reporting.models import DailyReport, ReportRecipient
+from apps.reporting.rules.alerts import Threshold, event_of, in_words
 from apps.reporting.rules.document import Document, read_document
 from apps.reporting.rules.presenting import chapters_of, day_in_words, made_in_words, text_of
+from apps.reporting.selectors.alerts import Addressee
+from apps.tenants.models import Organization
 
 _LONGEST_NAME = 60
 
@@ -101,3 +105,37 @@ def _revised(report: DailyReport) -> str:
 def _short(name: str) -> str:
     text = " ".join(name.split())
     return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
+
+
+def alert_mail(
+    organization: Organization, addressee: Addressee, *, threshold: Threshold, balance: int, days: int | None
+) -> dict[str, Any]:
+    """The payload of the mail that tells that credits run low; `balance` in micro-credits, `days` the runway."""
+    name, is_end = _short(organization.name), event_of(threshold) == "balance.exhausted"
+    workspace = organization.workspaces.order_by("created_at", "pk").first()
+    page = reverse("billing-credits", args=[workspace.slug]) if workspace else reverse("billing-home")
+    standing = f"{name} has {show_micro(balance)} credits left"
+    if days is not None:
+        standing += f", which last for about {days} {'day' if days == 1 else 'days'} at the pace of the last weeks"
+    stop = unsubscribe_address(addressee.recipient_id) if addressee.recipient_id else ""
+    mail = Mail(
+        subject=f"{'Your credits are used up' if is_end else 'Your credits run low'}: {name}",
+        paragraphs=(
+            "Hello,",
+            f"{standing}.",
+            "Runs may be refused until there are credits again."
+            if is_end
+            else f"You asked to be told at {in_words(threshold)}.",
+        ),
+        url=public_address(page),
+        link_text="Open the credits",
+        after=(
+            "You are told once, and again only after the balance was above by a tenth.",
+            "An admin chooses when we warn, and whom, on Settings under Mails.",
+            *([f"To get neither these mails nor daily reports, open:\n{stop}"] if stop else []),
+        ),
+    )
+    payload = mail_payload(mail, to=[addressee.email])
+    if stop:
+        payload["headers"] = {"List-Unsubscribe": f"<{stop}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    return payload

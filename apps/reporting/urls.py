@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from apps.reporting.alerts_page import BalanceAlertsPage
 from apps.reporting.mail_links import report_confirm, report_unsubscribe
 from apps.reporting.overview_page import OverviewPage
 from apps.reporting.report_pages import DailyReportCsv, DailyReportsPage, DailyReportWorkbook, RecipientsPage
@@ -19,6 +20,7 @@ urlpatterns = [
     path(f"{_WORKSPACE}daily-reports/report.csv", DailyReportCsv.as_view(), name="billing-daily-reports-csv"),
     path(f"{_WORKSPACE}daily-reports/report.xlsx", DailyReportWorkbook.as_view(), name="billing-daily-reports-xlsx"),
     path(f"{_WORKSPACE}settings/report-recipients/", RecipientsPage.as_view(), name="billing-report-recipients"),
+    path(f"{_WORKSPACE}settings/balance-alerts/", BalanceAlertsPage.as_view(), name="billing-balance-alerts"),
     path("reports/unsubscribe/<str:token>/", report_unsubscribe, name="report-unsubscribe"),
     path("reports/confirm/<str:token>/", report_confirm, name="report-confirm"),
 ]

@@ -29,6 +29,10 @@ DECLARED_PAGES: dict[str, dict[str, tuple[str, str, int]]] = {
         "GET": ("daily_reports.recipients", "admin", 200),
         "POST": ("daily_reports.recipients", "admin", 302),
     },
+    "billing-balance-alerts": {
+        "GET": ("balance_alerts.change", "admin", 200),
+        "POST": ("balance_alerts.change", "admin", 302),
+    },
     "billing-invoices": {"GET": ("invoices.read", "viewer", 200)},
     "billing-checkout": {"POST": ("checkout.start", "owner", 302)},
     "billing-portal": {"POST": ("checkout.start", "owner", 302)},
@@ -56,6 +60,7 @@ DECLARED_PAGES: dict[str, dict[str, tuple[str, str, int]]] = {
 # What a form that changes something sends.
 BODIES: dict[str, dict[str, str]] = {
     "billing-report-recipients": {"email": "reports@elsewhere.example"},
+    "billing-balance-alerts": {"percent": "20", "credits": "0 500", "days": "14", "audience": "admins"},
     "billing-settings": {"time_zone": "Europe/Lisbon"},
     "billing-members": {"email": "invited@example.com", "name": "Ivy", "role": "viewer"},
     "billing-member-role": {"role": "viewer"},

@@ -59,6 +59,7 @@ def stops(active: Room, connector: Connector, overdue: Room) -> list[Stop]:
         Stop(active.address("settings")),
         Stop(active.address("daily-reports")),
         Stop(active.address("report-recipients")),
+        Stop(active.address("balance-alerts")),
         Stop(active.address("connector-new")),
         Stop(f"{active.address('connector-new')}?provider=usage_feed"),
         Stop(active.address("connector", connector.pk)),

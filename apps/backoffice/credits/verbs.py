@@ -7,6 +7,7 @@ the second click of a double click, the reload and the lost answer are told that
 from __future__ import annotations
 
 from apps.backoffice.credits import effects
+from apps.backoffice.credits.alerts_verb import ALERTS_OPERATION, AlertsForm, change_alerts, stored_alerts
 from apps.backoffice.credits.forms import AdjustForm, GrantForm, OverdraftForm, PublishForm, ReverseForm
 from apps.backoffice.credits.stop_verb import STOP_OPERATION, CreditStopForm, change_credit_stop, stored_credit_stop
 from apps.backoffice.records.credits import format_credits
@@ -144,6 +145,20 @@ ACCOUNT_VERBS = (
         initial=lambda account: {"limit": format_micro(account.overdraft_limit)},
         effect=effects.of_overdraft,
         run=set_overdraft,
+        organization_of=_organization_of,
+        eyebrow=_eyebrow,
+        is_rare=True,
+    ),
+    Verb(
+        name="balance_alerts",
+        label="Set balance alerts",
+        description="When the organization is told that its credits run low, and who is. Its admins may change it too.",
+        submit="Save",
+        operation=ALERTS_OPERATION,
+        icon="notifications",
+        form_class=AlertsForm,
+        initial=stored_alerts,
+        run=change_alerts,
         organization_of=_organization_of,
         eyebrow=_eyebrow,
         is_rare=True,

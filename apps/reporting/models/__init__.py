@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.reporting.models.alerts import AlertSettings, AlertThreshold
 from apps.reporting.models.books import (
     BooksCheck,
     BooksStatement,
@@ -14,6 +15,8 @@ from apps.reporting.models.revenue import OrganizationRevenue, RevenueDay, Reven
 from apps.reporting.models.rollups import ConnectorRollup, CreditRollup, RollupState
 
 __all__ = [
+    "AlertSettings",
+    "AlertThreshold",
     "BooksCheck",
     "BooksStatement",
     "ConnectorRollup",

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from apps.reporting.services.alerts import balance_alerts_change, balances_follow, runways_look
 from apps.reporting.services.books import contradictions_refresh, platform_books_write, statements_write
 from apps.reporting.services.revenue import revenue_write
 from apps.reporting.services.rollups import rollups_rebuild, rollups_refresh
 
 __all__ = [
+    "balance_alerts_change",
+    "balances_follow",
     "contradictions_refresh",
     "platform_books_write",
     "revenue_write",
     "rollups_rebuild",
     "rollups_refresh",
+    "runways_look",
     "statements_write",
 ]
