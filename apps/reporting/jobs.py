@@ -100,7 +100,7 @@ def refresh_figures(
     return {"days": int(written is not None), **counts, "statements": statements, "faults": len(books.faults)}
 
 
-@job("follow-balances", operation="jobs.balance_alerts", every=timedelta(minutes=1))
+@job("follow-balances", operation="jobs.follow_balances", every=timedelta(minutes=1))
 def follow_balances(
     context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
 ) -> dict[str, int]:

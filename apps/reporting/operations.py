@@ -31,6 +31,7 @@ register_operations(
         allowed_in_visit=False,
         allows="set when to warn that credits run low",
     ),
+    Operation("jobs.follow_balances", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.balance_alerts", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("daily_reports.revise", platform_role=Role.BILLING_OPERATIONS, allows="make a daily report anew"),
     Operation("daily_reports.subscribe", platform_role=Role.SUPPORT, allows="get the platform's daily report by mail"),

@@ -2,109 +2,41 @@
 
 from __future__ import annotations
 
-import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
 
-from apps.core import clock
 from apps.core.amounts import MICRO
-from apps.core.enums import MembershipRole, Role
-from apps.core.errors import ForbiddenError, NotFoundError, UnprocessableError
-from apps.core.ids import OrganizationId, ProductId
-from apps.core.jobs import job_of
-from apps.core.models import AuditEntry, OutboxItem
+from apps.core.models import OutboxItem
 from apps.core.states import OutboxStatus
 from apps.credits.enums import GrantType
-from apps.credits.services import credit_grant, credit_policy_publish_prices, credits_consume
+from apps.credits.services import credit_grant
 from apps.credits.services.grants import GrantParams
-from apps.reporting.models import AlertSettings, AlertThreshold, ReportRecipient
-from apps.reporting.rules.alerts import DEFAULTS, Audience, Threshold, ThresholdKind
+from apps.reporting.models import AlertSettings, ReportRecipient
+from apps.reporting.rules.alerts import Audience
 from apps.reporting.rules.recipients import RecipientStatus
-from apps.reporting.services import alert_mails, balance_alerts_change, rollups_refresh
-from apps.tenants.enums import OrganizationKind
-from apps.tenants.services import organization_upsert
-from apps.tenants.services.organizations import OrganizationParams
-from tests.backoffice.people import client_of
-from tests.contexts import console_context, product_context, staff_context
-from tests.credits.cast import PRICES, Place, consumption, give, make_place
-from tests.factories.tenants import make_membership, make_product, make_signing_in_user, make_user, make_workspace
+from apps.reporting.services import alert_mails, rollups_refresh
+from tests.contexts import console_context
+from tests.credits.cast import give, make_place
+from tests.reporting.alerting import (
+    HALF,
+    NOON,
+    choose,
+    everything,
+    mailed,
+    make,
+    make_other,
+    run,
+    standing,
+    told,
+    use,
+)
 from tests.reporting.lives import at
 
 pytestmark = pytest.mark.django_db
-NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
-HALF, EXHAUSTED = Threshold(ThresholdKind.CREDITS, 5 * MICRO), Threshold(ThresholdKind.CREDITS, 0)
-
-
-def run(name: str = "follow-balances", *, include_demo: bool = False) -> dict[str, int]:
-    job = job_of(name)
-    assert job is not None
-    return job.run(console_context(), slot=clock.now(), organization_id=None, include_demo=include_demo)
-
-
-def make(whole_credits: int = 10) -> Place:
-    """An organization whose alerts have begun, with an owner, an admin, and a viewer whom nobody tells."""
-    return begin(make_place(whole_credits=whole_credits))
-
-
-def make_other(**nature: bool) -> Place:
-    """The same with ten credits, where its organization is of another nature."""
-    params = OrganizationParams(name="Other", kind=OrganizationKind.TEAM, **nature)
-    organization = organization_upsert(
-        console_context(), organization_id=OrganizationId(uuid.uuid4()), params=params
-    ).record
-    product = make_product("blue", organization)
-    credit_policy_publish_prices(console_context(), product_id=ProductId(product.pk), prices=PRICES)
-    place = Place(product, organization, product_context(product))
-    give(place, 10 * MICRO)
-    return begin(place)
-
-
-def begin(place: Place) -> Place:
-    for role in (MembershipRole.OWNER, MembershipRole.ADMIN, MembershipRole.VIEWER):
-        make_membership(place.organization, make_user(f"{role.value}@low.example"), role)
-    run(include_demo=True)
-    return place
-
-
-def use(place: Place, credits: int) -> None:  # noqa: A002 - whole ones
-    for _ in range(credits):
-        credits_consume(place.context, consumption=consumption(place, operation="unit"))
-
-
-def choose(place: Place, *thresholds: Threshold, audience: Audience = Audience.ADMINS) -> bool:
-    return balance_alerts_change(
-        staff_context(),
-        organization_id=OrganizationId(place.organization.pk),
-        thresholds=thresholds,
-        audience=audience,
-        reason="They asked for it.",
-    )
-
-
-def mailed() -> list[tuple[str, str]]:
-    """Address and subject of each, oldest first."""
-    items = OutboxItem.objects.filter(key__startswith="balance-alert:").order_by("created_at", "pk")
-    return sorted((item.payload["to"][0], item.payload["subject"].split(":")[0]) for item in items)
-
-
-def told(name: str) -> int:
-    return AuditEntry.objects.filter(event=name).count()
-
-
-def standing(place: Place) -> dict[str, tuple[bool | None, int]]:
-    rows = AlertThreshold.objects.filter(settings=place.organization.pk)
-    return {str(row): (row.is_low, row.times) for row in rows}
-
-
-def everything() -> list[object]:
-    models = (AlertSettings, AlertThreshold)
-    return [*(list(model._default_manager.order_by("pk").values()) for model in models), AuditEntry.objects.count()]
 
 
 def test_each_account_begins_with_the_usual_alerts_and_what_is_low_already_is_no_news() -> None:
@@ -276,69 +208,3 @@ def test_a_list_of_accounts_costs_the_same_for_one_and_for_many() -> None:
             assert run()["moved"] == len(some)
         costs.append(len(seen))
     assert costs[0] == costs[1]
-
-
-def test_staff_say_why_and_who_may_not_changes_nothing() -> None:
-    place = make()
-    name, before = OrganizationId(place.organization.pk), everything()
-    wish: dict[str, Any] = {"thresholds": [HALF], "audience": Audience.ADMINS}
-    with pytest.raises(ForbiddenError):
-        balance_alerts_change(product_context(place.product), organization_id=name, reason="x", **wish)
-    with pytest.raises(UnprocessableError):
-        balance_alerts_change(staff_context(), organization_id=name, reason=" ", **wish)
-    with pytest.raises(NotFoundError):
-        balance_alerts_change(staff_context(), organization_id=OrganizationId(place.product.pk), reason="x", **wish)
-    assert everything() == before
-    assert choose(place, HALF)
-    entry = AuditEntry.objects.get(event="balance_alerts.changed")
-    assert entry.after == {"thresholds": ["credits 5"], "audience": "admins"}
-    assert not choose(place, HALF)
-    assert told("balance_alerts.changed") == 1
-    assert choose(place)
-    use(place, 10)
-    assert (run()["told"], run("balance-alerts")["due"]) == (0, 0)
-
-
-def test_a_threshold_that_stays_keeps_how_it_stands_and_a_new_one_is_low_silently() -> None:
-    place = make()
-    choose(place, HALF)
-    use(place, 5)
-    run()
-    choose(place, HALF, Threshold(ThresholdKind.CREDITS, 8 * MICRO), EXHAUSTED)
-    assert standing(place) == {"credits 5": (True, 1), "credits 8": (True, 0), "credits 0": (False, 0)}
-
-
-def test_an_admin_sets_them_on_the_page_and_finds_it_from_settings() -> None:
-    place = make()
-    space, admin = make_workspace(place.organization, "One"), make_signing_in_user("at@low.example")
-    make_membership(place.organization, admin, MembershipRole.ADMIN)
-    client = Client()
-    client.force_login(admin)
-    address = reverse("billing-balance-alerts", args=[space.slug])
-    assert address in client.get(reverse("billing-settings", args=[space.slug])).content.decode()
-    assert "These are the usual alerts" in client.get(address).content.decode()
-    before = everything()
-    answer = client.post(address, {"percent": "120", "credits": "<b>", "days": "7"})
-    assert (answer.status_code, everything()) == (422, before)
-    assert "no whole number from 1 to 100" in answer.content.decode()
-    answer = client.post(address, {"percent": "", "credits": "0 5", "days": "14", "audience": "admins"}, follow=True)
-    assert "At 14 days at the usual pace" in answer.content.decode()
-    assert set(standing(place)) == {"credits 0", "credits 5", "days 14"}
-    answer = client.post(address, {}, follow=True)
-    assert "Nobody is warned" in answer.content.decode()
-
-
-def test_staff_set_them_on_the_account_with_a_reason() -> None:
-    place = make()
-    url = reverse("admin:credits_creditaccount_balance_alerts", args=(place.organization.pk,))
-    typed = {"percent": "30", "credits": "", "days": "", "audience": "report_recipients", "step": "apply"}
-    client, before = client_of(Role.BILLING_OPERATIONS), everything()
-    for values in ({**typed, "reason": ""}, {**typed, "reason": "ticket", "percent": "x"}):
-        assert "HX-Redirect" not in client.post(url, values, headers={"HX-Request": "true"}).headers
-    assert client_of(Role.SUPPORT).post(url, {**typed, "reason": "x"}).status_code == 403
-    assert [everything()[:2]] == [before[:2]]
-    answer = client.post(url, {**typed, "reason": "ticket"}, headers={"HX-Request": "true"})
-    assert "HX-Redirect" in answer.headers, answer.content
-    assert standing(place) == {"percent 30": (False, 0)}
-    assert AlertSettings.objects.get().audience == Audience.REPORT_RECIPIENTS
-    assert DEFAULTS[0] not in {row.threshold for row in AlertThreshold.objects.all()}

@@ -17,18 +17,10 @@ from apps.credits.rules.forecast import WINDOW_DAYS, Forecast
 from apps.credits.selectors.forecast import runway_of
 from apps.reporting.models import AlertSettings, CreditRollup
 from apps.reporting.rules.alerts import DEFAULTS, Audience, Threshold
-from apps.reporting.selectors.lines import fetch
 from apps.reporting.selectors.reports import ADMINS, mailed_recipients
 from apps.tenants.models import Membership, Organization
 
 _SPENDING = (EntryKind.CONSUMPTION, EntryKind.CAPTURE)
-_PEAKS = """
-    SELECT part.account_id, MAX(entry.balance_after)
-    FROM unnest(%(accounts)s::uuid[], %(firsts)s::bigint[], %(lasts)s::bigint[]) AS part (account_id, first, last)
-    JOIN credits_creditentry AS entry
-        ON entry.account_id = part.account_id AND entry.sequence BETWEEN part.first AND part.last
-    GROUP BY part.account_id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +62,6 @@ def accounts_with_purchase(ids: Sequence[UUID]) -> dict[UUID, tuple[CreditAccoun
     ).order_by("-created_at")
     found = CreditAccount.objects.filter(pk__in=ids).annotate(last_purchase=Subquery(purchases.values("amount")[:1]))
     return {account.pk: (account, account.last_purchase) for account in found}
-
-
-def peaks_of(parts: Sequence[tuple[UUID, int, int]]) -> dict[UUID, int]:
-    """The highest balance of each account after one of these entries, from one place to another, both included."""
-    if not parts:
-        return {}
-    accounts, firsts, lasts = (list(column) for column in zip(*parts, strict=True))
-    rows = fetch(_PEAKS, {"accounts": accounts, "firsts": firsts, "lasts": lasts})
-    return {account_id: int(peak) for account_id, peak in rows}
 
 
 def runways_of(ids: Sequence[UUID], now: datetime) -> dict[UUID, Forecast]:

@@ -23,6 +23,7 @@ from apps.core.errors import UnprocessableError
 from apps.core.ids import OrganizationId
 from apps.core.jobs.record_errors import RecordErrors
 from apps.core.operations import require
+from apps.credits.selectors.parts import peaks_of_parts
 from apps.reporting.events import BALANCE_ALERTS_CHANGED
 from apps.reporting.models import AlertSettings, AlertThreshold
 from apps.reporting.rules.alerts import (
@@ -36,12 +37,12 @@ from apps.reporting.rules.alerts import (
     level_of,
     next_look,
 )
-from apps.reporting.selectors.alerts import AlertScope, accounts_with_purchase, peaks_of, runways_of
+from apps.reporting.selectors.alerts import AlertScope, accounts_with_purchase, runways_of
 from apps.reporting.services.alert_mails import Found, alert_record
 from apps.tenants.selectors.organizations import organization_for_update
 from apps.tenants.services.refusals import unknown_organization
 
-CHANGE_OPERATION, JOB_OPERATION = "balance_alerts.change", "jobs.balance_alerts"
+CHANGE_OPERATION = "balance_alerts.change"
 _LIST = 200
 _Counts = dict[str, int]
 
@@ -51,7 +52,7 @@ def balances_follow(context: ExecutionContext, *, organization_id: UUID | None, 
 
     Accounts that fail stop no other. Returns how many moved and how many were told.
     """
-    require(context, JOB_OPERATION)
+    require(context, "jobs.follow_balances")
     scope = AlertScope(organization_id, include_demo)
     moved = AlertSettings.objects.filter(
         organization__in=scope.organizations(), last_sequence__lt=F("organization__credit_account__last_sequence")
@@ -71,7 +72,7 @@ def balances_follow(context: ExecutionContext, *, organization_id: UUID | None, 
 
 def runways_look(context: ExecutionContext, *, organization_id: UUID | None, include_demo: bool) -> _Counts:
     """Judge how long the credits last, of the accounts with a threshold in days whose next look is due."""
-    require(context, JOB_OPERATION)
+    require(context, "jobs.balance_alerts")
     organizations = AlertScope(organization_id, include_demo).organizations()
     due = AlertSettings.objects.filter(next_look_at__lte=clock.now(), organization__in=organizations)
     ids = list(due.order_by("next_look_at", "pk").values_list("pk", flat=True))
@@ -110,21 +111,25 @@ def balance_alerts_change(
     _begin(machine, [organization.pk])
     _follow(machine, [organization.pk])
     settings = AlertSettings.objects.get(pk=organization_id)
-    former = {row.threshold: row for row in AlertThreshold.objects.filter(settings=settings)}
-    before = _as_audited(former, settings.audience)
+    before = _as_audited([row.threshold for row in settings.thresholds.all()], settings.audience)
     after = _as_audited(thresholds, audience)
     if before == after:
         return False
-    AlertThreshold.objects.filter(pk__in=[row.pk for one, row in former.items() if one not in thresholds]).delete()
-    _add([(settings, one) for one in sorted(set(thresholds)) if one not in former])
-    settings.audience, settings.is_chosen = audience, True
-    settings.next_look_at = clock.now() if any(one.kind == ThresholdKind.DAYS for one in thresholds) else None
-    settings.save(update_fields=["audience", "is_chosen", "next_look_at"])
+    _replace(settings, set(thresholds), audience)
     _follow(machine, [organization.pk])
     audit_append(
         context, BALANCE_ALERTS_CHANGED, settings.audit_target, before=before, after=after, reason=reason.strip()
     )
     return True
+
+
+def _replace(settings: AlertSettings, wanted: Collection[Threshold], audience: Audience) -> None:
+    former = {row.threshold: row.pk for row in settings.thresholds.all()}
+    AlertThreshold.objects.filter(pk__in=[pk for one, pk in former.items() if one not in wanted]).delete()
+    _add([(settings, one) for one in sorted(wanted) if one not in former])
+    settings.audience, settings.is_chosen = audience, True
+    settings.next_look_at = clock.now() if any(one.kind == ThresholdKind.DAYS for one in wanted) else None
+    settings.save(update_fields=["audience", "is_chosen", "next_look_at"])
 
 
 def _as_audited(thresholds: Collection[Threshold], audience: str) -> dict[str, object]:
@@ -165,7 +170,7 @@ def _follow(context: ExecutionContext, ids: Sequence[UUID]) -> int:
     locked = list(_locked(ids))
     accounts = accounts_with_purchase(ids)
     parts = [(row.pk, row.last_sequence + 1, accounts[row.pk][0].last_sequence) for row in locked]
-    peaks = peaks_of([part for part in parts if part[1] <= part[2]])
+    peaks = peaks_of_parts([part for part in parts if part[1] <= part[2]])
     thresholds = _thresholds(ids, BALANCE_KINDS)
     found = []
     for settings in locked:
