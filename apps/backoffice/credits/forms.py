@@ -16,7 +16,15 @@ DEFAULT_PRIORITY = 100
 LOWEST_PRIORITY = 255
 
 
-class GrantForm(KeyedForm):
+class CreditsForm(KeyedForm):
+    """A change of credits: the tenant's statement has a line for it, without the reason."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.fields["reason"].help_text = f"{self.fields['reason'].help_text} The tenant does not see it."
+
+
+class GrantForm(CreditsForm):
     """The last day counts whole, in UTC."""
 
     grant_type = forms.ChoiceField(
@@ -51,17 +59,17 @@ class GrantForm(KeyedForm):
         return midnight + timedelta(days=1) if midnight else None
 
 
-class AdjustForm(KeyedForm):
+class AdjustForm(CreditsForm):
     amount = AmountField(
         label="Credits to take", help_text="To give credits, grant an adjustment instead.", placeholder="12.5"
     )
 
 
-class OverdraftForm(KeyedForm):
+class OverdraftForm(CreditsForm):
     limit = AmountField(label="Limit", allow_zero=True, help_text="With 0 the balance can't go below zero.")
 
 
-class ReverseForm(KeyedForm):
+class ReverseForm(CreditsForm):
     amount = AmountField(label="Credits to give back", required=False, help_text="Leave empty for all that is left.")
 
 

@@ -17,8 +17,11 @@ from apps.backoffice.workspace.labels import allowed_line, describe_changes, lif
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.core.canonical import plain
 from apps.core.context import ExecutionContext
+from apps.credits.enums import HoldStatus
+from apps.credits.models import Hold
 from apps.subscriptions import preview as previews
 from apps.subscriptions.messages import NEED_WORDS
+from apps.subscriptions.models import PendingChange
 from apps.subscriptions.selectors.records import (
     open_pending_change,
     overlay_values,
@@ -28,6 +31,8 @@ from apps.subscriptions.selectors.records import (
     workspace_subscription_of,
 )
 from apps.tenants.models import Organization, Workspace
+
+MOST_NAMES, MOST_HOLDS = 5, 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +56,21 @@ class PreviewedVerb(Verb):
     def preview(self, context: ExecutionContext, record: WorkspaceSubject, form: WorkspaceForm) -> Preview:
         """Run the change, read which fields it changed, and roll it back."""
         fields: list[FieldChange] = []
+        left: list[PendingChange] = []
 
         # The fields are read inside, since the change is rolled back before `preview` returns.
         def run() -> None:
             before = _field_values(record)
             self.run(context, record, form)
             fields.extend(field_changes(before, _field_values(record)))
+            waiting = open_pending_change(record.workspace_id)
+            left.extend([waiting] if waiting is not None else [])
 
         made = previews.preview(
             context, workspace_id=record.workspace_id, verb=self.name, inputs=form.cleaned_data, run=run
         )
-        return _describe(made, describe_changes(fields), self.effects(record, form))
+        lines = [*_scheduled_line(record, left), *_shared_lines(record, self.section, made)]
+        return _describe(made, describe_changes(fields), self.effects(record, form), lines)
 
     def apply(self, context: ExecutionContext, record: WorkspaceSubject, form: WorkspaceForm, token: str) -> object:
         """Run the change that was previewed."""
@@ -75,7 +84,9 @@ class PreviewedVerb(Verb):
         )
 
 
-def _describe(made: previews.Preview, fields: list[FieldChange], effects: Sequence[ChangeGroup]) -> Preview:
+def _describe(
+    made: previews.Preview, fields: list[FieldChange], effects: Sequence[ChangeGroup], lines: Sequence[str]
+) -> Preview:
     groups = [*effects]
     if fields:
         changes = [Change(change.field, change.before, change.after) for change in fields]
@@ -94,10 +105,38 @@ def _describe(made: previews.Preview, fields: list[FieldChange], effects: Sequen
     return Preview(
         groups,
         lifecycle=Change("Lifecycle", lifecycle_badge(made.before.state), lifecycle_badge(made.after.state)),
-        lines=made.consequences,
+        lines=[*made.consequences, *lines],
         tenant_sees=made.tenant_sees,
         token=made.token,
     )
+
+
+def _scheduled_line(subject: WorkspaceSubject, left: Sequence[PendingChange]) -> list[str]:
+    """A scheduled change that this change leaves standing: it may have lost its sense."""
+    if subject.pending is None or not left:
+        return []
+    waiting = left[0]
+    plan = f" to {waiting.plan.name}" if waiting.plan else ""
+    what = f"{waiting.get_kind_display().lower()}{plan} on {waiting.due_at:%-d %B %Y}"
+    return [f"The scheduled change stays: {what}. Cancel it if it no longer makes sense."]
+
+
+def _shared_lines(subject: WorkspaceSubject, section: str, made: previews.Preview) -> list[str]:
+    """Whom else it reaches, and which credits are held while what is allowed changes."""
+    lines = []
+    if section == "payments":
+        others = Workspace.objects.filter(organization=subject.organization_id).exclude(pk=subject.workspace_id)
+        names = list(others.order_by("slug").values_list("name", flat=True)[: MOST_NAMES + 1])
+        shown = ", ".join(names[:MOST_NAMES]) + (" and more" if len(names) > MOST_NAMES else "")
+        lines += [f"The organization's other workspaces change too: {shown}."] if names else []
+    if made.allowance_changes:
+        held = Hold.objects.filter(account=subject.organization_id, status=HoldStatus.OPEN)
+        count = held[: MOST_HOLDS + 1].count()
+        more = f"more than {MOST_HOLDS}" if count > MOST_HOLDS else str(count)
+        lines += (
+            [f"Open holds of the organization: {more}. Products can still capture or release them."] if count else []
+        )
+    return lines
 
 
 def _operations(made: previews.Preview) -> SafeString:

@@ -206,6 +206,9 @@ _ROWS: tuple[Verb, ...] = (
         icon="layers",
         description="Sets the lifecycle state by hand. It counts only where there is no subscription record.",
         form_class=forms.OverlayForm,
+        refusal=lambda subject: (
+            "The subscription record decides here; an overlay would have no effect." if subject.subscription else ""
+        ),
         run=lambda context, subject, form: overlay_set(
             context,
             workspace_id=subject.workspace_id,

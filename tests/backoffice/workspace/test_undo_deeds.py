@@ -25,8 +25,10 @@ from apps.subscriptions.enums import SubscriptionState
 from apps.subscriptions.ids import PlanId
 from apps.subscriptions.models import Plan, WorkspaceSubscription
 from apps.subscriptions.rules.transitions import MAY_BECOME, is_legal, verb_back
+from apps.tenants.models import Organization
 from tests.backoffice.people import client_of
 from tests.backoffice.workspace.dialogs import do, fields_of, post, url_of
+from tests.factories.tenants import make_workspace
 from tests.subscriptions.cast import make_place, make_plan, staff_change
 
 pytestmark = pytest.mark.django_db
@@ -114,3 +116,29 @@ def test_an_address_fills_no_hidden_field_and_no_reason(client: Client, place: W
     form = client.get(url).content.decode()
     assert 'value="99"' not in form
     assert "because</textarea>" not in form
+
+
+def test_a_preview_tells_of_a_scheduled_change_that_stays_and_of_whom_else_it_reaches(
+    client: Client, place: WorkspacePlace, plan: Plan
+) -> None:
+    workspace_id, business = place.workspace_id, make_plan("business")
+    scheduled = fields_of("record_pending_change", workspace_id, business)
+    _, _, shown = post(client, workspace_id, "record_pending_change", {**scheduled, "step": "preview"})
+    assert "The scheduled change stays" not in shown
+    assert do(client, workspace_id, "record_pending_change", scheduled)
+    assert "Scheduled for " in client.get(url_of(workspace_id)).content.decode()
+    _, _, shown = post(client, workspace_id, "end", {**fields_of("end", workspace_id, plan), "step": "preview"})
+    assert "The scheduled change stays: change the plan to Business on " in shown
+    assert "other workspaces change too" not in shown
+    cancelled = fields_of("cancel_pending_change", workspace_id, plan)
+    _, _, shown = post(client, workspace_id, "cancel_pending_change", {**cancelled, "step": "preview"})
+    assert "The scheduled change stays" not in shown
+    make_workspace(Organization.objects.get(pk=place.organization_id), name="Second lab")
+    _, _, shown = post(client, workspace_id, "lock", {**fields_of("lock", workspace_id, plan), "step": "preview"})
+    assert "The organization's other workspaces change too: Second lab." in shown
+
+
+def test_no_overlay_is_offered_beside_a_subscription(client: Client, place: WorkspacePlace) -> None:
+    assert url_of(place.workspace_id, "set_overlay") not in client.get(url_of(place.workspace_id)).content.decode()
+    bare = make_place()
+    assert url_of(bare.workspace_id, "set_overlay") in client.get(url_of(bare.workspace_id)).content.decode()
