@@ -19,6 +19,7 @@ from unfold.dataclasses import SearchResult
 from apps.backoffice.dashboard import dashboard
 from apps.backoffice.list_files import EXPORT_OPERATION
 from apps.backoffice.navigation import sidebar
+from apps.backoffice.pages.daily_reports import daily_report_routes
 from apps.backoffice.pages.funnel import funnel_page
 from apps.backoffice.pages.inbox import kept_events_page
 from apps.backoffice.pages.jobs import job_routes
@@ -63,6 +64,9 @@ SITE_ROUTES: dict[str, str | None] = {
     "kept_events": "webhook_events.read",
     "report_mail": "daily_reports.subscribe",
     "reports": "books.read",
+    "revise_report": "daily_reports.revise",
+    "tenants_organization_reports": "books.read",
+    "tenants_organization_revise_report": "daily_reports.revise",
     "tenants_organization_books": "books.read",
     "revenue": "revenue.read",
     "revenue_file": "revenue.read",
@@ -112,6 +116,7 @@ class StaffSite(ThemedAdminSite):
             path("funnel/", guarded(require_safe(funnel_page)), name="funnel"),
             path("report-mail/", guarded(require_http_methods(["GET", "POST"])(report_mail_page)), name="report_mail"),
             path("reports/", guarded(require_safe(reports_page)), name="reports"),
+            *daily_report_routes(guarded),
             path(
                 "reports/<uuid:object_id>/",
                 guarded(require_safe(organization_books_page)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.template.loader import render_to_string
@@ -9,12 +10,15 @@ from django.urls import reverse
 
 from apps.core.amounts import show_micro
 from apps.core.mails import Mail, mail_payload, public_address
+from apps.core.operations import OPERATIONS, reaches
 from apps.reporting.links import CONFIRM_WITHIN, confirm_address, unsubscribe_address
 from apps.reporting.models import DailyReport, ReportRecipient
 from apps.reporting.rules.alerts import Threshold, event_of, in_words
 from apps.reporting.rules.document import Document, read_document
 from apps.reporting.rules.presenting import chapters_of, day_in_words, made_in_words, text_of
+from apps.reporting.sections.registry import withhold_sections
 from apps.reporting.selectors.alerts import Addressee
+from apps.tenants.access import platform_role
 from apps.tenants.models import Organization
 
 _LONGEST_NAME = 60
@@ -22,7 +26,7 @@ _LONGEST_NAME = 60
 
 def report_mail(report: DailyReport, recipient: ReportRecipient, *, to: str) -> dict[str, Any]:
     """The payload of the mail that carries the report, with one-click unsubscribe (RFC 8058)."""
-    document = read_document(report.document)
+    document = withhold_sections(read_document(report.document), partial(_may_read, recipient))
     stop = unsubscribe_address(recipient.pk)
     url = page_address(document, report)
     title = f"Daily report of {_short(document.scope.name)}, {day_in_words(document.day)}"
@@ -91,11 +95,17 @@ def paused_mail(recipient: ReportRecipient, *, organization_name: str, url: str,
 def page_address(document: Document, report: DailyReport) -> str:
     """The full address of the page that shows the report."""
     if document.scope.is_platform:
-        return public_address(reverse("admin:index"))
+        return public_address(f"{reverse('admin:reports')}?day={report.day:%Y-%m-%d}")
     if not document.scope.workspace_slug:
         return public_address(reverse("billing-home"))
     address = reverse("billing-daily-reports", args=[document.scope.workspace_slug])
     return public_address(f"{address}?day={report.day:%Y-%m-%d}")
+
+
+def _may_read(recipient: ReportRecipient, operation: str) -> bool:
+    """Whether a section that needs the operation goes to the recipient: only the platform's have such."""
+    role = platform_role(recipient.user) if recipient.user is not None and recipient.organization_id is None else None
+    return role is not None and reaches(role, OPERATIONS[operation].platform_role)
 
 
 def _revised(report: DailyReport) -> str:

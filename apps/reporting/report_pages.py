@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from contextlib import suppress
-from datetime import date
 from http import HTTPStatus
 from typing import ClassVar
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 
 from apps.core import clock
 from apps.core.errors import ConflictError, NotFoundError, UnprocessableError
-from apps.core.moments import MomentError, in_zone, read_day, zone_of
-from apps.reporting.exports import document_csv, document_workbook
-from apps.reporting.models import DailyReport
-from apps.reporting.rules.calendar import month_of
-from apps.reporting.rules.document import read_document
-from apps.reporting.rules.presenting import changes_between, chapters_of, day_in_words, made_in_words
+from apps.core.moments import in_zone, zone_of
 from apps.reporting.rules.recipients import RecipientStatus
-from apps.reporting.selectors.reports import (
-    days_with_reports,
-    latest_day,
-    members_without_reports,
-    recipients_of,
-    revisions_of,
-)
+from apps.reporting.selectors.reports import members_without_reports, recipients_of
 from apps.reporting.services.recipients import report_recipient_add, report_recipient_remove
+from apps.reporting.showing import ShownReport, asked_day, shown_report
 from apps.tenants.pages import BillingPage
 
 
@@ -39,21 +26,9 @@ class ReportsBase(BillingPage):
     operations: ClassVar[dict[str, str]] = {"GET": "daily_reports.read"}
     page = "daily-reports"
 
-    def asked_day(self, name: str) -> date | None:
-        """The day of the address under this name; None where it names none."""
-        with suppress(MomentError):
-            return read_day(self.request.GET.get(name, ""))
-        return None
-
-    def revisions(self) -> list[DailyReport]:
-        """Every revision of the day's report, newest first; of the newest day where none is named."""
-        day = self.asked_day("day") or latest_day(self.organization_id)
-        return revisions_of(self.organization_id, day) if day is not None else []
-
-    def chosen(self, revisions: list[DailyReport]) -> DailyReport | None:
-        """The revision of the address, or the newest."""
-        asked = self.request.GET.get("revision", "")
-        return next((one for one in revisions if str(one.revision) == asked), revisions[0] if revisions else None)
+    def shown(self) -> ShownReport:
+        """The report of the address; of the newest day where none is named."""
+        return shown_report(self.request, self.organization_id, self.may)
 
 
 class DailyReportsPage(ReportsBase):
@@ -61,33 +36,10 @@ class DailyReportsPage(ReportsBase):
 
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
         """The page; without any report yet it says when the first one comes."""
-        revisions = self.revisions()
-        report = self.chosen(revisions)
-        day = self.asked_day("day") or (report.day if report else None)
         today = in_zone(clock.now(), zone_of(self.workspace.organization.time_zone)).date()
-        month = month_of(self.asked_day("month") or day or today, ())
-        month = month_of(month.first, days_with_reports(self.organization_id, month.first, month.last))
-        facts = {
-            "month": month,
-            "day": day,
-            "day_in_words": day_in_words(day) if day else "",
-            "report": report,
-            "revisions": revisions,
-            "may_set": self.may("daily_reports.recipients"),
-            **(self._contents(report, revisions) if report else {}),
-        }
-        return self.render("reporting/daily_reports.html", facts, title="Daily reports")
-
-    @staticmethod
-    def _contents(report: DailyReport, revisions: list[DailyReport]) -> dict[str, object]:
-        document = read_document(report.document)
-        before = next((one for one in revisions if one.revision == report.revision - 1), None)
-        return {
-            "document": document,
-            "chapters": chapters_of(document),
-            "made": made_in_words(document),
-            "changes": changes_between(read_document(before.document), document) if before else [],
-        }
+        facts = self.shown().facts(today, asked_day(request, "month"))
+        may_set = self.may("daily_reports.recipients")
+        return self.render("reporting/daily_reports.html", {**facts, "may_set": may_set}, title="Daily reports")
 
 
 class _Download(ReportsBase):
@@ -95,20 +47,13 @@ class _Download(ReportsBase):
 
     ending: ClassVar[str]
 
-    @abstractmethod
-    def answer(self, report: DailyReport) -> HttpResponseBase:
-        """The file."""
-
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponseBase:
         """200 with the file; without a report of the day, back to the calendar."""
-        report = self.chosen(self.revisions())
-        if report is None:
+        file = self.shown().file(self.ending, workspace_slug)
+        if file is None:
             messages.error(request, "There is no report for this day. Choose one of the marked days.")
             return HttpResponseRedirect(reverse("billing-daily-reports", args=[workspace_slug]))
-        response = self.answer(report)
-        name = f"daily-report-{workspace_slug}-{report.day:%Y-%m-%d}.{self.ending}"
-        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        return response
+        return file
 
 
 class DailyReportCsv(_Download):
@@ -116,22 +61,11 @@ class DailyReportCsv(_Download):
 
     ending = "csv"
 
-    def answer(self, report: DailyReport) -> StreamingHttpResponse:
-        """Streamed, line by line."""
-        lines = document_csv(read_document(report.document), report.revision)
-        return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-
 
 class DailyReportWorkbook(_Download):
     """As a workbook of Excel."""
 
     ending = "xlsx"
-
-    def answer(self, report: DailyReport) -> HttpResponse:
-        """Whole, as a workbook is an archive."""
-        content = document_workbook(read_document(report.document), report.revision)
-        kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-        return HttpResponse(content, content_type=kind)
 
 
 class RecipientsPage(BillingPage):

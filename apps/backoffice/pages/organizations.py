@@ -24,6 +24,7 @@ from apps.backoffice.customer.standing import connectors_panel, credit_facts, pa
 from apps.backoffice.customer.timeline import timeline_of
 from apps.backoffice.filters import choice_filter, flag_filter
 from apps.backoffice.list_files import FileColumns
+from apps.backoffice.pages.daily_reports import organization_reports_url
 from apps.backoffice.pages.lookups import count_of
 from apps.backoffice.pages.reports import organization_books_url
 from apps.backoffice.panels import Fact, Panel, panel_of
@@ -116,7 +117,8 @@ class OrganizationAdmin(StaffAdmin[Organization]):
             Fact("Id", copyable(record.pk)),
             Fact("Slug", copyable(record.slug)),
             Fact("Time zone", record.time_zone, f"Its days and months follow this time zone. {now}"),
-            Fact("Reports", link(organization_books_url(record), "Books"), "Whether its credits add up, day by day."),
+            Fact("Daily reports", link(organization_reports_url(record), "By day"), "As they were made and mailed."),
+            Fact("Books", link(organization_books_url(record), "By day"), "Whether its credits add up."),
             Fact("Members", number(record.members)),
             Fact("Created", moment(record.created_at)),
             *([Fact("Closed", moment(record.closed_at))] if record.closed_at else []),

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -16,36 +16,48 @@ from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import badge, list_url, page_url, record_link
 from apps.backoffice.pages.contradictions import kind_badge
+from apps.backoffice.pages.daily_reports import daily_report_facts, shown_of
 from apps.backoffice.pages.revenue import DAYS, movement_chart
 from apps.backoffice.panels import Panel, panel_of
 from apps.backoffice.staff import may, require_may
 from apps.core import clock
 from apps.core.amounts import format_micro
 from apps.core.ids import OrganizationId
-from apps.core.moments import MomentError, in_zone, read_day, zone_of
+from apps.core.moments import in_zone, zone_of
 from apps.credits.models import CreditAccount
 from apps.reporting.models import ContradictionKind, PaymentContradiction, PlatformBooks
 from apps.reporting.rules.books import BooksLine
 from apps.reporting.selectors.books import organization_books
+from apps.reporting.selectors.reports import latest_day
 from apps.reporting.selectors.revenue import by_currency, last_day, totals_of
 from apps.reporting.selectors.standing import contradictions_of
+from apps.reporting.showing import asked_day
 from apps.tenants.models import Organization, Workspace
 
 _DAY = timedelta(days=1)
 _HEADS = ("Identity", "One side", "The other side", "Difference")
 
 
-def reports_page(request: HttpRequest) -> HttpResponse:
-    """Show the platform's books of the asked day, else of the last that were computed, and both lists."""
+def reports_page(request: HttpRequest) -> HttpResponseBase:
+    """Show the platform's report and books of the asked day, else of the newest of either, and both lists as of now.
+
+    With `download` the report's file.
+    """
     require_may(request, "books.read")
-    asked = _asked_day(request)
+    yesterday = clock.now().astimezone(UTC).date() - _DAY
     kept = PlatformBooks.objects.order_by("-day")
-    books = (kept if asked is None else kept.filter(day=asked)).first()
-    day = asked or (books.day if books else clock.now().astimezone(UTC).date() - _DAY)
+    newest = max((day for day in (kept.values_list("day", flat=True).first(), latest_day(None)) if day), default=None)
+    day = asked_day(request) or newest or yesterday
+    shown = shown_of(request, None, usual=day)
+    file = shown.file(request.GET.get("download", ""), "platform")
+    if file is not None:
+        return file
+    books = kept.filter(day=day).first()
     context = {
         **admin.site.each_context(request),
         "title": "Reports",
-        **_days(day, clock.now().astimezone(UTC).date() - _DAY),
+        **daily_report_facts(request, shown, None),
+        **_days(day, yesterday),
         "books": books,
         "books_panel": _books_panel([BooksLine(**line) for line in books.lines]) if books else None,
         "faults": books.faults if books else [],
@@ -64,7 +76,7 @@ def organization_books_page(request: HttpRequest, object_id: UUID) -> HttpRespon
         raise Http404(f"There is no organization {object_id}.")
     organization = account.organization
     today = in_zone(clock.now(), zone_of(organization.time_zone)).date()
-    day = min(_asked_day(request) or today, today)
+    day = min(asked_day(request) or today, today)
     is_thorough = request.GET.get("every") == "1"
     books = organization_books(OrganizationId(object_id), day, is_thorough=is_thorough)
     context = {
@@ -85,14 +97,6 @@ def organization_books_page(request: HttpRequest, object_id: UUID) -> HttpRespon
 def organization_books_url(organization: Organization) -> str:
     """The address of that page."""
     return reverse("admin:tenants_organization_books", args=[organization.pk])
-
-
-def _asked_day(request: HttpRequest) -> date | None:
-    """The day of the address; None where it names none."""
-    try:
-        return read_day(request.GET["day"]) if request.GET.get("day") else None
-    except MomentError:
-        return None
 
 
 def _days(day: date, last: date) -> dict[str, Any]:

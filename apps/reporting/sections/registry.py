@@ -5,21 +5,21 @@
 
 A section reads what is there and changes nothing. What it costs must not depend on how old the data is: it reads
 rollups, what is open now, and rows of the window. `order`: Credits 10, Payments 20, Subscriptions 30, Connectors 40,
-Access 50, Operations 60, Books 70, the lists 80 and 90, Revenue 100.
+Access 50, Operations 60, Books 70, the lists 80 and 90, Revenue 100. The section's key is its name.
 """
 
 from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from importlib import import_module
 from typing import Protocol
 
 from apps.core.registry import Registry
 from apps.reporting import sections
-from apps.reporting.rules.document import ReportScope, Section, Window
+from apps.reporting.rules.document import Document, ReportScope, Section, Window
 
 
 class SectionReader(Protocol):
@@ -30,12 +30,16 @@ class SectionReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SectionEntry:
-    """A section, where it stands, and whose reports have it: organizations', the platform's, or both."""
+    """A section, where it stands, and whose reports have it: organizations', the platform's, or both.
+
+    `operation` is what a reader needs beside the report itself; empty where that is enough.
+    """
 
     name: str
     order: int
     of_organizations: bool
     of_platform: bool
+    operation: str
     read: SectionReader
 
 
@@ -43,12 +47,12 @@ _sections: Registry[SectionEntry] = Registry("section")
 
 
 def section(
-    name: str, *, order: int, of_organizations: bool = True, of_platform: bool = True
+    name: str, *, order: int, of_organizations: bool = True, of_platform: bool = True, operation: str = ""
 ) -> Callable[[SectionReader], SectionReader]:
     """Declare the decorated function as the section `name`."""
 
     def register(read: SectionReader) -> SectionReader:
-        _sections.register(name, SectionEntry(name, order, of_organizations, of_platform, read))
+        _sections.register(name, SectionEntry(name, order, of_organizations, of_platform, operation, read))
         return read
 
     return register
@@ -58,6 +62,13 @@ def load_sections() -> None:
     """Import each module of this package; called once, when the apps are ready."""
     for module in pkgutil.iter_modules(sections.__path__):
         import_module(f"{sections.__name__}.{module.name}")
+
+
+def withhold_sections(document: Document, may: Callable[[str], bool]) -> Document:
+    """The document without the sections whose operation the reader may not do."""
+    entries = _sections.items()
+    withheld = {name for name, entry in entries if entry.operation and not may(entry.operation)}
+    return replace(document, sections=tuple(one for one in document.sections if one.key not in withheld))
 
 
 def sections_of(scope: ReportScope) -> list[SectionEntry]:

@@ -12,7 +12,7 @@ from apps.reporting.sections.registry import section
 from apps.reporting.selectors.revenue import last_day, totals_of
 
 
-@section("revenue", order=100, of_organizations=False)
+@section("revenue", order=100, of_organizations=False, operation="revenue.read")
 def read_revenue(scope: ReportScope, day: date, window: Window) -> Section:
     """What was written down of the day; nothing for a day that was missed."""
     written = last_day()

@@ -17,7 +17,7 @@ from django.db.models import Q
 from apps.core import clock
 from apps.core.audit.services import audit_append
 from apps.core.context import ExecutionContext
-from apps.core.errors import NotFoundError, UnprocessableError
+from apps.core.errors import ConflictError, NotFoundError, UnprocessableError
 from apps.core.failpoints import failpoint
 from apps.core.ids import OrganizationId
 from apps.core.jobs.record_errors import RecordErrors
@@ -104,12 +104,19 @@ def daily_report_make(context: ExecutionContext, schedule_id: int) -> Made | Non
 
 
 def daily_report_revise(
-    context: ExecutionContext, *, organization_id: UUID | None, day: date, reason: str, is_mailed: bool = False
+    context: ExecutionContext,
+    *,
+    organization_id: UUID | None,
+    day: date,
+    reason: str,
+    is_mailed: bool = False,
+    after_revision: int | None = None,
 ) -> DailyReport:
     """Make another revision of a report that is there; the former ones stay. Audited.
 
-    The window stays that of the day. Raises `ForbiddenError`, `NotFoundError` without a report of the day,
-    `UnprocessableError` without a reason.
+    The window stays that of the day. `after_revision` is the newest one that the asker has seen, so that asking twice
+    makes one. Raises `ForbiddenError`, `NotFoundError` without a report of the day, `UnprocessableError` without a
+    reason, `ConflictError` where another one was made meanwhile.
     """
     require(context, REVISE_OPERATION)
     if not reason.strip():
@@ -125,6 +132,10 @@ def daily_report_revise(
         former = latest_report(organization_id, day)
         if schedule is None or former is None:
             raise NotFoundError(f"There is no report for {day}. Reports are made an hour after their day has ended.")
+        if after_revision not in {None, former.revision}:
+            raise ConflictError(
+                f"Revision {former.revision} was made meanwhile, by {former.made_by}. Look at it first."
+            )
         document = _read(schedule.organization, day, None, Window(former.window_start, former.window_end))
         report = _store(context, document, revision=former.revision + 1, reason=reason)
         audit_append(
