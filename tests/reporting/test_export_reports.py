@@ -46,7 +46,9 @@ def document_of(*lines: Line, title: str = "Credits") -> Document:
 
 
 def csv_rows(document: Document) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO("".join(document_csv(document, 1)), newline="")))
+    # It begins with the mark by which Excel knows UTF-8.
+    text = "".join(document_csv(document, 1)).removeprefix("\ufeff")
+    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 @pytest.mark.parametrize("text", HOSTILE)
