@@ -259,6 +259,8 @@ class Provider(ABC):
     # For the credential kind `oauth`: the server, and the scopes to request there.
     oauth_server: ClassVar[OAuthServer | None] = None
     oauth_scopes: ClassVar[tuple[str, ...]] = ()
+    # What writing needs beside: requested only where a person asks for it.
+    write_scopes: ClassVar[tuple[str, ...]] = ()
     # Sample data, for demo organizations alone.
     is_demo: ClassVar[bool] = False
 

@@ -21,6 +21,15 @@ CSV_COLUMNS = (
     *("value", "unit", "currency", "check", "note", "link"),
 )
 _UNITS = {Unit.COUNT: "", Unit.CREDITS: "credits", Unit.MONEY: "money", Unit.DAYS: "days", Unit.TEXT: ""}
+# The columns of a sheet, and where their figures stand in an organization's report.
+DATE_COLUMN = "Date"
+_ROW_FIGURES = {
+    "Credits used": ("credits", "consumed", "total"),
+    "Credits left": ("credits", "standing", "balance"),
+    "Days left": ("credits", "standing", "runway"),
+    "Failed payments": ("payments", "news", "failed"),
+}
+SHEET_COLUMNS = (DATE_COLUMN, *_ROW_FIGURES, "To check", "Revision", "Report")
 # A workbook keeps 15 digits of a number; longer ones are written as text, so that none is rounded in silence.
 _DIGITS = 15
 _LONGEST_CELL = 32_000
@@ -59,6 +68,25 @@ def document_workbook(document: Document, revision: int) -> bytes:
         _write_section(workbook.add_worksheet(_sheet_name(section.title, names)), section, bold)
     workbook.close()
     return file.getvalue()
+
+
+def document_row(document: Document, revision: int, url: str) -> dict[str, Decimal | str]:
+    """One day as a row of a sheet, by the names of its columns, without the date."""
+    lines = {
+        (section.key, group.key, line.key): line
+        for section in document.sections
+        for group in section.groups
+        for line in group.lines
+    }
+    found = {column: lines.get(place) for column, place in _ROW_FIGURES.items()}
+    figures = {column: _figure(line) if line else "" for column, line in found.items()}
+    return {**figures, "To check": Decimal(document.alarms), "Revision": Decimal(revision), "Report": url}
+
+
+def _figure(line: Line) -> Decimal | str:
+    if line.value is None:
+        return ""
+    return _cell(line.value) if isinstance(line.value, str) else _number(line, line.value)
 
 
 def _csv_rows(document: Document, revision: int) -> Iterator[Sequence[object]]:

@@ -12,10 +12,10 @@ from apps.core.amounts import show_micro
 from apps.core.mails import Mail, mail_payload, public_address
 from apps.core.operations import OPERATIONS, reaches
 from apps.reporting.links import CONFIRM_WITHIN, confirm_address, unsubscribe_address
-from apps.reporting.models import DailyReport, ReportRecipient
+from apps.reporting.models import DailyReport, ReportRecipient, ReportSheet
 from apps.reporting.rules.alerts import Threshold, event_of, in_words
 from apps.reporting.rules.document import Document, read_document
-from apps.reporting.rules.presenting import chapters_of, day_in_words, made_in_words, text_of
+from apps.reporting.rules.presenting import chapters_of, day_in_words, in_one_line, made_in_words, text_of
 from apps.reporting.sections.registry import withhold_sections
 from apps.reporting.selectors.alerts import Addressee
 from apps.tenants.access import platform_role
@@ -92,6 +92,22 @@ def paused_mail(recipient: ReportRecipient, *, organization_name: str, url: str,
     return mail_payload(mail, to=to)
 
 
+def sheet_problem_mail(sheet: ReportSheet, *, url: str, to: list[str]) -> dict[str, Any]:
+    """The payload of the mail that tells admins that reports can't be written to their sheet."""
+    mail = Mail(
+        subject=f"Daily reports can't be written to the sheet {_short(sheet.sheet)}",
+        paragraphs=(
+            "Hello,",
+            f"The daily report of {_short(sheet.organization.name)} could not be written to your Google sheet.",
+            sheet.problem,
+            "No report is lost: they stand on the page of daily reports. Mend the sheet, then write what it misses.",
+        ),
+        url=url,
+        link_text="Open the recipients",
+    )
+    return mail_payload(mail, to=to)
+
+
 def page_address(document: Document, report: DailyReport) -> str:
     """The full address of the page that shows the report."""
     if document.scope.is_platform:
@@ -109,11 +125,11 @@ def _may_read(recipient: ReportRecipient, operation: str) -> bool:
 
 
 def _revised(report: DailyReport) -> str:
-    return f" This is revision {report.revision}: {report.reason}" if report.revision > 1 else ""
+    return f" This is revision {report.revision}: {in_one_line(report.reason)}" if report.revision > 1 else ""
 
 
 def _short(name: str) -> str:
-    text = " ".join(name.split())
+    text = in_one_line(name)
     return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
 
 

@@ -10,12 +10,16 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 
+from apps.connectors.services.credentials import connector_may_write
+from apps.connectors.services.sheet_rows import sheet_connectors
 from apps.core import clock
 from apps.core.errors import ConflictError, NotFoundError, UnprocessableError
 from apps.core.moments import in_zone, zone_of
+from apps.reporting.exports import SHEET_COLUMNS
 from apps.reporting.rules.recipients import RecipientStatus
-from apps.reporting.selectors.reports import members_without_reports, recipients_of
+from apps.reporting.selectors.reports import members_without_reports, recipients_of, report_sheet_of
 from apps.reporting.services.recipients import report_recipient_add, report_recipient_remove
+from apps.reporting.services.report_sheets import report_sheet_choose, report_sheet_remove, report_sheet_repeat
 from apps.reporting.showing import ShownReport, asked_day, shown_report
 from apps.tenants.pages import BillingPage
 
@@ -69,7 +73,7 @@ class DailyReportWorkbook(_Download):
 
 
 class RecipientsPage(BillingPage):
-    """Who gets the reports by mail. A part of Settings, under its own address."""
+    """Who gets the reports by mail, and the sheet they are written to. A part of Settings, under its own address."""
 
     operations: ClassVar[dict[str, str]] = {"GET": "daily_reports.recipients", "POST": "daily_reports.recipients"}
     page = "settings"
@@ -79,14 +83,19 @@ class RecipientsPage(BillingPage):
         return self._show()
 
     def post(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
-        """Add `email`, or take the recipient `remove` off; what can't be comes back with a sentence."""
+        """Add `email`, take the recipient `remove` off, or do what `sheet` says: "choose" the `tab` of the `connector`,
+        "remove" it, or write "again" what it misses. What can't be comes back with a sentence."""
+        about_sheet = request.POST.get("sheet", "")
         try:
-            if "remove" in request.POST:
+            if about_sheet:
+                self._change_sheet(about_sheet)
+            elif "remove" in request.POST:
                 self._remove(request.POST["remove"])
             else:
                 self._add(request.POST.get("email", ""))
         except (UnprocessableError, ConflictError, NotFoundError) as error:
-            return self._show(error=str(error), status=HTTPStatus.UNPROCESSABLE_ENTITY)
+            names = ("", str(error)) if about_sheet else (str(error), "")
+            return self._show(*names, status=HTTPStatus.UNPROCESSABLE_ENTITY)
         return HttpResponseRedirect(reverse("billing-report-recipients", args=[workspace_slug]))
 
     def _add(self, email: str) -> None:
@@ -106,8 +115,34 @@ class RecipientsPage(BillingPage):
             raise NotFoundError("There is no such recipient. It may have been removed meanwhile.") from None
         messages.success(self.request, "Removed. The address gets no more daily reports.")
 
-    def _show(self, error: str = "", status: int = HTTPStatus.OK) -> HttpResponse:
+    def _change_sheet(self, what: str) -> None:
+        organization_id, context = self.organization_id, self.execution_context
+        if what == "remove":
+            report_sheet_remove(context, organization_id=organization_id)
+            messages.success(self.request, "Removed. What stands in the sheet stays; no more rows are written.")
+        elif what == "again":
+            count = report_sheet_repeat(context, organization_id=organization_id)
+            messages.success(self.request, f"{count} {'day is' if count == 1 else 'days are'} being written.")
+        else:
+            try:
+                connector_id = UUID(self.request.POST.get("connector", ""))
+            except ValueError:
+                raise NotFoundError("Choose a connector of Google Sheets.") from None
+            tab = self.request.POST.get("tab", "")
+            report_sheet_choose(context, organization_id=organization_id, connector_id=connector_id, sheet=tab)
+            messages.success(self.request, f"Reports are written to {tab.strip()}, one row a day.")
+
+    def _show(self, error: str = "", sheet_error: str = "", status: int = HTTPStatus.OK) -> HttpResponse:
+        sheet = report_sheet_of(self.organization_id)
+        connectors = sheet_connectors(self.organization_id)
         facts = {
+            "sheet": sheet,
+            "connectors": connectors,
+            "readers": [one for one in connectors if not connector_may_write(one)],
+            "sheet_error": sheet_error,
+            "chosen": self.request.POST.get("connector") or (str(sheet.connector_id) if sheet else ""),
+            "tab": self.request.POST.get("tab") or (sheet.sheet if sheet else "Daily reports"),
+            "columns": SHEET_COLUMNS,
             "recipients": recipients_of(self.organization_id),
             "members": members_without_reports(self.organization_id),
             "typed": self.request.POST.get("email", ""),

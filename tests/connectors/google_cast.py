@@ -21,7 +21,8 @@ from tests.connectors.cast import make_active_workspace, make_connector
 from tests.counterparts.google import CLIENT_ID, CLIENT_SECRET, GoogleStandIn, google_stand_in
 from tests.factories.tenants import make_membership, make_user
 
-SCOPES = sorted({scope for name in ("google_cloud", "google_sheets") for scope in provider_class(name).oauth_scopes})
+_BY_GOOGLE = [provider_class(name) for name in ("google_cloud", "google_sheets")]
+SCOPES = sorted({scope for one in _BY_GOOGLE for scope in (*one.oauth_scopes, *one.write_scopes)})
 CALLBACK = "http://testserver/connectors/google/callback"
 SETTINGS = {
     "google_sheets": {"spreadsheet_id": "1-a-spreadsheet-of-the-tests"},
@@ -53,8 +54,9 @@ class Place:
     admin: User
     browser: Client
 
-    def begin(self, browser: Client | None = None) -> str:
-        answer = (browser or self.browser).get(reverse("google-authorize"), {"connector": str(self.connector.pk)})
+    def begin(self, browser: Client | None = None, **query: str) -> str:
+        asked = {"connector": str(self.connector.pk), **query}
+        answer = (browser or self.browser).get(reverse("google-authorize"), asked)
         assert answer.status_code == 302, answer.content[:500]
         return str(answer.headers["Location"])
 

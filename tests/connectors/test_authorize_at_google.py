@@ -16,7 +16,7 @@ from apps.connectors.enums import ConnectorStatus
 from apps.connectors.models import AuthorizationAttempt, Connector, ConnectorCredential
 from apps.connectors.oauth.client import OAuthToken
 from apps.connectors.providers.registry import provider_class
-from apps.connectors.services.credentials import credential_open
+from apps.connectors.services.credentials import connector_may_write, credential_open
 from apps.core import clock
 from apps.core.enums import MembershipRole
 from tests.connectors.cast import id_of, make_connector
@@ -51,6 +51,22 @@ def test_there_and_back(google: GoogleStandIn, provider: str) -> None:
     stored = ConnectorCredential.objects.get(connector=connector)
     assert stored.last_four == ""
     assert token.access_token.encode() not in bytes(stored.ciphertext)
+
+
+@pytest.mark.django_db
+def test_writing_is_asked_for_where_a_person_wants_it_and_stays(google: GoogleStandIn) -> None:
+    place = make_place()
+    provider = provider_class("google_sheets")
+    assert come_back(place.browser, google.consent(place.begin())) == 302
+    assert not connector_may_write(place.connector)
+    address = place.begin(write="1")
+    asked = parse_qs(urlsplit(address).query)["scope"][0].split()
+    assert asked == sorted({*provider.oauth_scopes, *provider.write_scopes})
+    assert come_back(place.browser, google.consent(address)) == 302
+    assert connector_may_write(place.connector)
+    # The usual way back after a lost authorization does not take it away.
+    assert come_back(place.browser, google.consent(place.begin())) == 302
+    assert connector_may_write(place.connector)
 
 
 Twist = Callable[[Place, str], tuple[Client, str]]

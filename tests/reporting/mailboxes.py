@@ -18,7 +18,7 @@ from apps.reporting.services.daily_reports import daily_report_make
 from apps.reporting.services.schedules import schedules_prepare
 from apps.tenants.models import Organization, Workspace
 from tests.contexts import console_context
-from tests.credits.cast import make_place
+from tests.credits.cast import Place, make_place
 from tests.factories.tenants import make_membership, make_signing_in_user, make_workspace
 from tests.reporting.lives import at
 
@@ -32,7 +32,8 @@ class House:
 
     def __init__(self) -> None:
         with at(NOON):
-            self.organization: Organization = make_place(whole_credits=100).organization
+            self.place: Place = make_place(whole_credits=100)
+            self.organization: Organization = self.place.organization
             self.space: Workspace = make_workspace(self.organization, "One")
             Organization.objects.filter(pk=self.organization.pk).update(created_at=NOON)
             self.admin = make_signing_in_user("admin@house.example")

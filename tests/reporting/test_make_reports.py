@@ -203,6 +203,35 @@ def test_a_new_zone_neither_loses_nor_repeats_a_moment() -> None:
     assert {report.document["scope"]["zone"] for report in made} >= {"Pacific/Pago_Pago", "Europe/Berlin"}
 
 
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_a_zone_that_changes_at_midnight_itself_counts_the_moment_once(zone: str) -> None:
+    place = begin("UTC")
+    midnight = datetime(2026, 11, 3, tzinfo=UTC)
+    run(datetime(2026, 11, 2, 18, tzinfo=UTC), place.organization.pk)
+    use(place, midnight - timedelta(microseconds=1), 5)
+    use(place, midnight, 7)
+    with at(midnight):
+        Organization.objects.filter(pk=place.organization.pk).update(time_zone=zone)
+    for hours in range(60):
+        run(midnight + timedelta(hours=hours), place.organization.pk)
+    made = reports(place)
+    assert [report.day for report in made] == [DAY + timedelta(days=number) for number in range(len(made))]
+    assert len(made) >= 2
+    for earlier, later in pairwise(made):
+        assert earlier.window_end == later.window_start
+    used = [line(document_of(report), "credits", "consumed", "total").value for report in made]
+    late = [
+        late.value
+        for report in made
+        for section in report.document["sections"]
+        for group in section["groups"]
+        if group["key"] == "late"
+        for late in [line(document_of(report), "credits", "late", one["key"]) for one in group["lines"]]
+    ]
+    assert sum(int(value or 0) for value in [*used, *late]) >= 12 * MICRO
+    assert sum(int(value or 0) for value in used) == 12 * MICRO
+
+
 def test_the_platforms_report_knows_real_organizations_alone() -> None:
     place = begin()
     demo = begin()

@@ -102,13 +102,14 @@ class GoogleSheetsProvider(Provider):
     brings: ClassVar[str] = "the usage rows of a sheet"
     needs: ClassVar[str] = (
         "The id of the spreadsheet stands in its address, between /d/ and /edit. Authorize it with a Google account "
-        "that may open it; we ask for reading alone."
+        "that may open it; we ask for reading alone, until you let daily reports be written there."
     )
     credential_kind: ClassVar[CredentialKind] = CredentialKind.OAUTH
     settings_form: ClassVar[type[ProviderSettings]] = SheetSettings
     month_bounds: ClassVar[MonthBounds] = MonthBounds.ORGANIZATION
     oauth_server: ClassVar[OAuthServer | None] = GOOGLE
     oauth_scopes: ClassVar[tuple[str, ...]] = ("https://www.googleapis.com/auth/spreadsheets.readonly",)
+    write_scopes: ClassVar[tuple[str, ...]] = ("https://www.googleapis.com/auth/spreadsheets",)
 
     def check(self) -> CheckResult:
         spreadsheet, _ = self._spreadsheet()

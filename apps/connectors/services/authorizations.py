@@ -30,7 +30,7 @@ from apps.connectors.rules.authorization import VALID_FOR, Attempt, Callback, fi
 from apps.connectors.rules.causes import cause_of, enable_unless_kept_off, remove_cause
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.connectors import connector_for_update, connector_of
-from apps.connectors.services.credentials import credential_open, credential_write
+from apps.connectors.services.credentials import connector_may_write, credential_open, credential_write
 from apps.connectors.services.lifecycle import connector_update_state, state_of
 from apps.connectors.services.timeline import connector_note
 from apps.core import clock
@@ -69,9 +69,12 @@ class AuthorizationFailedError(ConflictError):
     title = "The authorization did not succeed"
 
 
-def authorization_begin(context: ExecutionContext, *, connector_id: ConnectorId, agent: UserAgent) -> str:
+def authorization_begin(
+    context: ExecutionContext, *, connector_id: ConnectorId, agent: UserAgent, may_write: bool = False
+) -> str:
     """Store an attempt; returns the address of the server to redirect to.
 
+    `may_write` asks for the scopes of writing too; who granted them once is asked for them again.
     Raises `NotFoundError` `unknown_connector`, `UnprocessableError` `not_by_<server>` for a provider that is not
     authorized there, `UnavailableError` `<server>_not_configured`, `ForbiddenError`, also `lifecycle_denied`.
     """
@@ -100,6 +103,8 @@ def authorization_begin(context: ExecutionContext, *, connector_id: ConnectorId,
         expires_at=now + VALID_FOR,
     )
     scopes = frozenset(provider.oauth_scopes)
+    if may_write or connector_may_write(connector):
+        scopes |= frozenset(provider.write_scopes)
     return client.authorization_url(state=state, scopes=scopes, redirect_uri=agent.redirect_uri)
 
 

@@ -19,7 +19,8 @@ from apps.connectors.enums import ConnectorEventKind, ConnectorStatus, Credentia
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector, ConnectorCredential
 from apps.connectors.oauth.client import GrantRevokedError, OAuthToken, ServerUnavailableError, client_for
-from apps.connectors.providers.registry import oauth_server_of, provider_label
+from apps.connectors.providers.registry import oauth_server_of, provider_class, provider_label
+from apps.connectors.rules.authorization import missing_scopes
 from apps.connectors.rules.causes import ConnectorState
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.connectors import connector_for_update
@@ -99,6 +100,15 @@ def check_keys_in_use() -> None:
 def binding_of(connector_id: ConnectorId, kind: CredentialKind) -> Binding:
     """The associated data that binds a ciphertext to its connector and kind."""
     return Binding("connector", connector_id, kind.value)
+
+
+def connector_may_write(connector: Connector) -> bool:
+    """Whether the person who authorized the connector granted the scopes of writing."""
+    needed = frozenset(provider_class(connector.provider).write_scopes)
+    secret = credential_open(ConnectorId(connector.pk)) if needed else None
+    if secret is None or secret.kind is not CredentialKind.OAUTH:
+        return False
+    return not missing_scopes(needed, OAuthToken.from_text(secret.reveal()).scope)
 
 
 def secret_for_call(context: ExecutionContext, *, connector_id: ConnectorId) -> Secret | None:

@@ -91,7 +91,12 @@ class AuthorizeView(OAuthView):
         except (ValueError, NotFoundError) as error:
             raise NotFoundError("There is nothing at this address, or it is not visible to you.") from error
         context = self.context_for(connector)
-        url = authorization_begin(context, connector_id=ConnectorId(connector.pk), agent=self.agent())
+        url = authorization_begin(
+            context,
+            connector_id=ConnectorId(connector.pk),
+            agent=self.agent(),
+            may_write=request.GET.get("write") == "1",
+        )
         return HttpResponseRedirect(url)
 
 

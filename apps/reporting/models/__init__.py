@@ -13,6 +13,7 @@ from apps.reporting.models.books import (
 from apps.reporting.models.reports import DailyReport, ReportRecipient, ReportSchedule
 from apps.reporting.models.revenue import OrganizationRevenue, RevenueDay, RevenueTotal
 from apps.reporting.models.rollups import ConnectorRollup, CreditRollup, RollupState
+from apps.reporting.models.sheets import ReportSheet
 
 __all__ = [
     "AlertSettings",
@@ -28,6 +29,7 @@ __all__ = [
     "PlatformBooks",
     "ReportRecipient",
     "ReportSchedule",
+    "ReportSheet",
     "RevenueDay",
     "RevenueTotal",
     "RollupState",

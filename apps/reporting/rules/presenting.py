@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from apps.core.moments import in_zone, zone_of
+from apps.core.texts import make_visible
 from apps.reporting.rules.document import Document, Group, Line, Unit, show, show_number
 
 _NOTHING_TO_COMPARE = "\N{EN DASH}"
@@ -61,6 +62,11 @@ def day_in_words(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
+def in_one_line(text: str) -> str:
+    """What others named, for one line: it begins none of its own, and turns nothing around that stands beside it."""
+    return make_visible(" ".join(text.split()))
+
+
 def chapters_of(document: Document) -> list[Chapter]:
     """The document in words, in its order."""
     return [
@@ -105,7 +111,7 @@ _Place = tuple[str, str, str]
 
 def _lines_by_place(document: Document) -> dict[_Place, tuple[str, Line]]:
     return {
-        (section.key, group.key, line.key): (f"{section.title}, {group.title}: {line.label}", line)
+        (section.key, group.key, line.key): (f"{section.title}, {group.title}: {in_one_line(line.label)}", line)
         for section in document.sections
         for group in section.groups
         for line in group.lines
@@ -120,8 +126,8 @@ def _told(found: tuple[str, Line] | None) -> str:
     if found is None:
         return ""
     line = found[1]
-    note = f" ({line.note})" if line.note else ""
-    return f"{show(line.value, line.unit, line.currency)}{note}{' !' if line.is_alarm else ''}"
+    note = f" ({in_one_line(line.note)})" if line.note else ""
+    return f"{in_one_line(show(line.value, line.unit, line.currency))}{note}{' !' if line.is_alarm else ''}"
 
 
 def _table(group: Group) -> Table:
@@ -136,8 +142,8 @@ def _row(line: Line) -> Row:
         _NOTHING_TO_COMPARE if found.value is None else show_number(found.value, _bare(line.unit), line.currency)
         for found in line.compared
     ]
-    figure = show(line.value, line.unit, line.currency)
-    return Row(line.label, figure, compared, line.note, line.link, line.is_alarm)
+    figure = in_one_line(show(line.value, line.unit, line.currency))
+    return Row(in_one_line(line.label), figure, compared, in_one_line(line.note), line.link, line.is_alarm)
 
 
 def _bare(unit: Unit) -> Unit:

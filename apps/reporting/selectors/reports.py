@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.core.enums import MembershipRole
-from apps.reporting.models import DailyReport, ReportRecipient
+from apps.reporting.models import DailyReport, ReportRecipient, ReportSheet
 from apps.reporting.rules.recipients import RecipientStatus
 from apps.tenants.access import platform_role
 from apps.tenants.models import Membership, User
@@ -72,6 +72,11 @@ def members_without_reports(organization_id: UUID) -> list[str]:
         user__email__in=listed
     )
     return list(members.order_by("user__email").values_list("user__email", flat=True)[:_MEMBERS_SHOWN])
+
+
+def report_sheet_of(organization_id: UUID) -> ReportSheet | None:
+    """The sheet that the organization's reports are written to."""
+    return ReportSheet.objects.filter(organization=organization_id).select_related("connector").first()
 
 
 def latest_day(organization_id: UUID | None) -> date | None:

@@ -31,6 +31,7 @@ from apps.reporting.sections.registry import sections_of
 from apps.reporting.selectors.reports import latest_report
 from apps.reporting.selectors.usage import ZoneChangedError, zone_of_rollups
 from apps.reporting.services.report_mails import report_mails_enqueue
+from apps.reporting.services.report_sheets import report_row_enqueue
 from apps.reporting.services.schedules import PLATFORM_ZONE, schedules_prepare
 from apps.tenants.models import Organization
 
@@ -97,7 +98,9 @@ def daily_report_make(context: ExecutionContext, schedule_id: int) -> Made | Non
         schedule.due_at = due_at(zone_of(schedule.zone), schedule.next_day)
         schedule.save(update_fields=["zone", "next_day", "due_at"])
         failpoint("reports.after_store")
-        report_mails_enqueue(_within(context, schedule.organization), report, schedule.organization)
+        within = _within(context, schedule.organization)
+        report_mails_enqueue(within, report, schedule.organization)
+        report_row_enqueue(within, report)
         failpoint("reports.before_commit")
     failpoint("reports.after_commit")
     return Made(report, is_behind=schedule.due_at <= now)
@@ -145,6 +148,7 @@ def daily_report_revise(
             after={"day": f"{day}", "revision": report.revision, "mailed": is_mailed},
             reason=reason,
         )
+        report_row_enqueue(_within(context, schedule.organization), report)
         if is_mailed:
             report_mails_enqueue(_within(context, schedule.organization), report, schedule.organization)
     return report
