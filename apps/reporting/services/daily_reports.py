@@ -125,33 +125,39 @@ def daily_report_revise(
     if not reason.strip():
         raise UnprocessableError("Say why the report is made anew.")
     with transaction.atomic():
-        # The schedule's lock keeps two people from making the same revision.
-        schedule = (
-            ReportSchedule.objects.select_for_update(of=("self",))
-            .filter(organization=organization_id)
-            .select_related("organization")
-            .first()
-        )
-        former = latest_report(organization_id, day)
-        if schedule is None or former is None:
-            raise NotFoundError(f"There is no report for {day}. Reports are made an hour after their day has ended.")
+        organization, former = _lock_report(organization_id, day)
+        within = _within(context, organization)
         if after_revision not in {None, former.revision}:
             raise ConflictError(
                 f"Revision {former.revision} was made meanwhile, by {former.made_by}. Look at it first."
             )
-        document = _read(schedule.organization, day, None, Window(former.window_start, former.window_end))
+        document = _read(organization, day, None, Window(former.window_start, former.window_end))
         report = _store(context, document, revision=former.revision + 1, reason=reason)
         audit_append(
-            _within(context, schedule.organization),
+            within,
             DAILY_REPORT_REVISED,
             report.audit_target,
             after={"day": f"{day}", "revision": report.revision, "mailed": is_mailed},
             reason=reason,
         )
-        report_row_enqueue(_within(context, schedule.organization), report)
+        report_row_enqueue(within, report)
         if is_mailed:
-            report_mails_enqueue(_within(context, schedule.organization), report, schedule.organization)
+            report_mails_enqueue(within, report, organization)
     return report
+
+
+def _lock_report(organization_id: UUID | None, day: date) -> tuple[Organization | None, DailyReport]:
+    """Whose reports, and the newest of the day. The schedule's lock keeps two people from making the same revision."""
+    schedule = (
+        ReportSchedule.objects.select_for_update(of=("self",))
+        .filter(organization=organization_id)
+        .select_related("organization")
+        .first()
+    )
+    former = latest_report(organization_id, day)
+    if schedule is None or former is None:
+        raise NotFoundError(f"There is no report for {day}. Reports are made an hour after their day has ended.")
+    return schedule.organization, former
 
 
 def _read(
