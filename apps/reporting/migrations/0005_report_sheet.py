@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("connectors", "0007_connectors_that_need_a_person"),
-        ("reporting", "0003_books_and_revenue"),
+        ("reporting", "0004_balance_alerts"),
         ("tenants", "0008_cutover_runs"),
     ]
 
