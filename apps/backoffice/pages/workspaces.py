@@ -98,7 +98,7 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
     heading = "Workspaces"
     about = "Each workspace with its subscription and what it may do now."
     ordering = ("slug",)
-    list_display = ("named", "lifecycle", "grace_end", "plan", "attention", "customer", "created")
+    list_display = ("named", "lifecycle", "grace_end", "plan", "attention", "customer")
     sortable_by = ("named",)
     file_columns: ClassVar[FileColumns] = {
         "organization": lambda row: row.organization.name,
@@ -193,10 +193,6 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
         if record.organization.is_demo:
             shown.append(badge("Demo", "info"))
         return SafeString(" ".join(shown)) if shown else NOTHING
-
-    @display(description="Created")
-    def created(self, record: Workspace) -> SafeString:
-        return moment(record.created_at)
 
     # --- The page --------------------------------------------------------------------------------------------------
     def verb_target(self, record: Workspace) -> WorkspaceSubject:

@@ -18,6 +18,7 @@ from apps.backoffice.staff import may
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.backoffice.workspace.verbs import VERBS
 from apps.core.audit_events import AuditEvent
+from apps.core.enums import ActorKind
 from apps.core.models import AuditEntry
 from apps.subscriptions import events
 from apps.subscriptions.enums import SubscriptionState
@@ -92,12 +93,14 @@ _WAYS: Mapping[AuditEvent, Way] = {
     events.USAGE_OVERRIDE_SET: _value("set_usage_override", category="usage_category_override"),
     events.GRACE_DAYS_SET: _value("set_grace_days", days="grace_period_days"),
 }
+_PEOPLE = frozenset({ActorKind.USER.value, ActorKind.CONSOLE.value})
 _BY_NAME = {event.name: way for event, way in _WAYS.items()}
 
 
 def undo_of(request: HttpRequest, subject: WorkspaceSubject, entry: AuditEntry) -> Undo | None:
     """The way back from the entry that the person may take now; none as of a moment."""
-    way = _BY_NAME.get(entry.event)
+    # What a provider or a job did would come again; staff take the management over for that.
+    way = _BY_NAME.get(entry.event) if entry.actor_kind in _PEOPLE else None
     found = way(entry.before, entry.after) if way is not None and subject.as_of is None else None
     if found is None:
         return None
