@@ -18,6 +18,7 @@ FUNCTIONS = (
     "apps.tenants.migrations.0005_billing_mode_function",
     "apps.credits.migrations.0002_functions",
     "apps.credits.migrations.0009_functions",
+    "apps.credits.migrations.0014_explained_differences",
 )
 
 
@@ -40,8 +41,7 @@ def main() -> None:
     with connection.cursor() as cursor:
         for name in FUNCTIONS:
             migration: type[Migration] = import_module(name).Migration
-            for operation in migration.operations:
-                assert isinstance(operation, RunSQL)
+            for operation in (found for found in migration.operations if isinstance(found, RunSQL)):
                 for statement in [operation.sql] if isinstance(operation.sql, str) else operation.sql:
                     cursor.execute(str(statement))
     connection.close()

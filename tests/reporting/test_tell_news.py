@@ -30,7 +30,7 @@ from apps.subscriptions.contracts import StartGrace
 from apps.subscriptions.enums import Provider
 from apps.subscriptions.models import DecisionReceipt
 from apps.subscriptions.services import payment_config_change
-from apps.tenants.models import Organization
+from apps.tenants.models import Organization, Workspace
 from tests.backoffice.records import make_event, make_invoice, make_outbox_item
 from tests.contexts import console_context
 from tests.credits.cast import Place, make_place
@@ -57,74 +57,87 @@ def place() -> Place:
             change=StartGrace(started_at=NOON),
             reason="for the test",
         )
-        BillingEvent.objects.create(
-            organization=organization,
-            name=BillingEventName.INVOICE_FAILED,
-            key="failed-1",
-            occurred_at=NOON - timedelta(days=3),
-            recorded_at=NOON,
-            request_id="r",
-        )
-        make_invoice(
-            organization,
-            status=InvoiceStatus.OPEN,
-            due_at=NOON - timedelta(days=4),
-            number="N-7",
-            currency="EUR",
-            amount_remaining_minor=1_250,
-        )
-        ProviderDispute.objects.create(
-            provider=Provider.STRIPE,
-            external_id="dp_1",
-            organization=organization,
-            status="needs_response",
-            amount_minor=4_200,
-            currency="EUR",
-            reason="fraudulent",
-            news_at=NOON,
-        )
-        off = Connector.objects.create(
-            workspace=space,
-            provider="demo",
-            name="Off",
-            status=ConnectorStatus.AUTO_DISABLED,
-            auto_disable_reason=AutoDisableReason.TOO_MANY_FAILURES,
-            auto_disable_causes=["too_many_failures"],
-        )
-        Connector.objects.create(
-            workspace=space, provider="demo", name="Locked out", status=ConnectorStatus.NEEDS_REAUTHORIZATION
-        )
-        Connector.objects.create(workspace=space, provider="demo", name="On", status=ConnectorStatus.ENABLED)
-        SyncRun.objects.create(
-            connector=off,
-            month="2026-10",
-            trigger=SyncTrigger.SCHEDULE,
-            reason="due",
-            status=SyncStatus.FAILED,
-            actor_label="scheduler:sync",
-            role=Role.SYSTEM,
-            authorization_source=AuthorizationSource.SCHEDULER,
-            request_id="r",
-            error_code="provider_unavailable",
-            created_at=NOON,
-            finished_at=NOON,
-        )
-        for actor in ("red", "red", "someone@else.example"):
-            DecisionReceipt.objects.create(
-                kind="credits",
-                decision="deny",
-                code="insufficient_credits",
-                organization_id=organization.pk,
-                actor_label=actor,
-                question={},
-                chain=[],
-                records=[],
-                request_id="r",
-                created_at=NOON,
-            )
+        add_failures(space)
+        add_payment_trouble(organization)
+        add_denials(organization)
         make_event(received_at=NOON)
         make_outbox_item(organization)
     return found
+
+
+def add_failures(space: Workspace) -> None:
+    """Connectors that stopped, and a sync that failed."""
+    off = Connector.objects.create(
+        workspace=space,
+        provider="demo",
+        name="Off",
+        status=ConnectorStatus.AUTO_DISABLED,
+        auto_disable_reason=AutoDisableReason.TOO_MANY_FAILURES,
+        auto_disable_causes=["too_many_failures"],
+    )
+    Connector.objects.create(
+        workspace=space, provider="demo", name="Locked out", status=ConnectorStatus.NEEDS_REAUTHORIZATION
+    )
+    Connector.objects.create(workspace=space, provider="demo", name="On", status=ConnectorStatus.ENABLED)
+    SyncRun.objects.create(
+        connector=off,
+        month="2026-10",
+        trigger=SyncTrigger.SCHEDULE,
+        reason="due",
+        status=SyncStatus.FAILED,
+        actor_label="scheduler:sync",
+        role=Role.SYSTEM,
+        authorization_source=AuthorizationSource.SCHEDULER,
+        request_id="r",
+        error_code="provider_unavailable",
+        created_at=NOON,
+        finished_at=NOON,
+    )
+
+
+def add_payment_trouble(organization: Organization) -> None:
+    BillingEvent.objects.create(
+        organization=organization,
+        name=BillingEventName.INVOICE_FAILED,
+        key="failed-1",
+        occurred_at=NOON - timedelta(days=3),
+        recorded_at=NOON,
+        request_id="r",
+    )
+    make_invoice(
+        organization,
+        status=InvoiceStatus.OPEN,
+        due_at=NOON - timedelta(days=4),
+        number="N-7",
+        currency="EUR",
+        amount_remaining_minor=1_250,
+    )
+    ProviderDispute.objects.create(
+        provider=Provider.STRIPE,
+        external_id="dp_1",
+        organization=organization,
+        status="needs_response",
+        amount_minor=4_200,
+        currency="EUR",
+        reason="fraudulent",
+        news_at=NOON,
+    )
+
+
+def add_denials(organization: Organization) -> None:
+    for actor in ("red", "red", "someone@else.example"):
+        DecisionReceipt.objects.create(
+            kind="credits",
+            decision="deny",
+            code="insufficient_credits",
+            organization_id=organization.pk,
+            actor_label=actor,
+            question={},
+            chain=[],
+            records=[],
+            request_id="r",
+            created_at=NOON,
+        )
 
 
 def read(scope: ReportScope) -> Document:

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 
 from apps.core.models import AuditEntry, IdempotencyRecord, JobRun, OutboxItem
-from apps.credits.models import CreditEntry, CreditGrant, ShadowDisagreement
+from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, ShadowDisagreement
 from apps.payments.models import ProviderInvoice, WebhookEvent
 from apps.subscriptions.models import DecisionReceipt, OrganizationPaymentConfig
 from apps.subscriptions.models.payment_configs import CUSTOMER_FIELDS
@@ -105,6 +105,11 @@ def _ledger(charge: CreditEntry, hot: int, organizations: int) -> None:
         burned_sequence="1",
         next_due_at="NULL",
     )
+    _grants(account, numbers)
+    _charges(charge, size, organizations)
+
+
+def _grants(account: CreditAccount, numbers: str) -> None:
     grant = CreditGrant.objects.filter(account=account, is_posted=True).latest("created_at")
     _multiply(
         grant,
@@ -132,6 +137,9 @@ def _ledger(charge: CreditEntry, hot: int, organizations: int) -> None:
         recorded_at=_at("0"),
         occurred_at=_at("0"),
     )
+
+
+def _charges(charge: CreditEntry, size: str, organizations: int) -> None:
     lines = (
         f"(SELECT n, s, {size} AS size FROM generate_series(1, {organizations}) n, "
         f"LATERAL generate_series(2, {size}) s) x"

@@ -80,7 +80,7 @@ class PaymentContradiction(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=24, choices=ContradictionKind.choices)
-    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+", db_index=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
     reason = models.TextField()
     records = models.JSONField(default=list)
