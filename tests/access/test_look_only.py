@@ -19,7 +19,6 @@ from django.db.models.functions import Least
 from django.test import Client
 from django.urls import reverse
 
-from apps.backoffice.registry import registered_pages
 from apps.core import clock
 from apps.core.amounts import MICRO
 from apps.credits.enums import EntryKind, GrantType
@@ -27,9 +26,8 @@ from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, Hold
 from apps.tenants.models import Product, Workspace
 from tests.access.pages import more_in_address, page_routes
 from tests.access.routes import api_routes
-from tests.access.test_staff_plane import GUARDED, arguments_of
+from tests.access.test_staff_plane import GUARDED, arguments_of, make_records
 from tests.access.world import STAFF, make_world, request_of
-from tests.backoffice.records import MAKERS
 
 BEFORE = datetime(2026, 4, 3, 12, tzinfo=UTC)
 LATER = BEFORE + timedelta(hours=2)
@@ -69,7 +67,7 @@ class Places:
     def __init__(self) -> None:
         with time_machine.travel(BEFORE, tick=False):
             self.world = make_world()
-            self.records = {page.route_prefix: MAKERS[page.model]().pk for page in registered_pages()}
+            self.records = make_records()
             for account in CreditAccount.objects.all():
                 plant_due(account)
         self.slugs = dict(Workspace.objects.values_list("pk", "slug"))

@@ -28,7 +28,11 @@ GUARDED = {name: operation for name, operation in declared_routes().items() if o
 
 @pytest.fixture(scope="module")
 def records(stage: World) -> dict[str, Any]:
-    """The key of a record of each kind, by the beginning of its pages' names."""
+    return make_records()
+
+
+def make_records() -> dict[str, Any]:
+    """The key of a record of each kind, by the beginning of its pages' names, and a task that waits."""
     made = {page.route_prefix: MAKERS[page.model]().pk for page in registered_pages()}
     organization = Organization.objects.earliest("created_at")
     review = Review.objects.create(
