@@ -78,7 +78,7 @@ def test_with_exactly_one_workspace_the_way_leads_straight_to_its_first_page() -
     answer = browser_of(user).get(HOME, follow=True)
     assert [url for url, _ in answer.redirect_chain] == [
         address(workspace),
-        reverse("billing-credits", args=[workspace.slug]),
+        reverse("billing-overview", args=[workspace.slug]),
     ]
     assert address(workspace) in see(browser_of(user), all="1").links()
 
