@@ -18,9 +18,8 @@ from apps.core.pages import PROGRAM_PATHS
 from apps.tenants.models import User, Workspace
 from tests.access.pages import PREFIX, more_in_address
 from tests.access.routes import API, Route, all_routes, api_routes
-from tests.access.test_staff_plane import GUARDED, arguments_of
+from tests.access.test_staff_plane import GUARDED, arguments_of, make_records
 from tests.access.world import World, request_of
-from tests.backoffice.records import MAKERS
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +29,7 @@ OPEN_FORMS = ("sign-in", "sign-out", "admin:login", "admin:second_factor", "admi
 
 def addresses(world: World) -> Iterator[tuple[str, str]]:
     """A live address of each route, and who may ask there."""
-    records = {page.route_prefix: MAKERS[page.model]().pk for page in registered_pages()}
+    records = make_records()
     tenant = world.tenants["own"]
     slug = Workspace.objects.get(pk=tenant.workspace_id).slug
     for name in GUARDED:

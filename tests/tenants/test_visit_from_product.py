@@ -179,7 +179,9 @@ def test_what_a_visit_may_not_do_names_all_that_concerns_members_and_credentials
     changes = {name for name in of_tenants if name.startswith(kinds) and not name.endswith(".read")}
     refused = {name for name, operation in OPERATIONS.items() if not operation.allowed_in_visit}
     assert changes <= refused
-    assert refused == {"member.invite", "members.change", "connector.edit"}
+    # Who gets mails about the organization is theirs alone to say, too.
+    mails = {"balance_alerts.change", "daily_reports.recipients"}
+    assert refused == {"member.invite", "members.change", "connector.edit", *mails}
 
 
 def test_somebody_elses_session_is_not_replaced(stage: Stage) -> None:
