@@ -13,7 +13,7 @@ from uuid import UUID
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.paginator import Paginator
-from django.db.models import IntegerField, Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -147,10 +147,9 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
 
     def get_urls(self) -> list[URLPattern]:
         guarded = self.admin_site.admin_view
-        key = "int" if isinstance(self.opts.pk, IntegerField) else "uuid"
         verbs = [
             path(
-                f"<{key}:object_id>/{verb.url_path}/",
+                f"<uuid:object_id>/{verb.url_path}/",
                 guarded(require_http_methods(["GET", "POST"])(self._view_of(verb))),
                 name=f"{self.route_prefix}_{verb.name}",
             )
@@ -161,11 +160,11 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
             path("", guarded(require_safe(self.changelist_view)), name=f"{self.route_prefix}_changelist"),
             *([path("export.csv", file, name=f"{self.route_prefix}_list_file")] if self.file_columns else []),
             *verbs,
-            path(f"<{key}:object_id>/", guarded(require_safe(self.page)), name=f"{self.route_prefix}_change"),
+            path("<uuid:object_id>/", guarded(require_safe(self.page)), name=f"{self.route_prefix}_change"),
         ]
 
     def _view_of(self, verb: Verb) -> Callable[..., HttpResponse]:
-        def view(request: HttpRequest, object_id: Any) -> HttpResponse:
+        def view(request: HttpRequest, object_id: UUID) -> HttpResponse:
             require_may(request, verb.operation)
             record = self.record_or_404(request, object_id)
             done_url = return_url(request, record, self.url_of(record))
@@ -227,7 +226,7 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
             raise Http404(f"There is no {self.opts.verbose_name} {object_id}.")
         return record
 
-    def page(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+    def page(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         """Show one record with the verbs that the user may use."""
         require_may(request, self.operation)
         record = self.record_or_404(request, object_id)
