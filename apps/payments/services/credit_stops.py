@@ -179,7 +179,7 @@ def _tell(context: ExecutionContext, stop: CreditStop, count: int) -> None:
     outbox_enqueue(
         context,
         kind=EMAIL_KIND,
-        key=f"credits-exhausted:{stop.pk}:{stop.stopped_at:%Y-%m-%dT%H:%M:%S}",
+        key=f"credits-exhausted:{stop.pk}:{stop.stopped_at:%Y-%m-%dT%H:%M:%S.%f}",
         payload=mail_payload(mail, to=recipients),
         organization_id=OrganizationId(stop.pk),
         is_demo=organization.is_demo,
