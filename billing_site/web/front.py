@@ -48,7 +48,8 @@ class Front:
     def __init__(self, application: Application, *, threads: int) -> None:
         self._application = application
         self._requests = Lane(self._answer, threads=threads, most_waiting=limits.WAITING_REQUESTS)
-        self._are_stalls_limited = False
+        # granian listens only after `__rsgi_init__`. The second look finds who came in before the first.
+        self._looks_for_stalls = 2
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -66,9 +67,6 @@ class Front:
         loop.run_until_complete(asyncio.sleep(0))
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
-        if not self._are_stalls_limited:  # granian listens only after it has called `__rsgi_init__`
-            self._are_stalls_limited = True
-            limit_stalls()
         if scope.path == HEALTH and scope.method in _READING:
             begin_request(scope.headers.get(HEADER) or "")
             _answer_now(scope, protocol, alive())
@@ -88,6 +86,8 @@ class Front:
 
     def _tick(self) -> None:
         self._loop.call_later(_TICK_SECONDS, self._tick)
+        if self._looks_for_stalls and limit_stalls():
+            self._looks_for_stalls -= 1
         self._requests.wake_answered()
         for call in self._requests.take_late(limits.WAITING_SECONDS):
             _refuse(call.scope, call.protocol, BUSY)

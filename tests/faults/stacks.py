@@ -30,7 +30,7 @@ from billing_site.launcher.children import MARK
 from billing_site.launcher.places import PROJECT
 from tests.databases import shape_digest
 
-_PATIENCE_SECONDS = 240
+_PATIENCE_SECONDS = 120
 _PORTS = range(20_000, 30_000)
 _RESERVATIONS: list[int] = []
 

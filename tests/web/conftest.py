@@ -26,6 +26,13 @@ def port() -> Iterator[int]:
 
 
 @pytest.fixture
+def fresh_port() -> Iterator[int]:
+    """Of one that nobody has asked anything yet."""
+    with _front() as port:
+        yield port
+
+
+@pytest.fixture
 def hasty_port() -> Iterator[int]:
     """Of one where no request waits for longer than a second."""
     with _front(ECHO_WAITING_SECONDS="1") as port:

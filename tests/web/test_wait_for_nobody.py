@@ -85,10 +85,13 @@ def test_a_connection_without_a_request_is_closed(port: int, sent: bytes) -> Non
         assert _rest(connection) == b""
 
 
-def test_a_connection_whose_reader_takes_nothing_is_closed(port: int) -> None:
+@pytest.mark.parametrize("asked_before", [0, 1])
+def test_a_connection_whose_reader_takes_nothing_is_closed(fresh_port: int, asked_before: int) -> None:
     if not hasattr(socket, "TCP_USER_TIMEOUT"):
         pytest.skip("Linux alone can limit it.")
-    with connect(port, receive_buffer=4096) as connection:
+    for _ in range(asked_before):
+        assert ask(fresh_port, head("GET /")).status == 200
+    with connect(fresh_port, receive_buffer=4096) as connection:
         connection.sendall(head("GET /?pieces=6000"))
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
         assert _server_has(connection)
