@@ -10,3 +10,4 @@ RECOVERY_CODES_MADE = audit_event("user.recovery_codes_made", "Recovery codes ma
 RECOVERY_CODE_USED = audit_event("user.recovery_code_used", "Signed in with a recovery code")
 TASK_DECIDED = audit_event("task.decided", "Task decided")
 PASSWORD_CHANGED = audit_event("user.password_changed", "Password changed")
+ORGANIZATION_EXPORTED = audit_event("organization.exported", "Organization exported")

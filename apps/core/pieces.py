@@ -57,6 +57,18 @@ def statement_in_pieces(
 
 
 @contextmanager
+def in_one_snapshot() -> Iterator[None]:
+    """All that is read within is as of one moment, whatever is committed meanwhile; nothing can be written.
+
+    A transaction of its own: inside another one, which has read already, the server refuses it.
+    """
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield
+
+
+@contextmanager
 def _allowed(longest: timedelta | None) -> Iterator[None]:
     """Within a transaction: another limit for a statement, on the server and for the wait here."""
     if longest is None:
