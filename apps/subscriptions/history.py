@@ -85,6 +85,12 @@ def facts_as_of(workspace_id: WorkspaceId, moment: datetime) -> LifecycleFacts:
     )
 
 
+def usage_override_as_of(organization_id: OrganizationId, moment: datetime) -> str:
+    """What all usage of the organization counted as by staff's word, as of `moment`; empty: as products report it."""
+    config = _after(_entries_of(organization_id, moment).filter(target_type=PAYMENT_CONFIG_TARGET).first())
+    return str(config.get("usage_category_override") or "")
+
+
 def subscription_changes_since(workspace_id: WorkspaceId, version: int) -> tuple[Reason, ...]:
     """What happened to the record after the version that somebody saw, oldest first, in words."""
     entries = AuditEntry.objects.filter(

@@ -39,12 +39,21 @@ def names_in(receipts: Iterable[DecisionReceipt]) -> Names:
         products |= _keys(receipt.question.get("product_id"))
         workspaces |= _keys(receipt.workspace_id)
         organizations |= _keys(receipt.organization_id)
-    names: dict[str, str] = {}
-    for person in User.objects.filter(pk__in=people).only("name", "email"):
-        names[str(person.pk)] = f"{person.name} ({person.email})" if person.name else person.email
+    names = _people_names(people)
     for model, keys in ((Product, products), (Workspace, workspaces), (Organization, organizations)):
         names |= {str(pk): name for pk, name in model.objects.filter(pk__in=keys).values_list("pk", "name")}
     return Names(names)
+
+
+def names_of(texts: Iterable[str]) -> Names:
+    """The names of the people whom these texts name by their ids."""
+    keys = {key for text in texts if "user " in text for key in _KEY.findall(text)}
+    return Names(_people_names(_keys(*keys)) if keys else {})
+
+
+def _people_names(keys: Iterable[UUID]) -> dict[str, str]:
+    people = User.objects.filter(pk__in=keys).only("name", "email")
+    return {str(one.pk): f"{one.name} ({one.email})" if one.name else one.email for one in people}
 
 
 def _user_account(question: Mapping[str, Any]) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
@@ -14,52 +12,29 @@ from apps.backoffice.verbs import Button, buttons
 from apps.backoffice.workspace.references import why_url
 from apps.backoffice.workspace.section import SectionSpec, ShownSection
 from apps.backoffice.workspace.sections import SECTIONS
-from apps.backoffice.workspace.subject import WorkspaceSubject, subject_as_of, subject_now
+from apps.backoffice.workspace.subject import WorkspaceSubject, read_as_of, subject_as_of, subject_now
 from apps.backoffice.workspace.verbs import VERBS
 from apps.core import clock
-from apps.core.moments import MomentError, read_iso_moment
 from apps.tenants.models import Workspace
 
 
-@dataclass(frozen=True, slots=True)
-class AsOf:
-    """What the "as of" field holds: the moment to show, or `problem`, why it can't be shown."""
-
-    text: str = ""
-    moment: datetime | None = None
-    problem: str = ""
-
-
 def page_context(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
-    """The template's context. As of a moment no verb is offered: the past can't be changed."""
+    """The template's context. As of a moment no verb is offered: the past can't be changed.
+
+    As of a moment that can't be shown there is no section: the present would be read as the answer.
+    """
     now = clock.now()
     asked = read_as_of(request.GET.get("at", ""), workspace, now)
     subject = subject_as_of(workspace, asked.moment) if asked.moment else subject_now(workspace)
-    shown = [spec for spec in SECTIONS if may(request, spec.operation) and (spec.has_history or subject.as_of is None)]
+    possible = [] if asked.problem else [spec for spec in SECTIONS if may(request, spec.operation)]
+    shown = [spec for spec in possible if spec.has_history or subject.as_of is None]
     return {
         "subject": subject,
         "asked": asked,
         "latest_moment": now.strftime("%Y-%m-%dT%H:%M"),
-        "why_url": why_url(workspace.pk),
+        "why_url": why_url(workspace.pk, asked.text if asked.moment else ""),
         "sections": [_build(request, spec, subject) for spec in shown],
     }
-
-
-def read_as_of(text: str, workspace: Workspace, now: datetime) -> AsOf:
-    """Read the field, which is in UTC. A future moment, or one before the workspace was created, can't be shown."""
-    text = text.strip()
-    if not text:
-        return AsOf()
-    try:
-        moment = read_iso_moment(text)
-    except MomentError:
-        return AsOf(text, problem="That is not a date and time. The page shows the present.")
-    if moment > now:
-        return AsOf(text, problem="That moment is in the future. The page shows the present.")
-    if moment < workspace.created_at:
-        created = f"{workspace.created_at:%-d %B %Y, %H:%M} UTC"
-        return AsOf(text, problem=f"The workspace was created on {created}. The page shows the present.")
-    return AsOf(moment.strftime("%Y-%m-%dT%H:%M"), moment)
 
 
 def _build(request: HttpRequest, spec: SectionSpec, subject: WorkspaceSubject) -> ShownSection:

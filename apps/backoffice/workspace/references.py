@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlencode
 
 from django.db.models import Model
 from django.urls import reverse
@@ -41,5 +42,7 @@ def reference_link(record: str, workspace_id: WorkspaceId | None = None) -> Safe
     return link(page_url_of(known[1], key), known[0])
 
 
-def why_url(workspace_id: object) -> str:
-    return reverse("admin:tenants_workspace_why", args=(workspace_id,))
+def why_url(workspace_id: object, at: str = "") -> str:
+    """The page "Why?" of the workspace, now or as of a moment."""
+    url = reverse("admin:tenants_workspace_why", args=(workspace_id,))
+    return f"{url}?{urlencode({'at': at})}" if at else url

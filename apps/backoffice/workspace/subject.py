@@ -8,6 +8,7 @@ from datetime import datetime
 
 from apps.core import clock
 from apps.core.ids import OrganizationId, WorkspaceId
+from apps.core.moments import MomentError, read_iso_moment
 from apps.payments.models import Review
 from apps.payments.selectors.reviews import reviews_of
 from apps.payments.status_sync import open_invoices
@@ -63,6 +64,32 @@ class WorkspaceSubject:
     def subscription_version(self) -> int:
         """The version of the subscription record; 0 without one."""
         return self.subscription.version if self.subscription else 0
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """What an "as of" field holds: the moment to show, or `problem`, why nothing can be shown as of it."""
+
+    text: str = ""
+    moment: datetime | None = None
+    problem: str = ""
+
+
+def read_as_of(text: str, workspace: Workspace, now: datetime) -> AsOf:
+    """Read the field, which is in UTC. A future moment, or one before the workspace was created, can't be shown."""
+    text = text.strip()
+    if not text:
+        return AsOf()
+    try:
+        moment = read_iso_moment(text)
+    except MomentError:
+        return AsOf(text, problem="That is not a date and time. Choose a moment of the past.")
+    if moment > now:
+        return AsOf(text, problem="That moment is in the future. Choose one of the past.")
+    if moment < workspace.created_at:
+        created = f"{workspace.created_at:%-d %B %Y, %H:%M:%S} UTC"
+        return AsOf(text, problem=f"This workspace did not exist then. It was created on {created}.")
+    return AsOf(moment.strftime("%Y-%m-%dT%H:%M"), moment)
 
 
 def subject_now(workspace: Workspace) -> WorkspaceSubject:

@@ -32,7 +32,7 @@ class Removal:
     explanation: tuple[Reason, ...] = ()
 
 
-_KEPT = ("role", "role_changed_at", "origin")
+_KEPT = ("user_id", "role", "role_changed_at", "origin")
 
 
 @transaction.atomic

@@ -6,23 +6,28 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from apps.backoffice.workspace.answers import askable_operations, explain
 from apps.backoffice.workspace.subject import subject_now
-from apps.backoffice.workspace.why import askable_operations, explain
+from apps.core import clock
 from apps.core.enums import LifecycleNeed, MembershipRole, Role
 from apps.core.errors import ForbiddenError
+from apps.core.ids import ProductId
 from apps.core.observability import current_request_id
 from apps.core.operations import OPERATIONS, permits
+from apps.credits.rules.pricing import Price
+from apps.credits.services import credit_policy_publish_prices
 from apps.subscriptions.contracts import Resume, Suspend, WorkspacePlace
 from apps.subscriptions.enums import SubscriptionState
 from apps.subscriptions.ids import PlanId
 from apps.subscriptions.models import DecisionReceipt
 from apps.subscriptions.services import lifecycle_require
 from apps.tenants.access import page_context
-from apps.tenants.models import User, Workspace
+from apps.tenants.models import Product, User, Workspace
+from apps.tenants.services import staff_create
 from tests.backoffice.people import client_of
 from tests.backoffice.workspace.dialogs import url_of
-from tests.contexts import staff_context
-from tests.factories.tenants import make_membership, make_staff, make_user
+from tests.contexts import console_context, staff_context
+from tests.factories.tenants import PASSWORD, make_membership, make_product, make_staff, make_user
 from tests.subscriptions.cast import lead_to, make_place, make_plan, staff_change
 
 pytestmark = pytest.mark.django_db
@@ -94,6 +99,79 @@ def test_who_is_deactivated_may_nothing(place: WorkspacePlace) -> None:
 def test_nobody_of_that_name_is_told(client: Client, place: WorkspacePlace) -> None:
     body = client.get(url_of(place.workspace_id, "why"), {"user": "nobody@example.com"}).content.decode()
     assert "There is nobody with this id or e-mail address." in body
+
+
+@pytest.fixture
+def priced(place: WorkspacePlace) -> Product:
+    """A product of the workspace's organization, with prices."""
+    product = make_product("red", workspace_of(place).organization)
+    prices = [Price("fix_run", "runs", 2_500_000), Price("scan", "files", 1_000_000, free_quantity=5_000_000)]
+    credit_policy_publish_prices(console_context(), product_id=ProductId(product.pk), prices=prices)
+    return product
+
+
+def test_a_products_operation_is_asked_with_its_quantity(
+    client: Client, place: WorkspacePlace, priced: Product
+) -> None:
+    page = client.get(url_of(place.workspace_id, "why")).content.decode()
+    assert '<optgroup label="Red asks for">' in page
+    assert '<option value="red:fix_run">fix_run (runs)</option>' in page
+    assert not [name for name in askable_operations() if ":" in name]
+    asked = {"operation": "red:fix_run", "quantity": "3"}
+    body = client.get(url_of(place.workspace_id, "why"), asked).content.decode()
+    assert "<b>Red</b> may not do" in body
+    assert "the subscription record is suspended" in body
+    staff_change(place, Resume())
+    body = client.get(url_of(place.workspace_id, "why"), asked).content.decode()
+    assert "7.5 is due and 0 is available" in body
+    assert "Price: 7.5 credits." in body
+    person = make_user("adam@example.com", name="Adam West")
+    body = client.get(url_of(place.workspace_id, "why"), {**asked, "user": person.email}).content.decode()
+    assert "<b>adam@example.com, through Red,</b> may not do" in body
+    # The fact names the person, not an id.
+    assert "no row for user Adam West (adam@example.com)" in body
+
+
+@pytest.mark.parametrize(
+    ("quantity", "told"),
+    [("0", "Quantity: The quantity must be more than 0."), ("three", "Quantity: "), ("1" * 40, "Quantity: ")],
+)
+def test_an_impossible_quantity_is_told(
+    client: Client, place: WorkspacePlace, priced: Product, quantity: str, told: str
+) -> None:
+    answer = client.get(url_of(place.workspace_id, "why"), {"operation": "red:fix_run", "quantity": quantity})
+    assert told in answer.content.decode()
+    assert answer.context["answered"] is None
+
+
+def test_why_as_of_a_moment_is_the_answer_of_then(client: Client, place: WorkspacePlace, priced: Product) -> None:
+    person, helper = make_user("adam@example.com"), make_staff(Role.SUPPORT)
+    organization = workspace_of(place).organization
+    make_membership(organization, person, MembershipRole.ADMIN)
+    then = clock.now()
+    staff_change(place, Resume())
+    make_membership(organization, person, MembershipRole.VIEWER)
+    staff_create(
+        console_context(), email=helper.email, name="", role=Role.BILLING_OPERATIONS, password=PASSWORD, reason="x"
+    )
+    url, at = url_of(place.workspace_id, "why"), {"at": then.isoformat()}
+    sync = {"user": person.email, "operation": "connector.sync"}
+    for asked, was, told in (
+        (sync, "was not allowed to", "is admin of the organization"),
+        (
+            {"user": person.email, "operation": "red:fix_run"},
+            "was not allowed to",
+            "the subscription record is suspended",
+        ),
+        ({"user": helper.email, "operation": "subscriptions.change"}, "was not allowed to", "platform role support"),
+    ):
+        body = client.get(url, {**asked, **at}).content.decode()
+        assert was in body
+        assert told in body
+        assert f"As of {then:%-d %B %Y, %H:%M}" in body
+    assert "is viewer of the organization" in client.get(url, sync).content.decode()
+    now = {"user": helper.email, "operation": "subscriptions.change"}
+    assert "</b> may do" in client.get(url, now).content.decode()
 
 
 def receipt_of(place: WorkspacePlace) -> DecisionReceipt:

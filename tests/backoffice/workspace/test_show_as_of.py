@@ -74,7 +74,7 @@ def test_what_happened_later_is_not_on_the_page(client: Client) -> None:
     [
         ("2150-01-01T10:00", "in the future"),
         ("2999-01-01T10:00", "not a date and time"),
-        ("2001-01-01T10:00", "The workspace was created on"),
+        ("2001-01-01T10:00", "This workspace did not exist then. It was created on"),
         ("yesterday", "not a date and time"),
         ("2026-13-40T99:99", "not a date and time"),
         ("0001-01-01T00:00+14:00", "not a date and time"),
@@ -85,7 +85,15 @@ def test_a_moment_that_can_not_be_shown_is_told(client: Client, asked: str, told
     answer = client.get(url_of(place.workspace_id), {"at": asked})
     assert answer.status_code == 200
     assert answer.context["subject"].as_of is None
-    assert told in answer.content.decode()
+    body = answer.content.decode()
+    assert told in body
+    # The present under the date of then would be read as the answer.
+    assert not answer.context["sections"]
+    assert "ch-lifecycle-label" not in body
+    assert "Back to now" in body
+    asked_why = client.get(url_of(place.workspace_id, "why"), {"at": asked, "user": "ann@example.com"})
+    assert told in asked_why.content.decode()
+    assert asked_why.context["answered"] is None
 
 
 def test_a_moment_just_now_is_the_present(client: Client) -> None:
