@@ -21,10 +21,11 @@ def started(work: Callable[[], object]) -> ForkProcess:
     return process
 
 
-def kill(process: ForkProcess) -> None:
-    """Kill -9, and wait until the process is gone. One that has ended by itself meanwhile is left at that."""
+def kill(process: ForkProcess) -> bool:
+    """Kill -9, and wait until the process is gone; whether it was still at work. One that has ended is left at that."""
     process.kill()
     process.join()
+    return process.exitcode == -signal.SIGKILL
 
 
 def dies_at(place: Failpoint, work: Callable[[], object]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -22,13 +23,15 @@ from tests.sizes import size
 from tests.subscriptions.cast import chance_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
-KILLS = size(small=3, full=100)
-LINES = size(small=24, full=400)
+KILLS = size(small=3, full=120)
+LINES = size(small=24, full=4_000)
 PLACES: tuple[Failpoint, ...] = ("balances.after_claim", "balances.before_commit", "balances.after_line")
 
 
 @pytest.mark.prove("P3 an import of balances killed at random books each line once", size=KILLS * LINES)
-def test_killed_anywhere_and_repeated_each_line_is_booked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_anywhere_and_repeated_each_line_is_booked_once(
+    monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> None:
     # A dead worker's import can be taken over at once.
     monkeypatch.setattr(balance_booking, "IMPORTS", replace(IMPORTS, lease=timedelta(0), beat=timedelta(minutes=1)))
     place = make_place("red")
@@ -40,7 +43,7 @@ def test_killed_anywhere_and_repeated_each_line_is_booked_once(monkeypatch: pyte
         line_of(organizations[chance.randrange(5)], chance.choice([-2, 0, 1, 3.25]), f"w{place}")
         for place in range(LINES)
     ]
-    data = file_of(*lines)
+    data, hits = file_of(*lines), 0
     for number in (1, 2):  # the second time it is an update that changes every other line
         work = partial(repeat, place, data, is_update=number > 1)
         for name in PLACES:
@@ -48,7 +51,7 @@ def test_killed_anywhere_and_repeated_each_line_is_booked_once(monkeypatch: pyte
         for _ in range(KILLS):
             process = started(work)
             process.join(chance.uniform(0.02, 0.25))
-            kill(process)
+            hits += kill(process)
         work()
         expected = {ref: round(float(balance) * MICRO) for _, _, balance, ref in map(split, lines)}
         assert dict(ImportedBalance.objects.values_list("external_ref", "balance")) == expected
@@ -59,6 +62,8 @@ def test_killed_anywhere_and_repeated_each_line_is_booked_once(monkeypatch: pyte
         assert_sound()
         lines = [",".join([*split(line)[:2], str(place % 7), split(line)[3]]) for place, line in enumerate(lines)]
         data = file_of(*lines)
+    assert hits
+    record_property("measured", f"{hits} killed at work")
 
 
 def split(line: str) -> list[str]:

@@ -12,44 +12,12 @@ import pytest
 from django.test import Client
 
 from apps.core import clock
-from apps.core.ids import ReconciliationRunId
 from apps.tenants.jobs import sweep_reconciliations
-from apps.tenants.models import Membership, Organization, Product, ReconciliationRun, ReportedMember, User
-from apps.tenants.reconciliation.engine import reconciliation_run_execute
+from apps.tenants.models import Membership, Organization, ReconciliationRun, ReportedMember, User
 from tests.contexts import console_context
-from tests.factories.tenants import make_organization, make_product, make_token, make_user
+from tests.factories.tenants import make_organization, make_user
 from tests.tenants.reconciliation.exports import Row, row
-
-URL = "/api/v1/internal/membership-snapshots"
-
-
-@dataclass
-class Pusher:
-    """A product that pushes over HTTP."""
-
-    product: Product
-    token: str
-    snapshot_id: str
-
-    def push(self, sequence: int, members: list[Row], *, last: bool = False) -> Any:
-        body = {"snapshot_id": self.snapshot_id, "sequence": sequence, "last": last, "members": members}
-        return Client().post(URL, body, content_type="application/json", headers=self.headers)
-
-    def state(self, snapshot_id: str = "") -> Any:
-        return Client().get(f"{URL}/{snapshot_id or self.snapshot_id}", headers=self.headers)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self.token}"}
-
-    def run(self) -> ReconciliationRun:
-        run = ReconciliationRun.objects.get(product=self.product, snapshot_id=self.snapshot_id)
-        return reconciliation_run_execute(console_context(), ReconciliationRunId(run.pk)) or run
-
-
-def pusher_of(slug: str, organization: Organization) -> Pusher:
-    product = make_product(slug, organization)
-    return Pusher(product, make_token(product), str(uuid.uuid4()))
+from tests.tenants.reconciliation.pusher import URL, Pusher, pusher_of
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ import time
 import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from itertools import islice
+from random import Random
 
 import pytest
 from pytest_django.fixtures import Settings
@@ -18,22 +19,31 @@ from pytest_django.fixtures import Settings
 from apps.core.failpoints import Failpoint
 from apps.core.ids import OrganizationId, ProductId, ReconciliationRunId, UserId
 from apps.tenants.enums import DriftClass
-from apps.tenants.models import Membership, MembershipDrift, Product, ReconciliationRun, ReportedMember, User
+from apps.tenants.models import (
+    Membership,
+    MembershipDrift,
+    Product,
+    ReconciliationRun,
+    ReportedMember,
+    SnapshotChunk,
+    User,
+)
 from apps.tenants.reconciliation import engine
 from apps.tenants.reconciliation.engine import RUNS, reconciliation_run_execute
 from apps.tenants.services import member_remove, reconciliation_request
 from tests.contexts import console_context
 from tests.core.processes import dies_at, kill, started
 from tests.core.threads import at_once
-from tests.factories.tenants import make_organization, make_product
+from tests.factories.tenants import make_organization, make_product, make_token
 from tests.sizes import size
 from tests.subscriptions.cast import chance_of
 from tests.tenants.reconciliation.exports import Export, Row, connect, in_order, insert_members, row, served
+from tests.tenants.reconciliation.pusher import Pusher
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 Planted = dict[DriftClass, set[tuple[uuid.UUID, uuid.UUID]]]
 ORGANIZATIONS, EACH = size(small=(6, 50), full=(200, 1_000))
-KILLS = size(small=6, full=100)
+LIVES, KILLS = size(small=(1, 6), full=(40, 10))
 # Far above what windows of 1,000 rows take, and far below what the members of the proof would.
 MOST_BYTES = 48 * 1024 * 1024
 PLACES: tuple[Failpoint, ...] = (
@@ -152,30 +162,83 @@ def test_every_planted_difference_is_found_in_constant_memory(
     assert peak < MOST_BYTES, f"{peak:,} bytes"
 
 
-def test_killed_anywhere_the_end_is_the_same(export: Export, monkeypatch: pytest.MonkeyPatch) -> None:
+@dataclass
+class Lives:
+    """The same members again and again: whatever is killed on the way, each life ends like an undisturbed one."""
+
+    product: Product
+    rows: list[Row]
+    begun_with: list[uuid.UUID]
+
+    def begin(self) -> None:
+        """As it was before the first run."""
+        Membership.objects.exclude(pk__in=self.begun_with).delete()
+        for model in (MembershipDrift, ReportedMember, SnapshotChunk, ReconciliationRun):
+            model.objects.all().delete()
+
+    def disturb(self, work: Callable[[], object], chance: Random) -> int:
+        """Kill workers at random moments, one after the other; how many were at work."""
+        hits = 0
+        for _ in range(KILLS):
+            process = started(work)
+            process.join(chance.uniform(0.02, 0.3))
+            hits += kill(process)
+        return hits
+
+
+@pytest.fixture
+def lives(export: Export, monkeypatch: pytest.MonkeyPatch) -> Lives:
     monkeypatch.setattr(engine, "WINDOW", 40)
     red = make_product("red")
     connect(red, export)
     export.rows, _ = spoil(insert_members(red, 6, 50))
-    lost = list(Membership.objects.values_list("pk", flat=True))
-    chance = chance_of(15)
-    run_id = asked(red)
-    for place in PLACES:
-        assert dies_at(place, partial(reconciliation_run_execute, console_context(), run_id)), place
-    for _ in range(KILLS):
-        process = started(partial(reconciliation_run_execute, console_context(), run_id))
-        process.join(chance.uniform(0.02, 0.3))
-        kill(process)
-    reconciliation_run_execute(console_context(), run_id)
-    killed = picture()
-    run = ReconciliationRun.objects.get(pk=run_id)
+    return Lives(red, export.rows, list(Membership.objects.values_list("pk", flat=True)))
+
+
+@pytest.mark.prove("P12 a reconciliation killed anywhere ends the same", size=LIVES * KILLS)
+def test_killed_anywhere_the_end_is_the_same(lives: Lives, record_property: Callable[[str, object], None]) -> None:
+    reconciliation_run_execute(console_context(), asked(lives.product))
+    undisturbed = picture()
+    run = ReconciliationRun.objects.get()
     assert (run.status, run.counts["imported"]) == ("succeeded", 9)
-    # The same from the same beginning, by a worker that nobody kills.
-    Membership.objects.exclude(pk__in=lost).delete()
-    MembershipDrift.objects.all().delete()
-    ReconciliationRun.objects.all().delete()
-    reconciliation_run_execute(console_context(), asked(red))
-    assert picture() == killed
+    chance, hits = chance_of(15), 0
+    for _ in range(LIVES):
+        lives.begin()
+        work = partial(reconciliation_run_execute, console_context(), asked(lives.product))
+        for place in PLACES:
+            assert dies_at(place, work), place
+        hits += lives.disturb(work, chance)
+        work()
+        assert picture() == undisturbed
+    assert hits
+    record_property("measured", f"{hits} killed at work")
+
+
+@pytest.mark.prove("P12 a snapshot killed anywhere while it is pushed or read ends the same", size=LIVES * KILLS)
+def test_a_snapshot_killed_anywhere_ends_the_same(lives: Lives, record_property: Callable[[str, object], None]) -> None:
+    pusher = Pusher(lives.product, make_token(lives.product), str(uuid.uuid4()))
+    rows = [{name: value for name, value in each.items() if name != "email"} for each in lives.rows]
+    chunks = [rows[begin : begin + 30] for begin in range(0, len(rows), 30)]
+
+    def push_and_run() -> None:
+        """What a product does that knows only that it has no answer: all of it again."""
+        for sequence, chunk in enumerate(chunks, start=1):
+            answer = pusher.push(sequence, chunk, last=sequence == len(chunks))
+            assert answer.status_code in {200, 201, 202}, answer.content
+        pusher.run()
+
+    push_and_run()
+    undisturbed = picture()
+    assert ReconciliationRun.objects.get().status == "succeeded"
+    chance, hits = chance_of(16), 0
+    for _ in range(LIVES):
+        lives.begin()
+        hits += lives.disturb(push_and_run, chance)
+        push_and_run()
+        assert picture() == undisturbed
+        assert SnapshotChunk.objects.count() == len(chunks)
+    assert hits
+    record_property("measured", f"{hits} killed at work")
 
 
 def test_of_many_workers_one_has_the_run(export: Export, monkeypatch: pytest.MonkeyPatch) -> None:
