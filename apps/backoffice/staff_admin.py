@@ -19,7 +19,6 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_safe
-from unfold.enums import ActionVariant
 
 from apps.backoffice.cells import page_url
 from apps.backoffice.filters import StaffFilter
@@ -241,25 +240,12 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
             "badges": self.badges(record),
             "facts": self.facts(record),
             "panels": self.panels(request, record),
-            "actions_detail": self._offered_actions(request, record),
+            "buttons": buttons(
+                request, self.verbs, self.verb_target(record), lambda verb: self.url_of_verb(verb, record)
+            ),
             **self.extra_context(request, record),
         }
         return TemplateResponse(request, "backoffice/record.html", context)
-
-    def _offered_actions(self, request: HttpRequest, record: RecordT) -> list[dict[str, Any]]:
-        """The buttons as Unfold's template draws them."""
-        offered = buttons(request, self.verbs, self.verb_target(record), lambda verb: self.url_of_verb(verb, record))
-        return [
-            {
-                "title": button.verb.label,
-                "icon": button.verb.icon,
-                "variant": ActionVariant.DANGER if button.verb.is_dangerous else ActionVariant.DEFAULT,
-                "attrs": {},
-                "dialog": True,
-                "path": button.url,
-            }
-            for button in offered
-        ]
 
 
 def _uuid_of(term: str) -> UUID | None:

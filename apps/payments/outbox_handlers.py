@@ -15,6 +15,7 @@ from apps.payments.providers.contract import PaymentProvider, ProviderCallError,
 from apps.payments.providers.orb.api import OrbApi, orb_api
 from apps.payments.providers.segment import segment_api
 from apps.payments.services.usage import AMEND_KIND, CHECK_KIND, REPORT_KIND
+from apps.payments.services.usage_backfill import BACKFILL_KIND, open_backfill, record_backfill
 from apps.payments.services.usage_delivery import Outcome, amend_usage, check_usage, record_usage, send_usage
 from apps.payments.tracking import SEGMENT_KIND
 from apps.subscriptions.enums import Provider
@@ -131,7 +132,7 @@ class _UsageHandler(OutboxHandler):
         except ProviderCallError as error:
             raise _outbox_error(error) from None
 
-    def call(self, api: OrbApi, delivery: Delivery) -> Outcome:
+    def call(self, api: OrbApi, delivery: Delivery) -> Any:
         """Make the call."""
         raise NotImplementedError
 
@@ -161,6 +162,17 @@ class CheckUsageHandler(_UsageHandler):
 
     def call(self, api: OrbApi, delivery: Delivery) -> Outcome:
         return check_usage(api, delivery)
+
+
+@outbox_handler(BACKFILL_KIND)
+class OpenBackfillHandler(_UsageHandler):
+    """The month whose usage is sent afterwards; its batches follow."""
+
+    def call(self, api: OrbApi, delivery: Delivery) -> str:
+        return open_backfill(api, delivery)
+
+    def record(self, context: ExecutionContext, delivery: Delivery, result: Any) -> None:
+        record_backfill(context, delivery, result)
 
 
 def _outbox_error(error: ProviderCallError) -> OutboxError:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 Event = dict[str, Any]
 _OK, _BAD, _MISSING, _TOO_LARGE, _TOO_MANY, _BROKEN = 200, 400, 404, 413, 429, 500
@@ -37,6 +37,11 @@ class OrbFake:
     refuse_amendment: Callable[[str], str] = field(default=lambda key: "")
     takes_the_others: bool = False
     most_events: int = _MOST_EVENTS
+    # The times of the backfills by their ids; which of them take no more events.
+    backfills: dict[str, tuple[str, str]] = field(default_factory=dict)
+    closed: set[str] = field(default_factory=set)
+    # What occurred before then is taken within a backfill alone.
+    takes_since: str = ""
     retry_after: int = 40
     base: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -46,7 +51,7 @@ class OrbFake:
         """What counts, by its key."""
         return {key: event for key, event in self.events.items() if key not in self.deprecated}
 
-    def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+    def answer(self, method: str, path: str, body: Any, query: str = "") -> tuple[int, Any]:
         """One request."""
         parts = [unquote(part) for part in path.strip("/").split("/")]
         with self.lock:
@@ -54,12 +59,19 @@ class OrbFake:
             fault = self.faults.pop(0) if self.faults else ""
             if fault in {"500", "429"}:
                 return int(fault), {"title": "not now"}
-            status, reply = self._carried_out(method, parts, body)
+            status, reply = self._carried_out(method, parts, body, query)
             return (0, {}) if fault == "drop" else (status, reply)
 
-    def _carried_out(self, method: str, parts: list[str], body: Any) -> tuple[int, Any]:
+    def _carried_out(self, method: str, parts: list[str], body: Any, query: str) -> tuple[int, Any]:
         if parts == ["ingest"]:
-            return self._ingest(body["events"])
+            backfill = parse_qs(query).get("backfill_id", [""])[0]
+            return self._ingest(body["events"], backfill)
+        if parts == ["events", "backfills"]:
+            return (
+                self._open(body)
+                if method == "POST"
+                else (_OK, {"data": [self._backfill(key) for key in self.backfills]})
+            )
         if parts == ["events", "search"]:
             found = [self._row(key) for key in body["event_ids"] if key in self.events]
             return _OK, {"data": found}
@@ -67,10 +79,27 @@ class OrbFake:
             return self._amend(parts, body)
         return _MISSING, {"title": "Event not found"}
 
-    def _ingest(self, events: list[Event]) -> tuple[int, Any]:
+    def _open(self, body: Any) -> tuple[int, Any]:
+        assert body["replace_existing_events"] is False
+        begin, end = body["timeframe_start"], body["timeframe_end"]
+        if any(begin < last and first < end for key, (first, last) in self.backfills.items() if key not in self.closed):
+            return _BAD, {"title": "Overlaps another backfill"}
+        key = f"bf_{len(self.backfills)}"
+        self.backfills[key] = (begin, end)
+        return _OK, self._backfill(key)
+
+    def _backfill(self, key: str) -> dict[str, Any]:
+        begin, end = self.backfills[key]
+        status = "reflected" if key in self.closed else "pending"
+        times = {"timeframe_start": begin, "timeframe_end": end}
+        return {"id": key, "status": status, "replace_existing_events": False, "customer_id": None, **times}
+
+    def _ingest(self, events: list[Event], backfill: str) -> tuple[int, Any]:
+        if backfill and (backfill not in self.backfills or backfill in self.closed):
+            return _BAD, {"title": "This backfill takes no events"}
         if len(events) > self.most_events:
             return _TOO_LARGE, {"title": f"At most {self.most_events} events"}
-        failed = [(event, said) for event in events if (said := self._refusal(event))]
+        failed = [(event, said) for event in events if (said := self._refusal(event, backfill))]
         names = {event["idempotency_key"] for event, _ in failed}
         if not failed or self.takes_the_others:
             for event in events:
@@ -78,7 +107,13 @@ class OrbFake:
         rows = [{"idempotency_key": event["idempotency_key"], "validation_errors": [said]} for event, said in failed]
         return (_BAD if failed else _OK), {"validation_failed": rows}
 
-    def _refusal(self, event: Event) -> str:
+    def _refusal(self, event: Event, backfill: str) -> str:
+        if backfill:
+            begin, end = self.backfills[backfill]
+            if not begin <= event["timestamp"] < end:
+                return "This event is outside of the backfill's time"
+        elif event["timestamp"] < self.takes_since:
+            return "This event is older than the grace period"
         if event["idempotency_key"] in self.deprecated:
             return "This event was deprecated"
         return self.refuse(event)
@@ -136,7 +171,8 @@ def _handler(fake: OrbFake) -> type[BaseHTTPRequestHandler]:
             except ValueError:
                 self.close_connection = True  # killed in the middle of its request
                 return
-            status, reply = fake.answer(self.command, urlsplit(self.path).path.removeprefix("/v1"), body)
+            address = urlsplit(self.path)
+            status, reply = fake.answer(self.command, address.path.removeprefix("/v1"), body, address.query)
             if not status:
                 self.close_connection = True
                 return

@@ -14,10 +14,12 @@ from apps.payments.rules.usage import (
     ProductRule,
     Usage,
     as_payload,
+    gaps,
     halve,
     is_reported,
     of_payload,
     pack,
+    was_told,
 )
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
@@ -90,3 +92,46 @@ def test_which_entries_go(values: dict[str, object], unpriced: bool, is_told: bo
 def test_a_batch_is_read_as_it_was_written() -> None:
     parts, rules = [Part(uuid.uuid4(), 3, 9)], {RED: ProductRule("red", NOW, includes_unpriced=True)}
     assert of_payload(as_payload(parts, rules)) == (parts, rules)
+
+
+def _rule(first: int, last: int | None) -> ProductRule:
+    return ProductRule("red", _day(first), reports_until=None if last is None else _day(last))
+
+
+def _day(number: int) -> datetime:
+    return NOW + timedelta(days=number)
+
+
+@pytest.mark.parametrize(
+    ("since", "periods", "expected"),
+    [
+        (0, [(5, None)], [(0, 5)]),
+        (5, [(5, None)], []),
+        (7, [(5, None)], []),
+        (0, [(2, 4), (6, None)], [(0, 2), (4, 6)]),
+        (3, [(2, 4), (6, None)], [(4, 6)]),
+        (0, [(0, 4), (4, None)], []),
+        (0, [(2, 2), (6, None)], [(0, 2), (2, 6)]),
+        (0, [(1, 5), (2, 3), (7, None)], [(0, 1), (5, 7)]),
+    ],
+)
+def test_what_orb_was_not_told_of_lies_between_the_periods(
+    since: int, periods: list[tuple[int, int | None]], expected: list[tuple[int, int]]
+) -> None:
+    rules = [_rule(*period) for period in periods]
+    found = gaps(_day(since), rules)
+    assert found == [(_day(begin), _day(end)) for begin, end in expected]
+    # Whatever was recorded since then is of one gap, or was told, never both.
+    for number in range(since, 9):
+        recorded = usage(recorded_at=_day(number))
+        in_gaps = sum(begin <= recorded.recorded_at < end for begin, end in found)
+        assert in_gaps == (not was_told(recorded, rules))
+
+
+def test_a_rule_with_a_time_takes_what_occurred_and_was_recorded_then() -> None:
+    rule = ProductRule("red", _day(0), reports_until=_day(10), occurred=(_day(-5), _day(2)))
+    for occurred in (-6, -5, 1, 2):
+        for recorded in (-1, 0, 9, 10):
+            entry = usage(occurred_at=_day(occurred), recorded_at=_day(recorded))
+            assert is_reported(entry, {RED: rule}) == (-5 <= occurred < 2 and 0 <= recorded < 10)
+    assert of_payload(as_payload([], {RED: rule}))[1] == {RED: rule}

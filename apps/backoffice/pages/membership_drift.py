@@ -96,6 +96,27 @@ DRIFT_VERBS = (
 )
 
 
+def with_names(rows: QuerySet[MembershipDrift]) -> QuerySet[Any]:
+    """The rows with whom they are about, as far as they are known here."""
+    # By subqueries: a user or organization that does not exist must not hide the row.
+    users = User.objects.filter(pk=OuterRef("user_id"))
+    return rows.annotate(
+        organization_name=organization_name(),
+        user_email=Subquery(users.values("email")[:1]),
+        user_exists=Exists(users),
+    )
+
+
+def person_cell(row: Any) -> SafeString:
+    return title_and_slug(row.user_email or row.reported_email or "Unknown", str(row.user_id))
+
+
+def organization_cell(row: Any) -> SafeString:
+    if row.organization_name is None:
+        return title_and_slug("Unknown", str(row.organization_id))
+    return link(page_url_of(Organization, row.organization_id), row.organization_name)
+
+
 class MembershipDriftAdmin(StaffAdmin[MembershipDrift]):
     """One member about whom a product and we differ."""
 
@@ -117,14 +138,7 @@ class MembershipDriftAdmin(StaffAdmin[MembershipDrift]):
     verbs = DRIFT_VERBS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MembershipDrift]:
-        # By subqueries: a user or organization that does not exist must not hide the row.
-        users = User.objects.filter(pk=OuterRef("user_id"))
-        rows = super().get_queryset(request).select_related("product", "run")
-        return rows.annotate(
-            organization_name=organization_name(),
-            user_email=Subquery(users.values("email")[:1]),
-            user_exists=Exists(users),
-        )
+        return with_names(super().get_queryset(request).select_related("product", "run"))
 
     @display(description="Class")
     def kind(self, record: MembershipDrift) -> SafeString:
@@ -132,13 +146,11 @@ class MembershipDriftAdmin(StaffAdmin[MembershipDrift]):
 
     @display(description="Person")
     def person(self, record: Any) -> SafeString:
-        return title_and_slug(record.user_email or record.reported_email or "Unknown", str(record.user_id))
+        return person_cell(record)
 
     @display(description="Organization")
     def tenant(self, record: Any) -> SafeString:
-        if record.organization_name is None:
-            return title_and_slug("Unknown", str(record.organization_id))
-        return link(page_url_of(Organization, record.organization_id), record.organization_name)
+        return organization_cell(record)
 
     @display(description="Product")
     def from_product(self, record: MembershipDrift) -> SafeString:

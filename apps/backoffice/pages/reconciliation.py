@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import NOTHING, badge, code, counts, list_url, moment, number, record_link, short
 from apps.backoffice.filters import choice_filter, text_filter
-from apps.backoffice.pages.membership_drift import drift_list_url
+from apps.backoffice.pages.membership_drift import drift_list_url, organization_cell, person_cell, with_names
 from apps.backoffice.panels import Fact, Panel, panel_of
 from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.staff_admin import StaffAdmin
@@ -146,7 +146,7 @@ class ReconciliationRunAdmin(StaffAdmin[ReconciliationRun]):
             Fact("Result", counts(record.counts), "Nothing is changed before the whole report is in and judged."),
             Fact("Members received", _received(record)),
             Fact("Pages or chunks", number(record.pages)),
-            Fact("Step", record.get_stage_display()),
+            Fact("Step", NOTHING if record.finished_at else record.get_stage_display()),
             Fact("Error", record.error or NOTHING),
             Fact("Decided by", record.decided_by or NOTHING, record.decision_reason),
             Fact("Requested by", record.requested_by),
@@ -158,18 +158,18 @@ class ReconciliationRunAdmin(StaffAdmin[ReconciliationRun]):
         ]
 
     def panels(self, request: HttpRequest, record: ReconciliationRun) -> list[Panel]:
-        drift = MembershipDrift.objects.filter(run=record).order_by("-last_seen_at", "pk")
+        drift = with_names(MembershipDrift.objects.filter(run=record)).order_by("-last_seen_at", "pk")
         found = panel_of(
             "Differences that this run found last",
-            ("Class", "There", "Here", "Decided", "User", "Organization"),
+            ("Class", "Person", "Organization", "There", "Here", "Decided"),
             drift,
             lambda row: (
                 record_link(row, row.get_drift_class_display()),
+                person_cell(row),
+                organization_cell(row),
                 row.get_reported_display(),
                 row.get_our_role_display() or "No member",
                 row.get_resolution_display() or "Open",
-                code(row.user_id),
-                code(row.organization_id),
             ),
             empty="None. A later run may have taken them over.",
             link=drift_list_url(record.product.slug),

@@ -18,7 +18,7 @@ from apps.payments.models.mirror import (
 from apps.payments.models.plan_references import PlanReference
 from apps.payments.models.reconciliation import ReconciliationCursor
 from apps.payments.models.reviews import Review
-from apps.payments.models.usage import UsageFault, UsagePosition, UsageReporting
+from apps.payments.models.usage import UsageFault, UsagePeriod, UsagePosition, UsageReporting
 
 __all__ = [
     "BillingEvent",
@@ -36,6 +36,7 @@ __all__ = [
     "Review",
     "TrackingPosition",
     "UsageFault",
+    "UsagePeriod",
     "UsagePosition",
     "UsageReporting",
     "WebhookEvent",

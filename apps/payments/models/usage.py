@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from apps.core.constraints import one_of
 from apps.core.ids import AuditTarget
@@ -27,6 +27,27 @@ class UsageReporting(models.Model):
 
     def __str__(self) -> str:
         return f"usage of {self.product_id}"
+
+
+class UsagePeriod(models.Model):
+    """A time in which a product's usage was recorded that Orb hears of: by the switch, or by a backfill afterwards."""
+
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+", db_index=False)
+    recorded_from = models.DateTimeField()
+    recorded_until = models.DateTimeField(null=True, blank=True, help_text="Empty while the switch is on.")
+    includes_unpriced = models.BooleanField(help_text="Free and internal usage too.")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["product", "recorded_from"], name="usage_period_unique"),
+            models.UniqueConstraint(
+                fields=["product"], condition=Q(recorded_until__isnull=True), name="usage_period_open_once"
+            ),
+            models.CheckConstraint(condition=Q(recorded_until__gte=F("recorded_from")), name="usage_period_forward"),
+        ]
+
+    def __str__(self) -> str:
+        return f"usage of {self.product_id} from {self.recorded_from}"
 
 
 class UsagePosition(models.Model):

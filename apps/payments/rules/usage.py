@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -41,6 +41,10 @@ class ProductRule:
     slug: str
     reports_from: datetime
     includes_unpriced: bool = False
+    # What was recorded from then on is not of this rule; None: the rule goes on.
+    reports_until: datetime | None = None
+    # Only what occurred from the first moment on, and before the second.
+    occurred: tuple[datetime, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +98,34 @@ def is_reported(usage: Usage, rules: Mapping[UUID, ProductRule]) -> bool:
     usage to price.
     """
     rule = rules.get(usage.product_id)
-    if rule is None or usage.recorded_at < rule.reports_from or usage.quantity <= 0:
+    if rule is None or usage.quantity <= 0 or not _is_of_its_time(usage, rule):
         return False
     if not (usage.is_billable and usage.is_charged_here):
         return False
     return usage.category == "regular" or (rule.includes_unpriced and usage.category in _UNPRICED)
+
+
+def _is_of_its_time(usage: Usage, rule: ProductRule) -> bool:
+    if usage.recorded_at < rule.reports_from:
+        return False
+    if rule.reports_until is not None and usage.recorded_at >= rule.reports_until:
+        return False
+    return rule.occurred is None or rule.occurred[0] <= usage.occurred_at < rule.occurred[1]
+
+
+def was_told(usage: Usage, periods: Iterable[ProductRule]) -> bool:
+    """Whether Orb has heard of it in one of these times in which its product's usage was reported."""
+    return any(is_reported(usage, {usage.product_id: period}) for period in periods)
+
+
+def gaps(since: datetime, periods: Sequence[ProductRule]) -> list[tuple[datetime, datetime]]:
+    """The times after `since` of which Orb has heard nothing; `periods` in their order, of which the last goes on."""
+    found, begin = [], since
+    for period in periods:
+        if begin < period.reports_from:
+            found.append((begin, period.reports_from))
+        begin = max(begin, period.reports_until or period.reports_from)
+    return found
 
 
 def event_of(usage: Usage, rule: ProductRule, *, given_back: int = 0) -> dict[str, Any]:
@@ -125,27 +152,39 @@ def event_of(usage: Usage, rule: ProductRule, *, given_back: int = 0) -> dict[st
     }
 
 
-def ingested_event(usage: Usage, rule: ProductRule) -> dict[str, Any]:
-    """The event as it is sent first, with the entry's id as its key: the same at each try, whatever came after it."""
-    return {"idempotency_key": str(usage.entry_id), **event_of(usage, rule)}
+def ingested_event(usage: Usage, rule: ProductRule, *, given_back: int = 0) -> dict[str, Any]:
+    """The event as it is sent first, with the entry's id as its key: the same at each try, whatever came after it.
+
+    Only what is sent long after it occurred leaves out what was given back meanwhile.
+    """
+    return {"idempotency_key": str(usage.entry_id), **event_of(usage, rule, given_back=given_back)}
 
 
 def as_payload(parts: Iterable[Part], rules: Mapping[UUID, ProductRule]) -> dict[str, Any]:
     """What the outbox keeps of a batch: entries never change, so their places and the rules say every event."""
     return {
         "parts": [[str(part.organization_id), part.first, part.last] for part in parts],
-        "rules": {
-            str(product_id): [rule.slug, moment_text(rule.reports_from), rule.includes_unpriced]
-            for product_id, rule in rules.items()
-        },
+        "rules": {str(product_id): _as_row(rule) for product_id, rule in rules.items()},
     }
 
 
 def of_payload(payload: Mapping[str, Any]) -> tuple[list[Part], dict[UUID, ProductRule]]:
     """The batch that `as_payload` wrote."""
     parts = [Part(UUID(organization), first, last) for organization, first, last in payload["parts"]]
-    rules = {
-        UUID(product): ProductRule(slug, read_iso_moment(reports_from), unpriced)
-        for product, (slug, reports_from, unpriced) in payload["rules"].items()
-    }
-    return parts, rules
+    return parts, {UUID(product): _of_row(row) for product, row in payload["rules"].items()}
+
+
+def _as_row(rule: ProductRule) -> list[Any]:
+    row: list[Any] = [rule.slug, moment_text(rule.reports_from), rule.includes_unpriced]
+    if rule.reports_until is not None and rule.occurred is not None:
+        row += [moment_text(moment) for moment in (rule.reports_until, *rule.occurred)]
+    return row
+
+
+def _of_row(row: Sequence[Any]) -> ProductRule:
+    slug, reports_from, includes_unpriced, *window = row
+    rule = ProductRule(slug, read_iso_moment(reports_from), includes_unpriced)
+    if not window:
+        return rule
+    until, first, last = (read_iso_moment(text) for text in window)
+    return replace(rule, reports_until=until, occurred=(first, last))

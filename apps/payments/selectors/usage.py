@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db.models import F, Sum
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
+from django.db.models.functions import TruncMonth
 
+from apps.core.enums import UsageCategory
 from apps.core.ids import OrganizationId
 from apps.credits.enums import EntryKind
 from apps.credits.models import CreditAccount, CreditEntry
 from apps.credits.selectors.parts import entries_of_parts
 from apps.payments.enums import UsageFaultKind
-from apps.payments.models import UsageFault, UsagePosition, UsageReporting
+from apps.payments.models import UsageFault, UsagePeriod, UsagePosition, UsageReporting
 from apps.payments.rules.usage import Part, ProductRule, Usage
 
+# Neither demo organizations nor those of a check are anybody's customers.
+_OF_CUSTOMERS = Q(
+    account__organization__payment_config__orb_customer_id__isnull=False,
+    account__organization__is_demo=False,
+    account__organization__is_synthetic=False,
+)
 _CHARGES = frozenset({EntryKind.CONSUMPTION.value, EntryKind.CAPTURE.value})
 
 
@@ -35,6 +44,44 @@ def reporting_rules() -> dict[UUID, ProductRule]:
         for row in rows
         if row.reports_from is not None
     }
+
+
+def reported_periods(product_ids: Iterable[UUID]) -> dict[UUID, list[ProductRule]]:
+    """The times in which usage of these products was reported, the oldest first."""
+    periods: dict[UUID, list[ProductRule]] = {}
+    rows = UsagePeriod.objects.filter(product__in=set(product_ids)).select_related("product")
+    for row in rows.order_by("product", "recorded_from"):
+        rule = ProductRule(row.product.slug, row.recorded_from, row.includes_unpriced, reports_until=row.recorded_until)
+        periods.setdefault(row.product_id, []).append(rule)
+    return periods
+
+
+def months_untold(product_id: UUID, rule: ProductRule) -> list[tuple[datetime, int]]:
+    """The months (UTC) in which usage of this rule occurred, with the number of charges; the oldest first."""
+    rows = _untold(product_id, rule).annotate(month=TruncMonth("occurred_at", tzinfo=UTC)).values_list("month")
+    return list(rows.annotate(Count("pk")).order_by("month"))
+
+
+def parts_untold(product_id: UUID, rule: ProductRule) -> list[Part]:
+    """The part of each account that holds all its usage of this rule, and other entries between."""
+    rows = _untold(product_id, rule).values_list("account_id").annotate(Min("sequence"), Max("sequence"))
+    return [Part(*row) for row in rows.order_by("account_id")]
+
+
+def _untold(product_id: UUID, rule: ProductRule) -> QuerySet[CreditEntry]:
+    found = CreditEntry.objects.filter(
+        _OF_CUSTOMERS,
+        product_id=product_id,
+        kind__in=_CHARGES,
+        is_billable=True,
+        local_charge__isnull=True,
+        quantity__gt=0,
+        recorded_at__gte=rule.reports_from,
+        recorded_at__lt=rule.reports_until,
+    )
+    if rule.occurred is not None:
+        found = found.filter(occurred_at__gte=rule.occurred[0], occurred_at__lt=rule.occurred[1])
+    return found if rule.includes_unpriced else found.filter(category=UsageCategory.REGULAR)
 
 
 def parts_behind(organization_id: OrganizationId | None) -> list[Part]:

@@ -19,6 +19,7 @@ from apps.payments.services.usage import (
     usage_reporting_change,
     usage_send_again,
 )
+from apps.payments.services.usage_backfill import usage_backfill
 
 __all__ = [
     "credit_stop_change",
@@ -26,6 +27,7 @@ __all__ = [
     "invoice_forgive",
     "plan_reference_add",
     "plan_reference_remove",
+    "usage_backfill",
     "usage_fault_settle",
     "usage_report",
     "usage_reporting_change",

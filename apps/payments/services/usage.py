@@ -23,13 +23,14 @@ from apps.core.outbox import outbox_enqueue
 from apps.credits.models import CreditAccount, CreditEntry
 from apps.payments import events
 from apps.payments.enums import UsageFaultKind
-from apps.payments.models import UsageFault, UsagePosition, UsageReporting
-from apps.payments.rules.usage import Part, ProductRule, Usage, as_payload, is_reported, pack
+from apps.payments.models import UsageFault, UsagePeriod, UsagePosition, UsageReporting
+from apps.payments.rules.usage import Part, ProductRule, Usage, as_payload, is_reported, pack, was_told
 from apps.payments.selectors.usage import (
     entries_in,
     new_accounts,
     parts_behind,
     positions_for_update,
+    reported_periods,
     reporting_rules,
     usages,
 )
@@ -77,6 +78,7 @@ def usage_reporting_change(
     after = {"reports_from": row.reports_from, "includes_unpriced": row.includes_unpriced}
     if after != before:
         row.save(update_fields=["reports_from", "includes_unpriced"])
+        _keep_period(row)
         audit_append(
             context, events.USAGE_REPORTING_CHANGED, product.audit_target, before=before, after=after, reason=reason
         )
@@ -105,6 +107,17 @@ def usage_report(
                 _take(context, batch, rules, told)
         errors.finish()
     return {name: getattr(told, name) for name in ("entries", "events", "reversals", "batches")}
+
+
+def _keep_period(row: UsageReporting) -> None:
+    """Remember in which time usage was reported: what is given back later is told only of what Orb has."""
+    running = UsagePeriod.objects.filter(product=row.product_id, recorded_until=None)
+    if row.reports_from is None:
+        running.update(recorded_until=clock.now())
+    elif not running.update(includes_unpriced=row.includes_unpriced):
+        UsagePeriod.objects.create(
+            product_id=row.product_id, recorded_from=row.reports_from, includes_unpriced=row.includes_unpriced
+        )
 
 
 def _pass_over_all() -> None:
@@ -139,10 +152,11 @@ def _take(context: ExecutionContext, batch: Sequence[Part], rules: Mapping[UUID,
 
 def _amend(context: ExecutionContext, reversals: Sequence[CreditEntry], rules: Mapping[UUID, ProductRule]) -> int:
     charges = usages({entry.reversal_of_id for entry in reversals if entry.reversal_of_id})
+    periods = reported_periods(usage.product_id for usage in charges.values() if usage.product_id in rules)
     amended = 0
     for entry in reversals:
         usage = charges.get(entry.reversal_of_id) if entry.reversal_of_id else None
-        if usage is not None and is_reported(usage, rules):
+        if usage is not None and was_told(usage, periods.get(usage.product_id, ())):
             amend_enqueue(context, usage, why=str(entry.pk))
             amended += 1
     return amended

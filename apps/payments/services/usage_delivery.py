@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from apps.core import clock
@@ -37,6 +38,8 @@ from apps.tenants.models import Product
 
 # Orb shows what it took within minutes; a day leaves time for what is sent again.
 _CHECKED_AFTER = timedelta(days=1)
+# It shows a backfill's events when that is closed, a day after it was opened.
+_BACKFILL_CHECKED_AFTER = timedelta(days=2)
 _MOST_ROUNDS = 3
 
 
@@ -53,13 +56,18 @@ class Outcome:
 def send_usage(api: OrbApi, delivery: Delivery) -> Outcome:
     """Send the batch. Events that Orb refuses are kept aside, and the others sent again without them."""
     parts, rules = of_payload(delivery.payload)
-    waiting = {str(usage.entry_id): usage for usage in _reported(parts, rules)}
+    backfill = str(delivery.payload.get("backfill", ""))
+    reported = _reported(parts, rules)
+    # What is sent long after it occurred leaves out what was given back meanwhile: those reversals were passed over.
+    given = given_back(reported) if backfill else {}
+    gone = {entry_id for entry_id, back in given.items() if back.is_whole}
+    waiting = {str(usage.entry_id): usage for usage in reported if usage.entry_id not in gone}
     outcome = Outcome()
     for _ in range(_MOST_ROUNDS):
         if not waiting:
             return _without_given_back(outcome)
         try:
-            refused = api.ingest([ingested_event(usage, rules[usage.product_id]) for usage in waiting.values()])
+            refused = api.ingest([_event(usage, rules, given) for usage in waiting.values()], backfill=backfill)
         except RefusedBatchError as error:
             first, second = halve(parts)
             if second:
@@ -70,6 +78,11 @@ def send_usage(api: OrbApi, delivery: Delivery) -> Outcome:
         if not named:
             return _without_given_back(outcome)
     raise OutboxError("Orb refuses other events of this batch each time that it is asked.")
+
+
+def _event(usage: Usage, rules: dict[UUID, ProductRule], given: dict[UUID, Given]) -> dict[str, Any]:
+    back = given.get(usage.entry_id)
+    return ingested_event(usage, rules[usage.product_id], given_back=back.amount if back else 0)
 
 
 def _without_given_back(outcome: Outcome) -> Outcome:
@@ -153,10 +166,12 @@ def record_usage(context: ExecutionContext, delivery: Delivery, outcome: Outcome
     if outcome.halves is not None:
         _, rules = of_payload(delivery.payload)
         for name, half in zip("ab", outcome.halves, strict=True):
-            outbox_enqueue(context, kind=REPORT_KIND, key=f"{delivery.key}{name}", payload=as_payload(half, rules))
+            payload = {**delivery.payload, **as_payload(half, rules)}
+            outbox_enqueue(context, kind=REPORT_KIND, key=f"{delivery.key}{name}", payload=payload)
     elif delivery.kind == REPORT_KIND:
         item = outbox_enqueue(context, kind=CHECK_KIND, key=delivery.key, payload=delivery.payload)
-        OutboxItem.objects.filter(pk=item.pk).update(next_attempt_at=clock.real_now() + _CHECKED_AFTER)
+        later = _BACKFILL_CHECKED_AFTER if "backfill" in delivery.payload else _CHECKED_AFTER
+        OutboxItem.objects.filter(pk=item.pk).update(next_attempt_at=clock.real_now() + later)
     if outcome.amended is not None:
         usage, told = outcome.amended
         # Given back further while the call was under way: whichever call came last to Orb, it must end with all of it.

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from apps.core.audit.secrecy import redact_text
 from apps.core.canonical import moment_text
+from apps.core.moments import read_iso_moment
 from apps.core.outgoing import Answer, Call
 from apps.payments.contracts import ObjectKind
 from apps.payments.providers.contract import LONGEST_CALL_SECONDS, EventPage, ProviderCallError, call_provider
@@ -65,14 +66,31 @@ class OrbApi:
         """Nothing: Orb has no list of the webhooks that it sent."""
         return EventPage()
 
-    def ingest(self, events: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    def open_backfill(self, *, key: str, since: datetime, until: datetime) -> str:
+        """Let events of this time in, however old they are, beside what Orb has; answers the backfill's id.
+
+        At most 31 days. Orb takes events for it for a day, and shows them when that day is over. It keeps no two open
+        backfills whose times overlap, so that one that is open for the very same time is taken.
+        """
+        times = {"timeframe_start": moment_text(since), "timeframe_end": moment_text(until)}
+        answer = self._call("events/backfills", key=key, body={**times, "replace_existing_events": False})
+        if answer.status in _ALREADY_THERE:
+            rows = _json_of(self._call("events/backfills")).get("data")
+            for row in rows if isinstance(rows, list) else ():
+                if _is_open_for(row, since, until):
+                    return str(row["id"])
+            raise ProviderCallError(f"Orb answered {answer.status}: {_sentence(answer)}", is_permanent=True)
+        return str(_object_in(answer)["id"])
+
+    def ingest(self, events: Sequence[Mapping[str, Any]], *, backfill: str = "") -> dict[str, str]:
         """Send events, each with its key; answers what Orb refused: the event's key, and why.
 
         An event whose key Orb knows is passed over there. Orb takes nothing of a request in which one event is wrong,
         or all but that one: whatever is not refused has to be sent again after a refusal. Raises `RefusedBatchError`
         where the whole request was refused, and no event is named.
         """
-        answer = self._call("ingest", body={"events": list(events)})
+        path = f"ingest?backfill_id={quote(backfill, safe='')}" if backfill else "ingest"
+        answer = self._call(path, body={"events": list(events)})
         refused = _refused_events(answer)
         if answer.status >= _BAD_REQUEST and not refused:
             raise RefusedBatchError(f"Orb answered {answer.status}: {_sentence(answer)}", is_permanent=True)
@@ -141,6 +159,18 @@ def _sentence(answer: Answer) -> str:
     body = _json_of(answer)
     said = body.get("detail") or body.get("title") or "no reason"
     return redact_text(str(said))[:_LONGEST_SENTENCE]
+
+
+def _is_open_for(row: object, since: datetime, until: datetime) -> bool:
+    if not isinstance(row, dict) or row.get("status") != "pending" or row.get("replace_existing_events"):
+        return False
+    if row.get("customer_id") or "id" not in row:
+        return False
+    try:
+        times = (read_iso_moment(str(row["timeframe_start"])), read_iso_moment(str(row["timeframe_end"])))
+    except (KeyError, ValueError):
+        return False
+    return times == (since, until)
 
 
 def _refused_events(answer: Answer) -> dict[str, str]:
