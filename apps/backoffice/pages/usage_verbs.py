@@ -25,7 +25,7 @@ class UsageReportingForm(ReasonForm):
         label="Report usage to Orb",
         required=False,
         widget=UnfoldBooleanWidget(),
-        help_text="Every charge from now on goes to Orb each hour. What was recorded before goes by manage.py backfill_usage.",
+        help_text="Every charge from now on goes to Orb each hour; earlier ones by manage.py backfill_usage.",
     )
     includes_unpriced = forms.BooleanField(
         label="Free and internal usage too",
