@@ -21,6 +21,7 @@ TASKS: dict[str, str] = {
     "connectors.run_syncs": SYNCS,
     "tenants.reconcile_memberships": REPORTS,
     "credits.import_balances": REPORTS,
+    "credits.preview_prices": CLOCK,
     "backoffice.run_cutover_check": CLOCK,
     "connectors.start_syncs": CLOCK,
     "reporting.make_reports": REPORTS,

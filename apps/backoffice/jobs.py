@@ -13,6 +13,8 @@ from apps.core.operations import require
 from apps.core.wakeups import send_wakeup
 from apps.credits.services.balance_booking import IMPORTS, balance_imports_drop_waiting
 from apps.credits.services.balance_imports import TASK as IMPORT_TASK
+from apps.credits.services.price_previews import PREVIEWS
+from apps.credits.services.price_previews import TASK as PREVIEW_TASK
 from apps.tenants.services.cutover import RUN_TASK
 
 SWEEP_OPERATION = "jobs.sweep_cutovers"
@@ -42,14 +44,14 @@ def reset_demo(
 def sweep_cutovers(
     context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
 ) -> dict[str, int]:
-    """Hand out imports of balances and cutover checks whose message was lost or whose worker died.
+    """Hand out imports of balances, cutover checks and price previews whose message was lost or whose worker died.
 
     Files of balances that nobody has started for a day are dropped.
     """
     require(context, SWEEP_OPERATION)
     dropped = balance_imports_drop_waiting()
     handed_out = 0
-    for queue, task in ((IMPORTS, IMPORT_TASK), (RUNS, RUN_TASK)):
+    for queue, task in ((IMPORTS, IMPORT_TASK), (RUNS, RUN_TASK), (PREVIEWS, PREVIEW_TASK)):
         stranded = queue.overdue().order_by("lease_expires_at").values_list("pk", flat=True)[:_SWEPT_AT_ONCE]
         # Where the broker is away a later sweep sends them all.
         handed_out += sum(send_wakeup(task, str(pk)) for pk in list(stranded))

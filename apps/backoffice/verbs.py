@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from django import forms
@@ -263,6 +264,14 @@ def show_dialog(request: HttpRequest, template: str, context: dict[str, Any], *,
 def is_of_page_script(request: HttpRequest) -> bool:
     """Whether the page's own script asks, and puts the answer into the page."""
     return request.headers.get("HX-Request") == "true"
+
+
+def refresh_when_over(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """The page of some work, asked for by its script: once the work is over, facts and buttons are others too."""
+    section = (getattr(response, "context_data", None) or {}).get("section")
+    if is_of_page_script(request) and response.status_code == HTTPStatus.OK and not (section and section["is_live"]):
+        response["HX-Refresh"] = "true"
+    return response
 
 
 def return_url(request: HttpRequest, record: Model, usual: str) -> str:

@@ -36,6 +36,8 @@ Failpoint = Literal[
     "balances.after_claim",
     "balances.before_commit",
     "balances.after_line",
+    "previews.after_claim",
+    "previews.after_piece",
 ]
 FAILPOINTS: tuple[Failpoint, ...] = get_args(Failpoint)
 

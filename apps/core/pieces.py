@@ -48,6 +48,8 @@ def statement_in_pieces(
 ) -> Iterator[tuple[Any, ...]]:
     """The same for a statement in SQL, which may take `longest` where the usual limit is too short for it."""
     with transaction.atomic(), connection.cursor() as cursor, _allowed(longest):
+        # PostgreSQL plans a cursor for its first tenth, by default; here all of it is read.
+        cursor.execute("SET LOCAL cursor_tuple_fraction = 1")
         cursor.execute(f"DECLARE in_one_transaction NO SCROLL CURSOR FOR {statement}", parameters)
         cursor.execute(f"FETCH {int(size)} FROM in_one_transaction")
         while piece := cursor.fetchall():

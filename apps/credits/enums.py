@@ -103,6 +103,16 @@ class BalanceImportStatus(TextEnum):
     DISCARDED = "discarded", "Discarded"
 
 
+class PricePreviewStatus(TextEnum):
+    """Where the price preview of a draft stands; discarded: the draft is another one now."""
+
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    DISCARDED = "discarded", "Discarded"
+
+
 class Owned(TextEnum):
     """The records that belong to a product; each kind has its problem code, `<kind>_of_another_product`."""
 

@@ -8,6 +8,7 @@ CREDIT_ACCOUNT_CREATED = audit_event("credit_account.created", "Credit account c
 OVERDRAFT_CHANGED = audit_event("credit_account.overdraft_changed", "Overdraft limit changed")
 CREDIT_POLICY_DRAFTED = audit_event("credit_policy.drafted", "Credit policy drafted")
 CREDIT_POLICY_PUBLISHED = audit_event("credit_policy.published", "Credit policy published")
+PRICE_PREVIEW_REQUESTED = audit_event("credit_policy.preview_requested", "Price preview of a draft requested")
 CREDITS_GRANTED = audit_event("credits.granted", "Credits granted")
 CREDIT_GRANT_VOIDED = audit_event("credit_grant.voided", "Credit grant voided")
 CREDITS_ADJUSTED = audit_event("credits.adjusted", "Credits taken by an adjustment")

@@ -16,6 +16,8 @@ from apps.core.wakeups import send_wakeup
 from apps.credits.enums import BalanceImportStatus
 from apps.credits.services.balance_booking import balance_import_execute
 from apps.credits.services.balance_imports import TASK
+from apps.credits.services.price_previews import TASK as PREVIEW_TASK
+from apps.credits.services.price_previews import price_preview_execute
 
 # Well below the time limit of a task: then the rest is the next task's.
 _BUDGET = timedelta(seconds=150)
@@ -33,3 +35,9 @@ def import_balances(import_id: str) -> None:
     record = balance_import_execute(context, UUID(import_id), until=until)
     if record is not None and record.status == BalanceImportStatus.QUEUED:
         send_wakeup(TASK, import_id)
+
+
+@shared_task(name=PREVIEW_TASK, acks_late=True, reject_on_worker_lost=True)  # type: ignore[untyped-decorator]
+def preview_prices(run_id: str) -> None:
+    """Compute the preview, unless it is over or another worker's."""
+    price_preview_execute(UUID(run_id))

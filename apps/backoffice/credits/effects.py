@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from django.db.models import Sum
 
 from apps.backoffice.credits.forms import AdjustForm, GrantForm, OverdraftForm, ReverseForm
-from apps.backoffice.credits.price_preview import affected, affected_title, headline, warnings
+from apps.backoffice.credits.price_preview import affected, affected_title, headline, result_of, warnings, why_no_result
 from apps.backoffice.records.credits import burn_order, format_credits
 from apps.backoffice.verbs import Change, ChangeGroup, Preview
 from apps.core import clock
@@ -20,8 +20,7 @@ from apps.core.errors import UnprocessableError
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, CreditPolicy, UncoveredCharge
 from apps.credits.rules.allocation import affordable, allocate, reversal_order
 from apps.credits.selectors.ledger import left_to_reverse, payments_of
-from apps.credits.selectors.policies import policy_terms, terms_in_force
-from apps.credits.selectors.price_preview import price_preview
+from apps.credits.selectors.policies import terms_in_force
 
 MOST_LINES = 8
 
@@ -104,25 +103,23 @@ def of_voiding(grant: CreditGrant, form: object) -> Preview:
 
 
 def of_publication(policy: CreditPolicy, form: object) -> Preview:
-    """Another policy comes into force; what it would have charged for the last 30 days."""
-    terms, now = policy_terms(policy), clock.now()
+    """Another policy comes into force; what it would have charged, where that was computed."""
+    now = clock.now()
     current = terms_in_force(policy.product_id, now)
     before = f"Version {current.version}" if current else "None"
     begins = "at once" if policy.effective_from <= now else f"on {policy.effective_from:%-d %B %Y, %H:%M} UTC"
-    preview = price_preview(terms, now)
-    changes = [
-        Change("Policy in force", before, f"Version {policy.version}, {begins}"),
-        Change(
-            "Charges of the last 30 days",
-            format_credits(preview.total.charged),
-            format_credits(preview.total.would_charge),
-        ),
-    ]
+    changes = [Change("Policy in force", before, f"Version {policy.version}, {begins}")]
+    lines, found = ["A published version can never be changed."], result_of(policy)
+    if found is None:
+        warning = f"Nobody knows yet what these prices would have charged. {why_no_result(policy)}"
+        return Preview([ChangeGroup("", changes)], lines=lines, warning=warning)
+    run, preview = found
+    charged, would = format_credits(preview.total.charged), format_credits(preview.total.would_charge)
+    changes.append(Change(f"Charges of the 30 days until {run.until:%-d %B, %H:%M} UTC", charged, would))
     groups = [ChangeGroup("", changes)]
     if preview.accounts:
         groups.append(ChangeGroup(affected_title(preview), affected(preview), is_comparison=True))
-    lines = [headline(preview), "A published version can never be changed."]
-    return Preview(groups, lines=lines, warning=" ".join(warnings(preview)))
+    return Preview(groups, lines=[headline(preview), *lines], warning=" ".join(warnings(preview)))
 
 
 def _grant_name(grant: CreditGrant) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -12,7 +14,11 @@ from apps.backoffice.cells import code, number
 from apps.backoffice.panels import Panel, Row
 from apps.backoffice.records.credits import account_link, format_credits, format_signed
 from apps.backoffice.verbs import Change
+from apps.credits.enums import PricePreviewStatus
+from apps.credits.models import CreditPolicy, PricePreviewRun
+from apps.credits.models.price_previews import ACTIVE
 from apps.credits.rules.price_preview import Compared, PricePreview
+from apps.credits.selectors.price_preview import latest_preview
 from apps.tenants.models import Organization
 
 _TENTHS = 10
@@ -50,7 +56,59 @@ def warnings(preview: PricePreview) -> list[str]:
     lines = [f"Without a price, and refused from then on: {', '.join(missing)}."] if missing else []
     if preview.too_large:
         lines.append(f"{preview.too_large:,} uses would cost more than one charge may be, and would be refused.")
+    if preview.left_out:
+        lines.append(f"{preview.left_out:,} uses were charged by the product itself (shadow mode), and are left out.")
     return lines
+
+
+def result_of(policy: CreditPolicy) -> tuple[PricePreviewRun, PricePreview] | None:
+    """The preview of just these prices; None where none was computed."""
+    run = latest_preview(policy.product_id)
+    if run is None or run.draft_id != policy.pk or run.status != PricePreviewStatus.SUCCEEDED:
+        return None
+    return run, msgspec.convert(run.result, PricePreview)
+
+
+def why_no_result(policy: CreditPolicy) -> str:
+    """What to do for a preview of these prices; empty where there is one."""
+    run = latest_preview(policy.product_id)
+    if run is None:
+        return "Not computed yet. Choose Preview prices, above."
+    if run.draft_id != policy.pk:
+        asked = f"{run.requested_by} asked for it on {run.created_at:%-d %B %Y, %H:%M} UTC"
+        return f"The draft has changed since its preview ({asked}). Choose Preview prices for one of the new prices."
+    if run.status == PricePreviewStatus.FAILED:
+        return f"It could not be computed: {run.error} Choose Preview prices to try again."
+    return "" if run.status == PricePreviewStatus.SUCCEEDED else "It is being computed."
+
+
+def effect_panels(policy: CreditPolicy) -> list[Panel]:
+    """What the policy's draft would have charged, as it was last computed: for whom, and of which days."""
+    title, found = "Effect on the last 30 days", result_of(policy)
+    if found is None:
+        return [Panel(title, ("Summary",), empty=why_no_result(policy), icon="insights")]
+    run, preview = found
+    until = f"{run.until:%-d %B %Y, %H:%M} UTC"
+    origin = f"Uses from {run.since:%-d %B %Y} until {until}, when {run.requested_by} asked for this preview."
+    notes: list[Row] = [(headline(preview),), *[(line,) for line in warnings(preview)], (origin,)]
+    return [Panel(title, ("Summary",), notes, icon="insights"), *preview_panels(preview)]
+
+
+def progress_of(policy: CreditPolicy, url: str) -> dict[str, Any] | None:
+    """How far the preview of this draft is; None where none is under way."""
+    run = latest_preview(policy.product_id)
+    if run is None or run.draft_id != policy.pk or run.status not in ACTIVE:
+        return None
+    return {
+        "template": "backoffice/progress.html",
+        "url": url,
+        "is_live": True,
+        "has_failed": False,
+        "done": run.done,
+        "all": run.days,
+        "what": "days of the ledger",
+        "said": f"Price preview: {run.get_status_display().lower()}",
+    }
 
 
 def preview_panels(preview: PricePreview) -> list[Panel]:

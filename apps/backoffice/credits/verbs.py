@@ -11,14 +11,21 @@ from apps.backoffice.credits.alerts_verb import ALERTS_OPERATION, AlertsForm, ch
 from apps.backoffice.credits.forms import AdjustForm, GrantForm, OverdraftForm, PublishForm, ReverseForm
 from apps.backoffice.credits.stop_verb import STOP_OPERATION, CreditStopForm, change_credit_stop, stored_credit_stop
 from apps.backoffice.records.credits import format_credits
-from apps.backoffice.verbs import DONE_BEFORE, KeyedForm, Verb
+from apps.backoffice.verbs import DONE_BEFORE, KeyedForm, ReasonForm, Verb
 from apps.core.amounts import format_micro
 from apps.core.context import ExecutionContext
 from apps.credits.contracts import AccountRef
 from apps.credits.enums import CHARGES, AccountType, EntryKind, GrantType, PolicyStatus
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, CreditPolicy
 from apps.credits.selectors.ledger import left_to_reverse
-from apps.credits.services import credit_adjust, credit_grant, credit_policy_publish, entry_reverse, overdraft_set
+from apps.credits.services import (
+    credit_adjust,
+    credit_grant,
+    credit_policy_publish,
+    entry_reverse,
+    overdraft_set,
+    price_preview_request,
+)
 from apps.credits.services.grants import GrantParams
 from apps.credits.services.voids import grant_void
 from apps.tenants.models import Organization
@@ -75,6 +82,10 @@ def void_grant(context: ExecutionContext, grant: CreditGrant, form: KeyedForm) -
     typed = form.cleaned_data
     answer = grant_void(context, grant_id=grant.pk, key=typed["key"], reason=typed["reason"])
     return DONE_BEFORE if answer.replayed else f"{format_credits(int(str(answer.body['voided'])))} credits were taken."
+
+
+def preview_prices(context: ExecutionContext, policy: CreditPolicy, form: ReasonForm) -> object:
+    return price_preview_request(context, policy_id=policy.pk, reason=form.cleaned_data["reason"])
 
 
 def publish_policy(context: ExecutionContext, policy: CreditPolicy, form: PublishForm) -> str:
@@ -213,6 +224,18 @@ GRANT_VERBS = (
     ),
 )
 POLICY_VERBS = (
+    Verb(
+        name="preview_prices",
+        label="Preview prices",
+        description="Computes what the draft would have charged for the uses of the last 30 days. Nothing changes.",
+        submit="Compute",
+        operation=POLICY_OPERATION,
+        icon="calculate",
+        refusal=lambda policy: "" if policy.status == PolicyStatus.DRAFT else "Only a draft has a price preview.",
+        run=preview_prices,
+        done="It is being computed. The page shows how far it is.",
+        eyebrow=lambda policy: f"{policy.product.name}, version {policy.version}",
+    ),
     Verb(
         name="publish",
         label="Publish",

@@ -19,7 +19,7 @@ from apps.backoffice.panels import Fact, Panel, Row, panel_of
 from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.staff import acting_context
 from apps.backoffice.staff_admin import StaffAdmin
-from apps.backoffice.verbs import ReasonForm, Verb, is_of_page_script
+from apps.backoffice.verbs import ReasonForm, Verb, refresh_when_over
 from apps.core.amounts import format_micro
 from apps.core.context import ExecutionContext
 from apps.core.errors import CountinghouseError
@@ -245,12 +245,7 @@ class BalanceImportAdmin(StaffAdmin[BalanceImport]):
         }
 
     def page(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        response = super().page(request, object_id)
-        section = (getattr(response, "context_data", None) or {}).get("section")
-        if is_of_page_script(request) and section is not None and not section["is_live"]:
-            # It has ended since the page was shown: facts and buttons are others now.
-            response["HX-Refresh"] = "true"
-        return response
+        return refresh_when_over(request, super().page(request, object_id))
 
 
 def imports_panel(product: Product) -> Panel:

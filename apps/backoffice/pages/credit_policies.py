@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from apps.backoffice.cells import badge, badges, code, link, moment, record_link, title_and_slug
 from apps.backoffice.credits.policy_form import PolicyForms
-from apps.backoffice.credits.price_preview import headline, preview_panels, warnings
+from apps.backoffice.credits.price_preview import effect_panels, progress_of, result_of
 from apps.backoffice.credits.verbs import POLICY_OPERATION, POLICY_VERBS
 from apps.backoffice.filters import choice_filter
 from apps.backoffice.pages.lookups import count_of, product_choices
@@ -24,6 +24,7 @@ from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.records.credits import format_credits
 from apps.backoffice.staff import acting_context, may, require_may
 from apps.backoffice.staff_admin import StaffAdmin
+from apps.backoffice.verbs import refresh_when_over
 from apps.core import clock
 from apps.core.errors import CountinghouseError
 from apps.core.ids import ProductId
@@ -31,8 +32,7 @@ from apps.credits.enums import PolicyStatus
 from apps.credits.models import CreditPolicy, OperationPrice
 from apps.credits.rules.pricing import PolicyTerms, Price
 from apps.credits.selectors.policies import policy_terms, terms_in_force
-from apps.credits.selectors.price_preview import price_preview
-from apps.credits.services import credit_policy_draft
+from apps.credits.services import credit_policy_draft, price_preview_request
 from apps.tenants.models import Product
 
 
@@ -109,14 +109,17 @@ class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):
         ]
 
     def panels(self, request: HttpRequest, record: CreditPolicy) -> list[Panel]:
-        terms = policy_terms(record)
-        shown = [_prices_panel(terms)]
-        if is_draft(record):
-            preview = price_preview(terms, clock.now())
-            notes: list[Row] = [(headline(preview),), *[(line,) for line in warnings(preview)]]
-            shown = [Panel("Effect of this draft on the last 30 days", ("Summary",), notes, icon="insights"), *shown]
-            shown.extend(preview_panels(preview))
-        return [*shown, *changes_of_target(request, "credit_policy", record.pk)]
+        prices = _prices_panel(policy_terms(record))
+        has_effect = is_draft(record) or result_of(record) is not None
+        effect = effect_panels(record) if has_effect else []
+        return [*effect[:1], prices, *effect[1:], *changes_of_target(request, "credit_policy", record.pk)]
+
+    def extra_context(self, request: HttpRequest, record: CreditPolicy) -> dict[str, Any]:
+        section = progress_of(record, self.url_of(record))
+        return {} if section is None else {"section": section}
+
+    def page(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        return refresh_when_over(request, super().page(request, object_id))
 
     # --- The draft -------------------------------------------------------------------------------------------------
     def further_routes(self) -> dict[str, str]:
@@ -153,13 +156,15 @@ class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):
         return self._draft_page(request, product, forms, error)
 
     def _save(self, request: HttpRequest, product: Product, forms: PolicyForms) -> HttpResponse:
+        context = acting_context(request, POLICY_OPERATION)
         policy = credit_policy_draft(
-            acting_context(request, POLICY_OPERATION),
+            context,
             product_id=ProductId(product.pk),
             prices=forms.prices(),
             effective_from=forms.effective_from(),
             reason=forms.reason(),
         )
+        price_preview_request(context, policy_id=policy.pk)
         return HttpResponseRedirect(self.url_of(policy))
 
     def _draft_page(

@@ -15,7 +15,7 @@ from apps.backoffice.filters import choice_filter, text_filter
 from apps.backoffice.panels import Fact, Panel, Row
 from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.staff_admin import StaffAdmin
-from apps.backoffice.verbs import ReasonForm, Verb, is_of_page_script
+from apps.backoffice.verbs import ReasonForm, Verb, refresh_when_over
 from apps.core.context import ExecutionContext
 from apps.core.ids import ProductId
 from apps.tenants.enums import CutoverRunStatus
@@ -132,12 +132,7 @@ class CutoverRunAdmin(StaffAdmin[CutoverRun]):
         }
 
     def page(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        response = super().page(request, object_id)
-        section = (getattr(response, "context_data", None) or {}).get("section")
-        if is_of_page_script(request) and section is not None and not section["is_live"]:
-            # It has ended since the page was shown: facts and badges are others now.
-            response["HX-Refresh"] = "true"
-        return response
+        return refresh_when_over(request, super().page(request, object_id))
 
 
 def run_badge(record: CutoverRun) -> SafeString:

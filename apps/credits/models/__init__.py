@@ -8,6 +8,7 @@ from apps.credits.models.balance_imports import BalanceImport, BalanceImportFile
 from apps.credits.models.differences import DifferenceMark
 from apps.credits.models.ledger import CreditEntry, GrantBurn, UncoveredCharge
 from apps.credits.models.policies import CreditPolicy, OperationPrice
+from apps.credits.models.price_previews import PricePreviewRun
 from apps.credits.models.reservations import Hold, ShadowComparison, ShadowDisagreement
 from apps.credits.models.seals import EntrySeal
 
@@ -26,6 +27,7 @@ __all__ = [
     "Hold",
     "ImportedBalance",
     "OperationPrice",
+    "PricePreviewRun",
     "ShadowComparison",
     "ShadowDisagreement",
     "UncoveredCharge",

@@ -19,6 +19,7 @@ from apps.credits.services.policies import (
     credit_policy_publish,
     credit_policy_publish_prices,
 )
+from apps.credits.services.price_previews import price_preview_request
 from apps.credits.services.reversals import credit_adjust, entry_reverse
 
 __all__ = [
@@ -45,4 +46,5 @@ __all__ = [
     "hold_extend",
     "hold_release",
     "overdraft_set",
+    "price_preview_request",
 ]
