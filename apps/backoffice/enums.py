@@ -15,6 +15,7 @@ class TaskKind(TextEnum):
     LOCKED = "locked", "Payments locked"
     CONNECTOR = "connector", "Connector fails"
     OUT_OF_CREDITS = "out_of_credits", "Out of credits"
+    SOON_EMPTY = "soon_empty", "Credits run out soon"
     DENIALS = "denials", "Many denials"
 
 

@@ -14,11 +14,13 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from apps.backoffice.search.matches import organizations_named
+from apps.core import clock
 from apps.core.emails import email_to_find
 from apps.core.moments import MomentError, read_day, read_iso_moment
 
 Params = dict[str, Any]
 HALF_AN_HOUR = timedelta(minutes=30)
+MOST_DAYS = 3650
 
 
 class StaffFilter(ListFilter):
@@ -195,6 +197,27 @@ def days_filter(field: str, heading: str) -> type[StaffFilter]:
             return condition
 
     return DaysFilter
+
+
+def within_days_filter(name: str, heading: str, field: str, *, further: Q | None = None) -> type[StaffFilter]:
+    """A filter by a moment that comes within so many days from now, or lies in the past."""
+
+    class WithinDaysFilter(StaffFilter):
+        title = heading
+        parameters = (name,)
+        input_type = "number"
+        placeholder = "7"
+
+        def label_of(self, name: str) -> str:
+            return "within days"
+
+        def condition(self) -> Q | None:
+            text = self.value()
+            if not (text.isascii() and text.isdigit() and len(text) <= len(str(MOST_DAYS)) and int(text) <= MOST_DAYS):
+                return None
+            return Q(**{f"{field}__lte": clock.now() + timedelta(days=int(text))}) & (further or Q())
+
+    return WithinDaysFilter
 
 
 def around_filter(field: str, heading: str) -> type[StaffFilter]:

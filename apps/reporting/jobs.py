@@ -22,6 +22,7 @@ from apps.reporting.services import (
     platform_books_write,
     revenue_write,
     rollups_refresh,
+    runways_keep,
     runways_look,
     statements_write,
 )
@@ -91,13 +92,16 @@ def refresh_figures(
     context: ExecutionContext, *, slot: datetime, organization_id: UUID | None, include_demo: bool
 ) -> dict[str, int]:
     """The platform's figures, whichever the slot: the revenue of the day that ended, where what is paid and the gate
-    contradict each other, and statements of the books. They are of all customers, without demos.
+    contradict each other, and statements of the books. They are of all customers, without demos; when the credits of
+    each account run out, with them.
     """
     written = revenue_write(context)
     counts = contradictions_refresh(context)
     statements = statements_write(context)
     books = platform_books_write(context)
-    return {"days": int(written is not None), **counts, "statements": statements, "faults": len(books.faults)}
+    forecasts = runways_keep(context)
+    figures = {"statements": statements, "faults": len(books.faults), "forecasts": forecasts}
+    return {"days": int(written is not None), **counts, **figures}
 
 
 @job("follow-balances", operation="jobs.follow_balances", every=timedelta(minutes=1))

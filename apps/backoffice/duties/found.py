@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.db.models import OuterRef, Subquery
+
 from apps.backoffice.cells import page_url_of, relative
 from apps.backoffice.enums import TaskKind, TaskState
 from apps.backoffice.models import TaskDecision
+from apps.backoffice.records.credits import format_credits
 from apps.connectors.enums import ConnectorStatus, SyncStatus
 from apps.connectors.models import Connector, SyncRun
 from apps.connectors.models.connectors import NEEDS_A_PERSON
 from apps.core import clock
+from apps.core.amounts import MICRO, round_to_quantum
+from apps.credits.models import CreditAccount, CreditGrant
 from apps.payments.enums import ReviewKind
 from apps.payments.models import Review
+from apps.reporting.models import AccountRunway
 from apps.subscriptions.enums import PendingChangeStatus, Verdict
 from apps.subscriptions.models import DecisionReceipt, OrganizationPaymentConfig, PendingChange
 from apps.subscriptions.selectors.filters import locked_configs
@@ -24,6 +30,7 @@ from apps.tenants.models import Organization, Workspace
 
 OF_EACH = 25
 GRACE_AHEAD = timedelta(days=7)
+EMPTY_AHEAD = timedelta(days=7)
 LOOKED_BACK = timedelta(hours=24)
 MOST_DENIALS, MANY_DENIALS = 1000, 20
 
@@ -107,6 +114,21 @@ def _of_connector(connector: Connector, what: str, marker: str) -> Task:
     return Task(TaskKind.CONNECTOR, organization_id, connector.pk, what, marker, url)
 
 
+def _soon_empty() -> Iterator[Task]:
+    """Customers whose credits run out soon at their pace. With a new grant it is another occurrence."""
+    latest = CreditGrant.objects.filter(account=OuterRef("account")).order_by("-created_at").values("created_at")
+    until = clock.now() + EMPTY_AHEAD
+    ending = AccountRunway.objects.filter(runs_out_at__lte=until, account__organization__closed_at=None)
+    rows = ending.annotate(granted_at=Subquery(latest[:1])).order_by("runs_out_at", "pk")
+    for row in rows[:OF_EACH]:
+        if row.runs_out_at is None:
+            continue
+        pace = f"{format_credits(round_to_quantum(row.a_day, 1, MICRO // 100))} a day"
+        what = f"Credits run out {relative(row.runs_out_at)}, at {pace}."
+        marker = f"granted {row.granted_at:%Y-%m-%d %H:%M:%S}" if row.granted_at else "never granted"
+        yield Task(TaskKind.SOON_EMPTY, row.pk, row.pk, what, marker, page_url_of(CreditAccount, row.pk))
+
+
 def _denials() -> Iterator[Task]:
     """Customers that were denied much in the last day, and those whose credits did not suffice."""
     denied = DecisionReceipt.objects.filter(decision=Verdict.DENY, created_at__gte=clock.now() - LOOKED_BACK)
@@ -133,6 +155,7 @@ SOURCES: tuple[tuple[str, Callable[[], Iterator[Task]]], ...] = (
     ("payment_configs.read", _locked),
     ("payment_configs.read", _grace),
     ("workspaces.read", _due_changes),
+    ("credits.read", _soon_empty),
     ("decisions.read", _denials),
     ("connectors.read", _connectors),
 )

@@ -170,6 +170,7 @@ LEFT_OUT: Mapping[type[Model], str] = MappingProxyType(
         payments.TrackingPosition: _MACHINERY,
         payments.UsagePosition: _MACHINERY,
         payments.UsageFault: _OPERATORS,
+        reporting.AccountRunway: _COUNTED,
         reporting.BooksStatement: _COUNTED,
         reporting.RollupState: _MACHINERY,
         reporting.CreditRollup: _COUNTED,

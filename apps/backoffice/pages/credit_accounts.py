@@ -9,9 +9,9 @@ from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.cells import badge, title_and_slug
+from apps.backoffice.cells import NOTHING, badge, moment, title_and_slug
 from apps.backoffice.credits.verbs import ACCOUNT_VERBS
-from apps.backoffice.filters import flag_filter, organization_filter
+from apps.backoffice.filters import flag_filter, organization_filter, within_days_filter
 from apps.backoffice.list_files import FileColumns
 from apps.backoffice.pages.expire_on_read import ExpireOnReadAdmin
 from apps.backoffice.panels import Fact, Panel
@@ -26,6 +26,9 @@ from apps.backoffice.records.credits import (
 )
 from apps.core.amounts import format_micro
 from apps.credits.models import CreditAccount
+from apps.reporting.models import AccountRunway
+
+RUNS_OUT = "runs_out_within"
 
 
 class CreditAccountAdmin(ExpireOnReadAdmin[CreditAccount]):
@@ -36,10 +39,11 @@ class CreditAccountAdmin(ExpireOnReadAdmin[CreditAccount]):
     heading = "Credit accounts"
     about = (
         "One account for each organization. The balance is the sum of its entries. Available is the balance "
-        "minus held credits, plus the overdraft limit."
+        "minus held credits, plus the overdraft limit. When the credits run out is computed hourly, by the pace of the "
+        "last 30 days. Filter by it to see who is next."
     )
     ordering = ("organization__slug",)
-    list_display = ("named", "available", "balance_cell", "held_cell", "overdraft", "attention")
+    list_display = ("named", "available", "balance_cell", "held_cell", "overdraft", "runs_out", "attention")
     file_columns: ClassVar[FileColumns] = {
         "organization": lambda row: row.organization.name,
         "slug": lambda row: row.organization.slug,
@@ -47,11 +51,16 @@ class CreditAccountAdmin(ExpireOnReadAdmin[CreditAccount]):
         "balance": lambda row: format_micro(row.balance),
         "held": lambda row: format_micro(row.held),
         "overdraft limit": lambda row: format_micro(row.overdraft_limit),
+        "runs out (UTC)": lambda row: row.runway.runs_out_at if hasattr(row, "runway") else None,
+        "spent a day": lambda row: format_micro(row.runway.a_day) if hasattr(row, "runway") else "",
         "demo": lambda row: row.organization.is_demo,
         "organization id": lambda row: row.organization_id,
     }
     list_filter = (
         organization_filter("organization_id"),
+        within_days_filter(
+            RUNS_OUT, "runs out", "runway__runs_out_at", further=Q(organization__closed_at__isnull=True)
+        ),
         flag_filter("negative", "below zero", Q(balance__lt=0)),
         flag_filter("exhausted", "nothing available", Q(balance__lte=F("held") - F("overdraft_limit"))),
         flag_filter("demo", "of a demo organization", Q(organization__is_demo=True)),
@@ -62,7 +71,11 @@ class CreditAccountAdmin(ExpireOnReadAdmin[CreditAccount]):
     verbs = ACCOUNT_VERBS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CreditAccount]:
-        return super().get_queryset(request).select_related("organization")
+        return super().get_queryset(request).select_related("organization", "runway")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """The next to run out first, where they are asked for: one index serves the filter and its order."""
+        return ("runway__runs_out_at",) if request.GET.get(RUNS_OUT, "").strip() else self.ordering
 
     @display(description="Organization")
     def named(self, record: CreditAccount) -> SafeString:
@@ -83,6 +96,11 @@ class CreditAccountAdmin(ExpireOnReadAdmin[CreditAccount]):
     @display(description="Overdraft limit")
     def overdraft(self, record: CreditAccount) -> str:
         return format_credits(record.overdraft_limit)
+
+    @display(description="Runs out")
+    def runs_out(self, record: CreditAccount) -> SafeString:
+        runway: AccountRunway | None = getattr(record, "runway", None)
+        return NOTHING if runway is None else moment(runway.runs_out_at)
 
     @display(description="Standing")
     def attention(self, record: CreditAccount) -> SafeString:

@@ -123,6 +123,12 @@ class CreditGrant(models.Model):
             ),
             models.Index(fields=["account", "-created_at"], name="credit_grant_of_account"),
             models.Index(fields=["-created_at"], name="credit_grant_latest"),
+            # Those that begin later: a forecast asks for them, however many grants an account has had.
+            models.Index(
+                fields=["account", "effective_at"],
+                condition=Q(is_posted=False, voided_at__isnull=True),
+                name="credit_grant_waiting",
+            ),
         ]
         triggers: ClassVar = [
             pgtrigger.ReadOnly(

@@ -16,6 +16,8 @@ from apps.core.amounts import divide_half_away
 WINDOW_DAYS = 30
 # A pace of fewer days than these would say more about one busy afternoon than about the months to come.
 FEWEST_DAYS = 3
+# Nobody plans further; and the calendar ends.
+FARTHEST_DAYS = 3_650
 _DAY = timedelta(days=1) // timedelta(microseconds=1)
 
 
@@ -51,6 +53,10 @@ class Forecast:
     def will_lapse(self) -> int:
         """Micro-credits that will end unused, in all."""
         return sum(lapse.amount for lapse in self.lapses)
+
+    def runs_out_at(self, now: datetime) -> datetime | None:
+        """When the credits have run out; None where that can't be told, and where it lies years ahead."""
+        return now + timedelta(days=self.days) if self.days is not None and self.days <= FARTHEST_DAYS else None
 
 
 def forecast(lots: Sequence[Lot], *, owed: int, burned: int, observed_days: int, now: datetime) -> Forecast:

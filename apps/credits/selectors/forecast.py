@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from uuid import UUID
 
 from apps.core.moments import in_zone
 from apps.credits.models import CreditAccount, CreditGrant
 from apps.credits.rules.forecast import WINDOW_DAYS, Forecast, Lot, forecast
 from apps.credits.selectors.burn import DayOfBurn, days_of_burn, first_spent_at
-from apps.credits.selectors.statement import grants_with_rest
+from apps.credits.selectors.statement import grants_of_accounts, grants_with_rest
 
 
 def forecast_of(
@@ -19,17 +21,34 @@ def forecast_of(
     read = days_of_burn(account.pk, now=now, zone=zone, days=WINDOW_DAYS) if days is None else days
     first = first_spent_at(account.pk, now - timedelta(days=WINDOW_DAYS))
     observed = (in_zone(now, zone).date() - in_zone(first, zone).date()).days + 1 if first else 0
-    return runway_of(account, now=now, burned=sum(day.total for day in read), observed_days=observed)
+    pace = Pace(sum(day.total for day in read), observed)
+    return _forecast(account, grants_with_rest(account.pk, now), pace, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What burned in the last `observed_days`, today's included; micro-credits."""
+
+    burned: int
+    observed_days: int
+
+
+def runways_at_pace(accounts: Mapping[CreditAccount, Pace], *, now: datetime) -> dict[UUID, Forecast]:
+    """How long the credits of each account last at a pace that is known."""
+    grants = grants_of_accounts([account.pk for account in accounts], now)
+    return {account.pk: _forecast(account, grants[account.pk], pace, now) for account, pace in accounts.items()}
 
 
 def runway_of(account: CreditAccount, *, now: datetime, burned: int, observed_days: int) -> Forecast:
-    """The same for a pace that is known: `burned` in the last `observed_days`, today's included."""
-    grants = grants_with_rest(account.pk, now)
+    """The same of one account."""
+    return _forecast(account, grants_with_rest(account.pk, now), Pace(burned, observed_days), now)
+
+
+def _forecast(account: CreditAccount, grants: Sequence[CreditGrant], pace: Pace, now: datetime) -> Forecast:
     lots = [_lot(grant) for grant in sorted(grants, key=_burn_order)]
     left = sum(grant.remaining for grant in grants)
-    return forecast(
-        lots, owed=account.held + max(left - account.balance, 0), burned=burned, observed_days=observed_days, now=now
-    )
+    owed = account.held + max(left - account.balance, 0)
+    return forecast(lots, owed=owed, burned=pace.burned, observed_days=pace.observed_days, now=now)
 
 
 def _lot(grant: CreditGrant) -> Lot:

@@ -123,7 +123,15 @@ def _name_of(person: User, *, is_member: bool) -> str:
 
 def grants_with_rest(account_id: UUID, now: datetime) -> list[CreditGrant]:
     """The grants that can pay, in the order in which they will, and those that begin later, last."""
-    grants = CreditGrant.objects.filter(account_id=account_id)
-    live = list(grants.filter(is_spent=False).order_by("priority", "expires_at", "created_at", "pk"))
+    return grants_of_accounts([account_id], now)[account_id]
+
+
+def grants_of_accounts(ids: Sequence[UUID], now: datetime) -> dict[UUID, list[CreditGrant]]:
+    """The same of each account, with two statements in all."""
+    grants = CreditGrant.objects.filter(account__in=ids)
+    live = grants.filter(is_spent=False).order_by("priority", "expires_at", "created_at", "pk")
     waiting = grants.filter(is_posted=False, voided_at__isnull=True, effective_at__gt=now)
-    return live + list(waiting.order_by("effective_at", "pk"))
+    found: dict[UUID, list[CreditGrant]] = {key: [] for key in ids}
+    for grant in [*live, *waiting.order_by("effective_at", "pk")]:
+        found[grant.account_id].append(grant)
+    return found

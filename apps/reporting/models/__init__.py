@@ -13,9 +13,11 @@ from apps.reporting.models.books import (
 from apps.reporting.models.reports import DailyReport, ReportRecipient, ReportSchedule
 from apps.reporting.models.revenue import OrganizationRevenue, RevenueDay, RevenueTotal
 from apps.reporting.models.rollups import ConnectorRollup, CreditRollup, RollupState
+from apps.reporting.models.runways import AccountRunway
 from apps.reporting.models.sheets import ReportSheet
 
 __all__ = [
+    "AccountRunway",
     "AlertSettings",
     "AlertThreshold",
     "BooksCheck",

@@ -14,7 +14,7 @@ from apps.core.moments import in_zone, zone_of
 from apps.credits.enums import EntryKind, GrantType
 from apps.credits.models import CreditAccount, CreditGrant
 from apps.credits.rules.forecast import WINDOW_DAYS, Forecast
-from apps.credits.selectors.forecast import runway_of
+from apps.credits.selectors.forecast import Pace, runways_at_pace
 from apps.reporting.models import AlertSettings, CreditRollup
 from apps.reporting.rules.alerts import DEFAULTS, Audience, Threshold
 from apps.reporting.selectors.reports import ADMINS, mailed_recipients
@@ -74,16 +74,16 @@ def runways_of(ids: Sequence[UUID], now: datetime) -> dict[UUID, Forecast]:
     for account_id, day, amount in rollups.values_list("account", "recorded_on").annotate(sum=Sum("amount")):
         if amount < 0:
             spent[account_id][day] = -int(amount)
-    return {account.pk: _runway(account, spent[account.pk], now) for account in accounts}
+    return runways_at_pace({account: _pace(account, spent[account.pk], now) for account in accounts}, now=now)
 
 
-def _runway(account: CreditAccount, spent: dict[date, int], now: datetime) -> Forecast:
+def _pace(account: CreditAccount, spent: dict[date, int], now: datetime) -> Pace:
     state = getattr(account, "rollup_state", None)
     zone = state.zone if state is not None else account.organization.time_zone
     today = in_zone(now, zone_of(zone)).date()
     counted = {day: amount for day, amount in spent.items() if day > today - timedelta(days=WINDOW_DAYS)}
     observed = (today - min(counted)).days + 1 if counted else 0
-    return runway_of(account, now=now, burned=sum(counted.values()), observed_days=observed)
+    return Pace(sum(counted.values()), observed)
 
 
 @dataclass(frozen=True, slots=True)

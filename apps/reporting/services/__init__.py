@@ -6,6 +6,7 @@ from apps.reporting.services.alerts import balance_alerts_change, balances_follo
 from apps.reporting.services.books import contradictions_refresh, platform_books_write, statements_write
 from apps.reporting.services.revenue import revenue_write
 from apps.reporting.services.rollups import rollups_rebuild, rollups_refresh
+from apps.reporting.services.runways import runways_keep
 
 __all__ = [
     "balance_alerts_change",
@@ -15,6 +16,7 @@ __all__ = [
     "revenue_write",
     "rollups_rebuild",
     "rollups_refresh",
+    "runways_keep",
     "runways_look",
     "statements_write",
 ]
