@@ -62,6 +62,19 @@ def moment(value: datetime | None) -> SafeString:
     )
 
 
+def day(value: datetime | None) -> SafeString:
+    """The day in UTC, for narrow tables; the tooltip has the time."""
+    if value is None:
+        return NOTHING
+    value = value.astimezone(UTC)
+    return format_html(
+        '<time class="ch-day" datetime="{}" title="{} UTC">{}</time>',
+        value.isoformat(),
+        value.strftime("%Y-%m-%d %H:%M:%S"),
+        value.strftime("%-d %b %Y").replace(" ", "\u00a0"),
+    )
+
+
 def moment_there(value: datetime | None, zone: str) -> SafeString:
     """The moment as `moment` shows it, with the customer's own time beside it."""
     if value is None or zone == "UTC":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,8 @@ from apps.core.amounts import MalformedNumberError, NumberOutOfRangeError, parse
 from apps.core.form_fields import DayField, MomentField
 from apps.core.moments import MomentError, read_iso_moment
 
+_GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]{1,6})?", re.ASCII)
+_WITH_COMMA = re.compile(r"[0-9]{1,3}(\.?[0-9]{3})*,[0-9]{1,6}", re.ASCII)
 _IN_UTC = "In UTC."
 
 
@@ -50,6 +53,23 @@ def text_field(label: str, *, required: bool = True, hint: str = "", placeholder
     )
 
 
+def typed_amount(text: str) -> int:
+    """Micro-credits of what a person typed, as pages write it: "1,000" and "12,500.5" are understood.
+
+    Raises `MalformedNumberError` and `NumberOutOfRangeError`, the first with what was probably meant.
+    """
+    plain = text.strip()
+    if _GROUPED.fullmatch(plain):
+        plain = plain.replace(",", "")
+    try:
+        return parse_amount(plain)
+    except MalformedNumberError:
+        meant = plain.replace(".", "").replace(",", ".") if _WITH_COMMA.fullmatch(plain) else ""
+        hint = f" Did you mean {meant}?" if meant else ""
+        sentence = "Write a number such as 1000 or 12.5, with a point before decimals, and at most 6 of them."
+        raise MalformedNumberError(f"{sentence}{hint}") from None
+
+
 class AmountField(forms.CharField):
     """Credits as a decimal number, such as 12.5; cleaned to micro-credits."""
 
@@ -63,7 +83,7 @@ class AmountField(forms.CharField):
         if not text:
             return None
         try:
-            amount = parse_amount(text)
+            amount = typed_amount(text)
         except (MalformedNumberError, NumberOutOfRangeError) as error:
             raise forms.ValidationError(str(error)) from error
         if amount == 0 and not self.allow_zero:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib.admin import ShowFacets
@@ -26,7 +27,7 @@ from apps.backoffice.list_files import EXPORT_OPERATION, FileColumns, list_file
 from apps.backoffice.paginator import BoundedPaginator
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.staff import may, require_may
-from apps.backoffice.verbs import Verb, buttons, return_url, run_verb
+from apps.backoffice.verbs import BACK, Verb, buttons, return_url, run_verb
 from apps.core.emails import email_to_find
 
 if TYPE_CHECKING:
@@ -110,6 +111,10 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
         """Badges below the heading."""
         return []
 
+    def notices(self, request: HttpRequest) -> list[str]:
+        """What is said once above the list."""
+        return []
+
     def prepare_rows(self, rows: list[Any]) -> list[Any]:
         """Read at once what the columns of all these rows show."""
         return rows
@@ -180,6 +185,11 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
         return page_url(record)
 
     # --- The list --------------------------------------------------------------------------------------------------
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        may_see = self.has_view_permission(request)
+        more = {"notices": self.notices(request) if may_see else [], **(extra_context or {})}
+        return super().changelist_view(request, more)
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return StaffChangeList
 
@@ -231,6 +241,9 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
         record = self.record_or_404(request, object_id)
         # Unfold's templates resolve `admin:` by it.
         request.current_app = self.admin_site.name
+        back = request.GET.get(BACK, "")
+        # Whoever came from another page is led there by the dialogs too.
+        query = f"?{urlencode({BACK: back})}" if back else ""
         context = {
             **self.admin_site.each_context(request),
             "title": self.title_of(record),
@@ -241,7 +254,7 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
             "facts": self.facts(record),
             "panels": self.panels(request, record),
             "buttons": buttons(
-                request, self.verbs, self.verb_target(record), lambda verb: self.url_of_verb(verb, record)
+                request, self.verbs, self.verb_target(record), lambda verb: f"{self.url_of_verb(verb, record)}{query}"
             ),
             **self.extra_context(request, record),
         }

@@ -19,6 +19,7 @@ from apps.backoffice.list_files import FileColumns
 from apps.backoffice.pages.lookups import organization_name
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.staff_admin import StaffAdmin
+from apps.backoffice.workspace.undo import Undo, way_back
 from apps.core.audit import event_label
 from apps.core.audit_events import event_choices
 from apps.core.enums import ActorKind
@@ -178,6 +179,11 @@ class AuditEntryAdmin(StaffAdmin[AuditEntry]):
             Fact("Number", number(record.sequence), "Entry number in the organization's log, or in the platform's."),
             Fact("Hash", code(record.hash), "Covers this entry and the hash of the previous one."),
         ]
+
+    def extra_context(self, request: HttpRequest, record: AuditEntry) -> dict[str, Any]:
+        """The way back from the deed, as the workspace's timeline offers it, or why there is none."""
+        found = way_back(request, record)
+        return {"undo": found} if isinstance(found, Undo) else {"sentence": found}
 
     def panels(self, request: HttpRequest, record: AuditEntry) -> list[Panel]:
         changes = field_changes(record.before, record.after)

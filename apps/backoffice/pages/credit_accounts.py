@@ -18,12 +18,12 @@ from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.records.credits import (
     account_facts,
-    entries_panel,
     format_credits,
     grants_panel,
     holds_panel,
     uncovered_panel,
 )
+from apps.backoffice.records.entries import entries_panel
 from apps.core.amounts import format_micro
 from apps.credits.models import CreditAccount
 from apps.reporting.models import AccountRunway

@@ -14,18 +14,17 @@ from apps.backoffice.cells import NOTHING, badge, code, link, moment, page_url_o
 from apps.backoffice.credits.verbs import ENTRY_VERBS
 from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
 from apps.backoffice.pages.expire_on_read import ExpireOnReadAdmin
-from apps.backoffice.pages.lookups import product_choices
+from apps.backoffice.pages.lookups import link_to, product_choices
 from apps.backoffice.panels import Fact, Panel, Row
 from apps.backoffice.records.credits import (
     account_link,
     amount_cell,
-    describe_entry,
     entry_link,
     format_credits,
     grant_link,
     kind_badge,
-    why_free,
 )
+from apps.backoffice.records.entries import describe_entry, names_of_entries, when_it_was, why_free
 from apps.core import clock
 from apps.core.enums import UsageCategory
 from apps.credits.enums import EntryKind
@@ -70,13 +69,20 @@ class CreditEntryAdmin(ExpireOnReadAdmin[CreditEntry]):
         # One account's lines lie in an index by their place; all accounts' are a day's, by their moment.
         return ("-sequence",) if request.GET.get("organization") else ("-recorded_at",)
 
+    def prepare_rows(self, rows: list[Any]) -> list[Any]:
+        """Read the names of all rows at once."""
+        names = names_of_entries(rows)
+        for row in rows:
+            row.names = names
+        return rows
+
     @display(description="When")
     def when(self, record: CreditEntry) -> SafeString:
-        return moment(record.recorded_at)
+        return when_it_was(record)
 
     @display(description="What")
-    def what(self, record: CreditEntry) -> SafeString:
-        return describe_entry(record)
+    def what(self, record: Any) -> SafeString:
+        return describe_entry(record, record.names)
 
     @display(description="Kind")
     def kind_cell(self, record: CreditEntry) -> SafeString:
@@ -172,7 +178,7 @@ def _links(record: CreditEntry) -> list[Fact]:
         ("Hold", Hold, record.hold_id),
     ):
         if key:
-            shown.append(Fact(label, link(page_url_of(model, key), "Open")))
+            shown.append(Fact(label, link_to(model, key)))
     if record.run_id:
         shown.append(Fact("Run", code(record.run_id)))
     if record.grant is not None:

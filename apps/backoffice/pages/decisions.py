@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
-from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.admin import display
@@ -15,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from apps.backoffice.cells import NOTHING, badge, code, copyable, link, moment, page_url_of, short, title_and_slug
+from apps.backoffice.cells import NOTHING, badge, copyable, link, moment, page_url_of, short, title_and_slug
 from apps.backoffice.filters import (
     StaffFilter,
     around_filter,
@@ -24,7 +23,7 @@ from apps.backoffice.filters import (
     organization_filter,
     text_filter,
 )
-from apps.backoffice.pages.lookups import product_choices
+from apps.backoffice.pages.lookups import link_to, product_choices
 from apps.backoffice.panels import Fact, Panel, Row
 from apps.backoffice.records.credits import format_credits
 from apps.backoffice.records.decisions import names_in, sentence_of, who_asked, why
@@ -152,8 +151,8 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
             Fact("Answer", self.verdict(record), record.code),
             Fact("Given", moment(record.created_at)),
             Fact("Asked by", record.actor_label),
-            Fact("Workspace", _link_to(Workspace, workspace)),
-            Fact("Organization", _link_to(Organization, organization)),
+            Fact("Workspace", link_to(Workspace, workspace)),
+            Fact("Organization", link_to(Organization, organization)),
             Fact("Decision id", copyable(record.pk)),
             Fact("Request", copyable(record.request_id)),
             *([Fact("Policy version", str(record.policy_version))] if record.policy_version else []),
@@ -175,14 +174,6 @@ def _why(record: Any) -> SafeString:
     if record.decision == Verdict.ALLOW:
         return NOTHING
     return title_and_slug(record.code.replace("_", " "), Truncator(why(record, record.names)).chars(90))
-
-
-def _link_to(model: type[Workspace | Organization | Product | User], key: UUID | str | None) -> SafeString | str:
-    """The record's name, and its id where nothing of that id is known: a product may ask about anybody."""
-    if key is None:
-        return NOTHING
-    record = model.objects.filter(pk=key).first()
-    return code(key) if record is None else link(page_url_of(model, key), str(record))
 
 
 def _replay_panels(record: DecisionReceipt) -> list[Panel]:
@@ -262,4 +253,4 @@ def _value(question: Mapping[str, Any], name: str, value: Any) -> SafeString | s
         return str(value).replace("_", " ")
     if name == "account_id":
         model = Organization if question.get("account_type") == "organization" else User
-    return _link_to(model, value) if model is not None else short(str(value))
+    return link_to(model, value) if model is not None else short(str(value))

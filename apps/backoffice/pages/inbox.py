@@ -29,6 +29,8 @@ from apps.backoffice.filters import choice_filter, days_filter, organization_fil
 from apps.backoffice.pages.lookups import organization_name
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target
+from apps.backoffice.records.decisions import names_of
+from apps.backoffice.records.provider_links import owners_of_customers, provider_link
 from apps.backoffice.staff import require_may
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.verbs import Verb
@@ -67,9 +69,14 @@ _PRIVATE = frozenset(
 _HIDDEN = "(hidden)"
 
 
+def status_choices() -> list[tuple[str, str]]:
+    """The statuses by the words of the pages, in the filter as on the badges."""
+    words = {WebhookStatus.FAILED.value: "Parked"}
+    return [(value, words.get(value, label)) for value, label in WebhookStatus.choices]
+
+
 def event_badge(event: WebhookEvent) -> SafeString:
-    word = "Parked" if event.status == WebhookStatus.FAILED else event.get_status_display()
-    return badge(word, _TONES[event.status])
+    return badge(dict(status_choices())[event.status], _TONES[event.status])
 
 
 def reason_label(reason: str) -> str:
@@ -205,7 +212,7 @@ class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
     ordering = ("-received_at",)
     list_display = ("named", "status_badge", "tenant", "why", "tries", "occurred", "received")
     list_filter = (
-        choice_filter("status", "status", lambda: WebhookStatus.choices),
+        choice_filter("status", "status", status_choices),
         choice_filter("provider", "provider", lambda: Provider.choices),
         choice_filter("reason", "reason", lambda: WhyKept.choices),
         text_filter("customer_external_id", "customer", hint="cus_…"),
@@ -223,6 +230,18 @@ class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEvent]:
         return super().get_queryset(request).annotate(organization_name=organization_name())
 
+    def prepare_rows(self, rows: list[Any]) -> list[Any]:
+        """Read at once whose customers the unmatched events name, and the names in their errors."""
+        owners = owners_of_customers({(row.provider, row.customer_external_id) for row in rows})
+        names = names_of(row.error for row in rows)
+        for row in rows:
+            row.owner, row.names = owners.get((row.provider, row.customer_external_id)), names
+        return rows
+
+    def record_or_404(self, request: HttpRequest, object_id: object) -> WebhookEvent:
+        record: WebhookEvent = self.prepare_rows([super().record_or_404(request, object_id)])[0]
+        return record
+
     @display(description="Event")
     def named(self, record: WebhookEvent) -> SafeString:
         subject, dot, rest = record.type.partition(".")
@@ -235,14 +254,18 @@ class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
 
     @display(description="Organization")
     def tenant(self, record: Any) -> SafeString:
-        if record.organization_id is None:
+        if record.organization_id is not None:
+            url = page_url_of(Organization, record.organization_id)
+            return link(url, record.organization_name or record.organization_id)
+        if record.owner is None:
             return NOTHING
-        url = page_url_of(Organization, record.organization_id)
-        return link(url, record.organization_name or record.organization_id)
+        # The event was never applied, but its customer is known.
+        key, name = record.owner
+        return format_html("{} <small>by its customer</small>", link(page_url_of(Organization, key), name))
 
     @display(description="Why it waits")
-    def why(self, record: WebhookEvent) -> SafeString:
-        return short(record.error, 70)
+    def why(self, record: Any) -> SafeString:
+        return short(record.names.put_into(record.error), 70)
 
     @display(description="Tries")
     def tries(self, record: WebhookEvent) -> str:
@@ -262,13 +285,13 @@ class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
     def title_of(self, record: WebhookEvent) -> str:
         return record.type
 
-    def facts(self, record: WebhookEvent) -> list[Fact]:
+    def facts(self, record: Any) -> list[Fact]:
         return [
             Fact("Organization", self.tenant(record)),
-            Fact("Error", record.error or NOTHING),
+            Fact("Error", record.names.put_into(record.error) or NOTHING),
             Fact("Kept because", reason_label(record.reason) or NOTHING),
             Fact("Field", code(record.field)),
-            Fact("Customer", code(record.customer_external_id)),
+            Fact("Customer", provider_link(record.provider, "customer", record.customer_external_id)),
             Fact("Tries", number(record.attempts)),
             Fact("Next try", moment(record.next_try_at)),
             Fact("Happened", moment(record.occurred_at), "The provider's time. Events are applied in this order."),

@@ -6,7 +6,9 @@ from uuid import UUID
 
 from django.db.models import Count, F, IntegerField, Model, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
+from django.utils.safestring import SafeString
 
+from apps.backoffice.cells import NOTHING, code, link, page_url_of
 from apps.core.errors import UnprocessableError
 from apps.tenants.models import Organization, Product
 
@@ -37,3 +39,12 @@ def find_organization(text: str) -> Organization:
     if found is None:
         raise UnprocessableError(f"There is no organization {named!r}. Enter the id or slug from its page.")
     return found
+
+
+def link_to(model: type[Model], key: object) -> SafeString:
+    """The record by its name with a link to its page; its id where there is none: a product may name anybody."""
+    if key is None:
+        return NOTHING
+    rows: QuerySet[Model] = QuerySet(model)
+    record = rows.filter(pk=key).first()
+    return code(key) if record is None else link(page_url_of(model, key), str(record))

@@ -20,7 +20,7 @@ from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.verbs import Verb
 from apps.core.ids import OutboxItemId
 from apps.core.models import OutboxItem
-from apps.core.outbox import outbox_retry, waiting_reason
+from apps.core.outbox import outbox_retry, waiting_kinds, waiting_reason
 from apps.core.states import OutboxStatus
 from apps.tenants.models import Organization
 
@@ -91,7 +91,8 @@ class OutboxItemAdmin(StaffAdmin[OutboxItem]):
 
     @display(description="Call")
     def named(self, record: OutboxItem) -> SafeString:
-        return title_and_slug(record.kind, record.key)
+        # The key is on the page: it says nothing to people, and made every row two lines of digits.
+        return title_and_slug(record.kind, f"caused by {record.actor_label}")
 
     @display(description="Status")
     def status_badge(self, record: OutboxItem) -> SafeString:
@@ -115,7 +116,16 @@ class OutboxItemAdmin(StaffAdmin[OutboxItem]):
 
     @display(description="Why it waits")
     def why(self, record: OutboxItem) -> SafeString:
+        if record.status == OutboxStatus.PENDING and waiting_reason(record.kind):
+            return badge("Not set up", "neutral")
         return short(why_not_done(record), 70)
+
+    def notices(self, request: HttpRequest) -> list[str]:
+        """What keeps whole kinds of calls waiting, said once above the list."""
+        reasons = waiting_kinds()
+        waiting = OutboxItem.objects.filter(status=OutboxStatus.PENDING, kind__in=reasons)
+        kinds = sorted(set(waiting.order_by().values_list("kind", flat=True).distinct()))
+        return [f"Calls of the kind {kind} wait: {reasons[kind]}" for kind in kinds]
 
     @display(description="Created")
     def created(self, record: OutboxItem) -> SafeString:

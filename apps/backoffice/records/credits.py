@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import F, QuerySet
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.backoffice.cells import Tone, badge, link, list_url, moment, page_url, page_url_of, title_and_slug
+from apps.backoffice.cells import Tone, badge, link, list_url, moment, page_url, page_url_of
 from apps.backoffice.panels import Fact, Panel, panel_of
+from apps.backoffice.verbs import BACK
 from apps.core import clock
 from apps.core.amounts import MICRO, PLACES, round_to_quantum
 from apps.core.moments import zone_of
 from apps.credits.enums import EntryKind, HoldStatus
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, Hold, UncoveredCharge
 from apps.credits.selectors.forecast import forecast_of
-from apps.credits.selectors.ledger import entries_of, next_expiries
+from apps.credits.selectors.ledger import next_expiries
 
 _FULL, _MANY, _YEAR = 100, 3, 365
 KIND_TONES: Mapping[str, Tone] = {
@@ -37,6 +39,11 @@ def format_credits(value: int) -> str:
     return f"{'-' if value < 0 else ''}{whole:,}{places}"
 
 
+def describe_quantity(quantity: int, unit: str) -> str:
+    """Micro-units with their unit, which products name in the singular."""
+    return f"{format_credits(quantity)} \N{MULTIPLICATION SIGN} {unit}" if unit else format_credits(quantity)
+
+
 def format_signed(value: int) -> str:
     return f"+{format_credits(value)}" if value > 0 else format_credits(value)
 
@@ -49,8 +56,10 @@ def hold_badge(status: str) -> SafeString:
     return badge(HoldStatus(status).label, HOLD_TONES.get(status, "neutral"))
 
 
-def entry_link(entry: CreditEntry, text: str = "") -> SafeString:
-    return link(page_url_of(CreditEntry, entry.pk), text or f"No. {entry.sequence:,}")
+def entry_link(entry: CreditEntry, text: str = "", back: str = "") -> SafeString:
+    """A link to the entry's page, whose dialogs lead to the page that `back` names."""
+    url = page_url_of(CreditEntry, entry.pk)
+    return link(f"{url}?{urlencode({BACK: back})}" if back else url, text or f"No. {entry.sequence:,}")
 
 
 def grant_link(grant: CreditGrant) -> SafeString:
@@ -62,46 +71,6 @@ def grant_link(grant: CreditGrant) -> SafeString:
 def account_link(account_id: object, name: str | None) -> SafeString:
     """A link that shows the name of the account's organization."""
     return link(page_url_of(CreditAccount, account_id), name or account_id)
-
-
-def describe_entry(entry: CreditEntry) -> SafeString:
-    """Describe the entry in two short lines."""
-    return title_and_slug(_headline(entry), _detail(entry))
-
-
-def _headline(entry: CreditEntry) -> str:
-    words = {
-        EntryKind.GRANT: "Credits granted",
-        EntryKind.EXPIRY: "Unused credits expired",
-        EntryKind.VOID: "Grant voided",
-        EntryKind.ADJUSTMENT: "Credits taken by staff",
-        EntryKind.REVERSAL: "Charge reversed",
-    }
-    if EntryKind(entry.kind) in words:
-        return words[EntryKind(entry.kind)]
-    return f"{entry.operation}, {format_credits(entry.quantity)}"
-
-
-def _detail(entry: CreditEntry) -> str:
-    if entry.kind not in {EntryKind.CONSUMPTION, EntryKind.CAPTURE}:
-        return entry.reason
-    parts = [entry.outcome] if entry.outcome else []
-    if entry.free_quantity:
-        parts.append(f"{format_credits(entry.free_quantity)} of it free")
-    if entry.amount == 0:
-        parts.append(why_free(entry))
-    if entry.is_late:
-        parts.append("reported late")
-    return ", ".join(part for part in parts if part)
-
-
-def why_free(entry: CreditEntry) -> str:
-    """Why a use was not charged."""
-    if entry.category and entry.category != "regular":
-        return f"counts as {entry.category}"
-    if not entry.is_billable:
-        return "not billable"
-    return "" if entry.free_quantity else "costs nothing"
 
 
 def amount_cell(value: int) -> SafeString:
@@ -183,24 +152,6 @@ def left_of(grant: CreditGrant) -> SafeString:
         format_credits(grant.amount),
         _FULL,
         grant.remaining * _FULL // grant.amount,
-    )
-
-
-def entries_panel(account_id: UUID) -> Panel:
-    return panel_of(
-        "Last entries",
-        ("When", "What", "Amount", "Balance after", "Entry"),
-        entries_of(account_id).order_by("-sequence"),
-        lambda entry: (
-            moment(entry.recorded_at),
-            format_html("{} {}", kind_badge(entry), describe_entry(entry)),
-            amount_cell(entry.amount),
-            format_credits(entry.balance_after),
-            entry_link(entry),
-        ),
-        empty="No entries yet. Grant credits so that this organization can spend them.",
-        link=list_url(CreditEntry, organization=account_id),
-        icon="receipt_long",
     )
 
 

@@ -41,14 +41,18 @@ def names_in(receipts: Iterable[DecisionReceipt]) -> Names:
         organizations |= _keys(receipt.organization_id)
     names = _people_names(people)
     for model, keys in ((Product, products), (Workspace, workspaces), (Organization, organizations)):
-        names |= {str(pk): name for pk, name in model.objects.filter(pk__in=keys).values_list("pk", "name")}
+        names |= _names(model, keys)
     return Names(names)
 
 
 def names_of(texts: Iterable[str]) -> Names:
-    """The names of the people whom these texts name by their ids."""
-    keys = {key for text in texts if "user " in text for key in _KEY.findall(text)}
-    return Names(_people_names(_keys(*keys)) if keys else {})
+    """The names of the people, workspaces and organizations that these texts name by their ids."""
+    keys = _keys(*{key for text in texts for key in _KEY.findall(text)})
+    return Names({**_names(Workspace, keys), **_names(Organization, keys), **_people_names(keys)} if keys else {})
+
+
+def _names(model: type[Product | Workspace | Organization], keys: Iterable[UUID]) -> dict[str, str]:
+    return {str(pk): name for pk, name in QuerySet(model).filter(pk__in=keys).values_list("pk", "name")}
 
 
 def _people_names(keys: Iterable[UUID]) -> dict[str, str]:

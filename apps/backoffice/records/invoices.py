@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils.safestring import SafeString
 
-from apps.backoffice.cells import badge, link, moment, page_url
+from apps.backoffice.cells import badge, day, link, page_url
 from apps.backoffice.panels import Panel, panel_of
 from apps.core.amounts import format_minor
 from apps.payments.enums import CustomerStatus, InvoiceStatus
@@ -42,7 +42,7 @@ def invoices_panel(invoices: QuerySet[ProviderInvoice], full_list: str) -> Panel
             link(page_url(one), one.number or one.external_id),
             invoice_badge(one),
             _total_and_open(one),
-            moment(one.issued_at),
+            day(one.issued_at),
         ),
         empty="No invoices yet.",
         link=full_list,

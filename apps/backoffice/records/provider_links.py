@@ -1,15 +1,19 @@
-"""Links to a provider's own page of an object, beside the id that can be copied."""
+"""Links to a provider's own page of an object, beside the id that can be copied; and whose customer it is."""
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from urllib.parse import quote
+from uuid import UUID
 
 from django.conf import settings
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import NOTHING, copyable
+from apps.payments.models import ProviderCustomer
 from apps.subscriptions.enums import Provider
+from apps.subscriptions.models import OrganizationPaymentConfig
 
 _STRIPE = {"customer": "customers", "subscription": "subscriptions", "invoice": "invoices", "dispute": "disputes"}
 _ORB = {"customer": "customers", "subscription": "subscriptions", "invoice": "invoices"}
@@ -40,3 +44,19 @@ def provider_link(provider: str, kind: str, key: str | None) -> SafeString:
         url,
         label,
     )
+
+
+def owners_of_customers(named: AbstractSet[tuple[str, str]]) -> dict[tuple[str, str], tuple[UUID, str]]:
+    """The organization that each customer of a provider is bound to or was heard of with: its id and name."""
+    keys = sorted({key for _, key in named if key})
+    if not keys:
+        return {}
+    found: dict[tuple[str, str], tuple[UUID, str]] = {}
+    heard = ProviderCustomer.objects.filter(external_id__in=keys, organization__isnull=False)
+    for provider, key, *owner in heard.values_list("provider", "external_id", "organization", "organization__name"):
+        found[provider, key] = (owner[0], owner[1])
+    for provider, column in ((Provider.STRIPE, "payment_provider_id"), (Provider.ORB, "orb_customer_id")):
+        bound = OrganizationPaymentConfig.objects.filter(**{f"{column}__in": keys})
+        for key, *owner in bound.values_list(column, "organization", "organization__name"):
+            found[provider.value, key] = (owner[0], owner[1])
+    return found

@@ -17,6 +17,8 @@ from apps.backoffice.workspace.verbs import VERBS
 from apps.core import clock
 from apps.tenants.models import Workspace
 
+CHANGE_OPERATION = "subscriptions.change"
+
 
 def page_context(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
     """The template's context. As of a moment no verb is offered: the past can't be changed.
@@ -32,6 +34,7 @@ def page_context(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
         "subject": subject,
         "asked": asked,
         "latest_moment": now.strftime("%Y-%m-%dT%H:%M"),
+        "may_change": may(request, CHANGE_OPERATION),
         "why_url": why_url(workspace.pk, asked.text if asked.moment else ""),
         "sections": [_build(request, spec, subject) for spec in shown],
     }

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 
 from apps.backoffice.staff import may
-from apps.backoffice.workspace.subject import WorkspaceSubject
+from apps.backoffice.workspace.subject import WorkspaceSubject, subject_now
 from apps.backoffice.workspace.verbs import VERBS
 from apps.core.audit_events import AuditEvent
 from apps.core.enums import ActorKind
@@ -23,6 +24,7 @@ from apps.core.models import AuditEntry
 from apps.subscriptions import events
 from apps.subscriptions.enums import SubscriptionState
 from apps.subscriptions.rules.transitions import verb_back
+from apps.tenants.models import Workspace
 
 Values = dict[str, Any]
 Way = Callable[[Values, Values], tuple[str, Values] | None]
@@ -112,6 +114,23 @@ def undo_of(request: HttpRequest, subject: WorkspaceSubject, entry: AuditEntry) 
     prefilled = {field: str(value) for field, value in values.items() if field in asked and value not in {None, ""}}
     address = reverse(f"admin:tenants_workspace_{name}", args=(subject.workspace_id,))
     return Undo(f"Undo: {verb.label}", f"{address}?{urlencode(prefilled)}" if prefilled else address)
+
+
+def way_back(request: HttpRequest, entry: AuditEntry) -> Undo | str:
+    """The way back from one entry, or why there is none in a sentence; empty where nothing of its kind has one."""
+    if entry.event not in _BY_NAME or entry.actor_kind not in _PEOPLE:
+        return ""
+    later = AuditEntry.objects.filter(
+        Q(recorded_at__gt=entry.recorded_at) | Q(recorded_at=entry.recorded_at, sequence__gt=entry.sequence),
+        target_type=entry.target_type,
+        target_id=entry.target_id,
+    )
+    if later.exists():
+        return "It was changed again since then. Undo the newest change first."
+    of_entry = Q(pk=entry.workspace_id) if entry.workspace_id else Q(organization=entry.organization_id)
+    workspaces = Workspace.objects.filter(of_entry).select_related("organization")
+    workspace = workspaces.order_by("created_at", "pk").first()
+    return (undo_of(request, subject_now(workspace), entry) if workspace else None) or ""
 
 
 def newest_of_each(entries: Iterable[AuditEntry]) -> set[object]:

@@ -15,7 +15,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from apps.backoffice.cells import page_url, page_url_of
-from apps.backoffice.records.credits import format_credits
+from apps.backoffice.form_fields import typed_amount
+from apps.backoffice.records.credits import describe_quantity, format_credits
 from apps.backoffice.records.decisions import names_of
 from apps.backoffice.workspace.answers import (
     Explanation,
@@ -28,7 +29,7 @@ from apps.backoffice.workspace.answers import (
 from apps.backoffice.workspace.references import reference_link
 from apps.backoffice.workspace.subject import WorkspaceSubject, read_as_of, subject_as_of, subject_now
 from apps.core import clock
-from apps.core.amounts import MalformedNumberError, NumberOutOfRangeError, parse_quantity
+from apps.core.amounts import MalformedNumberError, NumberOutOfRangeError, format_micro, parse_quantity
 from apps.core.emails import email_to_find
 from apps.core.errors import NotFoundError, Reason
 from apps.subscriptions.ids import DecisionReceiptId
@@ -139,7 +140,7 @@ def _answer(asked: Asked, subject: WorkspaceSubject) -> tuple[Answered | None, s
 
 def _answer_use(use: PricedOperation, quantity: int, person: User | None, subject: WorkspaceSubject) -> Answered:
     who = f"{person.email}, through {use.product.name}," if person else use.product.name
-    what = f"{use.name}, {format_credits(quantity)} {use.unit}"
+    what = f"{use.name}, {describe_quantity(quantity, use.unit)}"
     return Answered(who, what, explain_use(use, quantity, person, subject))
 
 
@@ -152,7 +153,7 @@ def _person(text: str) -> User | None:
 
 def _quantity(text: str) -> int:
     try:
-        return parse_quantity(text)
+        return parse_quantity(format_micro(typed_amount(text)))
     except (MalformedNumberError, NumberOutOfRangeError) as error:
         raise _QuestionError(f"Quantity: {error}") from None
 

@@ -6,7 +6,14 @@ Write with `outbox_enqueue`; carry out with `outbox_drain`; add a kind with a ha
 
 from __future__ import annotations
 
-from apps.core.outbox.handlers import Delivery, OutboxError, OutboxHandler, outbox_handler, waiting_reason
+from apps.core.outbox.handlers import (
+    Delivery,
+    OutboxError,
+    OutboxHandler,
+    outbox_handler,
+    waiting_kinds,
+    waiting_reason,
+)
 from apps.core.outbox.services import outbox_enqueue, outbox_retry
 from apps.core.outbox.worker import outbox_drain
 
@@ -18,5 +25,6 @@ __all__ = [
     "outbox_enqueue",
     "outbox_handler",
     "outbox_retry",
+    "waiting_kinds",
     "waiting_reason",
 ]

@@ -91,6 +91,11 @@ def ready_kinds() -> list[str]:
     return sorted(kind for kind, handler in _handlers.items() if handler.is_configured())
 
 
+def waiting_kinds() -> dict[str, str]:
+    """The kinds whose calls wait for a setting, each with the reason in words."""
+    return {kind: reason for kind, handler in _handlers.items() if (reason := handler.unconfigured_reason())}
+
+
 def waiting_reason(kind: str) -> str:
     """Why items of this kind wait, in words; empty when they are carried out."""
     handler = _handlers.get(kind)

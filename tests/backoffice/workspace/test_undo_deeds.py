@@ -8,9 +8,11 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from apps.core import clock
 from apps.core.enums import Role
+from apps.core.models import AuditEntry
 from apps.subscriptions.contracts import (
     Activate,
     ChangePlan,
@@ -51,6 +53,32 @@ def test_every_step_back_is_a_legal_verb() -> None:
     assert found[SubscriptionState.PAST_DUE, SubscriptionState.SUSPENDED] == "mark_past_due"
     assert found[SubscriptionState.ACTIVE, SubscriptionState.ENDED] == "activate"
     assert found[SubscriptionState.TRIALING, SubscriptionState.ACTIVE] is None
+
+
+def entry_page(client: Client, event: str) -> str:
+    """The page of the newest audit entry of the event."""
+    entry = AuditEntry.objects.filter(event=event).latest("recorded_at", "sequence")
+    return client.get(reverse("admin:core_auditentry_change", args=(entry.pk,))).content.decode()
+
+
+def test_the_audit_entry_offers_the_same_way_back_as_the_timeline(
+    client: Client, place: WorkspacePlace, plan: Plan
+) -> None:
+    business = make_plan("business")
+    assert do(client, place.workspace_id, "change_plan", fields_of("change_plan", place.workspace_id, business))
+    address = html.escape(ways_back(client, place)["Change plan"])
+    body = entry_page(client, "subscription.plan_changed")
+    assert address in body
+    assert "Undo: Change plan" in body
+    assert "Undo:" not in entry_page(client_of(Role.SUPPORT), "subscription.plan_changed")
+    assert do(client, place.workspace_id, "suspend", fields_of("suspend", place.workspace_id, plan))
+    superseded = entry_page(client, "subscription.plan_changed")
+    assert "Undo: Change plan" not in superseded
+    assert "Undo the newest change first." in superseded
+    # What is the organization's has no workspace of its own; what has no reverse says nothing.
+    assert do(client, place.workspace_id, "lock", fields_of("lock", place.workspace_id, plan))
+    assert "Undo: Unlock" in entry_page(client, "payment_config.locked")
+    assert "Undo" not in entry_page(client, "workspace.created")
 
 
 @pytest.mark.parametrize("deed", [MarkPastDue(), Suspend()])

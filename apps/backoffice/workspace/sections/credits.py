@@ -9,12 +9,13 @@ from django.urls import reverse
 
 from apps.backoffice.cells import list_url, page_url_of
 from apps.backoffice.credits.verbs import ACCOUNT_VERBS
-from apps.backoffice.records.credits import account_facts, entries_panel
+from apps.backoffice.records.credits import account_facts
+from apps.backoffice.records.entries import entries_panel
 from apps.backoffice.staff import context_of
 from apps.backoffice.verbs import BACK, Button, Verb, buttons
 from apps.backoffice.workspace.section import Callout, Section
 from apps.backoffice.workspace.subject import WorkspaceSubject
-from apps.credits.models import CreditAccount, CreditGrant, Hold
+from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, Hold
 from apps.credits.selectors.ledger import account_of
 from apps.credits.services import account_apply_due
 from apps.tenants.models import Organization
@@ -24,11 +25,17 @@ REVERSING = "To reverse a charge, open its entry."
 
 def credits_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
     """The account of the workspace's organization."""
-    return credits_of(request, subject.organization, about_others=True)
+    back = f"workspace:{subject.workspace_id}"
+    return credits_of(request, subject.organization, about_others=True, back=back)
 
 
-def credits_of(request: HttpRequest, organization: Organization, *, about_others: bool = False) -> Section:
-    """Balance, held, available, next expiries and the last entries. What has come due by now is posted first."""
+def credits_of(
+    request: HttpRequest, organization: Organization, *, about_others: bool = False, back: str = ""
+) -> Section:
+    """Balance, held, available, next expiries and the last entries. What has come due by now is posted first.
+
+    Dialogs on the pages of its entries lead to the page that `back` names; the organization's without.
+    """
     account_apply_due(context_of(request), account_id=organization.pk)
     account = account_of(organization.pk)
     if account is None:
@@ -40,8 +47,9 @@ def credits_of(request: HttpRequest, organization: Organization, *, about_others
         about=f"{whose}{REVERSING}",
         facts=account_facts(account),
         callouts=_callouts(account),
-        panel=entries_panel(organization.pk),
+        panel=entries_panel(organization.pk, back or f"organization:{organization.pk}"),
         links=[
+            ("Entries", list_url(CreditEntry, organization=organization.pk)),
             ("Account", page_url_of(CreditAccount, organization.pk)),
             ("Grants", list_url(CreditGrant, organization=organization.pk)),
             ("Holds", list_url(Hold, organization=organization.pk)),

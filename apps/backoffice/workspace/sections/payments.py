@@ -31,7 +31,7 @@ def payments_section(request: HttpRequest, subject: WorkspaceSubject) -> Section
     facts = subject.facts
     shown = [
         Fact("Payment status", payment_badge(facts.payment_status)),
-        Fact("Subscription status", facts.subscription_status.label),
+        Fact("Subscription status", facts.subscription_status.label, _whose_status(subject)),
     ]
     if facts.grace_period_end_at:
         passed = facts.grace_period_end_at < facts.at
@@ -52,6 +52,13 @@ def payments_section(request: HttpRequest, subject: WorkspaceSubject) -> Section
         if may(request, "webhook_events.read")
         else [],
     )
+
+
+def _whose_status(subject: WorkspaceSubject) -> str:
+    """The organization's status stands beside the workspace's own record, and often says another thing."""
+    if subject.facts.subscription is not None:
+        return "Of the organization. Not used here: this workspace has its own subscription."
+    return "Of the organization. Used here, as this workspace has no subscription of its own."
 
 
 def _callouts(subject: WorkspaceSubject) -> list[Callout]:

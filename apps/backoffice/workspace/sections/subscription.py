@@ -7,7 +7,7 @@ from datetime import datetime
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from apps.backoffice.cells import NOTHING, badge, code, link, moment, page_url_of, title_and_slug
+from apps.backoffice.cells import NOTHING, badge, code, day, link, moment, page_url_of, title_and_slug
 from apps.backoffice.panels import PANEL_ROWS, Cell, Fact, Panel, Row
 from apps.backoffice.staff import may
 from apps.backoffice.workspace.labels import TONES
@@ -83,7 +83,7 @@ def _at_providers(subject: WorkspaceSubject) -> Panel | None:
 
 def _mirrored_row(row: ProviderSubscription) -> Row:
     name = title_and_slug(row.get_provider_display(), row.external_id)
-    return name, row.plan_key or NOTHING, _mirrored_state(row), moment(row.started_at), _mirrored_end(row)
+    return name, row.plan_key or NOTHING, _mirrored_state(row), day(row.started_at), _mirrored_end(row)
 
 
 def _mirrored_state(row: ProviderSubscription) -> Cell:
@@ -93,10 +93,8 @@ def _mirrored_state(row: ProviderSubscription) -> Cell:
 
 def _mirrored_end(row: ProviderSubscription) -> Cell:
     if row.ended_at:
-        return moment(row.ended_at)
-    return (
-        format_html("{}, cancelled", moment(row.cancel_at or row.period_end)) if row.cancel_at_period_end else NOTHING
-    )
+        return day(row.ended_at)
+    return format_html("{}, cancelled", day(row.cancel_at or row.period_end)) if row.cancel_at_period_end else NOTHING
 
 
 def _reviews(subject: WorkspaceSubject) -> list[Callout]:
