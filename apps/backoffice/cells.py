@@ -18,6 +18,8 @@ from apps.core.moments import in_zone, zone_of
 
 Tone = Literal["neutral", "info", "good", "warn", "bad"]
 
+# The parameter that names the page to which a dialog leads: "workspace:<key>".
+BACK = "back"
 NOTHING = mark_safe('<span class="ch-nothing" aria-label="none">&ndash;</span>')
 
 

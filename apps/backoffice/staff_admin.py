@@ -21,13 +21,13 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.backoffice.cells import page_url
+from apps.backoffice.cells import BACK, page_url
 from apps.backoffice.filters import StaffFilter
 from apps.backoffice.list_files import EXPORT_OPERATION, FileColumns, list_file
 from apps.backoffice.paginator import BoundedPaginator
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.staff import may, require_may
-from apps.backoffice.verbs import BACK, Verb, buttons, return_url, run_verb
+from apps.backoffice.verbs import Verb, buttons, return_url, run_verb
 from apps.core.emails import email_to_find
 
 if TYPE_CHECKING:

@@ -23,13 +23,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from apps.backoffice.cells import BACK
 from apps.backoffice.staff import acting_context, may
 from apps.core.context import ExecutionContext
 from apps.core.errors import CountinghouseError
 from apps.core.idempotency import IdempotencyKeyInFlightError
 from apps.tenants.models import Organization, Workspace
 
-BACK = "back"
 DONE_BEFORE = "This was already done by your first click. Nothing was done a second time."
 
 

@@ -10,9 +10,8 @@ from django.db.models import F, QuerySet
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.backoffice.cells import Tone, badge, link, list_url, moment, page_url, page_url_of
+from apps.backoffice.cells import BACK, Tone, badge, link, list_url, moment, page_url, page_url_of
 from apps.backoffice.panels import Fact, Panel, panel_of
-from apps.backoffice.verbs import BACK
 from apps.core import clock
 from apps.core.amounts import MICRO, PLACES, round_to_quantum
 from apps.core.moments import zone_of

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credits", "0015_index_of_waiting_grants"),
+        ("credits", "0016_index_of_waiting_grants"),
         ("reporting", "0005_report_sheet"),
     ]
 

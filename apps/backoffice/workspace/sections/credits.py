@@ -7,12 +7,12 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.backoffice.cells import list_url, page_url_of
+from apps.backoffice.cells import BACK, list_url, page_url_of
 from apps.backoffice.credits.verbs import ACCOUNT_VERBS
 from apps.backoffice.records.credits import account_facts
 from apps.backoffice.records.entries import entries_panel
 from apps.backoffice.staff import context_of
-from apps.backoffice.verbs import BACK, Button, Verb, buttons
+from apps.backoffice.verbs import Button, Verb, buttons
 from apps.backoffice.workspace.section import Callout, Section
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, Hold

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     # Built while everybody works.
     atomic = False
 
-    dependencies = [("credits", "0014_explained_differences")]
+    dependencies = [("credits", "0015_price_previews")]
 
     operations = [
         AddIndexConcurrently(
