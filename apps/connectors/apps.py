@@ -12,9 +12,12 @@ class ConnectorsConfig(AppConfig):
         """Add our pages to the billing pages' navigation, our lines to the previews of staff changes, our readiness."""
         from apps.connectors.selectors.connectors import describe_status_changes  # noqa: PLC0415
         from apps.connectors.services.credentials import check_keys_in_use  # noqa: PLC0415
+        from apps.connectors.sync.closing import connectors_close, connectors_reopen  # noqa: PLC0415
         from apps.core import health  # noqa: PLC0415
         from apps.subscriptions import preview  # noqa: PLC0415
-        from apps.tenants import pages  # noqa: PLC0415
+        from apps.tenants import closing, pages  # noqa: PLC0415
+
+        closing.register_steps("connectors", closed=connectors_close, reopened=connectors_reopen)
 
         preview.register_consequence("connectors", describe_status_changes)
         pages.register_page(

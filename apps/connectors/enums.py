@@ -24,6 +24,7 @@ class AutoDisableReason(TextEnum):
     CREDITS_EXHAUSTED = "credits_exhausted", "Credits exhausted"
     TOO_MANY_FAILURES = "too_many_failures", "Too many failures"
     CREDENTIAL_INVALID = "credential_invalid", "Credential invalid"
+    ORGANIZATION_CLOSED = "organization_closed", "Organization closed"
 
 
 class CredentialKind(TextEnum):

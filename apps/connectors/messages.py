@@ -17,6 +17,7 @@ CAUSES: Mapping[AutoDisableReason, str] = MappingProxyType(
         AutoDisableReason.CREDITS_EXHAUSTED: "the organization's credits are used up",
         AutoDisableReason.TOO_MANY_FAILURES: "too many syncs failed in a row",
         AutoDisableReason.CREDENTIAL_INVALID: "the provider refused its credential",
+        AutoDisableReason.ORGANIZATION_CLOSED: "the organization was closed",
     }
 )
 REMEDIES: Mapping[AutoDisableReason, str] = MappingProxyType(
@@ -27,6 +28,7 @@ REMEDIES: Mapping[AutoDisableReason, str] = MappingProxyType(
         AutoDisableReason.CREDITS_EXHAUSTED: "It is enabled again once there are credits.",
         AutoDisableReason.TOO_MANY_FAILURES: "Look at the failed syncs, fix the cause, then enable it.",
         AutoDisableReason.CREDENTIAL_INVALID: "Replace the credential to enable it again.",
+        AutoDisableReason.ORGANIZATION_CLOSED: "It is enabled again once the organization is reopened.",
     }
 )
 

@@ -14,13 +14,15 @@ class CreditsConfig(AppConfig):
         from apps.credits.services.allowances import allowance_apply, describe_allowance_change  # noqa: PLC0415
         from apps.credits.services.answers import register_rebuilt_answers  # noqa: PLC0415
         from apps.credits.services.authorization import replay_credits  # noqa: PLC0415
+        from apps.credits.services.holds import open_holds  # noqa: PLC0415
         from apps.subscriptions import handlers, preview  # noqa: PLC0415
         from apps.subscriptions.enums import ReceiptKind  # noqa: PLC0415
         from apps.subscriptions.receipts import register_replay  # noqa: PLC0415
-        from apps.tenants import bootstrap, pages, shadow  # noqa: PLC0415
+        from apps.tenants import bootstrap, closing, pages, shadow  # noqa: PLC0415
 
         register_rebuilt_answers()
         bootstrap.register("credit_account", credit_account_create)
+        closing.register_open_items("holds", open_holds)
         shadow.register("credits", shadow_figures)
         register_replay(ReceiptKind.CREDITS, replay_credits)
         handlers.register_saved_handler("allowance", allowance_apply)

@@ -14,7 +14,7 @@ class PaymentsConfig(AppConfig):
             handle_payment_config_change,
         )
         from apps.payments.outbox_handlers import provider_customers_enqueue  # noqa: PLC0415
-        from apps.payments.selectors.dues import organization_dues  # noqa: PLC0415
+        from apps.payments.selectors.dues import organization_dues, unpaid_invoices  # noqa: PLC0415
         from apps.payments.status_sync import read_standing  # noqa: PLC0415
         from apps.payments.workspace_sync import settle_after_staff  # noqa: PLC0415
         from apps.subscriptions.handlers import (  # noqa: PLC0415
@@ -23,14 +23,21 @@ class PaymentsConfig(AppConfig):
             register_subscription_handler,
         )
         from apps.subscriptions.preview import register_consequence  # noqa: PLC0415
-        from apps.tenants import bootstrap, pages  # noqa: PLC0415
+        from apps.tenants import bootstrap, closing, pages  # noqa: PLC0415
 
         bootstrap.register("provider_customers", provider_customers_enqueue)
+        closing.register_open_items("invoices", unpaid_invoices)
         register_handler("payments", handle_payment_config_change)
         register_standing("payments", read_standing)
         register_consequence("open_invoices", describe_open_invoices)
         register_subscription_handler("payments", settle_after_staff)
         pages.register_dues(organization_dues)
+        # What is owed can be paid whatever else is closed.
         pages.register_page(
-            "invoices", label="Invoices", url_name="billing-invoices", order=40, operation="invoices.read"
+            "invoices",
+            label="Invoices",
+            url_name="billing-invoices",
+            order=40,
+            operation="invoices.read",
+            is_always_open=True,
         )

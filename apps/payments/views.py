@@ -100,8 +100,8 @@ class InvoicesPage(BillingPage):
         return GraceNotice(_left(now, end, zone), end, day(end, zone)) if end else None
 
     def _plans(self) -> list[dict[str, str]]:
-        """What the workspace may subscribe to; nothing while a subscription runs."""
-        if not may_subscribe(WorkspaceId(self.workspace.pk)):
+        """What the workspace may subscribe to; nothing while one runs, or in a closed organization."""
+        if self.workspace.organization.closed_at is not None or not may_subscribe(WorkspaceId(self.workspace.pk)):
             return []
         plans = Plan.objects.filter(is_active=True).order_by("price_minor", "slug")
         return [

@@ -13,7 +13,10 @@ class ReportingConfig(AppConfig):
         from apps.reporting.sections.registry import load_sections  # noqa: PLC0415
         from apps.reporting.selectors.faults import all_rollup_faults  # noqa: PLC0415
         from apps.reporting.services.books import check_keep  # noqa: PLC0415
-        from apps.tenants import pages  # noqa: PLC0415
+        from apps.reporting.services.schedules import schedule_resume  # noqa: PLC0415
+        from apps.tenants import closing, pages  # noqa: PLC0415
+
+        closing.register_steps("reports", reopened=schedule_resume)
 
         books.register_check("rollups", all_rollup_faults)
         books.register_keeper("reports", check_keep)

@@ -108,6 +108,15 @@ def changes_between(workspace_id: WorkspaceId, since: datetime) -> tuple[Reason,
     return tuple(_describe(entry) for entry in entries if entry.workspace_id in {None, workspace_id})
 
 
+def organization_changes_between(organization_id: OrganizationId, since: datetime) -> tuple[Reason, ...]:
+    """Every audited change of the organization itself and of its payments that is newer than `since`, in words."""
+    targets = [PAYMENT_CONFIG_TARGET, _ORGANIZATION_TARGET]
+    entries = AuditEntry.objects.filter(
+        organization_id=organization_id, target_type__in=targets, recorded_at__gt=since
+    ).order_by("sequence")
+    return tuple(_describe(entry) for entry in entries)
+
+
 def record_changes(record: str, since: datetime, *, names_staff: bool) -> tuple[str, ...]:
     """The audited changes, newer than `since`, of a record that is named `kind:id`, oldest first, in words.
 

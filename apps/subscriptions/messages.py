@@ -17,6 +17,7 @@ from apps.core.moments import in_zone, write_day, zone_of
 from apps.subscriptions.enums import PaymentStatus, SubscriptionState, SubscriptionStatus
 from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision, LifecycleFacts, resolve
 from apps.subscriptions.selectors.lifecycle import workspace_facts
+from apps.tenants.closing_rules import reopens_until
 from apps.tenants.pages import Banner, BannerTone, LifecycleAccess
 
 
@@ -51,6 +52,8 @@ class DecisionWords:
 
 _PAY = "Pay the open invoice or update the payment method. Full service returns as soon as the payment arrives."
 _ASK = "Contact our billing team: they set this and can lift it."
+_REOPEN = "To reopen it, an owner contacts our billing team"
+_TOO_LATE = "It can't be reopened any more. To start again, ask our billing team for a new organization."
 _START = "Choose a plan to start again; our billing team sets it up with you. None of your data was removed."
 
 STATE_WORDS: Mapping[LifecycleState, StateWords] = {
@@ -83,7 +86,7 @@ STATE_WORDS: Mapping[LifecycleState, StateWords] = {
         "Closed",
         "This organization is closed",
         "Its owners can still read and export everything. Nothing else works.",
-        "To reopen it, an owner contacts our billing team.",
+        f"{_REOPEN}.",
     ),
 }
 
@@ -177,8 +180,13 @@ def days_from(now: datetime, moment: datetime, zone: tzinfo) -> str:
 
 
 def _explain_closed(facts: LifecycleFacts, zone: tzinfo) -> Cause:
-    when = f" on {day(facts.organization_closed_at, zone)}" if facts.organization_closed_at else ""
-    return Cause(f"Your organization was closed{when}.")
+    closed_at = facts.organization_closed_at
+    if closed_at is None:
+        return Cause("Your organization was closed.")
+    why, until = f"Your organization was closed on {day(closed_at, zone)}.", reopens_until(closed_at)
+    if facts.at < until:
+        return Cause(f"{why} Its owners can still read and export everything.", f"{_REOPEN} until {day(until, zone)}.")
+    return Cause(f"{why} Its owners can still read and export everything.", _TOO_LATE)
 
 
 def _payment_blocks(facts: LifecycleFacts, zone: tzinfo) -> Cause:

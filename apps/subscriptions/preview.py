@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
+from uuid import UUID
 
 from django.core import signing
 from django.db import transaction
@@ -21,7 +22,7 @@ from apps.core import clock
 from apps.core.canonical import canonical_hash, moment_text
 from apps.core.context import ExecutionContext
 from apps.core.enums import LifecycleNeed, Role
-from apps.core.errors import ConflictError
+from apps.core.errors import ConflictError, Reason
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.moments import zone_of
 from apps.core.registry import Registry
@@ -97,7 +98,7 @@ def preview(
     with transaction.atomic():
         run()
         after = workspace_lifecycle(workspace_id)
-        tenant_sees = _banner_text(workspace_id, after)
+        tenant_sees = banner_text(workspace_id, after)
         lines = tuple(line for tell in tellers for line in tell())
         transaction.set_rollback(True)
     could, can = before.operations(role=Role.OWNER), after.operations(role=Role.OWNER)
@@ -109,7 +110,7 @@ def preview(
         operations_denied=tuple(name for name in can if could[name] and not can[name]),
         consequences=lines,
         tenant_sees=tenant_sees,
-        token=_sign(_binding(context, workspace_id, verb, inputs), digest, issued_at),
+        token=preview_token(Previewed(context, "workspace", workspace_id, verb, inputs), digest, issued_at),
     )
 
 
@@ -128,8 +129,45 @@ def apply_previewed(
     Raises `ConflictError`: `preview_mismatch` for another actor, workspace, verb or input, or a forged token,
     `preview_expired`, `preview_stale` with what changed in between.
     """
+    check_token(
+        token,
+        Previewed(context, "workspace", workspace_id, verb, inputs),
+        _state_digest(workspace_id),
+        changes_since=lambda moment: changes_between(workspace_id, moment),
+    )
+    return run()
+
+
+@dataclass(frozen=True, slots=True)
+class Previewed:
+    """What a token is bound to: who does which verb to which record, with which inputs. `kind` names the record's."""
+
+    context: ExecutionContext
+    kind: str
+    record_id: UUID
+    verb: str
+    inputs: Mapping[str, object]
+
+    @property
+    def binding(self) -> str:
+        """The hash of all of it."""
+        actor = self.context.actor
+        who = (actor.kind.value, actor.id, actor.label)
+        return canonical_hash({"actor": who, self.kind: self.record_id, "verb": self.verb, "inputs": dict(self.inputs)})
+
+
+def preview_token(previewed: Previewed, digest: str, issued_at: datetime) -> str:
+    """The signed token with which exactly this can be applied; `digest` is the hash of the state that was seen."""
+    claims = {"binding": previewed.binding, "digest": digest, "issued_at": moment_text(issued_at)}
+    return signing.Signer(salt=_SALT).sign_object(claims)
+
+
+def check_token(
+    token: str, previewed: Previewed, digest: str, *, changes_since: Callable[[datetime], Sequence[Reason]]
+) -> None:
+    """Raise `ConflictError` unless this was previewed, lately, and the state still has the `digest`; see above."""
     claims = _read(token)
-    if claims["binding"] != _binding(context, workspace_id, verb, inputs):
+    if claims["binding"] != previewed.binding:
         raise _mismatch()
     issued_at = datetime.fromisoformat(claims["issued_at"])
     if clock.now() > issued_at + VALID_FOR:
@@ -138,19 +176,19 @@ def apply_previewed(
             code="preview_expired",
             title="The preview has expired",
         )
-    if claims["digest"] != _state_digest(workspace_id):
-        changes = changes_between(workspace_id, issued_at)
+    if claims["digest"] != digest:
+        changes = changes_since(issued_at)
         told = "; ".join(change.fact for change in changes) or "a change that left no audit entry"
         raise ConflictError(
-            f"The workspace changed since the preview: {told}. Look at a new preview; what you typed is kept.",
+            f"The {previewed.kind} changed since the preview: {told}. Look at a new preview; what you typed is kept.",
             code="preview_stale",
             title="The state moved on since the preview",
             explanation=changes,
         )
-    return run()
 
 
-def _banner_text(workspace_id: WorkspaceId, decision: LifecycleDecision) -> str:
+def banner_text(workspace_id: WorkspaceId, decision: LifecycleDecision) -> str:
+    """The banner of the workspace's pages as one text."""
     time_zone = Organization.objects.values_list("time_zone", flat=True).get(workspaces=workspace_id)
     banner = banner_of(workspace_facts(workspace_id), decision, zone=zone_of(time_zone))
     return f"{banner.title}. {banner.why} {banner.remedy}" if banner else "No banner: everything works."
@@ -179,16 +217,6 @@ def _state_digest(workspace_id: WorkspaceId) -> str:
             "pending_change": pending.pk if pending else None,
         }
     )
-
-
-def _binding(context: ExecutionContext, workspace_id: WorkspaceId, verb: str, inputs: Mapping[str, object]) -> str:
-    actor = (context.actor.kind.value, context.actor.id, context.actor.label)
-    return canonical_hash({"actor": actor, "workspace": workspace_id, "verb": verb, "inputs": dict(inputs)})
-
-
-def _sign(binding: str, digest: str, issued_at: datetime) -> str:
-    claims = {"binding": binding, "digest": digest, "issued_at": moment_text(issued_at)}
-    return signing.Signer(salt=_SALT).sign_object(claims)
 
 
 def _read(token: str) -> dict[str, str]:

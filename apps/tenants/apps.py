@@ -24,4 +24,11 @@ class TenantsConfig(AppConfig):
         )
         register_is_demo(is_demo_organization)
         pages.register_page("members", label="Members", url_name="billing-members", order=50, operation="members.read")
-        pages.register_page("help", label="Help", url_name="billing-help", order=80, operation="workspaces.read")
+        pages.register_page(
+            "help",
+            label="Help",
+            url_name="billing-help",
+            order=80,
+            operation="workspaces.read",
+            is_always_open=True,
+        )

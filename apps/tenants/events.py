@@ -7,6 +7,7 @@ from apps.core.audit_events import audit_event
 ORGANIZATION_CREATED = audit_event("organization.created", "Organization created")
 ORGANIZATION_CHANGED = audit_event("organization.changed", "Organization changed")
 ORGANIZATION_CLOSED = audit_event("organization.closed", "Organization closed")
+ORGANIZATION_REOPENED = audit_event("organization.reopened", "Organization reopened")
 WORKSPACE_CREATED = audit_event("workspace.created", "Workspace created")
 WORKSPACE_CHANGED = audit_event("workspace.changed", "Workspace changed")
 USER_CREATED = audit_event("user.created", "User created")

@@ -21,7 +21,8 @@ register_operations(
         scope=Scope.TENANTS_MANAGE,
         allows="give products access to organizations",
     ),
-    Operation("organizations.close", platform_role=Role.PLATFORM_ADMIN, allows="close organizations"),
+    Operation("organization.close", platform_role=Role.BILLING_OPERATIONS, allows="close organizations"),
+    Operation("organization.reopen", platform_role=Role.BILLING_OPERATIONS, allows="reopen organizations"),
     Operation("workspaces.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, allows="see workspaces"),
     Operation("workspaces.upsert", scope=Scope.TENANTS_WRITE),
     Operation(

@@ -1,18 +1,7 @@
 """The base of every billing page: it resolves who asks, checks role and lifecycle, and draws the frame.
 
-A page is a subclass that names the operation of each method and its place in the navigation::
-
-    class MembersPage(BillingPage):
-        operations = {"GET": "members.read"}
-        page = "members"
-
-        def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
-            return self.render("tenants/members.html", {"members": ...}, title="Members")
-
-Its template extends `billing/base.html`. A workspace that the person can't see answers like one that does not exist.
-
-Apps above register two things in `AppConfig.ready`: their pages (`register_page`), and what the lifecycle allows
-(`register_lifecycle`, by `apps.subscriptions` alone).
+A page is a subclass that names the operation of each method and its place in the navigation (`register_page`); its
+template extends `billing/base.html`. A workspace that the person can't see answers like one that does not exist.
 """
 
 from __future__ import annotations
@@ -51,6 +40,8 @@ SWITCHER_LENGTH = 12
 class PageEntry:
     """One page of the navigation. `url_name` takes the argument `workspace_slug`; `operation` is what it needs.
 
+    `is_always_open`: it opens even where the lifecycle lets the person read nothing else.
+
     Order (spec 08): Overview 10, Usage 20, Credits 30, Invoices 40, Members 50, Connectors 60, Automation 70, Help 80,
     Settings 90.
     """
@@ -60,6 +51,7 @@ class PageEntry:
     url_name: str
     order: int
     operation: str
+    is_always_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +64,22 @@ class NavigationLink:
 _pages: Registry[PageEntry] = Registry("billing page")
 
 
-def register_page(name: str, *, label: str, url_name: str, order: int, operation: str) -> None:
+def register_page(
+    name: str, *, label: str, url_name: str, order: int, operation: str, is_always_open: bool = False
+) -> None:
     """Add a page to the navigation."""
-    _pages.register(name, PageEntry(name, label, url_name, order, operation))
+    _pages.register(name, PageEntry(name, label, url_name, order, operation, is_always_open))
 
 
-def links_for(context: ExecutionContext, *, workspace_slug: str, current: str = "") -> tuple[NavigationLink, ...]:
+def links_for(
+    context: ExecutionContext, *, workspace_slug: str, current: str = "", may_read: bool = True
+) -> tuple[NavigationLink, ...]:
     """The pages that the context's role reaches, in order; `current` is the name of the page that is shown."""
     entries = sorted(_pages.values(), key=lambda entry: (entry.order, entry.name))
     return tuple(
         NavigationLink(entry.label, reverse(entry.url_name, args=[workspace_slug]), entry.name == current)
         for entry in entries
-        if permits(context, entry.operation)
+        if permits(context, entry.operation) and (may_read or entry.is_always_open)
     )
 
 
@@ -218,7 +214,7 @@ class BillingPage(View):
         self.lifecycle = lifecycle_access(self.execution_context, time_zone=self.workspace.organization.time_zone)
         try:
             require(self.execution_context, operation_name)
-            if not self.lifecycle.permits(OPERATIONS[operation_name].lifecycle):
+            if not self._permits_now(operation_name):
                 return self._refuse_now(operation_name)
             return super().dispatch(request, *args, **kwargs)
         except ForbiddenError as error:
@@ -244,8 +240,13 @@ class BillingPage(View):
 
     def may(self, operation_name: str) -> bool:
         """Whether role and lifecycle both let the person do the operation; forms that lead nowhere are not shown."""
-        need = OPERATIONS[operation_name].lifecycle
-        return permits(self.execution_context, operation_name) and self.lifecycle.permits(need)
+        return permits(self.execution_context, operation_name) and self._permits_now(operation_name)
+
+    def _permits_now(self, operation_name: str) -> bool:
+        """Whether the lifecycle lets the operation through here; where it lets nobody read, nothing else either."""
+        entry = _pages.get(self.page)
+        is_open = self.lifecycle.permits(LifecycleNeed.READ) or (entry is not None and entry.is_always_open)
+        return is_open and self.lifecycle.permits(OPERATIONS[operation_name].lifecycle)
 
     def obstacle(self, operation_name: str) -> Obstacle | None:
         """Why the person can't do the operation: the role, else the lifecycle (a form stays away with a reason)."""
@@ -254,7 +255,7 @@ class BillingPage(View):
         except ForbiddenError as error:
             return Obstacle(error.detail)
         operation, banner = OPERATIONS[operation_name], self.lifecycle.banner
-        if self.lifecycle.permits(operation.lifecycle):
+        if self._permits_now(operation_name):
             return None
         if banner is None:
             return Obstacle(f"You can't {operation.allows or 'do this'} right now.")
@@ -273,16 +274,15 @@ class BillingPage(View):
 
     def _frame(self) -> Frame:
         workspace, context = self.workspace, self.execution_context
+        # Where nothing can be read, every other link would lead to the same explanation.
+        may_read = self.lifecycle.permits(LifecycleNeed.READ)
         assert isinstance(self.request.user, User)  # noqa: S101 - `dispatch` has let nobody else through
         own = workspaces_of(UserId(self.request.user.pk)).exclude(pk=workspace.pk)
         return Frame(
             workspace=workspace,
             organization=workspace.organization,
             role=Role(context.role).label,
-            # Where nothing can be read, every link would lead to the same explanation.
-            links=links_for(context, workspace_slug=workspace.slug, current=self.page)
-            if self.lifecycle.permits(LifecycleNeed.READ)
-            else (),
+            links=links_for(context, workspace_slug=workspace.slug, current=self.page, may_read=may_read),
             others=() if context.is_visit else list(own[:SWITCHER_LENGTH]),
             lifecycle=self.lifecycle,
             dues=self._dues(),

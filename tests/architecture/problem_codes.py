@@ -32,6 +32,7 @@ _HANDED_ON = (
     "apps/core/wire/",
     "apps/credits/api/bodies.py",
     "apps/tenants/api/snapshot_bodies.py",
+    "apps/tenants/closing_rules.py",
     "apps/tenants/resolver.py",
     "apps/connectors/providers/http.py",
     "apps/connectors/providers/registry.py",

@@ -9,7 +9,7 @@ from types import ModuleType
 from apps.core.jobs import demo
 from apps.credits.services import books
 from apps.subscriptions import handlers, preview, receipts
-from apps.tenants import bootstrap, pages, shadow
+from apps.tenants import bootstrap, closing, pages, shadow
 from tests.architecture.sources import PROJECT
 
 ROW = re.compile(r"^\| `(apps\.[\w.]+)` \| `\w+` \| (?:`(\w+)`)? ?\| `([\w.]+)` \|", re.MULTILINE)
@@ -20,6 +20,9 @@ REGISTRIES: tuple[tuple[ModuleType, Mapping[str, object]], ...] = (
     (books, books._checks),
     (books, books._keepers),
     (bootstrap, bootstrap._steps),
+    (closing, closing._open_items),
+    (closing, closing._closed),
+    (closing, closing._reopened),
     (handlers, handlers._handlers),
     (handlers, handlers._subscription_handlers),
     (handlers, handlers._saved_handlers),

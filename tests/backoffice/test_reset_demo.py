@@ -27,7 +27,7 @@ from apps.core.states import JobRunStatus, OutboxStatus
 from apps.credits.models import CreditAccount, CreditEntry
 from apps.tenants.access import task_context
 from apps.tenants.models import Membership, Organization, Workspace
-from apps.tenants.services import organization_close
+from apps.tenants.services import organization_replace
 from tests.contexts import console_context
 from tests.credits.cast import assert_sound
 from tests.factories.tenants import make_organization, make_signing_in_user
@@ -154,13 +154,13 @@ def test_a_run_for_another_organization_or_for_the_demo_without_asking_for_it_re
     assert (current_demo(), Organization.objects.get(pk=other.pk).closed_at) == (demo, None)
 
 
-def test_an_organization_is_closed_once_and_keeps_its_slug_unless_told_otherwise() -> None:
-    organization = make_organization("Northwind")
-    ids = {"organization_id": OrganizationId(organization.pk), "reason": "they left"}
-    closed = organization_close(console_context(), **ids)  # type: ignore[arg-type]
-    again = organization_close(console_context(), frees_slugs=True, **ids)  # type: ignore[arg-type]
-    assert (closed.closed_at, closed.slug) == (again.closed_at, organization.slug)
-    assert again.slug == organization.slug
+def test_what_is_replaced_twice_keeps_the_slug_of_the_first_time() -> None:
+    organization = make_organization("Northwind", is_demo=True)
+    ids = {"organization_id": OrganizationId(organization.pk), "reason": "a new one comes"}
+    first = organization_replace(console_context(), **ids)  # type: ignore[arg-type]
+    again = organization_replace(console_context(), **ids)  # type: ignore[arg-type]
+    assert (first.closed_at, first.slug) == (again.closed_at, again.slug)
+    assert first.slug.startswith(f"{organization.slug}-closed-")
     assert AuditEntry.objects.filter(event="organization.closed").count() == 1
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 REASONS = {
     LifecycleState.GRACE: "while a payment is overdue. Pay the open invoice",
     LifecycleState.SUSPENDED_READ_ONLY: "while this workspace is read-only. Contact our billing team to resume it.",
-    LifecycleState.CLOSED: "while this organization is closed. To reopen it, an owner contacts our billing team.",
+    LifecycleState.CLOSED: "while this organization is closed. To reopen it, an owner contacts our billing team until ",
 }
 # What a page of connectors says to an owner who has one, in each state: editing, or syncing, is what is refused.
 EDITS = ("connectors", "connector-new")
@@ -72,6 +72,24 @@ def test_in_a_closed_organization_only_an_owner_reads_on(room: Room) -> None:
     assert "You can't see the settings while this organization is closed." in text
     assert "owners can still read and export everything" in text
     assert room.see("settings", "owner").text
+
+
+@pytest.mark.parametrize("role", ["admin", "member", "viewer"])
+def test_in_a_closed_organization_the_others_open_invoices_and_help_alone(room: Room, role: str) -> None:
+    room.close()
+    closed = ("overview", "usage", "credits", "credits-csv", "members", "connectors", "records-csv", "automation")
+    for page in closed:
+        text = room.see(page, role, status=403).text
+        assert "while this organization is closed. To reopen it" in text, page
+    for page in ("invoices", "help"):
+        links = room.see(page, role).links()
+        assert {link for link in links if f"/{room.workspace.slug}/" in link} >= {
+            room.address("invoices"),
+            room.address("help"),
+        }
+        assert room.address("credits") not in links or page == "help"
+    for page in closed:
+        assert room.client("owner").get(room.address(page)).status_code == 200, page
 
 
 def test_what_is_owed_is_paid_from_the_banner_of_every_page(room: Room) -> None:

@@ -51,7 +51,7 @@ def organization_closing(context: ExecutionContext, place: WorkspacePlace, *, is
         organization = organization_for_update(place.organization_id)
         assert organization is not None
         before = organization.closed_at
-        organization.closed_at = clock.now() if is_closed else None
+        organization.closed_at = (before or clock.now()) if is_closed else None
         organization.save(update_fields=["closed_at"])
         audit_append(
             context,

@@ -20,6 +20,7 @@ from apps.backoffice.cells import (
     record_link,
     title_and_slug,
 )
+from apps.backoffice.customer.closing import CLOSING_VERBS, charging_lines
 from apps.backoffice.customer.standing import connectors_panel, credit_facts, payment_facts, workspaces_panel
 from apps.backoffice.customer.timeline import timeline_of
 from apps.backoffice.filters import choice_filter, flag_filter
@@ -39,6 +40,7 @@ from apps.core import clock
 from apps.core.moments import in_zone, zone_of
 from apps.payments.models import ProviderInvoice
 from apps.subscriptions.models import DecisionReceipt
+from apps.tenants.closing_rules import reopens_until
 from apps.tenants.enums import OrganizationKind
 from apps.tenants.models import Membership, MembershipDrift, Organization, ProductRelation, User, Workspace
 
@@ -70,6 +72,7 @@ class OrganizationAdmin(StaffAdmin[Organization]):
         flag_filter("demo", "demo organization", Q(is_demo=True)),
         flag_filter("closed", "closed", Q(closed_at__isnull=False)),
     )
+    verbs = CLOSING_VERBS
     search_prefixes = ("slug",)
     search_names = ("name",)
     search_help_text = "Id, slug or beginning of the name"
@@ -121,7 +124,7 @@ class OrganizationAdmin(StaffAdmin[Organization]):
             Fact("Books", link(organization_books_url(record), "By day"), "Whether its credits add up."),
             Fact("Members", number(record.members)),
             Fact("Created", moment(record.created_at)),
-            *([Fact("Closed", moment(record.closed_at))] if record.closed_at else []),
+            *(_closing_facts(record) if record.closed_at else []),
         ]
 
     def extra_context(self, request: HttpRequest, record: Organization) -> dict[str, Any]:
@@ -152,6 +155,17 @@ class OrganizationAdmin(StaffAdmin[Organization]):
             ("reconciliation.read", lambda: _drift_panel(record)),
         ]
         return [build() for operation, build in shown if may(request, operation)]
+
+
+def _closing_facts(record: Organization) -> list[Fact]:
+    until = reopens_until(record.closed_at) if record.closed_at else None
+    is_over = until is None or clock.now() >= until
+    hint = "It can't be reopened any more." if is_over or until is None else f"Can be reopened until {until:%-d %B %Y}."
+    charged = charging_lines(record)
+    return [
+        Fact("Closed", moment(record.closed_at), hint),
+        *([Fact("Still charged", badge("At the provider", "warn"), " ".join(charged))] if charged else []),
+    ]
 
 
 def _products_panel(record: Organization) -> Panel:

@@ -32,7 +32,7 @@ from apps.credits.services import credit_grant, credits_consume
 from apps.credits.services.grants import GrantParams
 from apps.tenants.models import Organization, Product, Workspace
 from apps.tenants.selectors.products import product_by_slug
-from apps.tenants.services import organization_close
+from apps.tenants.services import organization_replace
 
 REASON = "the demo begins anew"
 DAYS, USES_A_DAY = 14, 3
@@ -55,7 +55,7 @@ def ensure_demo(context: ExecutionContext, *, made_since: datetime | None = None
         return old
     if old is not None:
         inside = context.within(OrganizationId(old.pk), is_demo=True)
-        organization_close(inside, organization_id=OrganizationId(old.pk), reason=REASON, frees_slugs=True)
+        organization_replace(inside, organization_id=OrganizationId(old.pk), reason=REASON)
     for user in DEMO_USERS:
         # Nobody signs in as one of them.
         seed_user(context, user, "")

@@ -23,9 +23,10 @@ from apps.tenants.models import Workspace
 # Moved by each sync, for machines: no version of the connector is kept or counted for them.
 CLOCK_FIELDS = ("next_due_at", "last_success_at")
 
+# Nobody needs to look after those of a closed organization.
 NEEDS_A_PERSON = Q(
     status__in=[ConnectorStatus.AUTO_DISABLED, ConnectorStatus.NEEDS_REAUTHORIZATION], removed_at__isnull=True
-)
+) & ~Q(auto_disable_causes__contains=[AutoDisableReason.ORGANIZATION_CLOSED])
 
 
 @kept_row_versions("ConnectorVersion", without=CLOCK_FIELDS)
@@ -89,7 +90,7 @@ class Connector(models.Model):
                 fields=["next_due_at", "id"], condition=Q(status=ConnectorStatus.ENABLED), name="connector_due"
             ),
             models.Index(fields=["-created_at", "id"], name="connector_latest"),
-            models.Index(fields=["-created_at", "id"], condition=NEEDS_A_PERSON, name="connector_needs_a_person"),
+            models.Index(fields=["-created_at", "id"], condition=NEEDS_A_PERSON, name="connector_for_a_person"),
         ]
         triggers: ClassVar = [
             counts_versions("connector_counts_versions", table="connectors_connector", without=CLOCK_FIELDS),

@@ -36,7 +36,7 @@ from apps.tenants.models import Organization, User
 from apps.tenants.personal_accounts import may_use_personal_account
 from apps.tenants.services import organization_upsert
 from apps.tenants.services.organizations import OrganizationParams
-from apps.tenants.services.refusals import unknown_organization, unknown_user
+from apps.tenants.services.refusals import require_open, unknown_organization, unknown_user
 
 DEFAULT_PRIORITY = 100
 
@@ -78,6 +78,7 @@ def grant_store(context: ExecutionContext, *, account: AccountRef, params: Grant
     account_id = account_open(context, account)
     account_apply_due(context, account_id=account_id)
     account_for_update(account_id)
+    require_open(account_id)
     grant = CreditGrant.objects.create(
         id=uuid.uuid4(),
         account_id=account_id,
@@ -180,6 +181,7 @@ def overdraft_set(context: ExecutionContext, *, account_id: UUID, limit: int, re
     account = account_for_update(account_id)
     if account is None:
         raise unknown_organization(OrganizationId(account_id))
+    require_open(account_id)
     before, account.overdraft_limit = account.overdraft_limit, limit
     account.floor = min(-limit, account.balance - account.held)
     account.save(update_fields=["overdraft_limit", "floor"])

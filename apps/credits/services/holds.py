@@ -7,13 +7,15 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import Count, F, Max, Sum
 
 from apps.core import clock
+from apps.core.amounts import format_micro
 from apps.core.canonical import Plain, moment_text
 from apps.core.context import ExecutionContext
 from apps.core.enums import UsageCategory
 from apps.core.idempotency import Answer, idempotent
+from apps.core.ids import OrganizationId
 from apps.credits.contracts import AccountRef, CreditFacts, Question, scope_of
 from apps.credits.enums import AccountType, DisagreementClass, EntryKind, HoldStatus, Owned
 from apps.credits.models import CreditAccount, Hold
@@ -34,6 +36,7 @@ from apps.credits.services.accounts import (
     use_free,
 )
 from apps.credits.services.authorization import LONGEST_HOLD, credit_facts
+from apps.tenants.closing_rules import OpenItem
 from apps.tenants.enums import BillingMode
 
 
@@ -107,6 +110,18 @@ def hold_extend(context: ExecutionContext, *, hold_id: UUID, key: str, ttl: time
         body={"hold_id": hold_id, "ttl_seconds": int(ttl.total_seconds())},
         perform=lambda: _extend(context, hold_id, ttl),
     )
+
+
+def open_holds(organization_id: OrganizationId) -> list[OpenItem]:
+    """What an organization that is to be closed has promised still; its account stays locked, so that no hold comes."""
+    account_for_update(organization_id)
+    running = Hold.objects.filter(account=organization_id, status=HoldStatus.OPEN, expires_at__gt=clock.now())
+    found = running.aggregate(count=Count("pk"), amount=Sum("amount"), last=Max("expires_at"))
+    if not found["count"]:
+        return []
+    what = "1 hold" if found["count"] == 1 else f"{found['count']:,} holds"
+    fact = f"{what} of {format_micro(found['amount'])} credits, open until {found['last']:%H:%M} UTC at the latest"
+    return [OpenItem("open_holds", fact, f"credit_account:{organization_id}")]
 
 
 def hold_of(hold_id: UUID) -> Hold | None:

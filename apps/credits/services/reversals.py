@@ -33,6 +33,7 @@ from apps.credits.services.accounts import (
     post,
     use_free,
 )
+from apps.tenants.services.refusals import require_open
 
 
 def entry_reverse(
@@ -75,6 +76,7 @@ def _reverse(context: ExecutionContext, entry_id: UUID, key: str, reason: str, a
     require_own(context, Owned.ENTRY, entry.pk, entry.product_id)
     account_apply_due(context, account_id=entry.account_id)
     account_for_update(entry.account_id)
+    require_open(entry.account_id)
     left, free = left_to_reverse(entry)
     given = left if amount is None else amount
     _guard(entry, given, left, free)
@@ -175,6 +177,7 @@ def adjustment_store(
     account = account_for_update(account_id)
     if account is None:
         raise NotFoundError(f"There is no account {account_id}.")
+    require_open(account_id)
     if not force and not affordable(amount, account.available):
         raise InsufficientCreditsError("The account does not hold as much. Take less, or raise the overdraft limit.")
     now = clock.now()

@@ -24,6 +24,7 @@ from apps.credits.services.accounts import (
     grant_take_rest,
     next_due_refresh,
 )
+from apps.tenants.services.refusals import require_open
 
 
 def grant_void(context: ExecutionContext, *, grant_id: UUID, key: str, reason: str) -> Answer:
@@ -47,6 +48,7 @@ def _void(context: ExecutionContext, grant_id: UUID, key: str, reason: str) -> A
         raise unknown_grant(grant_id)
     require_own(context, Owned.GRANT, grant.pk, grant.product_id)
     account_for_update(grant.account_id)
+    require_open(grant.account_id)
     account_apply_due(context, account_id=grant.account_id)
     grant.refresh_from_db()
     _guard(grant)

@@ -6,11 +6,13 @@ from django.db.models import F, QuerySet
 
 from apps.core.amounts import format_minor
 from apps.core.ids import OrganizationId
-from apps.payments.enums import InvoiceStatus
-from apps.payments.models import ProviderInvoice
+from apps.payments.enums import InvoiceStatus, ProviderSubscriptionStatus
+from apps.payments.models import ProviderInvoice, ProviderSubscription
+from apps.subscriptions.selectors.records import payment_config_for_update
+from apps.tenants.closing_rules import OpenItem
 from apps.tenants.pages import Dues
 
-_MOST = 100
+_MOST, _MOST_NAMED = 100, 20
 
 
 def owed_invoices(organization_id: OrganizationId) -> QuerySet[ProviderInvoice]:
@@ -23,6 +25,33 @@ def owed_invoices(organization_id: OrganizationId) -> QuerySet[ProviderInvoice]:
         deleted_at__isnull=True,
     )
     return rows.order_by(F("due_at").asc(nulls_last=True), "issued_at", "pk")
+
+
+def unpaid_invoices(organization_id: OrganizationId) -> list[OpenItem]:
+    """What an organization that is to be closed owes still, the first due first; at most 20, and that there are more.
+
+    Its payment config stays locked, so that no news of an invoice comes meanwhile.
+    """
+    payment_config_for_update(organization_id)
+    rows = list(owed_invoices(organization_id)[: _MOST_NAMED + 1])
+    items = [
+        OpenItem("open_invoice", f"the invoice {_describe(row)}", f"invoice:{row.external_id}")
+        for row in rows[:_MOST_NAMED]
+    ]
+    more = [OpenItem("open_invoice", "and more invoices", f"organization:{organization_id}")]
+    return items + more if len(rows) > _MOST_NAMED else items
+
+
+def charging_subscriptions(organization_id: OrganizationId) -> QuerySet[ProviderSubscription]:
+    """What a provider goes on charging until somebody ends it there, whatever we close here."""
+    idle = [ProviderSubscriptionStatus.ENDED, ProviderSubscriptionStatus.INCOMPLETE]
+    rows = ProviderSubscription.objects.filter(organization=organization_id)
+    return rows.exclude(status__in=idle).order_by("provider", "external_id")
+
+
+def _describe(row: ProviderInvoice) -> str:
+    due = f", due on {row.due_at.day} {row.due_at:%B %Y}" if row.due_at else ""
+    return f"{row.number or row.external_id} of {show_money(row.amount_remaining_minor, row.currency)}{due}"
 
 
 def organization_dues(organization_id: OrganizationId) -> Dues | None:

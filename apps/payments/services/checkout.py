@@ -27,6 +27,7 @@ from apps.subscriptions.enums import SubscriptionState
 from apps.subscriptions.models import Plan
 from apps.subscriptions.rules.transitions import is_new_start
 from apps.subscriptions.selectors.records import payment_config_of, workspace_subscription_of
+from apps.tenants.services.refusals import require_open
 
 NOT_CONFIGURED = "Online payment is not set up in this installation. Please contact our billing team."
 DEMO = "This is demo data: there is nothing to pay, so no payment page opens."
@@ -54,12 +55,14 @@ def checkout_start(
     """Start a Checkout session; answers the address of Stripe's page. Without a plan it only asks for a way to pay.
 
     `attempt` is made with the form: the same again is the same session; an earlier one of the workspace that is still
-    open is expired. Raises `ForbiddenError`; `ConflictError`
-    `checkout_impossible` with the reason; `UnprocessableError` `unknown_plan`; `UnavailableError` when Stripe does not
-    do its part.
+    open is expired. Raises `ForbiddenError`; `ConflictError` `checkout_impossible` with the reason, or
+    `organization_closed` for a plan; `UnprocessableError` `unknown_plan`; `UnavailableError` when Stripe does not do
+    its part.
     """
     require(context, "checkout.start")
     api, customer_id = _require_stripe(context, organization_id)
+    if plan_slug:
+        require_open(organization_id)
     _require_sellable(workspace_id, plan_slug)
     mode = "subscription" if plan_slug else "setup"
     key = f"checkout-{organization_id}-{workspace_id}-{attempt}-{plan_slug}"

@@ -8,6 +8,8 @@ from uuid import UUID
 from django.db.models import F, Q
 
 from apps.core import clock
+from apps.core.context import ExecutionContext
+from apps.core.ids import OrganizationId
 from apps.core.moments import zone_of
 from apps.core.pieces import in_pieces
 from apps.reporting.models import ReportSchedule
@@ -39,6 +41,16 @@ def schedules_prepare(*, organization_id: UUID | None = None) -> None:
         ReportSchedule.objects.filter(pk=schedule.pk, next_day=schedule.next_day, zone=schedule.zone).update(
             zone=zone, due_at=due_at(zone_of(zone), schedule.next_day)
         )
+
+
+def schedule_resume(context: ExecutionContext, *, organization_id: OrganizationId) -> None:
+    """Go on with yesterday's report after a reopening: nobody wants a mail for each day that it was closed."""
+    for schedule in ReportSchedule.objects.select_for_update().filter(organization=organization_id):
+        zone = zone_of(schedule.zone)
+        day = first_day(zone, created_at=_LONG_AGO, now=clock.now())
+        if day > schedule.next_day:
+            schedule.next_day, schedule.due_at = day, due_at(zone, day)
+            schedule.save(update_fields=["next_day", "due_at"])
 
 
 def _schedule(organization_id: UUID | None, zone: str, *, created_at: datetime, now: datetime) -> ReportSchedule:

@@ -48,7 +48,16 @@ class Organization(models.Model):
             # The sample organizations, which every home page offers.
             models.Index(fields=["name"], condition=Q(is_demo=True), name="organization_demo"),
         ]
-        triggers: ClassVar = [pgtrigger.ReadOnly(name="organization_nature_is_fixed", fields=["is_demo", "kind"])]
+        triggers: ClassVar = [
+            pgtrigger.ReadOnly(name="organization_nature_is_fixed", fields=["is_demo", "kind"]),
+            # The days to reopen count from it: it is written by the close and deleted by the reopening.
+            pgtrigger.Protect(
+                name="organization_closing_stands",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__closed_at__isnull=False, new__closed_at__isnull=False)
+                & pgtrigger.Q(old__closed_at__df=pgtrigger.F("new__closed_at")),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

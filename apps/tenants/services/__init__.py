@@ -8,7 +8,7 @@ from apps.tenants.services.billing_modes import (
     billing_percentage_change,
     product_billing_mode_change,
 )
-from apps.tenants.services.closing import organization_close
+from apps.tenants.services.closing import organization_close, organization_reopen, organization_replace
 from apps.tenants.services.cutover import cutover_run_request
 from apps.tenants.services.drift_verbs import drift_import, drift_settle
 from apps.tenants.services.link_requests import member_report, password_reset_prepare, password_reset_request
@@ -56,6 +56,8 @@ __all__ = [
     "member_role_change",
     "member_upsert",
     "organization_close",
+    "organization_reopen",
+    "organization_replace",
     "organization_settings_change",
     "organization_upsert",
     "password_change",

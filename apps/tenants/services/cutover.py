@@ -21,7 +21,7 @@ from apps.tenants.billing_modes import CheckFacts
 from apps.tenants.enums import BillingMode, CutoverRunStatus, OrganizationKind
 from apps.tenants.models import BillingModeException, CutoverCheck, CutoverRun, Organization, Product
 from apps.tenants.selectors.products import product_for_update
-from apps.tenants.services.closing import organization_close
+from apps.tenants.services.closing import organization_replace
 from apps.tenants.services.organizations import OrganizationParams, organization_upsert
 from apps.tenants.services.products import product_relation_upsert
 
@@ -60,7 +60,7 @@ def cutover_stage_open(context: ExecutionContext, *, product: Product) -> Organi
 
 def cutover_stage_close(context: ExecutionContext, *, organization_id: OrganizationId) -> None:
     """End what `cutover_stage_open` made; its rows stay."""
-    organization_close(context, organization_id=organization_id, reason="the cutover check is over", frees_slugs=True)
+    organization_replace(context, organization_id=organization_id, reason="the cutover check is over")
 
 
 @transaction.atomic

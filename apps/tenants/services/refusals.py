@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from apps.core.emails import EmailAddressError, canonical_email
-from apps.core.errors import FieldError, NotFoundError, UnprocessableError
+from apps.core.errors import ConflictError, FieldError, NotFoundError, Reason, UnprocessableError
 from apps.core.ids import OrganizationId, UserId
+from apps.tenants.closing_rules import REOPEN_WITHIN
+from apps.tenants.models import Organization
 
 
 def unknown_organization(organization_id: OrganizationId) -> NotFoundError:
@@ -14,6 +18,19 @@ def unknown_organization(organization_id: OrganizationId) -> NotFoundError:
         code="unknown_organization",
         title="Unknown organization",
     )
+
+
+def require_open(organization_id: UUID) -> None:
+    """Raise `ConflictError` `organization_closed` where nothing may be changed any more; lock what is changed first."""
+    closed_at = Organization.objects.filter(pk=organization_id).values_list("closed_at", flat=True).first()
+    if closed_at is not None:
+        fact = f"the organization was closed on {closed_at.day} {closed_at:%B %Y}"
+        raise ConflictError(
+            f"Nothing can be changed here: {fact}. Our billing team can reopen it within {REOPEN_WITHIN.days} days.",
+            code="organization_closed",
+            title="The organization is closed",
+            explanation=[Reason("organization_closed", "deny", fact, f"organization:{organization_id}")],
+        )
 
 
 def unknown_user(field: str, user_id: UserId) -> UnprocessableError:
