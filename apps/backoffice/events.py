@@ -11,3 +11,4 @@ RECOVERY_CODE_USED = audit_event("user.recovery_code_used", "Signed in with a re
 TASK_DECIDED = audit_event("task.decided", "Task decided")
 PASSWORD_CHANGED = audit_event("user.password_changed", "Password changed")
 ORGANIZATION_EXPORTED = audit_event("organization.exported", "Organization exported")
+USER_ERASED = audit_event("user.erased", "Personal data erased")

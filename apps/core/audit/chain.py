@@ -6,11 +6,16 @@ entry rewritten together with its own hash shows against the next entry, or agai
 
 What a chain can't show: somebody who rewrites the head too and every entry after the one they changed. Keep the head's
 hash somewhere else (a database backup does) to see that.
+
+Texts that name a person can be erased (spec 03, History). The entry then has a second form, whose hash covers the
+salted digest of each text in the text's place, and an entry behind it in the chain vouches for that hash. Links and
+hashes stay as they were written, so that the heads that were witnessed before are the heads still.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -18,9 +23,14 @@ from uuid import UUID
 
 from apps.core.canonical import NotCanonicalError, Plain, canonical_hash
 
+# What stands where a text was erased, and nothing else may stand there.
+ERASED = "[erased]"
+
 GENESIS_HASH = "0" * 64
 # Part of what is hashed, so that a later way of hashing can stand beside this one.
 FORMAT = 1
+FORMAT_WITH_DIGESTS = 2
+PERSONAL = ("actor_label", "reason", "before", "after")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +64,69 @@ def entry_hash(content: EntryContent) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Erasure:
+    """By place, such as `after/name`: the salt of each text that stayed, and the digest of each that was erased."""
+
+    salts: Mapping[str, str]
+    digests: Mapping[str, str]
+
+
+def hash_with_digests(content: EntryContent, erasure: Erasure) -> str:
+    """The entry's hash in the form that outlives its texts: it is the same before and after one is erased.
+
+    Raises `NotCanonicalError` where an erased place has another text, or a text neither salt nor digest.
+    """
+    covered = {name: getattr(content, name) for name in EntryContent.__dataclass_fields__}
+    covered |= {name: _with_digests(covered[name], name, erasure) for name in PERSONAL}
+    return canonical_hash({"format": FORMAT_WITH_DIGESTS, **covered})
+
+
+def texts_of(value: Plain, place: str) -> Iterator[tuple[str, str]]:
+    """Each text in a value, with its place."""
+    match value:
+        case str():
+            yield place, value
+        case list():
+            for number, inner in enumerate(value):
+                yield from texts_of(inner, f"{place}/{number}")
+        case dict():
+            for key, inner in value.items():
+                yield from texts_of(inner, below(place, key))
+
+
+def digest_of(salt: str, text: str) -> str:
+    """SHA-256 of salt and text. Once the salt is gone, no guess of the text can be tried."""
+    return hashlib.sha256(bytes.fromhex(salt) + text.encode()).hexdigest()
+
+
+def _with_digests(value: Plain, place: str, erasure: Erasure) -> Plain:
+    match value:
+        case str() if place in erasure.digests and value == ERASED:
+            return erasure.digests[place]
+        case str() if place in erasure.salts:
+            return digest_of(erasure.salts[place], value)
+        case str():
+            raise NotCanonicalError(f"{place} is no text of this entry.")
+        case list():
+            return [_with_digests(inner, f"{place}/{number}", erasure) for number, inner in enumerate(value)]
+        case dict():
+            return {key: _with_digests(inner, below(place, key), erasure) for key, inner in value.items()}
+    return value
+
+
+def below(place: str, key: str) -> str:
+    """The place of a mapping's value."""
+    return f"{place}/{key.replace('~', '~0').replace('/', '~1')}"
+
+
+@dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """An entry as the database has it."""
+    """An entry as the database has it. `vouched` are the hashes of earlier entries, by number, that it vouches for."""
 
     content: EntryContent
     hash: str
+    erasure: Erasure | None = None
+    vouched: Mapping[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +146,7 @@ class Fault(Enum):
     MISSING = "it was deleted"
     MISPLACED = "it stands out of order: its number was used before"
     ADDED = "it was added behind the chain's end"
+    ERASED_UNVOUCHED = "texts were taken out of it, or it was changed then: no entry behind it vouches for what is left"
     NO_HEAD = "the chain has entries but its head was deleted"
 
 
@@ -110,6 +179,7 @@ class ChainCheck:
         self._accepted_hashes = {GENESIS_HASH}  # what the next entry may remember of this one
         self._own_fault: Fault | None = None
         self._stored_hash = GENESIS_HASH
+        self._erased: dict[int, str] = {}  # entries with erased texts that nobody has vouched for yet
 
     def follow(self, entry: StoredEntry) -> Iterator[Break]:
         """The breaks that show once `entry` is known."""
@@ -121,8 +191,12 @@ class ChainCheck:
                 self._accepted_hashes.add(entry.hash)
             yield Break(Fault.MISPLACED, sequence, sequence)
             return
-        computed = _computed_hash(entry.content)
+        if entry.erasure is not None:
+            self._erased[sequence] = _digested_hash(entry.content, entry.erasure)
+        computed = entry.hash if entry.erasure is not None else _computed_hash(entry.content)
         is_sound = computed == entry.hash
+        if is_sound and entry.vouched:
+            self.vouch(entry.vouched)
         if sequence > self._sequence + 1:
             # Nothing can be said of the entry before the gap: who would vouch for it is gone.
             yield from self._judge_last(None)
@@ -133,8 +207,16 @@ class ChainCheck:
         self._accepted_hashes = {entry.hash} if is_sound else {entry.hash, computed}
         self._own_fault = None if is_sound else Fault.CHANGED
 
+    def vouch(self, vouched: Mapping[int, str]) -> None:
+        """An entry says which hashes those before it have by their digests."""
+        for sequence, known in vouched.items():
+            if self._erased.get(sequence) == known:
+                del self._erased[sequence]
+
     def finish(self, head: Head) -> Iterator[Break]:
         """The breaks that show at the chain's end."""
+        for sequence in sorted(self._erased):
+            yield Break(Fault.ERASED_UNVOUCHED, sequence, sequence)
         if head.last_sequence > self._sequence:
             yield from self._judge_last(None)
             yield Break(Fault.MISSING, self._sequence + 1, head.last_sequence)
@@ -150,6 +232,13 @@ class ChainCheck:
             # The very first entry must remember the genesis hash; if it does not, it is itself what is wrong.
             place = max(self._sequence, 1)
             yield Break(Fault.REPLACED, place, place)
+
+
+def _digested_hash(content: EntryContent, erasure: Erasure) -> str:
+    try:
+        return hash_with_digests(content, erasure)
+    except (NotCanonicalError, ValueError):
+        return ""
 
 
 def _computed_hash(content: EntryContent) -> str:

@@ -10,6 +10,7 @@ from django.db.models import BigIntegerField, Subquery
 from django.db.models.functions import Coalesce
 
 from apps.core.audit.chain import Break, ChainCheck, EntryContent, Fault, Head, StoredEntry
+from apps.core.audit.vouching import TEXTS_ERASED, erasure_of, vouched_by
 from apps.core.audit.witness import ChainHead
 from apps.core.ids import OrganizationId
 from apps.core.models import AuditChain, AuditEntry
@@ -63,6 +64,9 @@ def _verify_chain(organization_id: UUID | None) -> ChainReport:
     within = entries.filter(sequence__lte=head.last_sequence)
     read = in_pieces(within, key=["sequence", "id"], size=_FETCHED_AT_ONCE)
     breaks = [found for entry in read for found in check.follow(_stored(entry))]
+    # An erasure meanwhile: its voucher stands beyond the head.
+    for later in entries.filter(sequence__gt=head.last_sequence, event=TEXTS_ERASED.name):
+        check.vouch(vouched_by(later) or {})
     breaks.extend(check.finish(Head(head.last_sequence, head.last_hash)))
     breaks.extend(_beyond_the_head(organization_id))
     verified = ChainHead(organization_id, head.last_sequence, head.last_hash)
@@ -82,4 +86,4 @@ def _beyond_the_head(organization_id: UUID | None) -> list[Break]:
 
 def _stored(entry: AuditEntry) -> StoredEntry:
     values = {name: getattr(entry, name) for name in EntryContent.__dataclass_fields__}
-    return StoredEntry(EntryContent(**values), entry.hash)
+    return StoredEntry(EntryContent(**values), entry.hash, erasure_of(entry), vouched_by(entry))

@@ -72,6 +72,11 @@ class AuditEntry(models.Model):
     recorded_at = models.DateTimeField()
     previous_hash = models.CharField(max_length=HASH_DIGITS)
     hash = models.CharField(max_length=HASH_DIGITS)
+    erased = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Once texts of it are erased: the salts of those that stayed, the others' digests.",
+    )
 
     class Meta:
         verbose_name_plural = "audit entries"

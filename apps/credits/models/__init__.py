@@ -10,7 +10,7 @@ from apps.credits.models.ledger import CreditEntry, GrantBurn, UncoveredCharge
 from apps.credits.models.policies import CreditPolicy, OperationPrice
 from apps.credits.models.price_previews import PricePreviewRun
 from apps.credits.models.reservations import Hold, ShadowComparison, ShadowDisagreement
-from apps.credits.models.seals import EntrySeal
+from apps.credits.models.seals import EntrySeal, ErasedEntry
 
 __all__ = [
     "AllowanceGrant",
@@ -22,6 +22,7 @@ __all__ = [
     "CreditPolicy",
     "DifferenceMark",
     "EntrySeal",
+    "ErasedEntry",
     "FreeQuantity",
     "GrantBurn",
     "Hold",

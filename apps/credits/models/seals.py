@@ -10,6 +10,7 @@ from django.db.models import F, Q
 
 from apps.core.models.protection import append_only
 from apps.credits.models.accounts import CreditAccount
+from apps.credits.models.ledger import CreditEntry
 
 
 class EntrySeal(models.Model):
@@ -40,3 +41,26 @@ class EntrySeal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.first_sequence} to {self.sequence} of {self.account_id}"
+
+
+class ErasedEntry(models.Model):
+    """An entry whose texts about a person were erased after it was sealed (spec 14, Leaving). Never changed.
+
+    `sealed` is SHA-256 of the entry as it was sealed, `kept` of what was kept of it; `code`, by a key that follows from
+    CREDENTIAL_KEYS, says that it was us. An entry has one for each time that texts of it were erased.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    entry = models.ForeignKey(CreditEntry, on_delete=models.PROTECT, related_name="+")
+    sealed = models.BinaryField(max_length=32)
+    kept = models.BinaryField(max_length=32)
+    code = models.CharField(max_length=64)
+    key_id = models.CharField(max_length=64)
+    erased_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "erased entries"
+        triggers: ClassVar = append_only("erased_entry")
+
+    def __str__(self) -> str:
+        return f"texts of {self.entry_id}"

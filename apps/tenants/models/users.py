@@ -46,6 +46,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text="The product that may change this user's e-mail and name, beside the identity service.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    erased_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when nothing personal is left but the id."
+    )
 
     # Of a request's user alone: the one workspace that a visit from a product may see.
     portal_workspace_id: WorkspaceId | None = None

@@ -22,7 +22,7 @@ _KEPT = ("email", "name")
 
 @transaction.atomic
 def user_upsert(context: ExecutionContext, *, user_id: UserId, email: str, name: str) -> Upserted[User]:
-    """Make the user, or bring e-mail and name up to date.
+    """Make the user, or bring e-mail and name up to date. News of a person who was erased is not applied.
 
     Only the product that made the user, the identity service and our own console change an existing user; anyone
     else's news is not applied (spec 09, Provisioning). Raises `ConflictError` `email_taken` when another user has the
@@ -31,7 +31,7 @@ def user_upsert(context: ExecutionContext, *, user_id: UserId, email: str, name:
     lock_name(f"user:{user_id}")
     email, name = read_email(email), stored_form(User, "name", name)
     user = user_for_update(user_id)
-    if user is not None and not _may_change(context, user):
+    if user is not None and (user.erased_at is not None or not _may_change(context, user)):
         return Upserted(user, is_created=False, is_applied=False)
     if user is not None and values_of(user, *_KEPT) == {"email": email, "name": name}:
         return Upserted(user, is_created=False)
