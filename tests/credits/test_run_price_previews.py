@@ -9,6 +9,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from apps.backoffice.jobs import sweep_cutovers
 from apps.core import clock
 from apps.core.amounts import MICRO
 from apps.core.errors import ConflictError, ForbiddenError, NotFoundError
@@ -148,6 +149,16 @@ def test_killed_anywhere_it_is_begun_anew_and_ends_the_same(place: Place, monkey
         kill(process)
     price_preview_execute(run.pk)
     assert result(run).total.would_charge == 15_000_000
+
+
+def test_a_preview_whose_message_was_lost_is_handed_out_again(place: Place) -> None:
+    run = ask(draft_at(place, 5))
+    assert list(PREVIEWS.overdue()) == []
+    PricePreviewRun.objects.update(lease_expires_at=clock.real_now())
+    counts = sweep_cutovers(console_context(), slot=clock.now(), organization_id=None, include_demo=False)
+    assert counts["handed_out"] == 1
+    price_preview_execute(run.pk)
+    assert list(PREVIEWS.overdue()) == []
 
 
 def test_what_workers_die_of_is_not_tried_for_ever(place: Place) -> None:
