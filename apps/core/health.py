@@ -18,6 +18,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django_prometheus.exports import ExportToDjangoView
 
+from apps.core.backlog import backlog_metrics
 from apps.core.wire.problems import NOT_FOUND, ProblemResponse
 
 log = structlog.get_logger(__name__)
@@ -70,6 +71,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not _may_see_metrics(request):
         return ProblemResponse(NOT_FOUND)
     answer: HttpResponse = ExportToDjangoView(request)
+    answer.content += backlog_metrics()
     return answer
 
 

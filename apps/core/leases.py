@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import F, Min, Model, Q, QuerySet
 
 from apps.core import clock
 from apps.core.audit.secrecy import redact_text
@@ -27,6 +27,18 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_ERROR = 2_000
 RowT = TypeVar("RowT", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in a queue. `overdue` is zero where nothing could be claimed now."""
+
+    waiting: int
+    overdue: timedelta
+
+
+# Each queue by its name, as the module that declares it is imported.
+QUEUES: dict[str, Queue[Any]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,26 @@ class Queue(Generic[RowT]):
     claims: str = "attempts"
     due_at: str = "lease_expires_at"
     starts_at_once: bool = False
+
+    def __post_init__(self) -> None:
+        QUEUES[self.name] = self
+
+    @property
+    def name(self) -> str:
+        """As the metrics call it, such as `payments.webhookevent`."""
+        return self.model._meta.label_lower
+
+    def backlog(self, most: int) -> Backlog:
+        """How many rows wait, counted up to `most`, and since when the oldest could have been claimed."""
+        now = clock.real_now()
+        rows: QuerySet[RowT] = QuerySet(self.model)
+        waiting, working = rows.filter(status=self.waiting), rows.filter(status=self.working, lease_expires_at__lte=now)
+        due = [
+            waiting.filter(**{f"{self.due_at}__lte": now}).aggregate(first=Min(self.due_at))["first"],
+            working.aggregate(first=Min("lease_expires_at"))["first"],
+        ]
+        oldest = min((moment for moment in due if moment is not None), default=now)
+        return Backlog(waiting.values("pk")[:most].count(), now - oldest)
 
     def claim(self, *, limit: int = 1, where: Q | None = None, lease: timedelta | None = None) -> list[RowT]:
         """Claim up to `limit` due rows: those of dead workers first, then those that have been due the longest.

@@ -222,7 +222,7 @@ def test_who_can_t_be_erased_is_told_why() -> None:
         erase(uuid.uuid4())
     assert AuditEntry.objects.count() == entries + 1  # the staff member's role
     assert User.objects.get(pk=OLIVIA).is_active
-    organization_close(console_context(), organization_id=NORTHWIND, reason="left")
+    organization_close(console_context(), organization_id=NORTHWIND, reason="left", is_forced=True)
     erase()
     assert Membership.objects.filter(user=OLIVIA, organization=NORTHWIND).exists()
 

@@ -99,6 +99,7 @@ METRICS: list[tuple[dict[str, str], int]] = [
 ]
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize(("caller", "status"), METRICS)
 def test_metrics_are_for_direct_callers_of_the_allowed_networks(caller: dict[str, str], status: int) -> None:
     response = Client().get("/metrics", **caller)  # type: ignore[arg-type]  # WSGI's own names
@@ -106,6 +107,7 @@ def test_metrics_are_for_direct_callers_of_the_allowed_networks(caller: dict[str
     assert (b"django_http_requests" in response.content) == (status == 200)
 
 
+@pytest.mark.django_db
 def test_other_networks_can_be_allowed(settings: Settings) -> None:
     settings.METRICS_ALLOWED_NETWORKS = ["10.0.0.0/8"]
     assert Client().get("/metrics", REMOTE_ADDR="10.0.0.9").status_code == 200

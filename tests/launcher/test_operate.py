@@ -43,7 +43,7 @@ def test_web_is_started_as_make_run_does() -> None:
 
 
 @pytest.fixture(scope="module")
-def exposed() -> set[str]:
+def exposed(lasting_db: None) -> set[str]:
     """The names that /metrics answers, or would once something had happened."""
     answer = Client().get("/metrics", REMOTE_ADDR="127.0.0.1")
     assert answer.status_code == 200

@@ -1,0 +1,59 @@
+"""What waits and what is late, for `/metrics` (spec 14, Watching it): read when Prometheus asks, by indexes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.db import DatabaseError, InterfaceError
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from apps.core import clock
+from apps.core.jobs.registry import JobDefinition, jobs
+from apps.core.leases import QUEUES
+from apps.core.models import JobRun
+from apps.core.states import JobRunStatus
+
+# A count beyond it would say nothing more to whoever is woken.
+MOST_COUNTED = 10_000
+
+
+class _Backlog(Collector):
+    def collect(self) -> Iterator[Metric]:
+        waiting = GaugeMetricFamily(
+            "countinghouse_queue_waiting", f"Rows that wait, up to {MOST_COUNTED}.", labels=["queue"]
+        )
+        overdue = GaugeMetricFamily(
+            "countinghouse_queue_overdue_seconds", "Since when the oldest could have been worked on.", labels=["queue"]
+        )
+        for name, queue in sorted(QUEUES.items()):
+            backlog = queue.backlog(MOST_COUNTED)
+            waiting.add_metric([name], backlog.waiting)
+            overdue.add_metric([name], backlog.overdue.total_seconds())
+        late = GaugeMetricFamily(
+            "countinghouse_job_late_seconds", "Since when the slot after the last success was due.", labels=["name"]
+        )
+        for definition in jobs():
+            late.add_metric([definition.name], lateness(definition).total_seconds())
+        yield from (waiting, overdue, late)
+
+
+def backlog_metrics() -> bytes:
+    """The metrics as Prometheus reads them; none while the database does not answer, which `/readyz` tells."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Backlog())
+    try:
+        return generate_latest(registry)
+    except (DatabaseError, InterfaceError):
+        return b""
+
+
+def lateness(definition: JobDefinition) -> timedelta:
+    """How long ago the slot was due that follows the last one done; zero for a job that never ran, and in time."""
+    runs = JobRun.objects.filter(name=definition.name, slot_at__isnull=False)
+    done = runs.filter(status=JobRunStatus.SUCCEEDED).order_by("-slot_at").values_list("slot_at", flat=True).first()
+    first = None if done else runs.order_by("slot_at").values_list("slot_at", flat=True).first()
+    due = done + definition.cadence.every if done else first
+    return max(clock.now() - due, timedelta(0)) if due else timedelta(0)
