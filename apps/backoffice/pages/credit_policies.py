@@ -164,7 +164,7 @@ class CreditPolicyAdmin(StaffAdmin[CreditPolicy]):
             effective_from=forms.effective_from(),
             reason=forms.reason(),
         )
-        price_preview_request(context, policy_id=policy.pk)
+        price_preview_request(context, policy_id=policy.pk, reason=forms.reason())
         return HttpResponseRedirect(self.url_of(policy))
 
     def _draft_page(

@@ -32,6 +32,7 @@ from apps.credits.services import (
     credits_consume,
     entry_reverse,
     overdraft_set,
+    price_preview_request,
 )
 from apps.credits.services.authorization import LocalDecision
 from apps.credits.services.comparisons import comparisons_write
@@ -161,9 +162,11 @@ def _seed_shadow_mode(context: ExecutionContext, blue: Product, caller: Executio
 
 
 def _seed_draft(context: ExecutionContext, red: Product) -> None:
-    """Draft the next prices of red, so that there is a price preview."""
+    """Draft the next prices of red, and ask for their preview, which the first worker computes."""
     if CreditPolicy.objects.filter(product=red).count() == 1:
-        credit_policy_draft(context, product_id=ProductId(red.pk), prices=NEXT_RED, reason="Prices of next quarter.")
+        reason = "Prices of next quarter."
+        draft = credit_policy_draft(context, product_id=ProductId(red.pk), prices=NEXT_RED, reason=reason)
+        price_preview_request(context, policy_id=draft.pk, reason=reason)
 
 
 def _consume_weeks(

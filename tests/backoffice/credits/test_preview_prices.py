@@ -103,7 +103,7 @@ def test_no_page_reads_the_ledger_for_a_preview() -> None:
     [
         ({"unit": ""}, "What is counted?"),
         ({"unit_price": ""}, "What does one cost?"),
-        ({"unit_price": "1e2"}, "plain decimal number"),
+        ({"unit_price": "1e2"}, "Write a number such as 1000"),
         ({"minimum_charge": "0.5", "quantum": "0.3"}, "multiple of the smallest step"),
         ({"operation": ""}, "at least one operation"),
     ],
