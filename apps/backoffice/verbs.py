@@ -72,6 +72,8 @@ class ReasonForm(forms.Form):
         value = self.cleaned_data[field.name]
         if isinstance(field.field, forms.ChoiceField):
             return str(dict(field.field.choices).get(str(value), value))  # type: ignore[arg-type]
+        if isinstance(value, bool):
+            return "Yes" if value else "No"
         return f"{value:%-d %B %Y, %H:%M} UTC" if isinstance(value, datetime) else str(field.value())
 
 

@@ -185,7 +185,7 @@ def _explain_closed(facts: LifecycleFacts, zone: tzinfo) -> Cause:
         return Cause("Your organization was closed.")
     why, until = f"Your organization was closed on {day(closed_at, zone)}.", reopens_until(closed_at)
     if facts.at < until:
-        return Cause(f"{why} Its owners can still read and export everything.", f"{_REOPEN} until {day(until, zone)}.")
+        return Cause(f"{why} Its owners can still read and export everything.", f"{_REOPEN} before {day(until, zone)}.")
     return Cause(f"{why} Its owners can still read and export everything.", _TOO_LATE)
 
 

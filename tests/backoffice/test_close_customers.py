@@ -122,7 +122,9 @@ def test_what_is_open_is_named_and_a_close_is_forced_in_so_many_words(client: Cl
     assert "CH-7" in text
     assert WHY in text
     assert everything() == before
-    token, _ = previewed(client, organization, "close", is_forced="on")
+    token, text = previewed(client, organization, "close", is_forced="on")
+    assert "Still open: the invoice CH-7 of 49.00 EUR." in text
+    assert '<dd class="ch-value">Yes</dd>' in text
     # The token binds the entries: without the word it closes nothing.
     assert "Not what was previewed" in apply(client, organization, "close", token)[1]
     assert everything() == before

@@ -115,7 +115,7 @@ def members_read_on(story: Story) -> None:
     assert story.owner.see(f"{story.page('credits')}entries.csv")[0] == 200
     status, text = story.member.see(story.page("overview"))
     assert status == 403
-    assert "To reopen it, an owner contacts our billing team until" in text
+    assert "To reopen it, an owner contacts our billing team before" in text
     assert story.member.see(story.page("invoices"))[0] == 200
 
 

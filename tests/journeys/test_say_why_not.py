@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 REASONS = {
     LifecycleState.GRACE: "while a payment is overdue. Pay the open invoice",
     LifecycleState.SUSPENDED_READ_ONLY: "while this workspace is read-only. Contact our billing team to resume it.",
-    LifecycleState.CLOSED: "while this organization is closed. To reopen it, an owner contacts our billing team until ",
+    LifecycleState.CLOSED: "while this organization is closed. To reopen it, an owner contacts our billing team before",
 }
 # What a page of connectors says to an owner who has one, in each state: editing, or syncing, is what is refused.
 EDITS = ("connectors", "connector-new")

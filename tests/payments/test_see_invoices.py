@@ -22,6 +22,7 @@ from apps.subscriptions.contracts import StartGrace
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.services import payment_config_change
 from apps.tenants.models import Workspace
+from apps.tenants.services import organization_close
 from tests.backoffice.records import make_invoice
 from tests.contexts import console_context
 from tests.counterparts.stripe_fake import StripeFake, running
@@ -221,6 +222,20 @@ def test_what_can_not_be_bought_is_said_and_stripe_is_not_asked(
     assert stripe.requests == []
     assert BillingEvent.objects.count() == 0
     assert not AuditEntry.objects.filter(event="checkout.started").exists()
+
+
+def test_a_closed_organization_pays_what_it_owes_and_buys_nothing(room: Room, stripe: StripeFake) -> None:
+    room.has_customer()
+    make_plan()
+    organization_close(console_context(), organization_id=OrganizationId(room.organization.pk), reason="They left.")
+    text = room.see("owner")
+    assert f"{room.path}portal/" in text
+    assert 'name="plan"' not in text
+    answer = room.clients["owner"].post(f"{room.path}checkout/", {"plan": "team"}, follow=True)
+    assert "the organization was closed on 3 April 2026" in answer.content.decode()
+    assert stripe.requests == []
+    assert not AuditEntry.objects.filter(event="checkout.started").exists()
+    assert room.clients["owner"].post(f"{room.path}portal/").status_code == 303
 
 
 def test_the_policy_lets_forms_lead_to_stripe_alone(room: Room) -> None:

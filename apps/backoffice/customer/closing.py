@@ -27,6 +27,7 @@ from apps.subscriptions.history import organization_changes_between
 from apps.subscriptions.messages import STATE_WORDS
 from apps.subscriptions.preview import Previewed, banner_text, check_token, preview_token
 from apps.subscriptions.selectors.lifecycle import workspace_lifecycles
+from apps.tenants.closing import open_items_of
 from apps.tenants.closing_rules import reopens_until
 from apps.tenants.models import Membership, Organization, Workspace
 from apps.tenants.selectors.organizations import organization_for_update
@@ -38,10 +39,11 @@ _MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What closing changes, counted: connectors by status, syncs under way, the state of each workspace."""
+    """What closing changes: how many connectors are on and syncs under way, what is open, each workspace's state."""
 
     enabled: int
     syncs: int
+    open_facts: tuple[str, ...]
     states: dict[WorkspaceId, str]
 
 
@@ -116,9 +118,11 @@ def _standing(record: Organization) -> Standing:
     connectors = Connector.objects.filter(workspace__organization=record, status=ConnectorStatus.ENABLED)
     syncs = SyncRun.objects.filter(connector__workspace__organization=record, status__in=ACTIVE)
     keys = Workspace.objects.filter(organization=record).order_by("created_at", "pk").values_list("pk", flat=True)
-    decisions = workspace_lifecycles(WorkspaceId(key) for key in keys[:_MOST])
-    states = {key: STATE_WORDS[decision.state].label for key, decision in decisions.items()}
-    return Standing(connectors.count(), syncs.count(), states)
+    shown = [WorkspaceId(key) for key in keys[:_MOST]]
+    decisions = workspace_lifecycles(shown)
+    states = {key: STATE_WORDS[decisions[key].state].label for key in shown}
+    open_facts = tuple(item.fact for item in open_items_of(OrganizationId(record.pk)))
+    return Standing(connectors.count(), syncs.count(), open_facts, states)
 
 
 def _what_is_seen(standing: Standing) -> str:
@@ -135,6 +139,8 @@ def _after_close(record: Organization, before: Standing, after: Standing) -> lis
         f"{format_count(owners, 'owner')} can still read and export everything.",
         f"{format_count(others, 'other member')} can open the invoices and Help, and nothing else.",
     ]
+    if before.open_facts:
+        lines.insert(0, f"Still open: {'; '.join(before.open_facts)}.")
     if before.enabled or before.syncs:
         lines.append(
             f"{format_count(before.enabled - after.enabled, 'connector')} switched off, "

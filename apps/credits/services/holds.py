@@ -120,7 +120,8 @@ def open_holds(organization_id: OrganizationId) -> list[OpenItem]:
     if not found["count"]:
         return []
     what = "1 hold" if found["count"] == 1 else f"{found['count']:,} holds"
-    fact = f"{what} of {format_micro(found['amount'])} credits, open until {found['last']:%H:%M} UTC at the latest"
+    until = f"{found['last']:%-d %B, %H:%M} UTC"
+    fact = f"{what} of {format_micro(found['amount'])} credits, open until {until} at the latest"
     return [OpenItem("open_holds", fact, f"credit_account:{organization_id}")]
 
 
