@@ -7,13 +7,14 @@ import uuid
 from collections.abc import Callable
 
 import pytest
+from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from pytest_django import Settings
 
 from apps.core.audit import audit_append, verify_audit
 from apps.core.audit.chain import ERASED, PERSONAL, Break, Erasure, Fault, digest_of, hash_with_digests, texts_of
 from apps.core.audit.erasing import MOST_AT_ONCE, audit_texts_erase
-from apps.core.audit.vouching import TEXTS_ERASED
+from apps.core.audit.vouching import TEXTS_ERASED, keys_of_vouchers
 from apps.core.audit.witness import ChainHead, contradiction
 from apps.core.canonical import Plain
 from apps.core.errors import ConflictError
@@ -145,6 +146,17 @@ def test_without_its_key_a_voucher_can_t_be_checked(erased: OrganizationId, sett
     assert breaks_of(erased) == ()
     settings.CREDENTIAL_KEYS = ("A" * 43 + "=",)
     assert breaks_of(erased) == (Break(Fault.ERASED_UNVOUCHED, 5, 5),)
+
+
+def test_the_rotation_of_keys_says_which_key_is_still_needed(
+    erased: OrganizationId, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("rotate_credential_keys")
+    assert "Keep the key" not in capsys.readouterr().out
+    (key_id,) = keys_of_vouchers()
+    settings.CREDENTIAL_KEYS = ("A" * 43 + "=", *settings.CREDENTIAL_KEYS)
+    call_command("rotate_credential_keys")
+    assert f"Keep the key {key_id}, behind the newest: erasures of personal data" in capsys.readouterr().out
 
 
 def test_a_broken_entry_is_not_erased(chain: OrganizationId) -> None:

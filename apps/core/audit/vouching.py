@@ -47,6 +47,12 @@ def vouched_by(entry: AuditEntry) -> Mapping[int, str] | None:
         return None
 
 
+def keys_of_vouchers() -> set[str]:
+    """The ids of the keys with which vouchers are signed: they are needed for as long as the log is verified."""
+    vouchers = AuditEntry.objects.filter(event=TEXTS_ERASED.name).order_by()
+    return {key for key in vouchers.values_list("after__key_id", flat=True).distinct() if isinstance(key, str)}
+
+
 def _code(organization_id: UUID | None, renewed: Mapping[str, str], key_id: str) -> str:
     signed = canonical_bytes({"organization_id": organization_id, "renewed": renewed})
     return authentication_code(signed, purpose=_PURPOSE, key_id=key_id)

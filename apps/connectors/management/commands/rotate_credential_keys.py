@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.connectors.services.rotation import credential_keys_rotate
+from apps.core.audit.vouching import keys_of_vouchers
 from apps.core.crypto import SealError
 from apps.tenants.access import console_context
 
@@ -14,7 +15,8 @@ from apps.tenants.access import console_context
 class Command(BaseCommand):
     help = (
         "Re-encrypts every stored credential under the newest key of CREDENTIAL_KEYS. Put the new key first, restart "
-        "everything, run this, then take the old key away. It can be stopped and repeated at any time."
+        "everything, run this, then take the old key away, unless this says that erasures are signed with it. It can "
+        "be stopped and repeated at any time."
     )
 
     def handle(self, *_: Any, **__: Any) -> None:
@@ -25,6 +27,10 @@ class Command(BaseCommand):
         self.stdout.write(f"{report.resealed} credentials are now under the key {report.key_id}.")
         if report.overtaken:
             self.stdout.write(f"{report.overtaken} were replaced meanwhile and were looked at again.")
+        for key_id in sorted(keys_of_vouchers() - {report.key_id}):
+            self.stdout.write(
+                f"Keep the key {key_id}, behind the newest: erasures of personal data are signed with it."
+            )
         if report.unreadable:
             for record_id in report.unreadable:
                 self.stdout.write(f"  connector or product {record_id}: no key of CREDENTIAL_KEYS opens its credential")
