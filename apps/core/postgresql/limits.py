@@ -63,6 +63,9 @@ LIMITS: dict[Work, Limits] = {
     ),
 }
 
+# How long a migration waits for a lock before it lets go and is tried again (spec 14, Upgrades).
+MIGRATION_LOCK_MILLISECONDS = 4_000
+
 # A server that is gone without a word is noticed by the kernel; the server's own limits end with the server.
 _KEEPALIVE: dict[str, Any] = {
     "keepalives_idle": 10,
