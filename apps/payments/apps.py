@@ -13,7 +13,7 @@ class PaymentsConfig(AppConfig):
             describe_open_invoices,
             handle_payment_config_change,
         )
-        from apps.payments.outbox_handlers import provider_customers_enqueue  # noqa: PLC0415
+        from apps.payments.outbox_handlers import customers_follow, provider_customers_enqueue  # noqa: PLC0415
         from apps.payments.selectors.dues import organization_dues, unpaid_invoices  # noqa: PLC0415
         from apps.payments.status_sync import read_standing  # noqa: PLC0415
         from apps.payments.workspace_sync import settle_after_staff  # noqa: PLC0415
@@ -23,9 +23,10 @@ class PaymentsConfig(AppConfig):
             register_subscription_handler,
         )
         from apps.subscriptions.preview import register_consequence  # noqa: PLC0415
-        from apps.tenants import bootstrap, closing, pages  # noqa: PLC0415
+        from apps.tenants import billing_contact, bootstrap, closing, pages  # noqa: PLC0415
 
         bootstrap.register("provider_customers", provider_customers_enqueue)
+        billing_contact.register("provider_customers", customers_follow)
         closing.register_open_items("invoices", unpaid_invoices)
         register_handler("payments", handle_payment_config_change)
         register_standing("payments", read_standing)

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, ClassVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
 
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
-from apps.core.outbox import Delivery, OutboxError, OutboxHandler, outbox_enqueue, outbox_handler
+from apps.core.models import OutboxItem
+from apps.core.outbox import (
+    Delivery,
+    OutboxError,
+    OutboxHandler,
+    OutboxWait,
+    outbox_enqueue,
+    outbox_handler,
+    outbox_wake,
+)
+from apps.core.states import OutboxStatus
 from apps.payments.processing import settle_customer
 from apps.payments.providers.contract import PaymentProvider, ProviderCallError, payment_provider
 from apps.payments.providers.orb.api import OrbApi, orb_api
@@ -19,9 +30,11 @@ from apps.payments.services.usage_backfill import BACKFILL_KIND, open_backfill, 
 from apps.payments.services.usage_delivery import Outcome, amend_usage, check_usage, record_usage, send_usage
 from apps.payments.tracking import SEGMENT_KIND
 from apps.subscriptions.enums import Provider
+from apps.subscriptions.models import OrganizationPaymentConfig
+from apps.subscriptions.models.payment_configs import CUSTOMER_FIELDS
 from apps.subscriptions.selectors.records import payment_config_for_update
+from apps.tenants.billing_contact import billing_address
 from apps.tenants.models import Organization
-from apps.tenants.selectors.members import owner_emails
 
 
 def provider_customers_enqueue(context: ExecutionContext, *, organization_id: OrganizationId) -> None:
@@ -35,6 +48,33 @@ def provider_customers_enqueue(context: ExecutionContext, *, organization_id: Or
             payload={"organization_id": str(organization_id), "name": name},
             organization_id=organization_id,
         )
+
+
+def customers_follow(context: ExecutionContext, *, organization_id: OrganizationId, is_changed: bool) -> None:
+    """Bills may go to another address now: tell the customers that there are, and make those that waited for one."""
+    outbox_wake(kinds=[f"{provider.value}.create_customer" for provider in Provider], organization_id=organization_id)
+    if not is_changed:
+        return
+    change = uuid4()
+    for provider in Provider:
+        outbox_enqueue(
+            context,
+            kind=f"{provider.value}.update_customer",
+            key=f"{provider.value}-customer-{organization_id}-{change}",
+            payload={"organization_id": str(organization_id)},
+            organization_id=organization_id,
+        )
+
+
+def _billing_address(organization_id: UUID) -> str:
+    address = billing_address(OrganizationId(organization_id))
+    if not address:
+        # No other address stands in: a stranger would get the invoices.
+        raise OutboxWait("No billing e-mail: the organization has neither an address for bills nor an owner yet.")
+    return address
+
+
+_UNFINISHED = (OutboxStatus.PENDING, OutboxStatus.IN_PROGRESS)
 
 
 class CustomerHandler(OutboxHandler):
@@ -69,15 +109,13 @@ class CustomerHandler(OutboxHandler):
         if api is None:
             raise OutboxError(self.unconfigured_reason())
         known = api.find_customer(organization_id) if delivery.attempt > 1 else None
-        # Where there is no owner yet, mail of the provider comes to us, and to no stranger.
-        email = next(iter(owner_emails(OrganizationId(organization_id))), settings.DEFAULT_FROM_EMAIL)
-        # The name is the one that was stored with the key: the same key with another body would be refused.
-        return known or api.create_customer(
-            key=delivery.key,
-            organization_id=organization_id,
-            name=delivery.payload["name"],
-            email=email.rpartition("<")[2].rstrip(">"),
-        )
+        if known:
+            return known
+        email = _billing_address(organization_id)
+        # The same key with another body would be refused: the name is the one that was stored with it, and an address
+        # that is another at the next try has a key of its own.
+        key = f"{delivery.key}-{hashlib.sha256(email.encode()).hexdigest()[:12]}"
+        return api.create_customer(key=key, organization_id=organization_id, name=delivery.payload["name"], email=email)
 
     def record(self, context: ExecutionContext, delivery: Delivery, result: Any) -> None:
         """Link the customer, unless a checkout has linked another one meanwhile."""
@@ -94,8 +132,43 @@ def _register_customer_handler(name: Provider) -> None:
         provider = payment_provider(name)
 
 
+class CustomerUpdateHandler(OutboxHandler):
+    """Brings the customer's address up to date with what it is when the call is made."""
+
+    provider: ClassVar[PaymentProvider]
+
+    def unconfigured_reason(self) -> str:
+        setting = self.provider.key_setting
+        return "" if getattr(settings, setting) else f"{setting} is not set."
+
+    def deliver(self, delivery: Delivery) -> Any:
+        organization_id = UUID(delivery.payload["organization_id"])
+        field = CUSTOMER_FIELDS[self.provider.name]
+        customer_id = OrganizationPaymentConfig.objects.values_list(field, flat=True).get(organization=organization_id)
+        if not customer_id:
+            # One that is being made may carry the former address.
+            making = OutboxItem.objects.filter(kind=f"{self.provider.name.value}.create_customer")
+            if making.filter(organization_id=organization_id, status__in=_UNFINISHED).exists():
+                raise OutboxError("The customer is still being made.")
+            return
+        api = self.provider.connect()
+        if api is None:
+            raise OutboxError(self.unconfigured_reason())
+        try:
+            api.update_customer(key=delivery.key, customer_id=customer_id, email=_billing_address(organization_id))
+        except ProviderCallError as error:
+            raise _outbox_error(error) from None
+
+
+def _register_update_handler(name: Provider) -> None:
+    @outbox_handler(f"{name.value}.update_customer")
+    class Handler(CustomerUpdateHandler):
+        provider = payment_provider(name)
+
+
 for _name in Provider:
     _register_customer_handler(_name)
+    _register_update_handler(_name)
 
 
 @outbox_handler(SEGMENT_KIND)

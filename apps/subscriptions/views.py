@@ -18,9 +18,9 @@ from apps.subscriptions.messages import words_of
 from apps.subscriptions.rules.lifecycle import resolve
 from apps.subscriptions.selectors.lifecycle import workspace_facts
 from apps.subscriptions.selectors.records import payment_config_of, workspace_subscription_of
-from apps.tenants.forms import TimeZoneForm
+from apps.tenants.forms import BillingEmailForm, TimeZoneForm
 from apps.tenants.pages import BillingPage
-from apps.tenants.services import organization_settings_change
+from apps.tenants.services import billing_email_change, organization_settings_change
 
 
 class Notification(NamedTuple):
@@ -44,28 +44,39 @@ class SettingsPage(BillingPage):
     page = "settings"
 
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
-        """The facts, with the form for those who may use it."""
-        form = TimeZoneForm(current=self.workspace.organization.time_zone) if self.may("settings.change") else None
-        return self._show(form)
+        """The facts, with the forms for those who may use them."""
+        return self.show()
 
     def post(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
         """Set the time zone; a value that can't be comes back with the form and a sentence."""
         form = TimeZoneForm(request.POST, current=self.workspace.organization.time_zone)
         if not form.is_valid():
-            return self._show(form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+            return self.show(form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
         try:
             organization = organization_settings_change(
                 self.execution_context, organization_id=self.organization_id, time_zone=form.cleaned_data["time_zone"]
             )
         except UnprocessableError as refusal:
             form.add_error("time_zone", refusal.detail)
-            return self._show(form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+            return self.show(form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
         zone = organization.time_zone.replace("_", " ")
         messages.success(request, f"Saved. The time zone is {zone}. Usage follows within a few minutes.")
         return HttpResponseRedirect(reverse("billing-settings", args=[workspace_slug]))
 
-    def _show(self, form: TimeZoneForm | None, status: int = HTTPStatus.OK) -> HttpResponse:
-        facts = {**self._commercial_facts(), "form": form, "notifications": self._notifications()}
+    def show(
+        self,
+        form: TimeZoneForm | None = None,
+        billing_form: BillingEmailForm | None = None,
+        status: int = HTTPStatus.OK,
+    ) -> HttpResponse:
+        """The page; forms that were sent come back with what is wrong with them."""
+        organization = self.workspace.organization
+        if form is None and self.may("settings.change"):
+            form = TimeZoneForm(current=organization.time_zone)
+        if billing_form is None and self.may("billing_email.change"):
+            billing_form = BillingEmailForm(initial={"billing_email": organization.billing_email})
+        forms = {"form": form, "billing_form": billing_form}
+        facts = {**self._commercial_facts(), **forms, "notifications": self._notifications()}
         return self.render("subscriptions/settings.html", facts, title="Settings", status=status)
 
     def _notifications(self) -> list[tuple[str, str]]:
@@ -87,3 +98,27 @@ class SettingsPage(BillingPage):
             "subscription": subscription_facts(record, calendar) if record else [],
             "payment": payment_facts(config, calendar) if config else [],
         }
+
+
+class BillingEmailPage(SettingsPage):
+    """Where invoices are sent, by its form on the Settings page."""
+
+    operations: ClassVar[dict[str, str]] = {"POST": "billing_email.change"}
+
+    def post(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
+        """Set the address; what is none comes back with the form and a sentence."""
+        form = BillingEmailForm(request.POST)
+        if form.is_valid():
+            try:
+                organization = billing_email_change(
+                    self.execution_context,
+                    organization_id=self.organization_id,
+                    billing_email=form.cleaned_data["billing_email"],
+                )
+            except UnprocessableError as refusal:
+                form.add_error("billing_email", refusal.detail)
+            else:
+                whom = organization.billing_email or "an owner"
+                messages.success(request, f"Saved. Invoices and receipts go to {whom}.")
+                return HttpResponseRedirect(reverse("billing-settings", args=[workspace_slug]))
+        return self.show(billing_form=form, status=HTTPStatus.UNPROCESSABLE_ENTITY)

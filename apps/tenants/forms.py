@@ -127,6 +127,18 @@ class TimeZoneForm(forms.Form):
         return found
 
 
+class BillingEmailForm(forms.Form):
+    """Where payment providers send invoices and receipts."""
+
+    billing_email = forms.CharField(
+        label="Billing e-mail",
+        max_length=LONGEST_EMAIL,
+        required=False,
+        help_text="Invoices and receipts go there. Empty: to an owner.",
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "spellcheck": "false"}),
+    )
+
+
 def find_zone(text: str) -> str:
     """The IANA name that is meant by a name or by a city, in whatever letters; empty where there is none.
 

@@ -47,6 +47,10 @@ register_operations(
     # The Settings page. A time zone is no commercial truth: whoever may read may, as an admin, set it.
     Operation("settings.read", tenant_role=Role.VIEWER, lifecycle=LifecycleNeed.READ, allows="see the settings"),
     Operation("settings.change", tenant_role=Role.ADMIN, lifecycle=LifecycleNeed.READ, allows="change the settings"),
+    # It pays: whatever else is closed, invoices must find somebody.
+    Operation(
+        "billing_email.change", tenant_role=Role.OWNER, allowed_in_visit=False, allows="change where invoices are sent"
+    ),
     Operation("products.read", platform_role=Role.SUPPORT, allows="see products"),
     Operation("products.manage", platform_role=Role.PLATFORM_ADMIN, allows="change products"),
     Operation(

@@ -168,17 +168,22 @@ class StripeFake:
         if path == "/v1/checkout/sessions":
             url = "https://checkout.stripe.com/c/pay/session"
             return _OK, self.make("checkout.session", **{**body, "url": url, "status": "open"})
-        if path.startswith("/v1/checkout/sessions/") and path.endswith("/expire"):
-            session = self.objects[path.split("/")[-2]]
-            if session["status"] != "open":
+        if path == "/v1/billing_portal/sessions":
+            return _OK, self.make("billing_portal.session", **body, url="https://billing.stripe.com/p/session")
+        return self._change(path, body)
+
+    def _change(self, path: str, body: dict[str, Any]) -> Reply:
+        thing = self.objects.get(path.removesuffix("/expire").rpartition("/")[2])
+        if thing is None:
+            return _MISSING, _error("invalid_request_error", "Unrecognized request URL")
+        if path.endswith("/expire"):
+            if thing["status"] != "open":
                 return _BAD, _error(
                     "invalid_request_error", "Only Checkout Sessions with a status in open can be expired"
                 )
-            session["status"] = "expired"
-            return _OK, session
-        if path == "/v1/billing_portal/sessions":
-            return _OK, self.make("billing_portal.session", **body, url="https://billing.stripe.com/p/session")
-        return _MISSING, _error("invalid_request_error", "Unrecognized request URL")
+            body = {"status": "expired"}
+        thing.update(body)
+        return _OK, thing
 
     def _found(self, query: str) -> list[dict[str, Any]]:
         name, _, wanted = query.partition("']:'")

@@ -56,6 +56,7 @@ def make_organization(
     kind: OrganizationKind = OrganizationKind.TEAM,
     is_demo: bool = False,
     time_zone: str = "UTC",
+    billing_email: str | None = None,
 ) -> Organization:
     """An organization; without an owner nobody is a member."""
     params = OrganizationParams(
@@ -64,6 +65,7 @@ def make_organization(
         owner_user_id=UserId(owner.pk) if owner else None,
         is_demo=is_demo,
         time_zone=time_zone,
+        billing_email=billing_email,
     )
     return organization_upsert(console_context(), organization_id=OrganizationId(uuid.uuid4()), params=params).record
 

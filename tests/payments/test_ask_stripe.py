@@ -15,6 +15,7 @@ from apps.payments.providers.contract import EventPage, ProviderCallError
 from apps.payments.providers.stripe.api import StripeApi, _error_of
 from tests.counterparts.stripe_fake import StripeFake, running
 
+MAIL = "o@example.com"
 ORGANIZATION = uuid.UUID("11111111-1111-4111-8111-111111111111")
 
 
@@ -57,26 +58,28 @@ def test_a_write_without_an_answer_is_unknown_and_found_again_by_its_key(fake: S
     fake.faults = ["drop"]
     api = provider_reader(fake)
     with pytest.raises(ProviderCallError) as caught:
-        api.create_customer(key="key-1", organization_id=ORGANIZATION, name="Northwind")
+        api.create_customer(key="key-1", organization_id=ORGANIZATION, name="Northwind", email=MAIL)
     assert caught.value.is_unknown
     [made] = fake.of_kind("customer")
     assert api.find_customer(ORGANIZATION) == made["id"]
-    assert api.create_customer(key="key-1", organization_id=ORGANIZATION, name="Northwind") == made["id"]
+    assert api.create_customer(key="key-1", organization_id=ORGANIZATION, name="Northwind", email=MAIL) == made["id"]
     assert len(fake.of_kind("customer")) == 1
 
 
 def test_a_key_with_another_body_is_refused_for_good(fake: StripeFake) -> None:
     api = provider_reader(fake)
-    api.create_customer(key="key-1", organization_id=ORGANIZATION, name="Northwind")
+    api.create_customer(key="key-1", organization_id=ORGANIZATION, name="Northwind", email=MAIL)
     with pytest.raises(ProviderCallError) as caught:
-        api.create_customer(key="key-1", organization_id=ORGANIZATION, name="Southwind")
+        api.create_customer(key="key-1", organization_id=ORGANIZATION, name="Southwind", email=MAIL)
     assert caught.value.is_permanent
 
 
 def test_a_broken_stripe_leaves_the_outcome_unknown(fake: StripeFake) -> None:
     fake.faults = ["500"]
     with pytest.raises(ProviderCallError) as caught:
-        provider_reader(fake).create_customer(key="key-1", organization_id=ORGANIZATION, name="Northwind")
+        provider_reader(fake).create_customer(
+            key="key-1", organization_id=ORGANIZATION, name="Northwind", email="o@example.com"
+        )
     assert (caught.value.is_unknown, caught.value.is_permanent) == (True, False)
 
 

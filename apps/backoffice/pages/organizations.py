@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import (
+    NOTHING,
     badge,
     copyable,
     link,
@@ -120,6 +121,7 @@ class OrganizationAdmin(StaffAdmin[Organization]):
             Fact("Id", copyable(record.pk)),
             Fact("Slug", copyable(record.slug)),
             Fact("Time zone", record.time_zone, f"Its days and months follow this time zone. {now}"),
+            Fact("Billing e-mail", record.billing_email or NOTHING, "Where invoices go; without one, to an owner."),
             Fact("Daily reports", link(organization_reports_url(record), "By day"), "As they were made and mailed."),
             Fact("Books", link(organization_books_url(record), "By day"), "Whether its credits add up."),
             Fact("Members", number(record.members)),

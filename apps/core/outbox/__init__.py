@@ -10,21 +10,24 @@ from apps.core.outbox.handlers import (
     Delivery,
     OutboxError,
     OutboxHandler,
+    OutboxWait,
     outbox_handler,
     waiting_kinds,
     waiting_reason,
 )
-from apps.core.outbox.services import outbox_enqueue, outbox_retry
+from apps.core.outbox.services import outbox_enqueue, outbox_retry, outbox_wake
 from apps.core.outbox.worker import outbox_drain
 
 __all__ = [
     "Delivery",
     "OutboxError",
     "OutboxHandler",
+    "OutboxWait",
     "outbox_drain",
     "outbox_enqueue",
     "outbox_handler",
     "outbox_retry",
+    "outbox_wake",
     "waiting_kinds",
     "waiting_reason",
 ]

@@ -25,6 +25,13 @@ class OutboxError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
+class OutboxWait(OutboxError):  # noqa: N818 - no error: nothing was tried
+    """The call can't be made yet, and nothing was tried: for want of an address, say. The item waits, however long.
+
+    It is looked at again each hour; whoever brings what is missing makes it due with `outbox_wake`.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One try of one call. `key` is the same at every try, and must reach the provider as its idempotency key."""

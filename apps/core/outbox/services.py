@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 
@@ -62,6 +62,15 @@ def outbox_enqueue(
     if stored.status == OutboxStatus.PENDING:
         wake_after_commit(DRAIN_TASK)
     return stored
+
+
+def outbox_wake(*, kinds: Sequence[str], organization_id: OrganizationId) -> None:
+    """Make the organization's waiting calls of these kinds due: what they wait for may be there now."""
+    waiting = OutboxItem.objects.filter(
+        kind__in=kinds, organization_id=organization_id, status=OutboxStatus.PENDING, attempts=0
+    )
+    if waiting.update(next_attempt_at=clock.real_now()):
+        wake_after_commit(DRAIN_TASK)
 
 
 def outbox_retry(context: ExecutionContext, *, item_id: OutboxItemId, reason: str) -> OutboxItem:

@@ -23,7 +23,7 @@ from apps.core.ids import OrganizationId, OutboxItemId
 from apps.core.leases import Queue, error_text
 from apps.core.models import OutboxItem
 from apps.core.outbox.backoff import MAX_ATTEMPTS, retry_delay
-from apps.core.outbox.handlers import Delivery, OutboxError, handler_of, ready_kinds
+from apps.core.outbox.handlers import Delivery, OutboxError, OutboxWait, handler_of, ready_kinds
 from apps.core.states import OutboxStatus
 from apps.core.unavailability import end_if_interrupted
 
@@ -39,6 +39,7 @@ OUTBOX = Queue(
 )
 # A drain ends well inside the hard time limit of tasks, whatever the providers take.
 LONGEST_DRAIN = timedelta(seconds=150)
+_LOOKED_AT_AGAIN = timedelta(hours=1)
 _random = secrets.SystemRandom()
 
 
@@ -128,6 +129,11 @@ def _finish(context: ExecutionContext, item: OutboxItem, delivery: Delivery, res
 
 def _fail(item: OutboxItem, error: OutboxError) -> str:
     message = error_text(str(error))
+    if isinstance(error, OutboxWait):
+        # No try was made of it, so that it never runs out of them.
+        again_at = clock.real_now() + _LOOKED_AT_AGAIN
+        waits = {"next_attempt_at": again_at, "attempts": item.attempts - 1, "last_error": message}
+        return "retried" if OUTBOX.release(item, OutboxStatus.PENDING, **waits) else "lost"
     if error.permanent or item.attempts >= MAX_ATTEMPTS:
         return _park(item, message)
     delay = retry_delay(item.attempts, jitter=_random.random(), wish_seconds=error.retry_after_seconds)

@@ -62,6 +62,10 @@ class ProviderApi(ProviderReader, Protocol):
         """Create the customer, marked with the organization's id. The same key again is the same customer."""
         ...
 
+    def update_customer(self, *, key: str, customer_id: str, email: str) -> None:
+        """Let the customer's invoices go to this address from now on."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class SignedMessage:

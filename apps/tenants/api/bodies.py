@@ -50,6 +50,7 @@ class OrganizationBody(StrictSerializer):
     slug = StrictSlugField(most=80, required=False)
     kind = StrictChoiceField(OrganizationKind)
     time_zone = TimeZoneField(most=64, required=False)
+    billing_email = StrictEmailField(required=False)
     owner_user_id = StrictUUIDField(required=False)
 
 
@@ -97,6 +98,7 @@ class OrganizationAnswer(AnswerSerializer):
     slug = StrictSlugField()
     kind = StrictChoiceField(OrganizationKind)
     time_zone = StrictCharField()
+    billing_email = StrictEmailField(allow_null=True)
     is_demo = StrictBooleanField()
     created = StrictBooleanField()
 

@@ -16,6 +16,7 @@ ORGANIZATION: dict[str, Any] = {
     "name": "Northwind Traders",
     "kind": "team",
     "time_zone": "Europe/Berlin",
+    "billing_email": "billing@northwind.example",
     "owner_user_id": _USER_ID,
 }
 ORGANIZATION_ANSWER: dict[str, Any] = {
@@ -24,6 +25,7 @@ ORGANIZATION_ANSWER: dict[str, Any] = {
     "slug": "northwind-traders-0f0a5f3e",
     "kind": "team",
     "time_zone": "Europe/Berlin",
+    "billing_email": "billing@northwind.example",
     "is_demo": False,
     "created": True,
 }

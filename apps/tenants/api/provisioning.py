@@ -79,6 +79,7 @@ class OrganizationsUpsertView(ProductView):
             kind=body["kind"],
             slug=body.get("slug"),
             time_zone=body.get("time_zone"),
+            billing_email=body.get("billing_email"),
             owner_user_id=UserId(owner) if owner else None,
         )
         outcome = organization_upsert(context, organization_id=organization_id, params=params)
@@ -90,6 +91,7 @@ class OrganizationsUpsertView(ProductView):
                 "slug": organization.slug,
                 "kind": organization.kind,
                 "time_zone": organization.time_zone,
+                "billing_email": organization.billing_email or None,
                 "is_demo": organization.is_demo,
                 "created": outcome.is_created,
             }

@@ -34,6 +34,13 @@ class Organization(models.Model):
     is_demo = models.BooleanField(default=False)
     is_synthetic = models.BooleanField(default=False, help_text="Made by a cutover check, which removes it again.")
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
+    billing_email = models.EmailField(
+        max_length=254,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Where payment providers send invoices and receipts; empty: to an owner.",
+    )
     closed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

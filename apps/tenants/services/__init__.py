@@ -33,7 +33,7 @@ from apps.tenants.services.reconciliation import (
     reconciliation_discard,
     reconciliation_request,
 )
-from apps.tenants.services.settings import organization_settings_change
+from apps.tenants.services.settings import billing_email_change, organization_settings_change
 from apps.tenants.services.sign_in_links import sign_in_link_send, sign_in_link_use
 from apps.tenants.services.snapshots import snapshot_chunk_store, snapshot_of
 from apps.tenants.services.staff import staff_create
@@ -42,6 +42,7 @@ from apps.tenants.services.users import user_upsert
 from apps.tenants.services.workspaces import workspace_upsert
 
 __all__ = [
+    "billing_email_change",
     "billing_exception_change",
     "billing_mode_revert",
     "billing_percentage_change",

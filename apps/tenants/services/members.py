@@ -13,7 +13,7 @@ from apps.core.context import ExecutionContext
 from apps.core.enums import MembershipRole, Scope
 from apps.core.errors import ConflictError, FieldError, ForbiddenError, NotFoundError, Reason, UnprocessableError
 from apps.core.ids import OrganizationId, UserId
-from apps.tenants import events
+from apps.tenants import billing_contact, events
 from apps.tenants.enums import MembershipOrigin
 from apps.tenants.memberships import AHEAD_AT_MOST, ReportOutcome, is_outlived, judge
 from apps.tenants.models import Membership, MembershipRemoval, Organization, User
@@ -162,6 +162,8 @@ def membership_create(
         role_changed_at=moment or clock.now(),
     )
     _audit(context, events.MEMBERSHIP_CREATED, membership, before={}, after=values_of(membership, *_KEPT))
+    if role == MembershipRole.OWNER:
+        billing_contact.tell(context, OrganizationId(organization.pk))
     return membership
 
 
@@ -180,6 +182,8 @@ def _change_role(context: ExecutionContext, membership: Membership, role: Member
     membership.save(update_fields=["role", "role_changed_at"])
     after = values_of(membership, "role", "role_changed_at")
     _audit(context, events.MEMBERSHIP_ROLE_CHANGED, membership, before=before, after=after)
+    if role == MembershipRole.OWNER:
+        billing_contact.tell(context, OrganizationId(membership.organization_id))
 
 
 @transaction.atomic

@@ -13,7 +13,7 @@ from apps.core.errors import ConflictError, FieldError, UnprocessableError
 from apps.core.free_text import refuse_key_like
 from apps.core.ids import OrganizationId, UserId
 from apps.core.locks import lock_name
-from apps.tenants import bootstrap, events
+from apps.tenants import billing_contact, bootstrap, events
 from apps.tenants.access import personal_facts
 from apps.tenants.enums import OrganizationKind, RelationSource
 from apps.tenants.models import Organization, ProductRelation, User
@@ -24,7 +24,7 @@ from apps.tenants.services.refusals import unknown_user
 from apps.tenants.services.results import Upserted, change, values_of
 from apps.tenants.slugs import slug_for
 
-_KEPT = ("slug", "name", "kind", "time_zone", "is_demo")
+_KEPT = ("slug", "name", "kind", "time_zone", "billing_email", "is_demo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class OrganizationParams:
     kind: OrganizationKind
     slug: str | None = None
     time_zone: str | None = None
+    billing_email: str | None = None
     owner_user_id: UserId | None = None
     is_demo: bool = False
     is_synthetic: bool = False
@@ -44,7 +45,7 @@ class OrganizationParams:
 def organization_upsert(
     context: ExecutionContext, *, organization_id: OrganizationId, params: OrganizationParams
 ) -> Upserted[Organization]:
-    """Make the organization with everything that each one has, or bring its name, slug and time zone up to date.
+    """Make the organization with everything that each one has, or bring what can change about it up to date.
 
     A new one gets its relation to the product that makes it, its owner, and what the bootstrap steps of other apps add,
     in this transaction. Raises `ConflictError` (`kind_is_fixed`, `slug_taken`)
@@ -101,6 +102,7 @@ def _create(context: ExecutionContext, organization_id: OrganizationId, params: 
         name=params.name,
         kind=params.kind,
         time_zone=params.time_zone or "UTC",
+        billing_email=params.billing_email or "",
         is_demo=params.is_demo,
         is_synthetic=params.is_synthetic,
     )
@@ -140,6 +142,7 @@ def _update(context: ExecutionContext, organization: Organization, params: Organ
         name=params.name,
         slug=params.slug or organization.slug,
         time_zone=params.time_zone or organization.time_zone,
+        billing_email=params.billing_email or organization.billing_email,
     )
     if changed:
         audit_append(
@@ -149,4 +152,6 @@ def _update(context: ExecutionContext, organization: Organization, params: Organ
             before={field: before[field] for field in changed},
             after=values_of(organization, *changed),
         )
+    if "billing_email" in changed:
+        billing_contact.tell(context, OrganizationId(organization.pk), is_changed=True)
     return organization

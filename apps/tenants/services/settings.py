@@ -7,10 +7,11 @@ from django.db import transaction
 
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
+from apps.core.emails import EmailAddressError, canonical_email
 from apps.core.errors import FieldError, UnprocessableError
 from apps.core.ids import OrganizationId
 from apps.core.operations import require
-from apps.tenants import events
+from apps.tenants import billing_contact, events
 from apps.tenants.models import Organization
 from apps.tenants.models.organizations import validate_time_zone
 from apps.tenants.selectors.organizations import organization_for_update
@@ -19,6 +20,7 @@ from apps.tenants.services.refusals import unknown_organization
 from apps.tenants.services.results import change, values_of
 
 SETTINGS_OPERATION = "settings.change"
+BILLING_EMAIL_OPERATION = "billing_email.change"
 
 
 @transaction.atomic
@@ -49,6 +51,38 @@ def organization_settings_change(
             after=values_of(organization, "time_zone"),
         )
     return organization
+
+
+@transaction.atomic
+def billing_email_change(
+    context: ExecutionContext, *, organization_id: OrganizationId, billing_email: str
+) -> Organization:
+    """Set where payment providers send invoices; empty: to an owner. Customers that there are follow.
+
+    Raises `ForbiddenError` below the role owner, `UnprocessableError` for what is no address, `NotFoundError`
+    `unknown_organization`, also for an organization other than the context's.
+    """
+    require(context, BILLING_EMAIL_OPERATION)
+    address = _address(billing_email)
+    organization = organization_for_update(organization_id) if context.organization_id == organization_id else None
+    if organization is None:
+        raise unknown_organization(organization_id)
+    before = values_of(organization, "billing_email")
+    if change(organization, billing_email=address):
+        after = values_of(organization, "billing_email")
+        audit_append(context, events.ORGANIZATION_CHANGED, organization.audit_target, before=before, after=after)
+        billing_contact.tell(context, organization_id, is_changed=True)
+    return organization
+
+
+def _address(text: str) -> str:
+    if not text.strip():
+        return ""
+    try:
+        return canonical_email(text.strip())
+    except EmailAddressError as error:
+        sentence = f"The address {error}"
+        raise UnprocessableError(sentence, errors=[FieldError("billing_email", "not_an_email", sentence)]) from None
 
 
 def _guard_time_zone(time_zone: str) -> None:

@@ -50,6 +50,11 @@ class OrbApi:
                 return known
         return str(_object_in(answer)["id"])
 
+    def update_customer(self, *, key: str, customer_id: str, email: str) -> None:
+        """Set the customer's address."""
+        path = f"customers/{quote(customer_id, safe='')}"
+        _object_in(self._call(path, key=key, method="PUT", body={"email": email}))
+
     def find_customer(self, organization_id: UUID) -> str | None:
         """The customer whose external id is the organization's; None when there is none."""
         answer = self._call(f"customers/external_customer_id/{organization_id}")

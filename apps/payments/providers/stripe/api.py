@@ -55,11 +55,15 @@ class StripeApi:
             http_client=stripe.RequestsClient(timeout=LONGEST_CALL_SECONDS),
         )
 
-    def create_customer(self, *, key: str, organization_id: UUID, name: str, email: str = "") -> str:
-        """Create the customer, marked with the organization's id; its id. Stripe needs no address."""
-        params: Any = {"name": name, "metadata": {"organization_id": str(organization_id)}}
+    def create_customer(self, *, key: str, organization_id: UUID, name: str, email: str) -> str:
+        """Create the customer, marked with the organization's id; its id."""
+        params: Any = {"name": name, "email": email, "metadata": {"organization_id": str(organization_id)}}
         made = _call(lambda: self._client.v1.customers.create(params, {"idempotency_key": key}))
         return _id(made)
+
+    def update_customer(self, *, key: str, customer_id: str, email: str) -> None:
+        """Set the customer's address. One that was deleted there refuses for good."""
+        _call(lambda: self._client.v1.customers.update(customer_id, {"email": email}, {"idempotency_key": key}))
 
     def find_customer(self, organization_id: UUID) -> str | None:
         """The oldest customer that is marked with the organization's id; None when there is none.
