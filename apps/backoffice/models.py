@@ -1,4 +1,4 @@
-"""What staff have decided about a task. Tasks themselves are never stored: they are read from what asks for them."""
+"""What staff have decided about a task, and the filters they keep. Tasks are never stored: they are read anew."""
 
 from __future__ import annotations
 
@@ -12,7 +12,26 @@ from apps.backoffice.enums import TaskKind, TaskState
 from apps.core.constraints import one_of
 from apps.core.free_text import FreeTextField
 from apps.core.ids import AuditTarget
-from apps.tenants.models import Organization
+from apps.tenants.models import Organization, User
+
+
+class SavedFilter(models.Model):
+    """The filter of a list that a colleague keeps under a name, for themselves. `query` is that of the address."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
+    page = models.CharField(max_length=80, help_text="The prefix of the names of its routes.")
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=1000)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "page", "name"], name="saved_filter_unique"),
+            models.CheckConstraint(condition=~Q(name="") & ~Q(query=""), name="saved_filter_says_something"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class TaskDecision(models.Model):

@@ -26,6 +26,7 @@ from apps.backoffice.pages.jobs import job_routes
 from apps.backoffice.pages.report_mail import report_mail_page
 from apps.backoffice.pages.reports import organization_books_page, reports_page
 from apps.backoffice.pages.revenue import revenue_file, revenue_page
+from apps.backoffice.pages.saved_filters import saved_filters_page
 from apps.backoffice.pages.tasks import task_routes
 from apps.backoffice.registry import registered_pages
 from apps.backoffice.search.results import OF_CUSTOMERS, search_customers
@@ -62,6 +63,7 @@ SITE_ROUTES: dict[str, str | None] = {
     "decide_task": "tasks.decide",
     "funnel": "billing_events.read",
     "kept_events": "webhook_events.read",
+    "saved_filters": ENTER,
     "report_mail": "daily_reports.subscribe",
     "reports": "books.read",
     "revise_report": "daily_reports.revise",
@@ -104,6 +106,7 @@ class StaffSite(ThemedAdminSite):
         guarded = self.admin_view
         password = require_http_methods(["GET", "POST"])(change_password)
         second_factor = require_http_methods(["GET", "POST"])(second_factor_settings)
+        saved = require_http_methods(["GET", "POST"])(lambda request: saved_filters_page(request, registered_pages()))
         own = [
             *sign_in_routes(),
             path("", guarded(require_safe(self.index)), name="index"),
@@ -115,6 +118,7 @@ class StaffSite(ThemedAdminSite):
             *task_routes(guarded),
             path("funnel/", guarded(require_safe(funnel_page)), name="funnel"),
             path("report-mail/", guarded(require_http_methods(["GET", "POST"])(report_mail_page)), name="report_mail"),
+            path("saved-filters/", guarded(saved), name="saved_filters"),
             path("reports/", guarded(require_safe(reports_page)), name="reports"),
             *daily_report_routes(guarded),
             path(

@@ -26,6 +26,7 @@ from apps.backoffice.filters import StaffFilter
 from apps.backoffice.list_files import EXPORT_OPERATION, FileColumns, list_file
 from apps.backoffice.paginator import BoundedPaginator
 from apps.backoffice.panels import Fact, Panel
+from apps.backoffice.saved_filters import list_context
 from apps.backoffice.staff import may, require_may
 from apps.backoffice.verbs import Verb, buttons, return_url, run_verb
 from apps.core.emails import email_to_find
@@ -186,9 +187,11 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
 
     # --- The list --------------------------------------------------------------------------------------------------
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        may_see = self.has_view_permission(request)
-        more = {"notices": self.notices(request) if may_see else [], **(extra_context or {})}
-        return super().changelist_view(request, more)
+        if not self.has_view_permission(request):
+            return super().changelist_view(request, extra_context)
+        parameters = [name for declared in self.declared_filters() for name in declared.parameters]
+        saved = list_context(request, self.route_prefix, parameters)
+        return super().changelist_view(request, {"notices": self.notices(request), **saved, **(extra_context or {})})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return StaffChangeList

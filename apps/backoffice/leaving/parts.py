@@ -172,7 +172,6 @@ LEFT_OUT: Mapping[type[Model], str] = MappingProxyType(
         payments.UsagePosition: _MACHINERY,
         payments.UsageFault: _OPERATORS,
         reporting.AccountRunway: _COUNTED,
-        reporting.AccountRunway: _COUNTED,
         reporting.BooksStatement: _COUNTED,
         reporting.RollupState: _MACHINERY,
         reporting.CreditRollup: _COUNTED,
