@@ -24,6 +24,7 @@ from apps.reporting.selectors.overview import (
     ConnectorTrouble,
     MonthAgainstLast,
     connectors_in_trouble,
+    last_report,
     month_against_last,
 )
 from apps.subscriptions.commercial_facts import Calendar, subscription_facts
@@ -71,6 +72,7 @@ class OverviewPage(BillingPage):
             "dues": dues_of(self.organization_id),
             "tasks": [*self._credit_tasks(account, told, zone, now), *self._connector_tasks()],
             "reports_url": page_url(self.execution_context, "daily-reports", workspace_slug),
+            "report": last_report(self.organization_id),
             "members_url": page_url(self.execution_context, "members", workspace_slug),
         }
         return self.render("reporting/overview.html", facts, title="Overview")

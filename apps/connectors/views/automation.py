@@ -16,6 +16,7 @@ from apps.connectors.views.presenters import ConnectorCard, month_lines, run_lin
 from apps.core import clock
 from apps.core.jobs import job_run_request
 from apps.core.models import JobRun
+from apps.tenants.pages import page_url
 from apps.tenants.selectors.members import people_for_tenant
 
 JOB = "billing-sync"
@@ -50,6 +51,7 @@ class Automation(ConnectorsPage):
             "may_cancel": self.may("connector.sync"),
             "is_active": any(run.finished_at is None for run in runs),
             "jobs": [(job, describe_actor(job.actor_label, people)) for job in jobs],
+            "reports_url": page_url(self.execution_context, "daily-reports", workspace_slug),
             "may_run": self.may("jobs.billing_sync") and self.may("connector.sync"),
             "obstacle": self.obstacle("jobs.billing_sync") or self.obstacle("connector.sync"),
         }

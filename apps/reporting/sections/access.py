@@ -9,7 +9,7 @@ from django.db.models import Count, QuerySet
 from apps.core.ids import OrganizationId
 from apps.credits.models import ShadowDisagreement
 from apps.reporting.rules.document import Group, Line, ReportScope, Section, Window
-from apps.reporting.sections.links import page_link, staff_link
+from apps.reporting.sections.links import of_window, page_link, staff_link
 from apps.reporting.sections.registry import section
 from apps.reporting.sections.scoping import within
 from apps.subscriptions.enums import ReceiptKind, Verdict
@@ -31,23 +31,29 @@ def read_access(scope: ReportScope, day: date, window: Window) -> Section:
         denials = denials.filter(organization_id__in=real.values("pk"))
     else:
         denials = denials.filter(organization_id=scope.organization_id)
-    groups = [_by_code(scope, denials), _affected(scope, denials), _drift(scope)]
+    link = _denials(scope, window)
+    groups = [_by_code(scope, denials, window), _affected(scope, denials, link), _drift(scope)]
     if scope.is_platform:
         groups.append(_disagreements(window))
     return Section("access", "Access", tuple(groups))
 
 
-def _by_code(scope: ReportScope, denials: QuerySet[DecisionReceipt]) -> Group:
+def _by_code(scope: ReportScope, denials: QuerySet[DecisionReceipt], window: Window) -> Group:
     counts = denials.values_list("kind", "code").annotate(count=Count("pk")).order_by("-count", "kind", "code")
-    link = _link(scope)
     lines = tuple(
-        Line(f"{kind}/{code}", code, count, link=link, note=ReceiptKind(kind).label)
+        Line(
+            f"{kind}/{code}",
+            code,
+            count,
+            link=_denials(scope, window, kind=kind, code=code),
+            note=ReceiptKind(kind).label,
+        )
         for kind, code, count in counts[:_SHOWN]
     )
-    return Group("denials", "Denials by code", lines, link, empty="Nobody was refused.")
+    return Group("denials", "Denials by code", lines, _denials(scope, window), empty="Nobody was refused.")
 
 
-def _affected(scope: ReportScope, denials: QuerySet[DecisionReceipt]) -> Group:
+def _affected(scope: ReportScope, denials: QuerySet[DecisionReceipt], link: str) -> Group:
     """Products and people by how often they were refused; a tenant is told of its own people alone."""
     counts = list(
         denials.values_list("actor_label").annotate(count=Count("pk")).order_by("-count", "actor_label")[:_SHOWN]
@@ -55,7 +61,6 @@ def _affected(scope: ReportScope, denials: QuerySet[DecisionReceipt]) -> Group:
     labels = [label for label, _ in counts]
     people = {} if scope.organization_id is None else people_for_tenant(OrganizationId(scope.organization_id), labels)
     products = dict(Product.objects.filter(slug__in=labels).values_list("slug", "name"))
-    link = _link(scope)
     merged: dict[str, int] = {}
     for label, count in counts:
         name = products.get(label) or people.get(label) or _untold(scope, label)
@@ -72,7 +77,7 @@ def _drift(scope: ReportScope) -> Group:
     open_drift = MembershipDrift.objects.filter(within(scope, "organization"), resolved_at__isnull=True)
     counts = open_drift.order_by("drift_class").values_list("drift_class").annotate(count=Count("pk"))
     labels = dict(MembershipDrift._meta.get_field("drift_class").flatchoices)
-    link = staff_link("tenants_membershipdrift") if scope.is_platform else _link(scope)
+    link = staff_link("tenants_membershipdrift") if scope.is_platform else page_link(scope, "billing-members")
     lines = tuple(
         Line(drift_class, str(labels.get(drift_class, drift_class)), count, link=link, is_alarm=scope.is_platform)
         for drift_class, count in counts
@@ -87,13 +92,24 @@ def _disagreements(window: Window) -> Group:
     )
     counts = seen.order_by("product__name", "difference").values_list("product__name", "difference")
     labels = dict(ShadowDisagreement._meta.get_field("difference").flatchoices)
-    link = staff_link("credits_shadowdisagreement")
+    days = of_window("seen_at", window)
+    link = staff_link("credits_shadowdisagreement", **days)
     lines = tuple(
-        Line(f"{name}/{difference}", f"{name}: {labels.get(difference, difference)}", count, link=link, is_alarm=True)
+        Line(
+            f"{name}/{difference}",
+            f"{name}: {labels.get(difference, difference)}",
+            count,
+            link=staff_link("credits_shadowdisagreement", difference=difference, **days),
+            is_alarm=True,
+        )
         for name, difference, count in counts.annotate(count=Count("pk"))
     )
     return Group("shadow", "Shadow disagreements", lines, link, empty="No product decided otherwise than we.")
 
 
-def _link(scope: ReportScope) -> str:
-    return staff_link("subscriptions_decisionreceipt") if scope.is_platform else page_link(scope, "billing-settings")
+def _denials(scope: ReportScope, window: Window, **query: str) -> str:
+    """The list of them for staff; a tenant sees on Settings what works now, and why."""
+    if not scope.is_platform:
+        return page_link(scope, "billing-settings")
+    days = of_window("created_at", window)
+    return staff_link("subscriptions_decisionreceipt", decision=Verdict.DENY.value, **query, **days)

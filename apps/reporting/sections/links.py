@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, timedelta
 from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from apps.reporting.rules.document import ReportScope
+from apps.reporting.rules.document import ReportScope, Window
 
 
 def page_link(scope: ReportScope, url_name: str, *arguments: object, slug: str = "", **query: str) -> str:
@@ -16,6 +17,22 @@ def page_link(scope: ReportScope, url_name: str, *arguments: object, slug: str =
         return ""
     address = reverse(url_name, args=[workspace, *arguments])
     return f"{address}?{urlencode(query)}" if query else address
+
+
+def of_window(field: str, window: Window) -> dict[str, str]:
+    """The query of a staff list for the days of the window; their filter counts days in UTC, both ends included."""
+    last = max(window.start, window.end - timedelta(microseconds=1))
+    return {
+        f"{field}_from": window.start.astimezone(UTC).date().isoformat(),
+        f"{field}_until": last.astimezone(UTC).date().isoformat(),
+    }
+
+
+def audit_link(scope: ReportScope, window: Window, event: str) -> str:
+    """The audit entries of the event in the window; a tenant sees on Settings what is so now."""
+    if not scope.is_platform:
+        return page_link(scope, "billing-settings")
+    return staff_link("core_auditentry", event=event, **of_window("recorded_at", window))
 
 
 def staff_page(name: str, *arguments: object, **query: str) -> str:

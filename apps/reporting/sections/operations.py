@@ -14,7 +14,7 @@ from apps.payments.enums import WebhookStatus
 from apps.payments.models import WebhookEvent
 from apps.reporting.models import ReportSchedule
 from apps.reporting.rules.document import Group, Line, ReportScope, Section, Unit, Window
-from apps.reporting.sections.links import staff_link
+from apps.reporting.sections.links import of_window, staff_link
 from apps.reporting.sections.registry import section
 
 # A run, or a report, that has waited this long is late.
@@ -44,11 +44,24 @@ def _jobs(window: Window) -> tuple[Group, Group]:
     link = staff_link("core_jobrun")
     failed = JobRun.objects.filter(status=JobRunStatus.FAILED, created_at__gte=window.start, created_at__lt=window.end)
     by_name = failed.order_by("name").values_list("name").annotate(count=Count("pk"))
-    failed_lines = tuple(Line(name, name, count, link=link, is_alarm=True) for name, count in by_name)
+    days = of_window("created_at", window)
+    failed_lines = tuple(
+        Line(
+            name,
+            name,
+            count,
+            link=staff_link("core_jobrun", name=name, status=JobRunStatus.FAILED.value, **days),
+            is_alarm=True,
+        )
+        for name, count in by_name
+    )
     open_states = [JobRunStatus.QUEUED, JobRunStatus.RUNNING]
     late = JobRun.objects.filter(status__in=open_states, lease_expires_at__isnull=False, created_at__lt=now - _LATE)
     late_by_name = late.order_by("name").values_list("name").annotate(count=Count("pk"))
-    late_lines = [Line(name, name, count, link=link, is_alarm=True) for name, count in late_by_name]
+    late_lines = [
+        Line(name, name, count, link=staff_link("core_jobrun", name=name), is_alarm=True)
+        for name, count in late_by_name
+    ]
     overdue = ReportSchedule.objects.filter(due_at__lt=now - 2 * _LATE, organization__closed_at=None).exclude(
         organization=None
     )

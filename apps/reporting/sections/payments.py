@@ -8,7 +8,7 @@ from apps.core import clock
 from apps.payments.enums import BillingEventName, InvoiceStatus
 from apps.payments.models import BillingEvent, ProviderDispute, ProviderInvoice
 from apps.reporting.rules.document import Group, Line, ReportScope, Section, Unit, Window
-from apps.reporting.sections.links import page_link, staff_link
+from apps.reporting.sections.links import audit_link, page_link, staff_link
 from apps.reporting.sections.registry import section
 from apps.reporting.sections.scoping import day_of_zone, list_group, name_of, within
 from apps.reporting.selectors.news import audit_counts
@@ -49,13 +49,12 @@ def _news(scope: ReportScope, window: Window) -> Group:
     ).count()
     counts = audit_counts(scope, window, [event for event, _ in _CHANGES])
     lines = [Line("failed", "Failed payments", failed, link=link, is_alarm=failed > 0)]
-    settings = staff_link("core_auditentry") if scope.is_platform else page_link(scope, "billing-settings")
     lines += [
         Line(
             event.name,
             label,
             counts[event.name],
-            link=settings,
+            link=audit_link(scope, window, event.name),
             is_alarm=event is PAYMENT_LOCKED and counts[event.name] > 0,
         )
         for event, label in _CHANGES

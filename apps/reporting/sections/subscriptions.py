@@ -7,7 +7,7 @@ from datetime import date, datetime
 from apps.core import clock
 from apps.payments.models import Review
 from apps.reporting.rules.document import Group, Line, ReportScope, Section, Unit, Window
-from apps.reporting.sections.links import page_link, staff_link
+from apps.reporting.sections.links import audit_link, page_link, staff_link
 from apps.reporting.sections.registry import section
 from apps.reporting.sections.scoping import day_of_zone, list_group, name_of, within
 from apps.reporting.selectors.news import audit_counts
@@ -45,8 +45,10 @@ def read_subscriptions(scope: ReportScope, day: date, window: Window) -> Section
     """News of the window; what needs a person as it stands. What we ask ourselves is the platform's alone."""
     now = clock.now()
     counts = audit_counts(scope, window, [event for event, _ in _NEWS])
-    link = staff_link("tenants_workspace") if scope.is_platform else page_link(scope, "billing-settings")
-    news = tuple(Line(event.name, label, counts[event.name], link=link) for event, label in _NEWS)
+    news = tuple(
+        Line(event.name, label, counts[event.name], link=audit_link(scope, window, event.name))
+        for event, label in _NEWS
+    )
     groups = [Group("news", "In the day", news), _past_their_end(scope, now), _due_changes(scope, now)]
     if scope.is_platform:
         groups.append(_reviews(scope, now))

@@ -13,6 +13,8 @@ from apps.connectors.selectors.connectors import connectors_of_workspace
 from apps.core import clock
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.moments import zone_of
+from apps.reporting.models import DailyReport
+from apps.reporting.rules.document import read_document
 from apps.reporting.selectors.usage import CreditUsage, Span, ZoneChangedError, credit_usage, zone_of_rollups
 
 
@@ -48,6 +50,20 @@ def _read(organization_id: OrganizationId) -> MonthAgainstLast:
         whole=_charged(line for line in lines if line.day < first),
         until=today,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LastReport:
+    """The latest daily report: its day, and how many of its figures somebody should look at."""
+
+    day: date
+    alarms: int
+
+
+def last_report(organization_id: OrganizationId) -> LastReport | None:
+    """The organization's latest daily report in its latest revision; None before the first."""
+    row = DailyReport.objects.filter(organization=organization_id).order_by("-day", "-revision").first()
+    return LastReport(row.day, read_document(row.document).alarms) if row else None
 
 
 def _charged(lines: Iterable[CreditUsage]) -> int:
