@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.contrib import admin
@@ -30,17 +29,15 @@ from apps.backoffice.pages.lookups import organization_name
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.records.decisions import names_of
+from apps.backoffice.records.payloads import shown_body
 from apps.backoffice.records.provider_links import owners_of_customers, provider_link
 from apps.backoffice.staff import require_may
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.verbs import Verb
-from apps.core.audit.secrecy import names_secret, redact_text
 from apps.core.context import ExecutionContext
-from apps.core.texts import UNSTORABLE
 from apps.payments.enums import WebhookStatus, WhyKept
 from apps.payments.models import WebhookEvent
-from apps.payments.providers.parsing import UnreadableError, read_stored
-from apps.payments.selectors.inbox import has_lost_body, is_kept, kept_groups
+from apps.payments.selectors.inbox import is_kept, kept_groups
 from apps.payments.services import (
     webhook_event_dismiss,
     webhook_event_process_again,
@@ -58,15 +55,6 @@ _TONES: dict[str, Any] = {
     WebhookStatus.FAILED: "bad",
 }
 _PARKED = frozenset({WebhookStatus.FAILED, WebhookStatus.UNMATCHED})
-# Persons, and addresses that open without a sign-in: nobody needs them to see why an event failed.
-_PRIVATE = frozenset(
-    {
-        "email", "phone", "address", "shipping", "name", "description", "customer_email", "customer_name",
-        "customer_phone", "customer_address", "customer_shipping", "customer_details", "billing_details",
-        "hosted_invoice_url", "invoice_pdf", "receipt_url", "receipt_email", "url", "client_secret",
-    }
-)  # fmt: skip
-_HIDDEN = "(hidden)"
 
 
 def status_choices() -> list[tuple[str, str]]:
@@ -82,29 +70,6 @@ def event_badge(event: WebhookEvent) -> SafeString:
 def reason_label(reason: str) -> str:
     """The reason in words: one of ours, or the code of the service's refusal."""
     return WhyKept(reason).label if reason in WhyKept.values else reason.replace("_", " ").capitalize()
-
-
-def redact_payload(value: Any, name: str = "") -> Any:
-    """Hide secrets and personal data in the payload, at any depth."""
-    if value not in (None, "") and name and (name in _PRIVATE or names_secret(name)):
-        return _HIDDEN
-    if isinstance(value, dict):
-        return {key: redact_payload(inner, str(key)) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [redact_payload(inner) for inner in value]
-    return redact_text(value) if isinstance(value, str) else value
-
-
-def _shown(event: WebhookEvent) -> str:
-    """The body in the provider's own order, without what nobody needs to see."""
-    if has_lost_body(event):
-        return "What old events said is not kept."
-    try:
-        body = event.payload if event.body is None else read_stored(bytes(event.body))
-    except UnreadableError:
-        return "It is nested too deep to be shown."
-    shown = json.dumps(redact_payload(body), indent=2, ensure_ascii=False, default=str)
-    return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", shown)
 
 
 def _organization_of(event: WebhookEvent, form: object) -> Organization | None:
@@ -304,7 +269,7 @@ class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
         ]
 
     def panels(self, request: HttpRequest, record: WebhookEvent) -> list[Panel]:
-        shown = _shown(record)
+        shown = shown_body(record)
         row = (format_html('<pre class="ch-payload">{}</pre>', shown),)
         return [
             Panel("Payload, without secrets and personal data", ("Content",), [row], icon="code"),
