@@ -8,8 +8,25 @@ a test measures it adds by `record_property("measured", "peak 12 MiB")`.
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 import pytest
+
+from tests.sizes import size
+
+
+@pytest.hookimpl(tryfirst=True)  # before the tests are chosen by their markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever has a full size is run by `make prove`: a module with `size` in which no test is marked, as a whole."""
+    modules: dict[Any, list[pytest.Item]] = {}
+    for item in items:
+        module = getattr(item, "module", None)
+        if getattr(module, "size", None) is size:
+            modules.setdefault(module, []).append(item)
+    for tests in modules.values():
+        if not any(item.get_closest_marker("prove") for item in tests):
+            for item in tests:
+                item.add_marker("prove")
 
 
 @pytest.hookimpl(wrapper=True)
