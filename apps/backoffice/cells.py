@@ -126,6 +126,17 @@ def link(url: str, text: object) -> SafeString:
     return format_html('<a class="ch-link" href="{}">{}</a>', url, text)
 
 
+def dialog_link(url: str, text: object) -> SafeString:
+    """A link in a table that opens a verb's dialog, as the buttons of a record's page do."""
+    return format_html(
+        '<a class="ch-link" href="{}" hx-get="{}" hx-target="#modal-content" hx-select="#dialog" '
+        'x-on:htmx:after-on-load="openModal = true">{}</a>',
+        url,
+        url,
+        text,
+    )
+
+
 def record_link(record: Model | None, text: str = "") -> SafeString:
     """A link to the record's page, or a dash for None."""
     return link(page_url(record), text or str(record)) if record is not None else NOTHING

@@ -172,7 +172,7 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
         def view(request: HttpRequest, object_id: UUID) -> HttpResponse:
             require_may(request, verb.operation)
             record = self.record_or_404(request, object_id)
-            done_url = return_url(request, record, self.url_of(record))
+            done_url = return_url(request, record, self.url_after(verb, record))
             return run_verb(request, verb, self.verb_target(record), done_url=done_url)
 
         return view
@@ -180,6 +180,10 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
     def url_of_verb(self, verb: Verb, record: Model) -> str:
         """The address of the verb's dialog."""
         return reverse(f"admin:{self.route_prefix}_{verb.name}", args=(record.pk,))
+
+    def url_after(self, verb: Verb, record: RecordT) -> str:
+        """Where the verb's dialog leads, unless it was opened on another page."""
+        return self.url_of(record)
 
     def url_of(self, record: Model) -> str:
         """The address of the record's page."""

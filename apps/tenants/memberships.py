@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 
 from apps.core.enums import MembershipRole, Role
-from apps.core.operations import TENANT_LADDER
+from apps.core.operations import PLATFORM_LADDER, TENANT_LADDER
 
 # A reporter's clock may be this much ahead of ours, as with `occurred_at` (spec 05).
 AHEAD_AT_MOST = timedelta(minutes=5)
+# What a member of each role may do, for pages of tenants and of staff.
+ROLE_WORDS: Mapping[MembershipRole, str] = {
+    MembershipRole.OWNER: "does everything an admin does, pays, and changes owners",
+    MembershipRole.ADMIN: "changes connectors, syncs, members and settings",
+    MembershipRole.MEMBER: "uses the products, and reads the billing pages",
+    MembershipRole.VIEWER: "reads the billing pages",
+}
 
 
 class ReportOutcome(Enum):
@@ -72,8 +80,11 @@ def refuse_member_change(
 ) -> MemberRefusal | None:
     """Whether an admin or owner oversteps: nobody gives a role above their own, nor touches who stands above them.
 
-    `stored` is None for who is no member yet, `wanted` for a removal.
+    `stored` is None for who is no member yet, `wanted` for a removal. Staff stand outside of the ladder: they change
+    owners too.
     """
+    if actor in PLATFORM_LADDER:
+        return None
     own = TENANT_LADDER.index(actor)
     if stored is not None and TENANT_LADDER.index(Role(stored)) < own:
         return MemberRefusal.ABOVE_YOU

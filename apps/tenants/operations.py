@@ -64,10 +64,17 @@ register_operations(
     Operation(
         "member.invite",
         tenant_role=Role.ADMIN,
+        platform_role=Role.BILLING_OPERATIONS,
         lifecycle=LifecycleNeed.INVITE,
         allowed_in_visit=False,
         allows="invite members",
     ),
     # Taking access away does no harm, so that it has no lifecycle need.
-    Operation("members.change", tenant_role=Role.ADMIN, allowed_in_visit=False, allows="change members"),
+    Operation(
+        "members.change",
+        tenant_role=Role.ADMIN,
+        platform_role=Role.BILLING_OPERATIONS,
+        allowed_in_visit=False,
+        allows="change members",
+    ),
 )

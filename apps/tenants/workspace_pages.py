@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from email.utils import parseaddr
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ from apps.core.ids import UserId
 from apps.core.moments import write_day, zone_of
 from apps.tenants.enums import MembershipOrigin
 from apps.tenants.forms import InviteForm, offered_roles
-from apps.tenants.memberships import refuse_member_change
+from apps.tenants.memberships import ROLE_WORDS, refuse_member_change
 from apps.tenants.models import Membership
 from apps.tenants.pages import BillingPage, links_for
 from apps.tenants.selectors.members import members_page, owner_emails
@@ -33,12 +33,6 @@ from apps.tenants.services import member_end, member_invite, member_invite_again
 
 PAGE_SIZE = 50
 _MOST_OWNERS = 5
-_ROLE_WORDS: Mapping[MembershipRole, str] = {
-    MembershipRole.OWNER: "everything an admin may, pays, and changes owners",
-    MembershipRole.ADMIN: "changes connectors, syncs, members and settings",
-    MembershipRole.MEMBER: "uses the products, and reads these pages",
-    MembershipRole.VIEWER: "reads these pages",
-}
 
 
 class WorkspaceHome(BillingPage):
@@ -66,7 +60,7 @@ class HelpPage(BillingPage):
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
         """The page; owners are named to who may see members."""
         owners = owner_emails(self.organization_id)[:_MOST_OWNERS] if self.may("members.read") else []
-        facts = {"owners": owners, "contact": parseaddr(settings.BILLING_CONTACT)[1], "roles": _ROLE_WORDS.items()}
+        facts = {"owners": owners, "contact": parseaddr(settings.BILLING_CONTACT)[1], "roles": ROLE_WORDS.items()}
         return self.render("billing/help.html", facts, title="Help")
 
 
@@ -114,7 +108,7 @@ class MembersPage(BillingPage):
             "members": [self._line(row, may_change=change_obstacle is None) for row in rows],
             "form": None if invite_obstacle else form,
             "obstacles": list(obstacles.values()),
-            "roles": _ROLE_WORDS.items(),
+            "roles": ROLE_WORDS.items(),
             "wanted": wanted,
             "has_search": bool(wanted or after or next_after),
             "is_first": not after,

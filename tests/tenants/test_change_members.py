@@ -141,7 +141,7 @@ def test_an_invitation_can_be_sent_again_until_the_first_sign_in(room: Room) -> 
 @pytest.mark.parametrize(
     ("email", "sentence"),
     [
-        ("viewer@northwind.example", "is a member already, as viewer. Change the role in the list below."),
+        ("viewer@northwind.example", "is a member already, as viewer. Change the role in the list of members."),
         ("no address", "The address must"),
         ("sam@countinghouse.example", "This address belongs to our staff"),
     ],

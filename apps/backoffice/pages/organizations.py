@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django.contrib.admin import display
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import (
+    BACK,
     NOTHING,
     badge,
     copyable,
+    dialog_link,
     link,
     list_url,
     moment,
@@ -28,8 +32,9 @@ from apps.backoffice.filters import choice_filter, flag_filter
 from apps.backoffice.list_files import FileColumns
 from apps.backoffice.pages.daily_reports import organization_reports_url
 from apps.backoffice.pages.lookups import count_of
+from apps.backoffice.pages.member_verbs import INVITE, MEMBER_VERBS
 from apps.backoffice.pages.reports import organization_books_url
-from apps.backoffice.panels import Fact, Panel, panel_of
+from apps.backoffice.panels import Cell, Fact, Panel, panel_of
 from apps.backoffice.records.decisions import denials_panel
 from apps.backoffice.records.invoices import invoices_panel
 from apps.backoffice.records.notes import notes_panel
@@ -73,7 +78,7 @@ class OrganizationAdmin(StaffAdmin[Organization]):
         flag_filter("demo", "demo organization", Q(is_demo=True)),
         flag_filter("closed", "closed", Q(closed_at__isnull=False)),
     )
-    verbs = CLOSING_VERBS
+    verbs = (INVITE, *CLOSING_VERBS)
     search_prefixes = ("slug",)
     search_names = ("name",)
     search_help_text = "Id, slug or beginning of the name"
@@ -150,7 +155,7 @@ class OrganizationAdmin(StaffAdmin[Organization]):
                 lambda: invoices_panel(invoices, list_url(ProviderInvoice, organization=record.pk)),
             ),
             ("connectors.read", lambda: connectors_panel(record)),
-            ("members.read", lambda: _members_panel(record)),
+            ("members.read", lambda: _members_panel(request, record)),
             ("decisions.read", lambda: denials_panel(denials, organization=record.pk)),
             ("notes.read", lambda: notes_panel(record.pk)),
             ("products.read", lambda: _products_panel(record)),
@@ -182,17 +187,26 @@ def _products_panel(record: Organization) -> Panel:
     )
 
 
-def _members_panel(record: Organization) -> Panel:
+def _members_panel(request: HttpRequest, record: Organization) -> Panel:
+    """The members, each with what whoever asks may do to them."""
+    verbs = [verb for verb in MEMBER_VERBS if may(request, verb.operation)]
+
+    def links(row: Membership) -> tuple[Cell, ...]:
+        back = urlencode({BACK: f"organization:{record.pk}"})
+        urls = [(reverse(f"admin:tenants_membership_{verb.name}", args=(row.pk,)), verb.label) for verb in verbs]
+        return (SafeString(" ".join(dialog_link(f"{url}?{back}", label) for url, label in urls)),) if urls else ()
+
     members = Membership.objects.filter(organization=record).select_related("user").order_by("user_id")
     return panel_of(
         "Members",
-        ("Person", "Role", "Source", "Role since"),
+        ("Person", "Role", "Source", "Role since", *(["Actions"] if verbs else [])),
         members,
         lambda row: (
             record_link(row.user),
             badge(row.get_role_display()),
             row.get_origin_display(),
             moment(row.role_changed_at),
+            *links(row),
         ),
         empty="This organization has no members.",
         link=list_url(Membership, organization=record.pk),

@@ -10,9 +10,21 @@ from django.db.models import OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.cells import NOTHING, badge, badges, code, list_url, moment, number, record_link, title_and_slug
+from apps.backoffice.cells import (
+    NOTHING,
+    badge,
+    badges,
+    code,
+    list_url,
+    moment,
+    number,
+    page_url_of,
+    record_link,
+    title_and_slug,
+)
 from apps.backoffice.filters import choice_filter, flag_filter, organization_filter, person_filter
 from apps.backoffice.pages.lookups import count_of
+from apps.backoffice.pages.member_verbs import MEMBER_VERBS, REMOVE
 from apps.backoffice.panels import Fact, Panel, panel_of
 from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.records.decisions import denials_panel
@@ -28,7 +40,7 @@ from apps.subscriptions.models import DecisionReceipt
 from apps.subscriptions.models.receipts import ASKED_BY
 from apps.tenants.enums import LinkKind, MembershipOrigin
 from apps.tenants.link_rules import LinkState, time_state
-from apps.tenants.models import Membership, SignInLink, User
+from apps.tenants.models import Membership, Organization, SignInLink, User
 from apps.tenants.services import sign_in_link_send
 
 SEND_LINK = "users.send_link"
@@ -200,6 +212,11 @@ class MembershipAdmin(StaffAdmin[Membership]):
     search_ids = ("pk", "user_id", "organization_id")
     search_prefixes = ("user__email", "organization__slug")
     search_help_text = "Id, e-mail address or slug of the organization"
+    verbs = MEMBER_VERBS
+
+    def url_after(self, verb: Verb, record: Membership) -> str:
+        # A membership that was removed has no page any more.
+        return page_url_of(Organization, record.organization_id) if verb is REMOVE else self.url_of(record)
 
     @display(description="Person")
     def person(self, record: Membership) -> SafeString:

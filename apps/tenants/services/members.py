@@ -43,6 +43,7 @@ def member_upsert(
     user_id: UserId,
     role: MembershipRole,
     changed_at: datetime | None = None,
+    reason: str = "",
 ) -> Upserted[Membership]:
     """Make the membership or change its role, unless we hold newer news.
 
@@ -60,18 +61,18 @@ def member_upsert(
     if role == MembershipRole.OWNER and (membership is None or membership.role != MembershipRole.OWNER):
         _guard_grant(context)
     if membership is None:
-        return _first_report(context, organization, user_id, role, moment)
-    return _later_report(context, membership, role, moment)
+        return _first_report(context, organization, user_id, role, moment, reason)
+    return _later_report(context, membership, role, moment, reason)
 
 
 def _later_report(
-    context: ExecutionContext, membership: Membership, role: MembershipRole, moment: datetime
+    context: ExecutionContext, membership: Membership, role: MembershipRole, moment: datetime, reason: str
 ) -> Upserted[Membership]:
     verdict = _verdict(context, membership, role, moment)
     if verdict is ReportOutcome.NOT_THEIRS:
         owner_report_store(context, membership=membership, role=role, changed_at=moment)
     elif verdict is ReportOutcome.APPLY:
-        _change_role(context, membership, role, moment)
+        _change_role(context, membership, role, moment, reason)
     elif verdict is ReportOutcome.CONFIRM:
         # The same role said again is the newer news: an older contradiction that comes late may not undo it.
         membership.role_changed_at = moment
@@ -127,7 +128,12 @@ def _guard_time(changed_at: datetime | None) -> None:
 
 
 def _first_report(
-    context: ExecutionContext, organization: Organization, user_id: UserId, role: MembershipRole, moment: datetime
+    context: ExecutionContext,
+    organization: Organization,
+    user_id: UserId,
+    role: MembershipRole,
+    moment: datetime,
+    reason: str,
 ) -> Upserted[Membership]:
     user = User.objects.filter(pk=user_id).first()
     if user is None:
@@ -140,7 +146,9 @@ def _first_report(
             f"user {user_id} is no member", removal.removed_at, f"organization:{organization.pk}"
         )
         return Upserted(ghost, is_created=False, is_applied=False, explanation=why)
-    membership = membership_create(context, organization=organization, user=user, role=role, moment=moment)
+    membership = membership_create(
+        context, organization=organization, user=user, role=role, moment=moment, reason=reason
+    )
     return Upserted(membership, is_created=True)
 
 
@@ -151,6 +159,7 @@ def membership_create(
     user: User,
     role: MembershipRole,
     moment: datetime | None = None,
+    reason: str = "",
 ) -> Membership:
     """Insert the membership with its audit entry. The caller holds the organization's lock."""
     membership = Membership.objects.create(
@@ -161,7 +170,8 @@ def membership_create(
         origin_product_id=context.product_id if _origin(context) == MembershipOrigin.PRODUCT else None,
         role_changed_at=moment or clock.now(),
     )
-    _audit(context, events.MEMBERSHIP_CREATED, membership, before={}, after=values_of(membership, *_KEPT))
+    after = values_of(membership, *_KEPT)
+    _audit(context, events.MEMBERSHIP_CREATED, membership, before={}, after=after, reason=reason)
     if role == MembershipRole.OWNER:
         billing_contact.tell(context, OrganizationId(organization.pk))
     return membership
@@ -173,7 +183,9 @@ def _origin(context: ExecutionContext) -> MembershipOrigin:
     return MembershipOrigin.IDENTITY if Scope.TENANTS_MANAGE in context.scopes else MembershipOrigin.PRODUCT
 
 
-def _change_role(context: ExecutionContext, membership: Membership, role: MembershipRole, moment: datetime) -> None:
+def _change_role(
+    context: ExecutionContext, membership: Membership, role: MembershipRole, moment: datetime, reason: str
+) -> None:
     _guard_last_owner(membership)
     before = values_of(membership, "role", "role_changed_at")
     drift_delete(membership)
@@ -181,7 +193,7 @@ def _change_role(context: ExecutionContext, membership: Membership, role: Member
     membership.role_changed_at = moment
     membership.save(update_fields=["role", "role_changed_at"])
     after = values_of(membership, "role", "role_changed_at")
-    _audit(context, events.MEMBERSHIP_ROLE_CHANGED, membership, before=before, after=after)
+    _audit(context, events.MEMBERSHIP_ROLE_CHANGED, membership, before=before, after=after, reason=reason)
     if role == MembershipRole.OWNER:
         billing_contact.tell(context, OrganizationId(membership.organization_id))
 
