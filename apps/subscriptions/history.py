@@ -25,10 +25,16 @@ from apps.subscriptions.ids import PlanId, WorkspaceSubscriptionId
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.rules.lifecycle import LifecycleFacts, SubscriptionFacts
 from apps.subscriptions.selectors.lifecycle import unknown_workspace
-from apps.subscriptions.selectors.records import OVERLAY_TARGET, PAYMENT_CONFIG_TARGET, SUBSCRIPTION_TARGET, moment_in
+from apps.subscriptions.selectors.records import (
+    ORGANIZATION_TARGET,
+    OVERLAY_TARGET,
+    PAYMENT_CONFIG_TARGET,
+    PREVIEWED_STATE,
+    SUBSCRIPTION_TARGET,
+    moment_in,
+)
 from apps.tenants.selectors.organizations import organization_of_workspace
 
-_ORGANIZATION_TARGET = "organization"
 _STAFF_ROLES = frozenset({Role.STAFF_READER, *PLATFORM_LADDER})
 _MOST_CHANGES = 10
 
@@ -68,7 +74,7 @@ def facts_as_of(workspace_id: WorkspaceId, moment: datetime) -> LifecycleFacts:
             event__in=[OVERLAY_SET.name, OVERLAY_CLEARED.name],
         ).first()
     )
-    closing = _after(entries.filter(target_type=_ORGANIZATION_TARGET, after__has_key="closed_at").first())
+    closing = _after(entries.filter(target_type=ORGANIZATION_TARGET, after__has_key="closed_at").first())
     overlay_state = overlay.get("manual_lifecycle_state")
     return LifecycleFacts(
         workspace_id=workspace_id,
@@ -100,17 +106,16 @@ def subscription_changes_since(workspace_id: WorkspaceId, version: int) -> tuple
 
 
 def changes_between(workspace_id: WorkspaceId, since: datetime) -> tuple[Reason, ...]:
-    """Every audited change that bears on the workspace's lifecycle and is newer than `since`, in words."""
-    targets = [SUBSCRIPTION_TARGET, PAYMENT_CONFIG_TARGET, OVERLAY_TARGET, _ORGANIZATION_TARGET]
+    """Every audited change of what a preview rests on that is newer than `since`, in words."""
     entries = AuditEntry.objects.filter(
-        organization_id=_organization(workspace_id), target_type__in=targets, recorded_at__gt=since
+        organization_id=_organization(workspace_id), target_type__in=list(PREVIEWED_STATE), recorded_at__gt=since
     ).order_by("sequence")
     return tuple(_describe(entry) for entry in entries if entry.workspace_id in {None, workspace_id})
 
 
 def organization_changes_between(organization_id: OrganizationId, since: datetime) -> tuple[Reason, ...]:
     """Every audited change of the organization itself and of its payments that is newer than `since`, in words."""
-    targets = [PAYMENT_CONFIG_TARGET, _ORGANIZATION_TARGET]
+    targets = [PAYMENT_CONFIG_TARGET, ORGANIZATION_TARGET]
     entries = AuditEntry.objects.filter(
         organization_id=organization_id, target_type__in=targets, recorded_at__gt=since
     ).order_by("sequence")

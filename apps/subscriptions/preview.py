@@ -23,21 +23,14 @@ from apps.core.canonical import canonical_hash, moment_text
 from apps.core.context import ExecutionContext
 from apps.core.enums import LifecycleNeed, Role
 from apps.core.errors import ConflictError, Reason
-from apps.core.ids import OrganizationId, WorkspaceId
+from apps.core.ids import WorkspaceId
 from apps.core.moments import zone_of
 from apps.core.registry import Registry
 from apps.subscriptions.history import changes_between
 from apps.subscriptions.messages import banner_of
 from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision
 from apps.subscriptions.selectors.lifecycle import unknown_workspace, workspace_facts, workspace_lifecycle
-from apps.subscriptions.selectors.records import (
-    open_pending_change,
-    overlay_values,
-    payment_config_for_update,
-    payment_config_values,
-    subscription_values,
-    workspace_subscription_for_update,
-)
+from apps.subscriptions.selectors.records import PREVIEWED_STATE
 from apps.tenants.models import Organization
 from apps.tenants.selectors.organizations import workspace_for_update
 
@@ -204,19 +197,7 @@ def _state_digest(workspace_id: WorkspaceId) -> str:
     workspace = workspace_for_update(workspace_id)
     if workspace is None:
         raise unknown_workspace(workspace_id)
-    record = workspace_subscription_for_update(workspace_id)
-    config = payment_config_for_update(OrganizationId(workspace.organization_id))
-    pending = open_pending_change(workspace_id)
-    closed_at = Organization.objects.values_list("closed_at", flat=True).get(pk=workspace.organization_id)
-    return canonical_hash(
-        {
-            "subscription": subscription_values(record),
-            "payment_config": payment_config_values(config) if config else {},
-            "overlay": overlay_values(workspace),
-            "closed_at": closed_at,
-            "pending_change": pending.pk if pending else None,
-        }
-    )
+    return canonical_hash({target: read(workspace) for target, read in PREVIEWED_STATE.items()})
 
 
 def _read(token: str) -> dict[str, str]:

@@ -23,7 +23,8 @@ from apps.subscriptions.models import OrganizationPaymentConfig, WorkspaceSubscr
 from apps.subscriptions.preview import Preview, apply_previewed, preview
 from apps.subscriptions.rules.lifecycle import LifecycleDecision
 from apps.subscriptions.selectors.lifecycle import workspace_lifecycle
-from apps.subscriptions.services import overlay_set, payment_config_change
+from apps.subscriptions.selectors.records import PREVIEWED_STATE
+from apps.subscriptions.services import overlay_set, payment_config_change, pending_change_record
 from apps.tenants.models import Organization, Workspace
 from tests.contexts import console_context, staff_context
 from tests.sizes import size
@@ -178,7 +179,14 @@ MOVERS: dict[str, Callable[[WorkspacePlace], object]] = {
         console_context(), workspace_id=place.workspace_id, state=LifecycleState.TRIAL, reason=REASON
     ),
     "organization": lambda place: organization_closing(console_context(), place, is_closed=True),
+    "scheduled change": lambda place: pending_change_record(
+        staff_context(), workspace_id=place.workspace_id, due_at=clock.now() + timedelta(days=9), reason=REASON
+    ),
 }
+
+
+def test_every_state_that_a_token_covers_is_moved_here() -> None:
+    assert len(MOVERS) == len(PREVIEWED_STATE)
 
 
 @pytest.mark.parametrize("moved", MOVERS)

@@ -6,7 +6,7 @@ app holds every value of its record, so that the record as of any moment is the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -23,12 +23,13 @@ from apps.subscriptions.models import (
     WorkspaceNote,
     WorkspaceSubscription,
 )
-from apps.tenants.models import Workspace
+from apps.tenants.models import Organization, Workspace
 
 SUBSCRIPTION_TARGET = "workspace_subscription"
 PAYMENT_CONFIG_TARGET = "payment_config"
 OVERLAY_TARGET = "workspace"
 PENDING_CHANGE_TARGET = "pending_change"
+ORGANIZATION_TARGET = "organization"
 PLAN_TARGET = "plan"
 
 _SUBSCRIPTION = (
@@ -145,6 +146,34 @@ def overlay_values(workspace: Workspace) -> dict[str, Any]:
 def pending_change_values(pending: PendingChange) -> dict[str, Any]:
     """What the scheduled change says."""
     return {name: getattr(pending, name) for name in _PENDING}
+
+
+def _pending_values(workspace: Workspace) -> dict[str, Any]:
+    pending = open_pending_change(WorkspaceId(workspace.pk))
+    return {"id": pending.pk, **pending_change_values(pending)} if pending else {}
+
+
+def _config_values(workspace: Workspace) -> dict[str, Any]:
+    config = payment_config_for_update(OrganizationId(workspace.organization_id))
+    return payment_config_values(config) if config else {}
+
+
+def _closing_values(workspace: Workspace) -> dict[str, Any]:
+    organizations = Organization.objects.filter(pk=workspace.organization_id)
+    return {"closed_at": organizations.values_list("closed_at", flat=True).get()}
+
+
+# What a preview rests on, in the order of locks; the workspace is locked before. Each by the target of its audit
+# entries: from these a preview that is refused says what changed, so that there is no change that it can't name.
+PREVIEWED_STATE: Mapping[str, Callable[[Workspace], dict[str, Any]]] = {
+    SUBSCRIPTION_TARGET: lambda workspace: subscription_values(
+        workspace_subscription_for_update(WorkspaceId(workspace.pk))
+    ),
+    PAYMENT_CONFIG_TARGET: _config_values,
+    OVERLAY_TARGET: overlay_values,
+    ORGANIZATION_TARGET: _closing_values,
+    PENDING_CHANGE_TARGET: _pending_values,
+}
 
 
 def plan_values(plan: Plan) -> dict[str, Any]:
