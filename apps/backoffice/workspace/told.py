@@ -1,22 +1,47 @@
 """What a verb of the workspace page says after the change: the new value, never only that there is one.
 
-And before it, what a change of plan means for the price, and whether the provider is told.
+And before it, what a change means for money: the price, whether the provider is told, and what it goes on charging.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from apps.backoffice.records.provider_links import provider_link
 from apps.backoffice.verbs import Change, ChangeGroup
 from apps.backoffice.workspace.forms import WorkspaceForm
 from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.core.amounts import format_minor
-from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus, UsageCategoryOverride
+from apps.payments.models import ProviderSubscription
+from apps.payments.selectors.dues import is_idle
+from apps.subscriptions.enums import PaymentStatus, Provider, SubscriptionStatus, UsageCategoryOverride
 from apps.subscriptions.models import OrganizationPaymentConfig, PendingChange, Plan, WorkspaceSubscription
 from apps.subscriptions.rules.payment_transitions import DEFAULT_GRACE_DAYS
 from apps.subscriptions.services.payment_configs import PaymentConfigOutcome
 from apps.subscriptions.services.subscriptions import SubscriptionOutcome
+
+_AS_NOW = "goes on charging as it does now until somebody changes it at {provider}."
+# What the provider's subscription goes on doing after each verb.
+_GOES_ON: Mapping[str, str] = {
+    "start_trial": _AS_NOW,
+    "activate": _AS_NOW,
+    "change_plan": "goes on charging the old price until somebody changes it at {provider}.",
+    "resume": "stays as it is. If it was paused, it charges nothing until somebody resumes it at {provider} too.",
+    "mark_past_due": "goes on charging and asking for what is open as before.",
+    "suspend": "goes on charging a workspace that is read-only, until somebody pauses or cancels it at {provider}.",
+    "end": "goes on charging until somebody cancels it at {provider}.",
+    "set_cancel_at_period_end": "renews and charges again unless somebody cancels it at {provider} too.",
+    "renew": "ends all the same if it was cancelled at {provider}; somebody has to let it renew there.",
+    "update_period": "goes on charging on the days that {provider} has.",
+    "hand_to_provider": "goes on charging as before, and its next news decide here again.",
+    "take_over": "goes on charging until somebody cancels it at {provider}. Its news only show as a difference here.",
+    "record_pending_change": "goes on charging as it does now, also once the change is confirmed here, until somebody "
+    "changes or cancels it at {provider}.",
+}
 
 
 def price_of(plan: Plan) -> str:
@@ -28,19 +53,47 @@ def price_effects(subject: WorkspaceSubject, plan: Plan | None) -> Sequence[Chan
     held = subject.subscription
     if held is None or plan is None or plan.pk == held.plan_id:
         return ()
-    return [
-        ChangeGroup("Price", [Change(_difference(held.plan, plan), price_of(held.plan), price_of(plan))], _who(held))
-    ]
+    change = Change(_difference(held.plan, plan), price_of(held.plan), price_of(plan))
+    return [ChangeGroup("Price", [change], _said(held.provider, held.provider_subscription_id, "change_plan"))]
 
 
-def effects_of_plan(subject: WorkspaceSubject, form: WorkspaceForm) -> Sequence[ChangeGroup]:
-    """The price of the plan that the form chooses."""
-    return price_effects(subject, Plan.objects.get(pk=form.plan_id) if form.plan_id_if_chosen else None)
+def effects_of(verb: str) -> Callable[[WorkspaceSubject, WorkspaceForm], Sequence[ChangeGroup]]:
+    """What the verb means for money: the price of the plan that the form chooses, and that no provider is told."""
+
+    def effects(subject: WorkspaceSubject, form: WorkspaceForm) -> Sequence[ChangeGroup]:
+        chosen = form.plan_id_if_chosen if "plan" in form.fields else None
+        plan = Plan.objects.get(pk=chosen) if chosen else None
+        # A change that is only scheduled names its price when it is confirmed.
+        is_now = verb != "record_pending_change"
+        return (price_effects(subject, plan) if is_now else ()) or _money(subject, verb, form)
+
+    return effects
 
 
 def effects_of_pending(subject: WorkspaceSubject, form: WorkspaceForm) -> Sequence[ChangeGroup]:
-    """The price of the plan that is scheduled."""
-    return price_effects(subject, subject.pending.plan if subject.pending else None)
+    """The price of the plan that is scheduled, or what the scheduled end means."""
+    plan = subject.pending.plan if subject.pending else None
+    return price_effects(subject, plan) or _money(subject, "change_plan" if plan else "end", form)
+
+
+def _money(subject: WorkspaceSubject, verb: str, form: WorkspaceForm) -> Sequence[ChangeGroup]:
+    held, typed = subject.subscription, form.cleaned_data
+    provider, key = (held.provider, held.provider_subscription_id) if held else ("", "")
+    if verb == "hand_to_provider":
+        provider, key = typed["provider"], typed["provider_subscription_id"]
+    return [ChangeGroup("Money", (), _said(provider, key, "renew" if typed.get("value") == "no" else verb))]
+
+
+def _said(provider: str, key: str, verb: str) -> str | SafeString:
+    """That the provider is not told, what its subscription goes on doing, and the way there."""
+    if not key:
+        return "Nothing is sent to Stripe or Orb, and nothing is charged: this changes our record."
+    label = Provider(provider).label
+    mirrored = ProviderSubscription.objects.filter(provider=provider, external_id=key).first()
+    is_over = mirrored is not None and is_idle(mirrored)
+    goes_on = "is over there and charges nothing." if is_over else _GOES_ON[verb].format(provider=label)
+    where = provider_link(provider, "subscription", key)
+    return format_html("{} is not told: its subscription {} {}", label, goes_on, where)
 
 
 def _difference(before: Plan, after: Plan) -> str:
@@ -50,16 +103,6 @@ def _difference(before: Plan, after: Plan) -> str:
     if not more:
         return "The same price"
     return f"{format_minor(abs(more), after.currency, is_grouped=True)} {'more' if more > 0 else 'less'}"
-
-
-def _who(held: WorkspaceSubscription) -> str:
-    if not held.provider_subscription_id:
-        return "Nothing is sent to Stripe or Orb, and nothing is charged: this changes our record."
-    provider = held.get_provider_display()
-    return (
-        f"{provider} is not told: {held.provider_subscription_id} goes on charging the old price until somebody "
-        f"changes it at {provider}."
-    )
 
 
 # --- After the change ------------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def _subscription_verb(
         run=run,
         done=done,
         section="subscription",
-        **{"refusal": refusal, **options},
+        **{"refusal": refusal, "effects": told.effects_of(name), **options},
     )
 
 
@@ -118,7 +118,6 @@ _ROWS: tuple[Verb, ...] = (
         told.activated,
         lambda form: change.Activate(form.plan_id_if_chosen, form.period),
         form_class=forms.ActivateForm,
-        effects=told.effects_of_plan,
     ),
     _subscription_verb(
         "resume",
@@ -134,7 +133,6 @@ _ROWS: tuple[Verb, ...] = (
         told.plan_changed,
         lambda form: change.ChangePlan(form.plan_id),
         form_class=forms.ChangePlanForm,
-        effects=told.effects_of_plan,
     ),
     _subscription_verb(
         "mark_past_due",
@@ -246,6 +244,7 @@ _ROWS: tuple[Verb, ...] = (
             plan_id=form.plan_id_if_chosen,
             reason=form.cleaned_data["reason"],
         ),
+        effects=told.effects_of("record_pending_change"),
         done=told.pending_recorded,
     ),
     PreviewedVerb(

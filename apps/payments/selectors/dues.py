@@ -13,6 +13,7 @@ from apps.tenants.closing_rules import OpenItem
 from apps.tenants.pages import Dues
 
 _MOST, _MOST_NAMED = 100, 20
+_IDLE = (ProviderSubscriptionStatus.ENDED, ProviderSubscriptionStatus.INCOMPLETE)
 
 
 def owed_invoices(organization_id: OrganizationId) -> QuerySet[ProviderInvoice]:
@@ -44,9 +45,13 @@ def unpaid_invoices(organization_id: OrganizationId) -> list[OpenItem]:
 
 def charging_subscriptions(organization_id: OrganizationId) -> QuerySet[ProviderSubscription]:
     """What a provider goes on charging until somebody ends it there, whatever we close here."""
-    idle = [ProviderSubscriptionStatus.ENDED, ProviderSubscriptionStatus.INCOMPLETE]
     rows = ProviderSubscription.objects.filter(organization=organization_id)
-    return rows.exclude(status__in=idle).order_by("provider", "external_id")
+    return rows.exclude(status__in=_IDLE).order_by("provider", "external_id")
+
+
+def is_idle(subscription: ProviderSubscription) -> bool:
+    """Whether the provider charges nothing for it: it is over, or has never begun."""
+    return subscription.status in _IDLE
 
 
 def _describe(row: ProviderInvoice) -> str:

@@ -7,8 +7,9 @@ from datetime import datetime
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from apps.backoffice.cells import NOTHING, badge, code, day, link, moment, page_url_of, title_and_slug
+from apps.backoffice.cells import NOTHING, badge, day, link, moment, page_url_of, title_and_slug
 from apps.backoffice.panels import PANEL_ROWS, Cell, Fact, Panel, Row
+from apps.backoffice.records.provider_links import provider_link
 from apps.backoffice.staff import may
 from apps.backoffice.workspace.labels import TONES
 from apps.backoffice.workspace.section import Callout, Section
@@ -55,13 +56,13 @@ def _facts(held: WorkspaceSubscription) -> list[Fact]:
         dates.append(Fact("Current period", _period(held.current_period_start, held.current_period_end)))
     if held.ended_at:
         dates.append(Fact("Ended", moment(held.ended_at)))
-    at_provider = f"{held.get_provider_display()} {held.provider_subscription_id}" if held.provider else ""
+    at_provider = provider_link(held.provider, "subscription", held.provider_subscription_id)
     return [
         Fact("Plan", link(page_url_of(Plan, plan.pk), plan.name), _price(plan)),
         Fact("State", _state(held.state, held.get_state_display(), is_cancelled=held.cancel_at_period_end)),
         *dates,
         Fact("Managed by", _manager(held), f"Version {held.version}"),
-        *([Fact("At the provider", code(at_provider))] if at_provider else []),
+        *([Fact(f"At {held.get_provider_display()}", at_provider)] if held.provider else []),
     ]
 
 
