@@ -45,6 +45,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     events_parked = WebhookEvent.objects.filter(status=WebhookStatus.FAILED)
     unmatched = WebhookEvent.objects.filter(status=WebhookStatus.UNMATCHED)
     failed = JobRun.objects.filter(status=JobRunStatus.FAILED, created_at__gte=clock.now() - LOOKED_BACK)
+    workspaces = Workspace.objects.filter(organization__is_synthetic=False)
     return {
         "tasks": task_rows(request),
         "figures": [
@@ -54,7 +55,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
             _figure("Failed calls", parked, list_url(OutboxItem, status=OutboxStatus.PARKED), "outbox", alarming=True),
             _figure("Failed jobs, 24 h", failed, list_url(JobRun, status="failed"), "event_busy", alarming=True),
             _figure("Organizations", Organization.objects.filter(is_synthetic=False), list_url(Organization), "domain"),
-            _figure("Workspaces", Workspace.objects.all(), list_url(Workspace), "workspaces"),
+            _figure("Workspaces", workspaces, list_url(Workspace), "workspaces"),
             _figure("Users", User.objects.all(), list_url(User), "person"),
         ],
         "queues": [

@@ -42,6 +42,11 @@ RecordT = TypeVar("RecordT", bound=Model)
 class StaffChangeList(ChangeList):
     """A list in the order that the page declares, or by a column of its `sortable_by`, which an index serves."""
 
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        # The file of the list has the same rows.
+        page = cast("StaffAdmin[Any]", self.model_admin)
+        return super().get_queryset(request, exclude_parameters).filter(page.listed)
+
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         # The key comes last, so that rows that are equal otherwise keep their places from page to page.
         chosen = self._chosen_order(self.params.get(ORDER_VAR, ""))
@@ -75,6 +80,9 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
     search_ids: ClassVar[tuple[str, ...]] = ("pk",)
     search_prefixes: ClassVar[tuple[str, ...]] = ()
     search_names: ClassVar[tuple[str, ...]] = ()
+
+    # Which records the list and its file show; the page of any other can be opened by its address.
+    listed: ClassVar[Q] = Q()
 
     # With columns, the list has a link to the same rows as CSV.
     file_columns: ClassVar[FileColumns] = {}

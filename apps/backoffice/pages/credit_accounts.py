@@ -44,6 +44,7 @@ class CreditAccountAdmin(ExpireOnReadAdmin[CreditAccount]):
     )
     ordering = ("organization__slug",)
     list_display = ("named", "available", "balance_cell", "held_cell", "overdraft", "runs_out", "attention")
+    listed = Q(organization__is_synthetic=False)
     file_columns: ClassVar[FileColumns] = {
         "organization": lambda row: row.organization.name,
         "slug": lambda row: row.organization.slug,

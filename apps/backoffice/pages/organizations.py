@@ -61,6 +61,7 @@ class OrganizationAdmin(StaffAdmin[Organization]):
     ordering = ("slug",)
     list_display = ("named", "nature", "member_count", "workspace_count", "time_zone", "created")
     sortable_by = ("named",)
+    listed = Q(is_synthetic=False)
     file_columns: ClassVar[FileColumns] = {
         "name": lambda row: row.name,
         "slug": lambda row: row.slug,

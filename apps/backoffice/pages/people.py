@@ -202,6 +202,7 @@ class MembershipAdmin(StaffAdmin[Membership]):
     # The unique index on both serves this order; by name it would read the whole table.
     ordering = ("organization_id", "user_id")
     list_select_related = ("organization", "user", "origin_product")
+    listed = Q(organization__is_synthetic=False)
     list_display = ("person", "tenant", "role_badge", "told_by", "since")
     list_filter = (
         organization_filter("organization_id"),

@@ -100,6 +100,7 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
     ordering = ("slug",)
     list_display = ("named", "lifecycle", "grace_end", "plan", "attention", "customer")
     sortable_by = ("named",)
+    listed = Q(organization__is_synthetic=False)
     file_columns: ClassVar[FileColumns] = {
         "organization": lambda row: row.organization.name,
         "workspace": lambda row: row.name,
