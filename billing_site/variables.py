@@ -84,8 +84,8 @@ DEFAULT_FROM_EMAIL = env.require(
     configuration.sender,
     remedy="Set it to the sender of our e-mails, such as Billing <billing@example.com>.",
 )
-# Whom tenants ask about invoices, plans and credits: an e-mail address, for the Help page. Empty: it names none.
-BILLING_CONTACT = env.read("BILLING_CONTACT", "", configuration.sender)
+# Whom tenants ask about invoices, plans and credits: an e-mail address, for pages and mails. Empty: they name none.
+SUPPORT_CONTACT = env.read("SUPPORT_CONTACT", "", configuration.sender)
 # Processes of `make run`, and threads in each: one computes while another waits for the database; more would wait for
 # the interpreter, and for each other.
 WEB_WORKERS = env.read("WEB_WORKERS", 2, configuration.whole_number(1, 64))
@@ -94,6 +94,12 @@ WEB_THREADS = env.read("WEB_THREADS", 2, configuration.whole_number(1, 64))
 # --- Who may reach what -----------------------------------------------------------------------------------------------
 # For each token and web process; 0 switches it off.
 API_RATE_LIMIT_PER_MINUTE = env.read("API_RATE_LIMIT_PER_MINUTE", 120_000, configuration.whole_number(0, 10**9))
+# What shadow mode must have shown of a product in its last 14 days before we decide for it (spec 02, Cutover).
+CENTRAL_LEAST_DAYS = env.read("CENTRAL_LEAST_DAYS", 7, configuration.whole_number(1, 14))
+CENTRAL_LEAST_DECISIONS = env.read("CENTRAL_LEAST_DECISIONS", 1_000, configuration.whole_number(1, 10**9))
+CENTRAL_LEAST_AGREEMENT_PER_MILLE = env.read(
+    "CENTRAL_LEAST_AGREEMENT_PER_MILLE", 995, configuration.whole_number(0, 1_000)
+)
 # Of the records of a month, in a hundred: a sync that would void more waits for a person.
 SYNC_LARGEST_SHRINK_PERCENT = env.read("SYNC_LARGEST_SHRINK_PERCENT", 50, configuration.whole_number(0, 100))
 # To one host that a tenant has named, from each process; 0 switches it off.

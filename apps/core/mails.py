@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parseaddr
 from typing import Any
 
 from django.conf import settings
@@ -29,6 +30,17 @@ def public_address(path: str) -> str:
     return f"{settings.PUBLIC_URL}{path}"
 
 
+def support_address() -> str:
+    """The address that pages and mails name for questions; empty where none is set."""
+    return parseaddr(settings.SUPPORT_CONTACT)[1]
+
+
+def support_line() -> str:
+    """The sentence that ends a mail; empty without an address."""
+    address = support_address()
+    return f"Questions? Write to {address}." if address else ""
+
+
 def moment_in_zone(moment: datetime, time_zone: str) -> str:
     """The moment as a person in that time zone reads it, with the zone's name."""
     if time_zone not in zone_names():
@@ -38,11 +50,12 @@ def moment_in_zone(moment: datetime, time_zone: str) -> str:
 
 def mail_payload(mail: Mail, *, to: Sequence[str]) -> dict[str, Any]:
     """The payload of an `email.send` item of the outbox."""
-    text = "\n\n".join([*mail.paragraphs, f"{mail.link_text}:\n{mail.url}", *mail.after])
+    lines = [*mail.paragraphs, f"{mail.link_text}:\n{mail.url}", *mail.after, support_line()]
+    text = "\n\n".join(filter(None, lines))
     return {
         "to": list(to),
         # One line: a subject with a break in it would be refused.
         "subject": " ".join(mail.subject.split()),
         "text": f"{text}\n",
-        "html": render_to_string("core/mail.html", {"mail": mail}),
+        "html": render_to_string("core/mail.html", {"mail": mail, "support": support_address()}),
     }

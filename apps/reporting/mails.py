@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from apps.core.amounts import show_micro
-from apps.core.mails import Mail, mail_payload, public_address
+from apps.core.mails import Mail, mail_payload, public_address, support_address, support_line
 from apps.core.operations import OPERATIONS, reaches
 from apps.reporting.links import CONFIRM_WITHIN, confirm_address, unsubscribe_address
 from apps.reporting.models import DailyReport, ReportRecipient, ReportSheet
@@ -39,6 +39,7 @@ def report_mail(report: DailyReport, recipient: ReportRecipient, *, to: str) -> 
         "root": public_address(""),
         "url": url,
         "stop": stop,
+        "support": support_address(),
     }
     text = "\n\n".join(
         [
@@ -47,6 +48,7 @@ def report_mail(report: DailyReport, recipient: ReportRecipient, *, to: str) -> 
             *([f"{document.alarms} of the figures need a look; they are marked with !."] if document.alarms else []),
             text_of(document),
             f"Read it online, with a link to the list behind each figure:\n{url}",
+            *filter(None, [support_line()]),
             f"To get no more of these mails, open:\n{stop}",
         ]
     )

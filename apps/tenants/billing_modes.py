@@ -10,8 +10,6 @@ from uuid import UUID
 from apps.tenants.enums import BillingMode, BillingModeSource
 
 CHECK_LASTS = timedelta(days=1)
-# What shadow mode must have shown before we decide (spec 02).
-LEAST_DAYS, LEAST_COMPARED, LEAST_AGREED_PER_MILLE = 7, 1_000, 995
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +65,15 @@ class GateLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Least:
+    """What shadow mode must have shown before we decide (spec 02); settings say other figures."""
+
+    days: int = 7
+    compared: int = 1_000
+    agreed_per_mille: int = 995
+
+
+@dataclass(frozen=True, slots=True)
 class CheckFacts:
     """The latest cutover check of a product, with what its shadow mode shows. Without a moment none was ever made."""
 
@@ -76,6 +83,7 @@ class CheckFacts:
     compared: int
     agreed: int
     unexplained_amounts: int
+    least: Least = Least()
 
 
 def missing_for_central(check: CheckFacts, now: datetime) -> list[str]:
@@ -85,27 +93,29 @@ def missing_for_central(check: CheckFacts, now: datetime) -> list[str]:
 
 def gate_lines(check: CheckFacts, now: datetime) -> list[GateLine]:
     """The gate to central, line by line."""
+    least = check.least
+    needed = f"{least.agreed_per_mille // 10}.{least.agreed_per_mille % 10} %"
     per_mille = check.agreed * 1_000 // check.compared if check.compared else 0
     agreed = f"{per_mille // 10}.{per_mille % 10} % of decisions agree"
     return [
         _check_line(check, now),
         _line(
             "Days in shadow mode",
-            check.days >= LEAST_DAYS,
+            check.days >= least.days,
             f"Shadow mode has run on {_count(check.days, 'day')}",
-            f"{LEAST_DAYS} are needed",
+            f"{least.days} are needed",
         ),
         _line(
             "Compared decisions",
-            check.compared >= LEAST_COMPARED,
+            check.compared >= least.compared,
             f"{_count(check.compared, 'decision')} compared",
-            f"{LEAST_COMPARED:,} are needed",
+            f"{least.compared:,} are needed",
         ),
         _line(
             "Agreement",
-            check.agreed * 1_000 >= check.compared * LEAST_AGREED_PER_MILLE,
+            check.agreed * 1_000 >= check.compared * least.agreed_per_mille,
             agreed if check.compared else "Nothing was compared",
-            f"{LEAST_AGREED_PER_MILLE // 10}.{LEAST_AGREED_PER_MILLE % 10} % are needed",
+            f"{needed} are needed",
         ),
         GateLine(
             "Differences in money",

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from email.utils import parseaddr
 from http import HTTPStatus
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -22,6 +20,7 @@ from apps.core.errors import (
     UnprocessableError,
 )
 from apps.core.ids import UserId
+from apps.core.mails import support_address
 from apps.core.moments import write_day, zone_of
 from apps.tenants.enums import MembershipOrigin
 from apps.tenants.forms import InviteForm, offered_roles
@@ -60,7 +59,7 @@ class HelpPage(BillingPage):
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
         """The page; owners are named to who may see members."""
         owners = owner_emails(self.organization_id)[:_MOST_OWNERS] if self.may("members.read") else []
-        facts = {"owners": owners, "contact": parseaddr(settings.BILLING_CONTACT)[1], "roles": ROLE_WORDS.items()}
+        facts = {"owners": owners, "contact": support_address(), "roles": ROLE_WORDS.items()}
         return self.render("billing/help.html", facts, title="Help")
 
 

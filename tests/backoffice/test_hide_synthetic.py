@@ -1,4 +1,4 @@
-"""What a cutover check has made stands in no list, file or figure of staff; its pages open by their address (spec 02)."""
+"""What a cutover check has made stands in no list, file or figure of staff; its pages open by their address."""
 
 from __future__ import annotations
 

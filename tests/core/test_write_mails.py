@@ -125,3 +125,15 @@ def test_every_mail_of_the_product_carries_a_link() -> None:
 def test_a_mail_without_a_link_is_found() -> None:
     line = "outbox_enqueue(context, kind=EMAIL_KIND, key='x', payload={'text': 'Hello'})"
     assert mails_without_a_link(Source("made_up.py", line, ast.parse(line))) == ["made_up.py:1"]
+
+
+def test_mails_name_whom_to_ask_where_there_is_somebody(settings: Settings) -> None:
+    mail = Mail("Hello", ["Hello, Ann."], "https://x.example", "Go", after=["Ignore this if you like."])
+    settings.SUPPORT_CONTACT = "Billing <billing@countinghouse.example>"
+    payload = mail_payload(mail, to=["ann@example.com"])
+    assert payload["text"].endswith("Ignore this if you like.\n\nQuestions? Write to billing@countinghouse.example.\n")
+    assert 'href="mailto:billing@countinghouse.example"' in payload["html"]
+    settings.SUPPORT_CONTACT = ""
+    payload = mail_payload(mail, to=["ann@example.com"])
+    assert payload["text"].endswith("Ignore this if you like.\n")
+    assert "Questions?" not in payload["html"]

@@ -168,11 +168,13 @@ def test_how_do_we_get_it_into_a_spreadsheet(year: Year) -> None:
 
 
 def test_whom_do_we_ask(year: Year, settings: Settings) -> None:
-    settings.BILLING_CONTACT = "Billing <billing@countinghouse.example>"
+    settings.SUPPORT_CONTACT = "Billing <billing@countinghouse.example>"
     page = year.room.see("help", "viewer")
     assert {"mailto:owner@northwind.example", "mailto:billing@countinghouse.example"} <= set(page.links())
-    settings.BILLING_CONTACT = ""
+    assert "mailto:billing@countinghouse.example" in year.room.see("invoices", "viewer").links()
+    settings.SUPPORT_CONTACT = ""
     assert "our billing team, through the support of the product that you use" in year.room.see("help").text
+    assert not [link for link in year.room.see("invoices").links() if link.startswith("mailto:")]
 
 
 @pytest.mark.parametrize("provider", ["stripe", "orb", "google_sheets", "google_cloud", "usage_feed"])

@@ -12,16 +12,17 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from apps.core import clock
 from apps.core.enums import Role
 from apps.core.errors import ConflictError, ForbiddenError, UnprocessableError
 from apps.core.ids import OrganizationId, ProductId
 from apps.credits.models import ShadowComparison
-from apps.tenants.billing_modes import CheckFacts, ModeFacts, bucket_of, gate_lines, missing_for_central, mode_of
+from apps.tenants.billing_modes import CheckFacts, Least, ModeFacts, bucket_of, gate_lines, missing_for_central, mode_of
 from apps.tenants.enums import BillingMode
 from apps.tenants.models import BillingModeChange, BillingModeException, CutoverCheck, Organization, Product
-from apps.tenants.selectors.billing_modes import billing_mode_of
+from apps.tenants.selectors.billing_modes import billing_mode_of, latest_check_facts
 from apps.tenants.services import (
     billing_exception_change,
     billing_mode_revert,
@@ -96,6 +97,29 @@ def test_what_central_asks_for(differing: dict[str, Any], missing: int) -> None:
     never = replace(facts, finished_at=None, has_passed=False)
     assert missing_for_central(never, NOON)[0] == "No cutover check was ever made."
     assert [line.is_met for line in gate_lines(facts, NOON)].count(False) == missing
+
+
+@pytest.mark.parametrize(
+    ("least", "sentence"),
+    [
+        (Least(days=GOOD["days"] + 1), f"{GOOD['days'] + 1} are needed"),
+        (Least(compared=GOOD["compared"] + 1), f"{GOOD['compared'] + 1:,} are needed"),
+        (Least(agreed_per_mille=1_000), "100.0 % are needed"),
+    ],
+)
+def test_an_installation_asks_for_more(least: Least, sentence: str) -> None:
+    values: dict[str, Any] = {"finished_at": NOON, **GOOD, "agreed": GOOD["compared"] - 1, "least": least}
+    facts = CheckFacts(**values)
+    (missing,) = missing_for_central(facts, NOON)
+    assert sentence in missing
+
+
+@pytest.mark.django_db
+def test_what_central_asks_for_is_set_by_the_installation(settings: Settings) -> None:
+    product = make_product()
+    settings.CENTRAL_LEAST_DAYS, settings.CENTRAL_LEAST_DECISIONS = 3, 50
+    settings.CENTRAL_LEAST_AGREEMENT_PER_MILLE = 900
+    assert latest_check_facts(ProductId(product.pk)).least == Least(3, 50, 900)
 
 
 def make_check(product: Product, **differing: Any) -> CutoverCheck:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.conf import settings
+
 from apps.core.ids import ProductId
-from apps.tenants.billing_modes import CheckFacts, Mode, ModeFacts, mode_of
+from apps.tenants.billing_modes import CheckFacts, Least, Mode, ModeFacts, mode_of
 from apps.tenants.enums import BillingMode
 from apps.tenants.models import BillingModeException, CutoverCheck, Product
 from apps.tenants.shadow import shadow_figures_of
@@ -39,4 +41,9 @@ def latest_check_facts(product_id: ProductId) -> CheckFacts:
         compared=shadow.compared,
         agreed=shadow.agreed,
         unexplained_amounts=shadow.unexplained_amounts,
+        least=Least(
+            settings.CENTRAL_LEAST_DAYS,
+            settings.CENTRAL_LEAST_DECISIONS,
+            settings.CENTRAL_LEAST_AGREEMENT_PER_MILLE,
+        ),
     )
