@@ -89,6 +89,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("Outbox", "outbox", "core_outboxitem_changelist", "outbox.read"),
             Entry("Jobs", "schedule", "jobs", "jobs.read"),
             Entry("Job runs", "event_repeat", "core_jobrun_changelist", "jobs.read"),
+            Entry("Sync runs", "sync", "connectors_syncrun_changelist", "connectors.read"),
         ),
     ),
     (

@@ -30,11 +30,12 @@ from apps.backoffice.pages.plans import PlanAdmin
 from apps.backoffice.pages.products import ProductAdmin
 from apps.backoffice.pages.provider_objects import ProviderCustomerAdmin, ProviderDisputeAdmin, ProviderInvoiceAdmin
 from apps.backoffice.pages.reconciliation import ReconciliationRunAdmin
+from apps.backoffice.pages.sync_runs import SyncRunAdmin
 from apps.backoffice.pages.tokens import ServiceTokenAdmin
 from apps.backoffice.pages.usage_faults import UsageFaultAdmin
 from apps.backoffice.pages.workspaces import WorkspaceAdmin
 from apps.backoffice.staff_admin import StaffAdmin
-from apps.connectors.models import Connector
+from apps.connectors.models import Connector, SyncRun
 from apps.core.models import AuditEntry, JobRun, OutboxItem
 from apps.credits.models import (
     BalanceImport,
@@ -81,6 +82,7 @@ PAGES: dict[type[Model], type[StaffAdmin[Any]]] = {
     WebhookEvent: WebhookEventAdmin,
     OutboxItem: OutboxItemAdmin,
     JobRun: JobRunAdmin,
+    SyncRun: SyncRunAdmin,
     AuditEntry: AuditEntryAdmin,
     DecisionReceipt: DecisionReceiptAdmin,
     CreditPolicy: CreditPolicyAdmin,

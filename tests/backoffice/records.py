@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Model, QuerySet
 
-from apps.connectors.models import Connector
+from apps.connectors.models import Connector, SyncRun
 from apps.core import clock
 from apps.core.enums import MembershipRole
 from apps.core.errors import ForbiddenError
@@ -51,7 +51,7 @@ from apps.tenants.models import (
 from apps.tenants.services import member_upsert
 from tests.backoffice.credits.cutover_records import make_balance_import, make_cutover_run, make_difference_mark
 from tests.backoffice.credits.story import tell_story
-from tests.connectors.cast import make_connector
+from tests.connectors.cast import make_connector, make_sync_run
 from tests.contexts import console_context, product_context, staff_context
 from tests.factories.tenants import (
     make_membership,
@@ -275,6 +275,7 @@ MAKERS: dict[type[Model], Callable[[], Model]] = {
     WebhookEvent: make_event,
     OutboxItem: lambda: make_outbox_item(make_organization()),
     JobRun: make_job_run,
+    SyncRun: make_sync_run,
     AuditEntry: _entry,
     CreditPolicy: _in_credits(CreditPolicy),
     CreditAccount: _in_credits(CreditAccount),

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from apps.backoffice.registry import registered_pages
+from apps.connectors.enums import SyncStatus, SyncTrigger
+from apps.connectors.models import Connector, SyncRun
+from apps.core import clock
 from apps.core.enums import Role
 from apps.core.models import AuditEntry
 from apps.core.states import OutboxStatus
 from tests.backoffice.people import client_of
 from tests.backoffice.records import make_outbox_item
+from tests.connectors.cast import make_connector, make_sync_run
 from tests.factories.tenants import make_membership, make_organization, make_user, make_workspace
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +64,52 @@ def test_outbox_by_status(client: Client) -> None:
     parked = make_outbox_item(organization, status=OutboxStatus.PARKED)
     make_outbox_item(organization)
     assert found(client, "core_outboxitem", status="parked") == {str(parked.pk)}
+
+
+def test_sync_runs_by_status_trigger_organization_and_day(client: Client) -> None:
+    failed = make_sync_run()
+    asked = make_sync_run(trigger=SyncTrigger.USER, status=SyncStatus.CANCELLED, created_at=clock.now() - timedelta(9))
+    day = failed.created_at.date().isoformat()
+    slug = failed.connector.workspace.organization.slug
+    for wanted, filters in (
+        (failed, {"status": "failed"}),
+        (asked, {"status": "cancelled"}),
+        (asked, {"trigger": "user"}),
+        (failed, {"organization": slug}),
+        (failed, {"created_at_from": day}),
+        (asked, {"created_at_until": asked.created_at.date().isoformat()}),
+        (failed, {"q": str(failed.connector_id)}),
+    ):
+        assert found(client, "connectors_syncrun", **filters) == {str(wanted.pk)}
+    assert found(client, "connectors_syncrun", status="lost") == set()
+
+
+@pytest.mark.parametrize(
+    ("condition", "index"),
+    [
+        ({}, "sync_run_latest"),
+        ({"status": "failed"}, "sync_run_by_status"),
+        ({"trigger": "user"}, "sync_run_by_trigger"),
+    ],
+)
+def test_an_index_serves_the_order_of_sync_runs_with_each_filter(condition: dict[str, str], index: str) -> None:
+    rows = SyncRun.objects.filter(**condition).order_by("-created_at", "id")[:50]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off")
+    plan = rows.explain()
+    assert index in plan
+    assert "Sort" not in plan
+
+
+def test_workspaces_with_auto_disabled_connectors(client: Client) -> None:
+    off, on, closed = (make_connector(make_workspace(make_organization())) for _ in range(3))
+    assert on.status == "enabled"
+    for connector, cause in ((off, "unsubscribed"), (closed, "organization_closed")):
+        off_by = {"auto_disable_reason": cause, "auto_disable_causes": [cause]}
+        Connector.objects.filter(pk=connector.pk).update(status="auto_disabled", **off_by)
+    assert found(client, "tenants_workspace", auto_disabled="yes") == {str(off.workspace_id)}
+    assert found(client, "tenants_workspace", auto_disabled="no") == {str(on.workspace_id), str(closed.workspace_id)}
+    assert found(client, "tenants_workspace", auto_disabled="maybe") == set()
 
 
 def test_audit_log_by_day_event_actor_and_record(client: Client) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from datetime import timedelta
+from typing import Any
 
-from apps.connectors.enums import ConnectorStatus
+from apps.connectors.enums import ConnectorStatus, SyncStatus, SyncTrigger
 from apps.connectors.ids import ConnectorId
-from apps.connectors.models import Connector
+from apps.connectors.models import Connector, SyncRun
 from apps.core import clock
+from apps.core.enums import AuthorizationSource, Role
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.subscriptions.contracts import Activate, Period, Suspend, WorkspacePlace
 from apps.subscriptions.enums import SubscriptionState
@@ -50,6 +52,28 @@ def make_connector(
     return Connector.objects.create(
         workspace=workspace, provider=provider, name=f"{provider} {next(_numbers)}", status=status
     )
+
+
+def make_sync_run(connector: Connector | None = None, **values: Any) -> SyncRun:
+    """One run of the schedule that failed, unless said otherwise."""
+    now = clock.now()
+    first: dict[str, Any] = {
+        "connector": connector or make_connector(make_workspace(make_organization())),
+        "month": "2026-10",
+        "trigger": SyncTrigger.SCHEDULE,
+        "reason": "due",
+        "status": SyncStatus.FAILED,
+        "actor_label": "scheduler:billing-sync",
+        "role": Role.SYSTEM,
+        "authorization_source": AuthorizationSource.SCHEDULER,
+        "request_id": "a-request",
+        "error_code": "provider_unavailable",
+        "error": "The provider does not answer.",
+        "created_at": now,
+        "finished_at": now,
+    }
+    run: SyncRun = SyncRun.objects.create(**{**first, **values})
+    return run
 
 
 def id_of(connector: Connector) -> ConnectorId:

@@ -42,6 +42,7 @@ _PAGES = {
     "credit_grant": "credits.CreditGrant",
     "credit_entry": "credits.CreditEntry",
     "connector": "connectors.Connector",
+    "sync_run": "connectors.SyncRun",
     "provider_invoice": "payments.ProviderInvoice",
     "webhook_event": "payments.WebhookEvent",
     "usage_fault": "payments.UsageFault",

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.backoffice.cells import NOTHING, badge, code, moment, record_link, title_and_slug
+from apps.backoffice.cells import NOTHING, badge, code, list_url, moment, record_link, title_and_slug
 from apps.backoffice.filters import WorkspaceFilter, choice_filter, flag_filter, organization_filter
 from apps.backoffice.list_files import FileColumns
 from apps.backoffice.panels import Fact, Panel, Row, panel_of
@@ -148,6 +148,7 @@ class ConnectorAdmin(StaffAdmin[Connector]):
                 sync_runs_of_connector(ConnectorId(record.pk)),
                 run_row,
                 empty="No sync yet.",
+                link=list_url(SyncRun, q=record.pk),
                 icon="sync",
             ),
             *changes_of_target(request, "connector", record.pk),

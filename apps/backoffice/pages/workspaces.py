@@ -27,6 +27,9 @@ from apps.backoffice.workspace.page import page_context
 from apps.backoffice.workspace.subject import WorkspaceSubject, subject_now
 from apps.backoffice.workspace.verbs import VERBS
 from apps.backoffice.workspace.why import why_page
+from apps.connectors.enums import ConnectorStatus
+from apps.connectors.models import Connector
+from apps.connectors.models.connectors import NEEDS_A_PERSON
 from apps.core import clock
 from apps.core.enums import LifecycleState
 from apps.core.ids import WorkspaceId
@@ -40,6 +43,13 @@ from apps.subscriptions.selectors.lifecycle import workspace_lifecycles
 from apps.tenants.models import Workspace
 
 WHY_OPERATION = "decisions.read"
+
+
+def has_auto_disabled() -> Q:
+    """Workspaces in which a connector was switched off, but for those of closed organizations, as on the dashboard."""
+    # By its key and not by EXISTS: a partial index has these connectors, and they are few.
+    off = Connector.objects.filter(NEEDS_A_PERSON, status=ConnectorStatus.AUTO_DISABLED)
+    return Q(pk__in=off.values("workspace"))
 
 
 class LifecycleFilter(StaffFilter):
@@ -124,6 +134,7 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
         moment_filter("due", "scheduled change is due", has_due_change),
         choice_filter("managed_by", "managed by", lambda: ManagedBy.choices, field="subscription__managed_by"),
         organization_filter("organization_id"),
+        flag_filter("auto_disabled", "auto-disabled connectors", has_auto_disabled()),
         flag_filter("overlay", "manual overlay", ~Q(manual_lifecycle_state="")),
         flag_filter("demo", "of a demo organization", Q(organization__is_demo=True)),
     )

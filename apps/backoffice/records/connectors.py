@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.backoffice.cells import NOTHING, Tone, badge, moment
+from apps.backoffice.cells import NOTHING, Tone, badge, moment, record_link
 from apps.backoffice.panels import Row
 from apps.connectors.enums import ConnectorStatus, SyncStatus
 from apps.connectors.models import Connector, SyncRun
@@ -46,9 +46,12 @@ def describe_credential(connector: Connector) -> SafeString:
     return format_html("{}{}", credential.get_kind_display(), ending)
 
 
+def run_badge(run: SyncRun) -> SafeString:
+    return badge(run.get_status_display(), _RUN_TONES[run.status])
+
+
 def run_row(run: SyncRun) -> Row:
     """One row of a table of syncs."""
-    shown = badge(run.get_status_display(), _RUN_TONES[run.status])
-    month = format_html('<span class="ch-time">{}</span>', run.month)
+    month = format_html('<span class="ch-time">{}</span>', record_link(run, run.month))
     brought = describe_counts(run) if run.pages else NOTHING
-    return month, shown, make_visible(run.error) or brought, run.actor_label, moment(run.created_at)
+    return month, run_badge(run), make_visible(run.error) or brought, run.actor_label, moment(run.created_at)

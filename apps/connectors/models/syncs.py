@@ -84,6 +84,17 @@ class SyncRun(models.Model):
             models.Index(fields=["connector", "-finished_at"], name="sync_run_outcomes"),
             models.Index(fields=["lease_expires_at", "id"], condition=Q(status__in=ACTIVE), name="sync_run_lease"),
             models.Index(fields=["-created_at", "id"], name="sync_run_latest"),
+            # Most runs are the schedule's, and succeed: these are found by the index above.
+            models.Index(
+                fields=["status", "-created_at", "id"],
+                condition=~Q(status=SyncStatus.SUCCEEDED),
+                name="sync_run_by_status",
+            ),
+            models.Index(
+                fields=["trigger", "-created_at", "id"],
+                condition=~Q(trigger=SyncTrigger.SCHEDULE),
+                name="sync_run_by_trigger",
+            ),
             models.Index(fields=["-finished_at"], condition=Q(status=SyncStatus.FAILED), name="sync_run_failed"),
         ]
 
