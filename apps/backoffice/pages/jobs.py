@@ -65,6 +65,11 @@ class JobCard:
     run_url: str
     note: str = ""
 
+    @property
+    def needs_a_look(self) -> bool:
+        """Whether its last run failed, or it has none."""
+        return self.last_run is None or self.last_run.status == JobRunStatus.FAILED
+
 
 def job_cards(request: HttpRequest) -> list[JobCard]:
     """Every job with its last run and last success, from two queries however many jobs there are."""
