@@ -14,7 +14,7 @@ from apps.backoffice.pages.inbox import event_badge
 from apps.backoffice.pages.job_runs import run_badge
 from apps.backoffice.pages.jobs import job_cards
 from apps.backoffice.pages.outbox import why_not_done
-from apps.backoffice.pages.tasks import task_rows
+from apps.backoffice.pages.tasks import task_panel
 from apps.backoffice.paginator import COUNT_LIMIT
 from apps.backoffice.panels import Panel, panel_of
 from apps.backoffice.staff import may
@@ -47,7 +47,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     failed = JobRun.objects.filter(status=JobRunStatus.FAILED, created_at__gte=clock.now() - LOOKED_BACK)
     workspaces = Workspace.objects.filter(organization__is_synthetic=False)
     return {
-        "tasks": task_rows(request),
+        "tasks": task_panel(request),
         "figures": [
             _figure("Parked events", events_parked, list_url(WebhookEvent, status="failed"), "inbox", alarming=True),
             _figure("Unmatched events", unmatched, list_url(WebhookEvent, status="unmatched"), "help", alarming=True),

@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from apps.backoffice.duties.found import SOURCES, Task, find_tasks, is_put_away, open_tasks
+from apps.backoffice.duties.found import SOURCES, find_tasks, open_tasks
+from apps.backoffice.duties.occurrences import OF_EACH, Task, is_put_away
 from apps.backoffice.enums import TaskKind, TaskState
 from apps.backoffice.models import TaskDecision
 from apps.core import clock
@@ -119,3 +120,56 @@ def test_each_customer_in_trouble_is_named_once_a_kind() -> None:
         (TaskKind.OUT_OF_CREDITS, "Empty"),
     }
     assert find_tasks(["connectors.read"]) == []
+
+
+def put_away(task: Task, outcome: TaskState, until: datetime | None = None, marker: str = "") -> None:
+    TaskDecision.objects.update_or_create(
+        kind=task.kind,
+        organization_id=task.organization_id,
+        subject_id=task.subject_id,
+        defaults={
+            "marker": marker or task.marker,
+            "outcome": outcome,
+            "until": until,
+            "reason": "ticket 4711",
+            "decided_by": "pat",
+            "decided_at": NOW,
+        },
+    )
+
+
+@pytest.mark.django_db
+def test_what_was_put_away_hides_nobody_and_what_is_left_out_is_counted() -> None:
+    reviews = [ask_for_review(make_organization()) for _ in range(OF_EACH + 3)]
+    for days, review in enumerate(reviews):
+        Review.objects.filter(pk=review.pk).update(opened_at=NOW - timedelta(days=days))
+    oldest_first = [review.pk for review in reversed(reviews)]
+    tasks = find_tasks(["workspaces.read"])
+    assert [task.subject_id for task in tasks] == oldest_first[:OF_EACH]
+    body = client_of(Role.SUPPORT).get(reverse("admin:index")).content.decode()
+    assert "And 3 more" in body
+    for task in tasks:
+        put_away(task, TaskState.DISMISSED)
+    assert [task.subject_id for task in find_tasks(["workspaces.read"])] == oldest_first[OF_EACH:]
+    assert "more: <a" not in client_of(Role.SUPPORT).get(reverse("admin:index")).content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("microsecond", [0, 1, 120_000])
+@pytest.mark.parametrize("kind", [ReviewKind.CHARGED_TWICE, ReviewKind.PAUSED])
+def test_the_query_knows_the_same_occurrences(kind: ReviewKind, microsecond: int) -> None:
+    organization = make_organization()
+    opened_at = NOW.replace(microsecond=microsecond)
+    Review.objects.create(organization=organization, kind=kind, sentence="?", opened_at=opened_at)
+    [task] = find_tasks(["workspaces.read"])
+    assert task.marker == opened_at.isoformat()
+    cases = [
+        (TaskState.TAKEN, None, "", 1),
+        (TaskState.SNOOZED, NOW + timedelta(days=1), "", 0),
+        (TaskState.SNOOZED, NOW - timedelta(days=1), "", 1),
+        (TaskState.DISMISSED, None, "", 0),
+        (TaskState.DISMISSED, None, "another", 1),
+    ]
+    for outcome, until, marker, left in cases:
+        put_away(task, outcome, until, marker)
+        assert len(find_tasks(["workspaces.read"])) == left

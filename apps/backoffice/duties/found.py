@@ -1,18 +1,47 @@
-"""The tasks as they are now. Each source reads the newest few by an index, whatever the number of customers."""
+"""The tasks as they are now. Each source reads the few that press most by an index, whatever the number of customers.
+
+Which are snoozed or dismissed is asked in the same query: they never take the place of one that nobody has seen.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import (
+    Case,
+    CharField,
+    F,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Cast, Concat
 
-from apps.backoffice.cells import page_url_of, relative
+from apps.backoffice.cells import list_url, page_url_of, relative
+from apps.backoffice.duties.occurrences import (
+    OF_EACH,
+    Found,
+    ShownTask,
+    Task,
+    Wanted,
+    decisions_of,
+    first_of,
+    is_put_away,
+    key_of,
+    kind_value,
+    written,
+    written_as_iso,
+    written_version,
+)
 from apps.backoffice.enums import TaskKind, TaskState
-from apps.backoffice.models import TaskDecision
 from apps.backoffice.records.credits import format_credits
 from apps.connectors.enums import ConnectorStatus, SyncStatus
 from apps.connectors.models import Connector, SyncRun
@@ -28,84 +57,104 @@ from apps.subscriptions.models import DecisionReceipt, OrganizationPaymentConfig
 from apps.subscriptions.selectors.filters import locked_configs
 from apps.tenants.models import Organization, Workspace
 
-OF_EACH = 25
 GRACE_AHEAD = timedelta(days=7)
 EMPTY_AHEAD = timedelta(days=7)
 LOOKED_BACK = timedelta(hours=24)
 MOST_DENIALS, MANY_DENIALS = 1000, 20
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One thing for a person. `marker` names the occurrence: what was dismissed comes back with another."""
-
-    kind: TaskKind
-    organization_id: UUID
-    subject_id: UUID
-    what: str
-    marker: str
-    url: str
+Source = Callable[[Wanted], Iterator[Found]]
 
 
-@dataclass(frozen=True, slots=True)
-class ShownTask:
-    """A task with the name of its customer and what was decided about it; `taken_by` is empty for a free one."""
+def _reviews(wanted: Wanted) -> Iterator[Found]:
+    twice = When(kind=ReviewKind.CHARGED_TWICE, then=kind_value(TaskKind.CHARGED_TWICE))
+    kind = Case(twice, default=kind_value(TaskKind.REVIEW))
+    rows = wanted.choose(Review.objects.select_related("workspace"), kind, "organization", written_as_iso("opened_at"))
 
-    task: Task
-    customer: str
-    taken_by: str = ""
-
-
-def _reviews() -> Iterator[Task]:
-    for review in Review.objects.select_related("workspace").order_by("-opened_at", "pk")[:OF_EACH]:
-        is_twice = review.kind == ReviewKind.CHARGED_TWICE
+    def make(review: Any) -> Task:
         url = _place(review.organization_id, review.workspace_id)
-        kind = TaskKind.CHARGED_TWICE if is_twice else TaskKind.REVIEW
-        yield Task(kind, review.organization_id, review.pk, review.sentence, review.opened_at.isoformat(), url)
+        kind = TaskKind(review.task_kind)
+        return Task(kind, review.organization_id, review.pk, review.sentence, review.task_marker, url)
+
+    yield first_of(rows.order_by("opened_at", "pk"), make, "to review", list_url(Workspace, review="yes"))
 
 
-def _due_changes() -> Iterator[Task]:
+def _due_changes(wanted: Wanted) -> Iterator[Found]:
     due = PendingChange.objects.filter(status=PendingChangeStatus.OPEN, due_at__lte=clock.now())
-    for change in due.select_related("workspace", "plan").order_by("due_at")[:OF_EACH]:
+    marker = Cast("id", CharField())
+    rows = wanted.choose(due, kind_value(TaskKind.DUE_CHANGE), "workspace__organization", marker)
+
+    def make(change: Any) -> Task:
         plan = f" to {change.plan.name}" if change.plan else ""
         what = f"{change.get_kind_display()}{plan} in {change.workspace.name}, due {relative(change.due_at)}"
         url = page_url_of(Workspace, change.workspace_id)
-        yield Task(TaskKind.DUE_CHANGE, change.workspace.organization_id, change.pk, what, str(change.pk), url)
+        key = change.workspace.organization_id
+        return Task(TaskKind.DUE_CHANGE, key, change.pk, what, change.task_marker, url)
+
+    rows = rows.select_related("workspace", "plan").order_by("due_at", "pk")
+    yield first_of(rows, make, "changes due", list_url(Workspace, due="yes"))
 
 
-def _grace() -> Iterator[Task]:
+def _grace(wanted: Wanted) -> Iterator[Found]:
     ending = OrganizationPaymentConfig.objects.filter(grace_period_end_at__lte=clock.now() + GRACE_AHEAD)
-    for config in ending.order_by("grace_period_end_at")[:OF_EACH]:
-        if config.grace_period_end_at is None:
-            continue
+    rows = wanted.choose(ending, kind_value(TaskKind.GRACE_ENDS), "organization", written_as_iso("grace_period_end_at"))
+
+    def make(config: Any) -> Task:
         what = f"Ends {relative(config.grace_period_end_at)}. Then payments are disabled and connectors turned off."
-        marker = config.grace_period_end_at.isoformat()
-        yield Task(TaskKind.GRACE_ENDS, config.organization_id, config.pk, what, marker, _place(config.organization_id))
+        key = config.organization_id
+        return Task(TaskKind.GRACE_ENDS, key, config.pk, what, config.task_marker, _place(key))
+
+    url = list_url(Workspace, grace="yes")
+    yield first_of(rows.order_by("grace_period_end_at", "pk"), make, "grace periods that end", url)
 
 
-def _locked() -> Iterator[Task]:
-    for config in locked_configs().order_by("pk")[:OF_EACH]:
+def _locked(wanted: Wanted) -> Iterator[Found]:
+    rows = wanted.choose(locked_configs(), kind_value(TaskKind.LOCKED), "organization", written_version())
+
+    def make(config: Any) -> Task:
         what = "Payments are locked: every workspace is read-only."
-        marker = f"version {config.version}"
-        yield Task(TaskKind.LOCKED, config.organization_id, config.pk, what, marker, _place(config.organization_id))
+        key = config.organization_id
+        return Task(TaskKind.LOCKED, key, config.pk, what, config.task_marker, _place(key))
+
+    yield first_of(rows.order_by("pk"), make, "customers whose payments are locked", list_url(Workspace))
 
 
-def _connectors() -> Iterator[Task]:
+def _connectors(wanted: Wanted) -> Iterator[Found]:
     """Those that were turned off or lost their permission, and those whose last sync failed."""
-    off = Connector.objects.filter(NEEDS_A_PERSON)
-    for connector in off.select_related("workspace").order_by("-created_at", "pk")[:OF_EACH]:
+    kind = kind_value(TaskKind.CONNECTOR)
+    off = wanted.choose(Connector.objects.filter(NEEDS_A_PERSON), kind, "workspace__organization", written_version())
+
+    def make_off(connector: Any) -> Task:
         what = f"{connector.name} in {connector.workspace.name}: {connector.get_status_display().lower()}"
-        yield _of_connector(connector, what, f"version {connector.version}")
-    failed = SyncRun.objects.filter(status=SyncStatus.FAILED, finished_at__gte=clock.now() - LOOKED_BACK)
-    seen: set[UUID] = set()
-    for run in failed.select_related("connector__workspace").order_by("-finished_at")[: 2 * OF_EACH]:
+        return _of_connector(connector, what, connector.task_marker)
+
+    # From the first to the last of an index, backwards.
+    rows = off.select_related("workspace").order_by("created_at", "-pk")
+    yield first_of(rows, make_off, "connectors that are off", list_url(Connector))
+
+    def make_failed(run: Any) -> Task:
         connector = run.connector
-        is_mended = connector.last_success_at is not None and connector.last_success_at >= run.created_at
-        if connector.pk in seen or is_mended or connector.removed_at or connector.status != ConnectorStatus.ENABLED:
-            continue
-        seen.add(connector.pk)
         what = f"{connector.name} in {connector.workspace.name}: its last sync failed. {run.error}"
-        yield _of_connector(connector, what, f"failed on {run.created_at:%Y-%m-%d}")
+        return _of_connector(connector, what, run.task_marker)
+
+    day = Concat(Value("failed on "), written(F("created_at"), "YYYY-MM-DD"))
+    organization = "connector__workspace__organization"
+    failed = wanted.choose(_last_failures(), kind, organization, day, subject="connector_id")
+    rows = failed.select_related("connector__workspace").order_by("finished_at", "pk")
+    yield first_of(rows, make_failed, "connectors whose last sync failed", list_url(Connector, failing="yes"))
+
+
+def _last_failures() -> QuerySet[SyncRun]:
+    """Of each enabled connector that has not been mended since, its last failure of the day."""
+    failed = SyncRun.objects.filter(
+        Q(connector__last_success_at=None) | Q(connector__last_success_at__lt=F("created_at")),
+        status=SyncStatus.FAILED,
+        finished_at__gte=clock.now() - LOOKED_BACK,
+        connector__removed_at=None,
+        connector__status=ConnectorStatus.ENABLED,
+    )
+    latest = failed.order_by("connector", "-finished_at").distinct("connector")
+    return SyncRun.objects.filter(pk__in=latest.values("pk"))
 
 
 def _of_connector(connector: Connector, what: str, marker: str) -> Task:
@@ -114,35 +163,70 @@ def _of_connector(connector: Connector, what: str, marker: str) -> Task:
     return Task(TaskKind.CONNECTOR, organization_id, connector.pk, what, marker, url)
 
 
-def _soon_empty() -> Iterator[Task]:
-    """Customers whose credits run out soon at their pace. With a new grant it is another occurrence."""
+def _granted() -> Func:
+    """The last grant, as markers write it: with a new one it is another occurrence."""
     latest = CreditGrant.objects.filter(account=OuterRef("account")).order_by("-created_at").values("created_at")
-    until = clock.now() + EMPTY_AHEAD
-    ending = AccountRunway.objects.filter(runs_out_at__lte=until, account__organization__closed_at=None)
-    rows = ending.annotate(granted_at=Subquery(latest[:1])).order_by("runs_out_at", "pk")
-    for row in rows[:OF_EACH]:
-        if row.runs_out_at is None:
-            continue
+    moment = written(Subquery(latest[:1]), '"granted "YYYY-MM-DD HH24:MI:SS')
+    return Func(moment, Value("never granted"), function="coalesce", output_field=CharField())
+
+
+def _soon_empty(wanted: Wanted) -> Iterator[Found]:
+    """Customers whose credits run out soon at their pace."""
+    ending = AccountRunway.objects.filter(
+        runs_out_at__lte=clock.now() + EMPTY_AHEAD, account__organization__closed_at=None
+    )
+    rows = wanted.choose(ending, kind_value(TaskKind.SOON_EMPTY), "account__organization", _granted())
+
+    def make(row: Any) -> Task:
         pace = f"{format_credits(round_to_quantum(row.a_day, 1, MICRO // 100))} a day"
         what = f"Credits run out {relative(row.runs_out_at)}, at {pace}."
-        marker = f"granted {row.granted_at:%Y-%m-%d %H:%M:%S}" if row.granted_at else "never granted"
-        yield Task(TaskKind.SOON_EMPTY, row.pk, row.pk, what, marker, page_url_of(CreditAccount, row.pk))
+        return Task(TaskKind.SOON_EMPTY, row.pk, row.pk, what, row.task_marker, page_url_of(CreditAccount, row.pk))
+
+    url = list_url(CreditAccount, runs_out_within=EMPTY_AHEAD.days)
+    yield first_of(rows.order_by("runs_out_at", "pk"), make, "accounts that run out soon", url)
 
 
-def _denials() -> Iterator[Task]:
+def _denials(wanted: Wanted) -> Iterator[Found]:
     """Customers that were denied much in the last day, and those whose credits did not suffice."""
     denied = DecisionReceipt.objects.filter(decision=Verdict.DENY, created_at__gte=clock.now() - LOOKED_BACK)
     rows = list(denied.order_by("-created_at").values_list("organization_id", "code")[:MOST_DENIALS])
     today = f"{clock.now():%Y-%m-%d}"
     empty = Counter(key for key, code in rows if key and code == "insufficient_credits")
-    for key, times in empty.most_common(OF_EACH):
-        what = f"{times:,} requests in 24 hours were denied: not enough credits."
-        yield Task(TaskKind.OUT_OF_CREDITS, key, key, what, today, _place(key))
     others = Counter(key for key, code in rows if key and code != "insufficient_credits")
-    for key, times in others.most_common(OF_EACH):
-        if times >= MANY_DENIALS:
-            what = f"{times:,} requests were denied in 24 hours."
-            yield Task(TaskKind.DENIALS, key, key, what, today, f"{_place(key)}?show=denials#timeline")
+    made = [
+        Task(TaskKind.OUT_OF_CREDITS, key, key, _not_enough(times), today, _place(key))
+        for key, times in empty.most_common()
+    ]
+    yield _open_of(wanted, made, "customers without enough credits", code="insufficient_credits")
+    many = [
+        Task(TaskKind.DENIALS, key, key, _denied(times), today, f"{_place(key)}?show=denials#timeline")
+        for key, times in others.most_common()
+        if times >= MANY_DENIALS
+    ]
+    yield _open_of(wanted, many, "customers that were denied much")
+
+
+def _not_enough(times: int) -> str:
+    return f"{times:,} requests in 24 hours were denied: not enough credits."
+
+
+def _denied(times: int) -> str:
+    return f"{times:,} requests were denied in 24 hours."
+
+
+def _open_of(wanted: Wanted, tasks: list[Task], label: str, **filters: str) -> Found:
+    """What `Wanted.choose` does, for tasks that were counted and are no rows."""
+    url = list_url(DecisionReceipt, decision=Verdict.DENY.value, **filters)
+    if wanted.subject_id:
+        return Found([task for task in tasks if task.subject_id == wanted.subject_id])
+    real = set(
+        Organization.objects.filter(pk__in=[task.subject_id for task in tasks], is_synthetic=False).values_list(
+            "pk", flat=True
+        )
+    )
+    decided = decisions_of(tasks)
+    kept = [task for task in tasks if task.subject_id in real and not is_put_away(task, decided.get(key_of(task)))]
+    return Found(kept[:OF_EACH], max(len(kept) - OF_EACH, 0), label, url)
 
 
 def _place(organization_id: UUID, workspace_id: UUID | None = None) -> str:
@@ -150,7 +234,7 @@ def _place(organization_id: UUID, workspace_id: UUID | None = None) -> str:
 
 
 # In the order in which they press.
-SOURCES: tuple[tuple[str, Callable[[], Iterator[Task]]], ...] = (
+SOURCES: tuple[tuple[str, Source], ...] = (
     ("workspaces.read", _reviews),
     ("payment_configs.read", _locked),
     ("payment_configs.read", _grace),
@@ -161,34 +245,26 @@ SOURCES: tuple[tuple[str, Callable[[], Iterator[Task]]], ...] = (
 )
 
 
-def find_tasks(operations: Iterable[str]) -> list[Task]:
-    """All tasks of the sources that whoever asks may read."""
+def find(operations: Iterable[str], wanted: Wanted | None = None) -> list[Found]:
+    """What each source that whoever asks may read has, most pressing first."""
     allowed = frozenset(operations)
-    return [task for operation, source in SOURCES if operation in allowed for task in source()]
+    chosen = wanted or Wanted()
+    return [found for operation, source in SOURCES if operation in allowed for found in source(chosen)]
+
+
+def find_tasks(operations: Iterable[str], wanted: Wanted | None = None) -> list[Task]:
+    """The tasks of these sources, one after another."""
+    return [task for found in find(operations, wanted) for task in found.tasks]
 
 
 def open_tasks(tasks: list[Task]) -> list[ShownTask]:
-    """Without those that are snoozed or dismissed, and those of synthetic organizations."""
-    keys = {task.organization_id for task in tasks}
-    names = dict(Organization.objects.filter(pk__in=keys, is_synthetic=False).values_list("pk", "name"))
-    decided = {
-        (row.kind, row.organization_id, row.subject_id): row
-        for row in TaskDecision.objects.filter(organization_id__in=keys)
-    }
+    """The tasks with the names of their customers and who has taken them."""
+    names = dict(Organization.objects.filter(pk__in={task.organization_id for task in tasks}).values_list("pk", "name"))
+    decided = decisions_of(tasks)
     shown = []
     for task in tasks:
-        decision = decided.get((task.kind.value, task.organization_id, task.subject_id))
-        if task.organization_id in names and not is_put_away(task, decision):
-            is_taken = decision is not None and decision.outcome == TaskState.TAKEN and decision.marker == task.marker
-            taken_by = decision.decided_by if decision is not None and is_taken else ""
-            shown.append(ShownTask(task, names[task.organization_id], taken_by))
+        decision = decided.get(key_of(task))
+        is_taken = decision is not None and decision.outcome == TaskState.TAKEN and decision.marker == task.marker
+        taken_by = decision.decided_by if decision is not None and is_taken else ""
+        shown.append(ShownTask(task, names[task.organization_id], taken_by))
     return shown
-
-
-def is_put_away(task: Task, decision: TaskDecision | None) -> bool:
-    """Whether the decision hides the task: dismissed for this occurrence, or snoozed until later."""
-    if decision is None or decision.marker != task.marker:
-        return False
-    if decision.outcome == TaskState.SNOOZED:
-        return decision.until is not None and decision.until > clock.now()
-    return decision.outcome == TaskState.DISMISSED

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.backoffice import events
-from apps.backoffice.duties.found import Task
+from apps.backoffice.duties.occurrences import Task
 from apps.backoffice.enums import TaskState
 from apps.backoffice.models import TaskDecision
 from apps.core import clock

@@ -11,7 +11,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods
 
-from apps.backoffice.duties.found import SOURCES, Task, find_tasks, open_tasks
+from apps.backoffice.duties.found import SOURCES, find, find_tasks, open_tasks
+from apps.backoffice.duties.occurrences import Found, Task, Wanted
 from apps.backoffice.duties.services import DECIDE_OPERATION, task_decide
 from apps.backoffice.enums import TaskState
 from apps.backoffice.form_fields import moment_field
@@ -90,23 +91,28 @@ def decide_task(request: HttpRequest, kind: str, organization_id: UUID, subject_
     require_may(request, DECIDE_OPERATION)
     chosen = TASK_VERBS.get(verb)
     place = (kind, organization_id, subject_id)
-    found = {(task.kind.value, task.organization_id, task.subject_id): task for task in tasks_for(request)}
+    tasks = find_tasks(_sources_for(request), Wanted(subject_id))
+    found = {(task.kind.value, task.organization_id, task.subject_id): task for task in tasks}
     if chosen is None or place not in found:
         raise Http404("This task is not there any more: what asked for a person is settled.")
     return run_verb(request, chosen, found[place], done_url=reverse("admin:index"))
 
 
-def tasks_for(request: HttpRequest) -> list[Task]:
-    return find_tasks({operation for operation, _ in SOURCES if may(request, operation)})
+def _sources_for(request: HttpRequest) -> set[str]:
+    return {operation for operation, _ in SOURCES if may(request, operation)}
 
 
-def task_rows(request: HttpRequest) -> list[dict[str, Any]]:
-    """The rows of the overview: each open task with its customer and its buttons, as the template shows them."""
+def task_panel(request: HttpRequest) -> dict[str, Any]:
+    """Each open task with its customer and its buttons, as the template shows them; and of which kinds there are more.
+
+    The buttons are left out for whoever may not decide.
+    """
+    lists: list[Found] = find(_sources_for(request))
     may_decide = may(request, DECIDE_OPERATION)
     rows = []
-    for shown in open_tasks(tasks_for(request)):
+    for shown in open_tasks([task for found in lists for task in found.tasks]):
         task = shown.task
         place = (task.kind.value, task.organization_id, task.subject_id)
         urls = [(verb, reverse("admin:decide_task", args=(*place, verb.name))) for verb in TASK_VERBS.values()]
         rows.append({"shown": shown, "buttons": urls if may_decide else []})
-    return rows
+    return {"rows": rows, "more": [found for found in lists if found.more]}

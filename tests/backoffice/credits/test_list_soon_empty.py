@@ -12,7 +12,8 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from apps.backoffice.duties.found import find_tasks, is_put_away
+from apps.backoffice.duties.found import find_tasks
+from apps.backoffice.duties.occurrences import is_put_away
 from apps.backoffice.enums import TaskKind, TaskState
 from apps.backoffice.models import TaskDecision
 from apps.core import clock
