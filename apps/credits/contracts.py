@@ -89,7 +89,7 @@ def scope_of(context: ExecutionContext) -> str:
 
 
 class CreditFacts(msgspec.Struct, frozen=True):
-    """One row of `credits_facts_2`, named as its columns: committed state in one snapshot."""
+    """One row of `credits_facts_3`, named as its columns: committed state in one snapshot."""
 
     organization_id: UUID | None
     closed_at: datetime | None
@@ -103,6 +103,7 @@ class CreditFacts(msgspec.Struct, frozen=True):
     payment_status: PaymentStatus | None
     grace_period_end_at: datetime | None
     subscription_status: SubscriptionStatus | None
+    only_named_workspaces: bool
     config_version: int | None
     category_override: str | None
     subscription_id: UUID | None
@@ -151,6 +152,7 @@ class CreditFacts(msgspec.Struct, frozen=True):
             payment_status=self.payment_status or PaymentStatus.UNINITIALIZED,
             grace_period_end_at=self.grace_period_end_at,
             subscription_status=self.subscription_status or SubscriptionStatus.PRE_SUBSCRIPTION,
+            only_named_workspaces=self.only_named_workspaces,
             payment_config_version=self.config_version or 0,
             subscription=self.subscription,
             overlay=LifecycleState(self.overlay_state) if self.overlay_state else None,

@@ -20,7 +20,7 @@ from apps.core.ids import OrganizationId
 from apps.payments.contracts import ProviderEvent
 from apps.payments.enums import InvoiceStatus, ProviderSubscriptionStatus, ReviewKind
 from apps.payments.models import GraceAnchor, ProviderCustomer, ProviderInvoice, ProviderSubscription
-from apps.payments.rules.following import subscription_statuses, subscription_steps
+from apps.payments.rules.following import subscription_scope, subscription_statuses, subscription_steps
 from apps.payments.rules.statuses import (
     InvoiceFacts,
     PaymentFacts,
@@ -113,16 +113,26 @@ def sync_payment_status(
 
 
 def sync_subscription_status(context: ExecutionContext, config: OrganizationPaymentConfig) -> None:
-    """Set what the mirrored subscriptions say: subscribed while one runs, unsubscribed once all that ran have ended."""
+    """Set what the mirrored subscriptions say: subscribed while one runs, unsubscribed once all that ran have ended.
+
+    Subscribed for the named workspaces alone while each that runs names one (spec 03, rule 5).
+    """
     organization_id = OrganizationId(config.organization_id)
     # One that ended before it started never ran: it is kept, and unsubscribes nobody (spec 04).
     has_run = ~Q(status=ProviderSubscriptionStatus.ENDED) | Q(started_at__lt=F("ended_at"))
     mirrored = ProviderSubscription.objects.filter(has_run, organization=organization_id)
-    statuses = mirrored.order_by().values_list("status", flat=True).distinct()
-    desired = subscription_statuses(ProviderSubscriptionStatus(status) for status in statuses)
+    told = mirrored.annotate(names_workspace=Q(workspace_id__isnull=False)).order_by()
+    known = [
+        (ProviderSubscriptionStatus(status), names_workspace)
+        for status, names_workspace in told.values_list("status", "names_workspace").distinct()
+    ]
+    desired, scope = subscription_statuses(status for status, _ in known), subscription_scope(known)
     current = SubscriptionStatus(config.subscription_status)
-    for status in subscription_steps(desired, current, SUBSCRIPTION_STATUS_MAY_BECOME):
-        payment_config_change(context, organization_id=organization_id, change=SetSubscriptionStatus(status))
+    steps = subscription_steps(desired, current, SUBSCRIPTION_STATUS_MAY_BECOME)
+    if not steps and desired and config.subscription_scope != scope:
+        steps = desired[-1:]
+    for status in steps:
+        payment_config_change(context, organization_id=organization_id, change=SetSubscriptionStatus(status, scope))
 
 
 def _change_for(

@@ -11,7 +11,13 @@ from datetime import datetime
 from typing import ClassVar
 
 from apps.core.ids import OrganizationId, WorkspaceId
-from apps.subscriptions.enums import PaymentStatus, Provider, SubscriptionStatus, UsageCategoryOverride
+from apps.subscriptions.enums import (
+    PaymentStatus,
+    Provider,
+    SubscriptionScope,
+    SubscriptionStatus,
+    UsageCategoryOverride,
+)
 from apps.subscriptions.ids import PlanId
 
 
@@ -216,10 +222,11 @@ class LeaveManual:
 
 @dataclass(frozen=True, slots=True)
 class SetSubscriptionStatus:
-    """The organization subscribed, or its last subscription ended."""
+    """The organization subscribed, or its last subscription ended. `scope`: for whom, as far as it subscribed."""
 
     verb: ClassVar[str] = "set_subscription_status"
     status: SubscriptionStatus
+    scope: SubscriptionScope = SubscriptionScope.STAFF
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,17 @@ class LifecycleSource(TextEnum):
     SUBSCRIPTION_STATUS = "subscription_status", "Subscription status"
 
 
+class SubscriptionScope(TextEnum):
+    """For whom the organization's subscription status speaks (spec 03, rule 5).
+
+    `workspaces`: each subscription that runs names a workspace. What staff set stays until the status changes.
+    """
+
+    ORGANIZATION = "organization", "The whole organization"
+    WORKSPACES = "workspaces", "The named workspaces alone"
+    STAFF = "staff", "The whole organization, by staff"
+
+
 class EvidenceSubject(TextEnum):
     """Which of our records a provider's news spoke of."""
 

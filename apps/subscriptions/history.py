@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.apps import apps as installed
 from django.db.models import QuerySet
 
 from apps.core.audit import event_label
@@ -24,6 +25,7 @@ from apps.subscriptions.events import OVERLAY_CLEARED, OVERLAY_SET
 from apps.subscriptions.ids import PlanId, WorkspaceSubscriptionId
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.rules.lifecycle import LifecycleFacts, SubscriptionFacts
+from apps.subscriptions.rules.payment_transitions import speaks_of_named_workspaces
 from apps.subscriptions.selectors.lifecycle import unknown_workspace
 from apps.subscriptions.selectors.records import (
     ORGANIZATION_TARGET,
@@ -66,7 +68,7 @@ def facts_as_of(workspace_id: WorkspaceId, moment: datetime) -> LifecycleFacts:
     organization_id = _organization(workspace_id)
     entries = _entries_of(organization_id, moment)
     subscription = _last_subscription_entry(entries, workspace_id)
-    config = _after(entries.filter(target_type=PAYMENT_CONFIG_TARGET).first())
+    config = _payment_config(entries, moment)
     overlay = _after(
         entries.filter(
             workspace_id=workspace_id,
@@ -84,6 +86,7 @@ def facts_as_of(workspace_id: WorkspaceId, moment: datetime) -> LifecycleFacts:
         payment_status=PaymentStatus(config.get("payment_status", PaymentStatus.UNINITIALIZED)),
         grace_period_end_at=moment_in(config, "grace_period_end_at"),
         subscription_status=SubscriptionStatus(config.get("subscription_status", SubscriptionStatus.PRE_SUBSCRIPTION)),
+        only_named_workspaces=speaks_of_named_workspaces(config.get("subscription_scope")),
         payment_config_version=config.get("version", 0),
         subscription=_subscription(subscription).facts if subscription else None,
         overlay=LifecycleState(overlay_state) if overlay_state else None,
@@ -160,6 +163,27 @@ def _entries_of(organization_id: OrganizationId, moment: datetime) -> QuerySet[A
 
 def _last_subscription_entry(entries: QuerySet[AuditEntry], workspace_id: WorkspaceId) -> AuditEntry | None:
     return entries.filter(workspace_id=workspace_id, target_type=SUBSCRIPTION_TARGET).first()
+
+
+def _payment_config(entries: QuerySet[AuditEntry], moment: datetime) -> Mapping[str, Any]:
+    """The values of the payment config in the newest of these entries; empty where there is none."""
+    entry = entries.filter(target_type=PAYMENT_CONFIG_TARGET).first()
+    if entry is None or "subscription_scope" in entry.after:
+        return _after(entry)
+    # An entry from before this field, which a migration has filled without one: the row's unsigned versions tell.
+    filled = (
+        installed.get_model("subscriptions", "OrganizationPaymentConfigEvent")
+        .objects.filter(
+            pgh_obj=entry.target_id,
+            pgh_context__isnull=True,
+            pgh_created_at__lte=moment,
+            version__gt=entry.after["version"],
+        )
+        .order_by("-version")
+        .values("subscription_scope", "version")
+        .first()
+    )
+    return {**entry.after, **(filled or {})}
 
 
 def _after(entry: AuditEntry | None) -> Mapping[str, Any]:

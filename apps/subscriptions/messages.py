@@ -15,7 +15,13 @@ from apps.core.enums import LifecycleNeed, LifecycleState
 from apps.core.ids import WorkspaceId
 from apps.core.moments import in_zone, write_day, zone_of
 from apps.subscriptions.enums import PaymentStatus, SubscriptionState, SubscriptionStatus
-from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision, LifecycleFacts, resolve
+from apps.subscriptions.rules.lifecycle import (
+    Allowance,
+    LifecycleDecision,
+    LifecycleFacts,
+    is_sold_to_others,
+    resolve,
+)
 from apps.subscriptions.selectors.lifecycle import workspace_facts
 from apps.tenants.closing_rules import reopens_until
 from apps.tenants.pages import Banner, BannerTone, LifecycleAccess
@@ -110,6 +116,7 @@ _SUBSCRIPTION_STATUSES: Mapping[str, Cause] = {
     SubscriptionStatus.SUBSCRIBED: Cause("Your organization is subscribed."),
     SubscriptionStatus.UNSUBSCRIBED: Cause("Your organization's subscription has ended.", _START),
 }
+_SOLD_TO_OTHERS = Cause("Your organization has subscribed for other workspaces, not for this one.")
 NEED_WORDS: Mapping[LifecycleNeed, str] = {
     LifecycleNeed.READ: "Read and export",
     LifecycleNeed.CONSUME: "Use credits",
@@ -203,7 +210,7 @@ def _overlay(facts: LifecycleFacts, zone: tzinfo) -> Cause:
 
 
 def _subscription_status(facts: LifecycleFacts, zone: tzinfo) -> Cause:
-    return _of(_SUBSCRIPTION_STATUSES, facts.subscription_status)
+    return _SOLD_TO_OTHERS if is_sold_to_others(facts) else _of(_SUBSCRIPTION_STATUSES, facts.subscription_status)
 
 
 def _grace(facts: LifecycleFacts, zone: tzinfo) -> Cause:

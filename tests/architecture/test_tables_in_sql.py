@@ -28,6 +28,9 @@ FOREIGN = {
     "apps/credits/migrations/sql/0009/ledger.sql": {"tenants"},
     "apps/credits/migrations/sql/0009/consume.sql": {"core"},
     "apps/credits/migrations/sql/0009/consume_set.sql": {"core", "tenants"},
+    "apps/credits/migrations/sql/0018/facts.sql": {"subscriptions", "tenants"},
+    "apps/credits/migrations/sql/0018/consume.sql": {"core"},
+    "apps/credits/migrations/sql/0018/consume_set.sql": {"core", "tenants"},
 }
 
 

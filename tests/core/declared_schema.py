@@ -19,6 +19,7 @@ FUNCTIONS = (
     "apps.credits.migrations.0002_functions",
     "apps.credits.migrations.0009_functions",
     "apps.credits.migrations.0014_explained_differences",
+    "apps.credits.migrations.0018_functions_that_know_named_workspaces",
 )
 
 

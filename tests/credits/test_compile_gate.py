@@ -17,33 +17,34 @@ from tests.subscriptions import spec_lifecycle
 from tests.subscriptions.test_resolve_lifecycle import COMBINATIONS, every_combination
 
 LETTERS = {"y": "yes", "w": "with a warning", "g": "from grants only", "o": "owner only", "n": "no"}
-Place = tuple[bool, str, str, str, str]
+Place = tuple[bool, str, str, str, str, bool]
 
 
 def place_of(facts: LifecycleFacts) -> Place:
-    """What the database knows of the facts: closed, payment status, state of the record, overlay, status."""
+    """What the database knows of the facts: closed, payment, state of the record, overlay, status, only named ones."""
     return (
         facts.organization_closed_at is not None,
         facts.payment_status.value,
         facts.subscription.state.value if facts.subscription else "",
         facts.overlay.value if facts.overlay else "",
         facts.subscription_status.value,
+        facts.only_named_workspaces,
     )
 
 
 def letter_at(gate: CompiledGate, place: Place) -> str:
     """The letter of a combination, found by counting: the last axis turns fastest."""
     index = int(place[0])
-    for axis, value in zip((gate.payments, gate.states, gate.overlays, gate.statuses), place[1:], strict=True):
+    for axis, value in zip((gate.payments, gate.states, gate.overlays, gate.statuses), place[1:5], strict=True):
         index = index * len(axis) + axis.index(value)
-    return gate.letters[index]
+    return gate.letters[index * 2 + int(place[5])]
 
 
 def disagreements(gate: CompiledGate) -> Iterator[Place]:
     cells = spec_lifecycle.allowed()
     for facts in every_combination():
         place = place_of(facts)
-        state, _ = spec_lifecycle.lifecycle(place[1], place[4], place[2] or None, place[3] or None, place[0])
+        state, _ = spec_lifecycle.lifecycle(place[1], place[4], place[2] or None, place[3] or None, place[0], place[5])
         said = LETTERS[letter_at(gate, place)]
         if not said == cells[state, "consume"] == resolve(facts).allowance(LifecycleNeed.CONSUME).value:
             yield place
@@ -52,12 +53,13 @@ def disagreements(gate: CompiledGate) -> Iterator[Place]:
 def test_there_is_one_letter_for_every_combination() -> None:
     assert len(compile_gate().letters) == COMBINATIONS
     assert {place_of(facts) for facts in every_combination()} == {
-        (is_closed, payment, state, overlay, status)
+        (is_closed, payment, state, overlay, status, only_named)
         for is_closed in (False, True)
         for payment in compile_gate().payments
         for state in compile_gate().states
         for overlay in compile_gate().overlays
         for status in compile_gate().statuses
+        for only_named in (False, True)
     }
 
 
@@ -65,10 +67,10 @@ def test_every_letter_is_the_resolvers_answer_and_the_spec_s() -> None:
     assert list(disagreements(compile_gate())) == []
 
 
-@pytest.mark.parametrize("axis", range(5), ids=["closed", "payment", "state", "overlay", "status"])
+@pytest.mark.parametrize("axis", range(6), ids=["closed", "payment", "state", "overlay", "status", "named"])
 def test_a_gate_that_ignores_one_fact_is_caught(monkeypatch: pytest.MonkeyPatch, axis: int) -> None:
     allowance = gate_rules._allowance
-    nothing = (False, "uninitialized", "", "", "pre_subscription")
+    nothing = (False, "uninitialized", "", "", "pre_subscription", False)
 
     def blind(*place: bool | str) -> object:
         seen = (*place[:axis], nothing[axis], *place[axis + 1 :])
@@ -84,9 +86,9 @@ def test_the_database_finds_the_same_letter_for_every_combination() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT credits_gate_letter(p.closed, p.payment, p.state, p.overlay, p.status, %s, %s, %s, %s, %s)
-            FROM unnest(%s::boolean[], %s::text[], %s::text[], %s::text[], %s::text[])
-                WITH ORDINALITY AS p(closed, payment, state, overlay, status, number) ORDER BY p.number
+            SELECT credits_gate_letter_2(p.closed, p.payment, p.state, p.overlay, p.status, p.named, %s, %s, %s, %s, %s)
+            FROM unnest(%s::boolean[], %s::text[], %s::text[], %s::text[], %s::text[], %s::boolean[])
+                WITH ORDINALITY AS p(closed, payment, state, overlay, status, named, number) ORDER BY p.number
             """,
             [
                 gate.letters,
@@ -103,9 +105,13 @@ def test_the_database_takes_what_is_absent_for_the_resolvers_defaults() -> None:
     gate = compile_gate()
     arguments: list[Any] = [gate.letters, *map(list, (gate.payments, gate.states, gate.overlays, gate.statuses))]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT credits_gate_letter(NULL, NULL, NULL, NULL, NULL, %s, %s, %s, %s, %s)", arguments)
-        assert cursor.fetchone() == (letter_at(gate, (False, "uninitialized", "", "", "pre_subscription")),)
-        cursor.execute("SELECT credits_gate_letter(false, 'made up', NULL, NULL, NULL, %s, %s, %s, %s, %s)", arguments)
+        cursor.execute(
+            "SELECT credits_gate_letter_2(NULL, NULL, NULL, NULL, NULL, NULL, %s, %s, %s, %s, %s)", arguments
+        )
+        assert cursor.fetchone() == (letter_at(gate, (False, "uninitialized", "", "", "pre_subscription", False)),)
+        cursor.execute(
+            "SELECT credits_gate_letter_2(false, 'made up', NULL, NULL, NULL, NULL, %s, %s, %s, %s, %s)", arguments
+        )
         assert cursor.fetchone() == (None,), "a status that nobody knows opens nothing"
 
 

@@ -11,22 +11,34 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
+from msgspec.structs import replace
 
 from apps.core.amounts import MICRO
 from apps.core.errors import CountinghouseError
 from apps.core.idempotency import Answer
-from apps.core.ids import ProductId
+from apps.core.ids import OrganizationId, ProductId, WorkspaceId
 from apps.credits.contracts import Consumption
 from apps.credits.enums import OnInsufficient
 from apps.credits.models import CreditEntry, GrantBurn
 from apps.credits.rules.pricing import Price
 from apps.credits.selectors.policies import forget_terms
-from apps.credits.services import credit_policy_publish_prices, credits_consume, credits_consume_batch
+from apps.credits.services import (
+    credit_policy_publish_prices,
+    credits_authorize,
+    credits_consume,
+    credits_consume_batch,
+    overdraft_set,
+)
 from apps.credits.services.consumption import Result
+from apps.subscriptions.contracts import SetSubscriptionStatus, WorkspacePlace
+from apps.subscriptions.enums import SubscriptionScope, SubscriptionState, SubscriptionStatus
+from apps.subscriptions.ids import PlanId
+from apps.subscriptions.services import payment_config_change
 from tests.contexts import console_context
 from tests.credits.cast import Place, assert_sound, consumption, give, look_at, make_place
-from tests.factories.tenants import make_organization, make_product
+from tests.factories.tenants import make_organization, make_product, make_workspace
 from tests.sizes import size
+from tests.subscriptions.cast import lead_to, make_plan, provider_context
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -178,11 +190,34 @@ def test_a_repeated_batch_is_answered_as_the_first_time() -> None:
     assert_sound()
 
 
+def test_what_is_sold_for_other_workspaces_leaves_grants_alone_to_spend_whichever_way_one_asks() -> None:
+    """Past the grant only the overdraft pays, which a workspace has that is sold, and a question that names none."""
+    place = make_place(whole_credits=10)
+    overdraft_set(console_context(), account_id=place.organization.pk, limit=1_000 * MICRO, reason="x")
+    named, other = make_workspace(place.organization), make_workspace(place.organization, "Other")
+    home = WorkspacePlace(WorkspaceId(named.pk), OrganizationId(place.organization.pk))
+    lead_to(home, SubscriptionState.ACTIVE, PlanId(make_plan().pk))
+    for scope, is_sold in ((SubscriptionScope.WORKSPACES, False), (SubscriptionScope.ORGANIZATION, True)):
+        payment_config_change(
+            provider_context(),
+            organization_id=home.organization_id,
+            change=SetSubscriptionStatus(SubscriptionStatus.SUBSCRIBED, scope),
+        )
+        for workspace_id, wanted in ((named.pk, True), (None, True), (other.pk, is_sold)):
+            item = consumption(place, operation="unit", quantity=50 * MICRO, workspace_id=workspace_id)
+            asked = credits_authorize(place.context, question=item.question)
+            (listed,) = credits_consume_batch(place.context, consumptions=[item])
+            (alone,) = one_by_one(place, [replace(item, key=uuid.uuid4().hex)])
+            answers = [asked["decision"] == "allow", isinstance(listed, Answer), isinstance(alone, Answer)]
+            assert answers == [wanted] * 3, (scope, workspace_id)
+    assert_sound()
+
+
 @contextmanager
 def without_single_items() -> Iterator[None]:
     """Meanwhile the function that carries out one item raises."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_get_functiondef('credits_consume_2'::regproc)")
+        cursor.execute("SELECT pg_get_functiondef('credits_consume_3'::regproc)")
         (whole,) = cursor.fetchone()
         head, _, _ = whole.partition("AS $function$")
         cursor.execute(f"{head} AS $function$ BEGIN RAISE 'no single items'; END $function$")

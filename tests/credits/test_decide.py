@@ -20,7 +20,7 @@ from apps.subscriptions.enums import ManagedBy, SubscriptionState
 
 NOW = datetime(2026, 4, 3, 12, tzinfo=UTC)
 ORGANIZATION, WORKSPACE, USER, POLICY = (uuid.UUID(int=number) for number in range(1, 5))
-NOTHING: dict[str, Any] = dict.fromkeys(CreditFacts.__struct_fields__)
+NOTHING: dict[str, Any] = dict.fromkeys(CreditFacts.__struct_fields__) | {"only_named_workspaces": False}
 OPEN: dict[str, Any] = {
     **NOTHING,
     "organization_id": ORGANIZATION,

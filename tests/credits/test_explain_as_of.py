@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -35,12 +36,13 @@ from apps.credits.services.holds import CaptureParams
 from apps.subscriptions.contracts import (
     Lock,
     Resume,
+    SetSubscriptionStatus,
     SetUsageOverride,
     Suspend,
     Unlock,
     WorkspacePlace,
 )
-from apps.subscriptions.enums import SubscriptionState, UsageCategoryOverride
+from apps.subscriptions.enums import SubscriptionScope, SubscriptionState, SubscriptionStatus, UsageCategoryOverride
 from apps.subscriptions.ids import PlanId
 from apps.subscriptions.models import DecisionReceipt
 from apps.subscriptions.services import payment_config_change
@@ -49,7 +51,7 @@ from apps.tenants.services import member_remove
 from tests.contexts import console_context, staff_context
 from tests.credits.cast import PRICES, Place, consumption, give, make_place
 from tests.factories.tenants import make_membership, make_user, make_workspace
-from tests.subscriptions.cast import REASON, lead_to, make_plan, staff_change
+from tests.subscriptions.cast import REASON, lead_to, make_plan, provider_context, staff_change
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -88,6 +90,13 @@ def hold(world: World, operation: str = "scan", quantity: int = 30) -> uuid.UUID
     return Hold.objects.latest("created_at").pk
 
 
+def sales(home: WorkspacePlace) -> Iterator[Callable[[], Any]]:
+    """The organization subscribes as a whole, and then for other workspaces alone."""
+    for scope in SubscriptionScope.ORGANIZATION, SubscriptionScope.WORKSPACES:
+        sold = SetSubscriptionStatus(SubscriptionStatus.SUBSCRIBED, scope)
+        yield partial(payment_config_change, provider_context(), organization_id=home.organization_id, change=sold)
+
+
 def deeds(world: World) -> Iterator[Callable[[], Any]]:
     """Everything that an answer can rest on, changed and changed back."""
     place, home, person = world.place, world.home, world.person
@@ -95,6 +104,7 @@ def deeds(world: World) -> Iterator[Callable[[], Any]]:
     yield lambda: None
     yield lambda: make_membership(place.organization, person, MembershipRole.MEMBER)
     yield lambda: give(place, 50 * MICRO)
+    yield from sales(home)
     yield lambda: lead_to(home, SubscriptionState.ACTIVE, PlanId(make_plan().pk))
     yield lambda: credits_consume(place.context, consumption=consumption(place, operation="scan", quantity=70 * MICRO))
     yield lambda: credits_consume(place.context, consumption=consumption(place))

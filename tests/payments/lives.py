@@ -138,6 +138,7 @@ def state_of(tenant: Tenant) -> dict[str, Any]:
     return {
         "payment_status": config.payment_status,
         "subscription_status": config.subscription_status,
+        "subscription_scope": config.subscription_scope,
         "grace_period_end_at": config.grace_period_end_at,
         "anchor": anchor,
         "record": _comparable(record) if record else None,

@@ -27,7 +27,7 @@ from apps.subscriptions.contracts import (
     Unlock,
     WorkspacePlace,
 )
-from apps.subscriptions.enums import SubscriptionStatus, UsageCategoryOverride
+from apps.subscriptions.enums import SubscriptionScope, SubscriptionStatus, UsageCategoryOverride
 from apps.subscriptions.ids import PlanId
 from apps.subscriptions.services import overlay_clear, overlay_set, payment_config_change
 from apps.tenants.events import ORGANIZATION_CHANGED
@@ -91,7 +91,7 @@ def _payment(chance: random.Random, place: WorkspacePlace, staff: ExecutionConte
         Unlock(),
         SetManual(),
         LeaveManual(),
-        *(SetSubscriptionStatus(status) for status in SubscriptionStatus),
+        *map(SetSubscriptionStatus, SubscriptionStatus, SubscriptionScope),
         SetUsageOverride(chance.choice([None, *UsageCategoryOverride])),
     ]
     change = chance.choice(changes)

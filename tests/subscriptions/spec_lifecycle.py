@@ -28,12 +28,17 @@ def allowed() -> dict[tuple[str, str], str]:
 
 
 def lifecycle(
-    payment: str, organization_status: str, record: str | None, overlay: str | None, is_closed: bool
+    payment: str,
+    organization_status: str,
+    record: str | None,
+    overlay: str | None,
+    is_closed: bool,
+    all_name_workspaces: bool,
 ) -> tuple[str, str]:
     """(state, source), read off the numbered list of spec 03 from its end to its beginning."""
     state, source = (
         {
-            "subscribed": "active",
+            "subscribed": "pre_subscription" if all_name_workspaces else "active",
             "unsubscribed": "suspended_read_only",
             "pre_subscription": "pre_subscription",
         }[organization_status],

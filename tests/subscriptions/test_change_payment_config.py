@@ -32,7 +32,13 @@ from apps.subscriptions.contracts import (
     StartGrace,
     Unlock,
 )
-from apps.subscriptions.enums import PaymentStatus, Provider, SubscriptionStatus, UsageCategoryOverride
+from apps.subscriptions.enums import (
+    PaymentStatus,
+    Provider,
+    SubscriptionScope,
+    SubscriptionStatus,
+    UsageCategoryOverride,
+)
 from apps.subscriptions.models import OrganizationPaymentConfig, ProviderEvidence
 from apps.subscriptions.rules.payment_transitions import PAYMENT_TRANSITIONS, status_pairs
 from apps.subscriptions.services import end_grace_period, payment_config_change, payment_configs
@@ -222,6 +228,18 @@ def test_a_subscription_status_told_again_changes_nothing() -> None:
     assert attempt(provider_context(), organization_id, subscribed)
     assert not attempt(provider_context(), organization_id, subscribed)
     assert attempt(provider_context(), organization_id, unsubscribed)
+
+
+def test_a_subscription_status_told_again_may_speak_of_others_but_not_against_staff() -> None:
+    status, named, whole = SubscriptionStatus.SUBSCRIBED, SubscriptionScope.WORKSPACES, SubscriptionScope.ORGANIZATION
+    organization_id = make_config()
+    assert attempt(provider_context(), organization_id, SetSubscriptionStatus(status, named))
+    assert attempt(provider_context(), organization_id, SetSubscriptionStatus(status, whole))
+    assert not attempt(provider_context(), organization_id, SetSubscriptionStatus(status, whole))
+    assert not attempt(staff_context(), organization_id, SetSubscriptionStatus(status))
+    assert attempt(staff_context(), organization_id, SetSubscriptionStatus(SubscriptionStatus.UNSUBSCRIBED))
+    assert attempt(staff_context(), organization_id, SetSubscriptionStatus(status))
+    assert not attempt(provider_context(), organization_id, SetSubscriptionStatus(status, named))
 
 
 def test_a_customer_stands_for_one_organization_and_odd_values_are_refused() -> None:

@@ -13,7 +13,7 @@ from apps.core import clock
 from apps.core.enums import LifecycleState
 from apps.core.errors import NotFoundError
 from apps.core.ids import WorkspaceId
-from apps.subscriptions.enums import PaymentStatus, SubscriptionState, SubscriptionStatus
+from apps.subscriptions.enums import PaymentStatus, SubscriptionScope, SubscriptionState, SubscriptionStatus
 from apps.subscriptions.models import OrganizationPaymentConfig, Plan, WorkspaceSubscription
 from apps.subscriptions.selectors.filters import has_due_change, in_grace_period, needs_review, with_lifecycle
 from apps.subscriptions.selectors.lifecycle import workspace_facts, workspace_lifecycles
@@ -50,18 +50,25 @@ def test_a_new_organization_has_its_payment_config() -> None:
     assert (config.payment_status, config.subscription_status) == ("uninitialized", "pre_subscription")
 
 
+COUNT = 6 * 3 * 3 * 2 * 6 * 7
+
+
 def every_combination_in_the_database(plan: Plan, now: datetime) -> int:
     """One workspace for each combination of facts, written past the services and their triggers."""
     organizations, configs, workspaces, records = [], [], [], []
-    axes = itertools.product(PaymentStatus, SubscriptionStatus, (None, now))
-    for payment, status, closed_at in axes:
-        slug = f"{payment.value}-{status.value}-{closed_at is None}".lower()
+    axes = itertools.product(PaymentStatus, SubscriptionStatus, SubscriptionScope, (None, now))
+    for payment, status, scope, closed_at in axes:
+        slug = f"{payment.value}-{status.value}-{scope.value}-{closed_at is None}".lower()
         organization = Organization(slug=slug, name=slug, kind=OrganizationKind.TEAM, closed_at=closed_at)
         organizations.append(organization)
         end = now if payment is PaymentStatus.GRACE_PERIOD else None
         configs.append(
             OrganizationPaymentConfig(
-                organization=organization, payment_status=payment, subscription_status=status, grace_period_end_at=end
+                organization=organization,
+                payment_status=payment,
+                subscription_status=status,
+                subscription_scope=scope,
+                grace_period_end_at=end,
             )
         )
         for record, overlay in itertools.product([None, *SubscriptionState], ["", *LifecycleState]):
@@ -102,13 +109,13 @@ def record_of(workspace: Workspace, plan: Plan, state: SubscriptionState, now: d
 
 def test_the_filters_say_what_the_resolver_says_of_every_combination() -> None:
     now = clock.now()
-    assert every_combination_in_the_database(make_plan(), now) == 1512
+    assert every_combination_in_the_database(make_plan(), now) == COUNT
     rows = dict(with_lifecycle(Workspace.objects.all()).values_list("pk", "lifecycle"))
     decisions = workspace_lifecycles([WorkspaceId(pk) for pk in rows])
     assert {pk: decision.state.value for pk, decision in decisions.items()} == rows
 
     flagged = set(Workspace.objects.filter(needs_review(now)).values_list("pk", flat=True))
     assert flagged == {pk for pk, decision in decisions.items() if decision.needs_review}
-    assert 0 < len(flagged) < 1512
-    assert Workspace.objects.filter(in_grace_period()).count() == 1512 // 6
+    assert 0 < len(flagged) < COUNT
+    assert Workspace.objects.filter(in_grace_period()).count() == COUNT // 6
     assert not Workspace.objects.filter(has_due_change(now)).exists()

@@ -27,14 +27,19 @@ from apps.subscriptions.rules.lifecycle import (
 from tests.subscriptions import spec_lifecycle
 
 NOW = datetime(2026, 4, 3, 12, tzinfo=UTC)
-COMBINATIONS = 6 * 3 * 6 * 7 * 2
+COMBINATIONS = 6 * 3 * 6 * 7 * 2 * 2
 
 
 def every_combination() -> Iterator[LifecycleFacts]:
     axes = itertools.product(
-        PaymentStatus, SubscriptionStatus, [None, *SubscriptionState], [None, *LifecycleState], (False, True)
+        PaymentStatus,
+        SubscriptionStatus,
+        [None, *SubscriptionState],
+        [None, *LifecycleState],
+        (False, True),
+        (False, True),
     )
-    for payment, status, record, overlay, is_closed in axes:
+    for payment, status, record, overlay, is_closed, only_named in axes:
         yield LifecycleFacts(
             workspace_id=WorkspaceId(uuid.UUID(int=1)),
             organization_id=OrganizationId(uuid.UUID(int=2)),
@@ -43,6 +48,7 @@ def every_combination() -> Iterator[LifecycleFacts]:
             payment_status=payment,
             grace_period_end_at=NOW if payment == "grace_period" else None,
             subscription_status=status,
+            only_named_workspaces=only_named,
             subscription=SubscriptionFacts(WorkspaceSubscriptionId(uuid.UUID(int=3)), record, ManagedBy.STAFF, 1)
             if record
             else None,
@@ -58,6 +64,7 @@ def expected(facts: LifecycleFacts) -> tuple[str, str]:
         facts.subscription.state.value if facts.subscription else None,
         facts.overlay.value if facts.overlay else None,
         facts.organization_closed_at is not None,
+        facts.only_named_workspaces,
     )
 
 
@@ -73,7 +80,7 @@ def disagreements(resolver: Callable[[LifecycleFacts], LifecycleDecision]) -> li
 
 
 def test_every_combination_is_as_spec_03_says() -> None:
-    assert len(list(every_combination())) == COMBINATIONS == 1512
+    assert len(list(every_combination())) == COMBINATIONS == 3024
     assert disagreements(resolve) == []
 
 
@@ -86,6 +93,28 @@ def test_a_resolver_that_lets_the_overlay_win_over_the_record_is_caught(monkeypa
 def test_a_resolver_that_forgets_the_grace_period_of_a_trial_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "LOWERED_BY_GRACE", frozenset({LifecycleState.ACTIVE}))
     assert len(disagreements(resolve)) > 5
+
+
+def test_a_resolver_that_takes_what_is_sold_to_others_for_everybody_s_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rules, "is_sold_to_others", lambda _: False)
+    assert len(disagreements(resolve)) == 4  # no record, no overlay, open, and the payment status blocks nothing
+
+
+def test_what_is_sold_to_others_is_told_as_such() -> None:
+    facts = LifecycleFacts(
+        WorkspaceId(uuid.uuid4()),
+        OrganizationId(uuid.uuid4()),
+        NOW,
+        subscription_status=SubscriptionStatus.SUBSCRIBED,
+        only_named_workspaces=True,
+    )
+    decided = resolve(facts).reasons[0]
+    assert (decided.state, decided.source) == ("pre_subscription", "subscription_status")
+    assert decided.fact == (
+        "the organization's subscription status is subscribed, and every running subscription names another workspace"
+    )
 
 
 def test_the_trace_names_every_rule_tried_in_order_and_ends_with_the_grace_period() -> None:

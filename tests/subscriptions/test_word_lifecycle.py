@@ -18,7 +18,7 @@ from apps.subscriptions.enums import (
     UsageCategoryOverride,
 )
 from apps.subscriptions.messages import banner_of, days_from, words_of
-from apps.subscriptions.rules.lifecycle import ALLOWED, Allowance, resolve
+from apps.subscriptions.rules.lifecycle import ALLOWED, Allowance, is_sold_to_others, resolve
 from tests.subscriptions.test_resolve_lifecycle import NOW, every_combination
 
 UNKNOWN = "This follows from your current status."
@@ -33,6 +33,13 @@ def test_every_combination_of_facts_has_a_cause_and_a_remedy_in_words() -> None:
         assert words.why
         assert all(sentence.endswith(".") and sentence != UNKNOWN for sentence in words.why)
     assert len(seen) == len(LifecycleState)
+
+
+def test_what_is_sold_for_other_workspaces_is_told_as_such() -> None:
+    for facts in every_combination():
+        decision = resolve(facts)
+        told = "for other workspaces, not for this one" in " ".join(words_of(facts, decision, zone=UTC).why)
+        assert told is (is_sold_to_others(facts) and decision.trace[-2].rule == "subscription_status")
 
 
 def test_a_banner_stands_exactly_where_something_is_restricted() -> None:

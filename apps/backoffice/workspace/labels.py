@@ -16,6 +16,7 @@ from apps.core.enums import LifecycleNeed, LifecycleState
 from apps.subscriptions.enums import (
     ManagedBy,
     PaymentStatus,
+    SubscriptionScope,
     SubscriptionState,
     SubscriptionStatus,
     UsageCategoryOverride,
@@ -55,6 +56,7 @@ _FIELDS: Mapping[str, str] = {
     "provider_subscription_id": "Subscription at the provider",
     "payment_status": "Payment status",
     "subscription_status": "Subscription status",
+    "subscription_scope": "Subscribed for",
     "grace_period_end_at": "Grace period ends",
     "grace_period_days": "Days of a grace period",
     "usage_category_override": "Usage is billed as",
@@ -82,6 +84,7 @@ _ENUMS: Mapping[str, type[Any]] = {
     "managed_by": ManagedBy,
     "payment_status": PaymentStatus,
     "subscription_status": SubscriptionStatus,
+    "subscription_scope": SubscriptionScope,
     "usage_category_override": UsageCategoryOverride,
 }
 

@@ -230,7 +230,10 @@ def _records(facts: CreditFacts, question: Question) -> tuple[RecordRead, ...]:
 
 @dataclass(frozen=True, slots=True)
 class CompiledGate:
-    """The letters, and the values of each axis in their order; "" stands for no record and for no overlay."""
+    """The letters, and the values of each axis in their order; "" stands for no record and for no overlay.
+
+    Before these axes stands whether the organization is closed, and last whether only named workspaces are sold.
+    """
 
     letters: str
     payments: tuple[str, ...]
@@ -250,12 +253,14 @@ def compile_gate() -> CompiledGate:
     states = ("", *SubscriptionState.values)
     overlays = ("", *LifecycleState.values)
     statuses = tuple(SubscriptionStatus.values)
-    combinations = itertools.product((False, True), payments, states, overlays, statuses)
+    combinations = itertools.product((False, True), payments, states, overlays, statuses, (False, True))
     letters = "".join(_LETTERS[_allowance(*combination)] for combination in combinations)
     return CompiledGate(letters, payments, states, overlays, statuses)
 
 
-def _allowance(is_closed: bool, payment: str, state: str, overlay: str, status: str) -> Allowance:
+def _allowance(
+    is_closed: bool, payment: str, state: str, overlay: str, status: str, only_named_workspaces: bool
+) -> Allowance:
     subscription = (
         SubscriptionFacts(
             id=WorkspaceSubscriptionId(_NOBODY), state=SubscriptionState(state), managed_by=ManagedBy.STAFF, version=1
@@ -270,6 +275,7 @@ def _allowance(is_closed: bool, payment: str, state: str, overlay: str, status: 
         organization_closed_at=_SOME_DAY if is_closed else None,
         payment_status=PaymentStatus(payment),
         subscription_status=SubscriptionStatus(status),
+        only_named_workspaces=only_named_workspaces,
         subscription=subscription,
         overlay=LifecycleState(overlay) if overlay else None,
     )

@@ -41,7 +41,7 @@ _FACTS_ROW = msgspec.json.Decoder(CreditFacts)
 # The mode is that of the organization: an exception and the percentage stand before the product (spec 02, Cutover).
 _FACTS = (
     "SELECT to_jsonb(f) || jsonb_build_object('billing_mode', tenants_billing_mode($3, f.organization_id)) "
-    "FROM credits_facts_2($1, $2, $3, $4, $5, $6, $7, $8) f"
+    "FROM credits_facts_3($1, $2, $3, $4, $5, $6, $7, $8) f"
 )
 
 

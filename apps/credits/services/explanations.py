@@ -113,6 +113,7 @@ def _lifecycle_at(organization_id: OrganizationId, workspace_id: UUID | None, at
         "payment_status": lived.payment_status,
         "grace_period_end_at": lived.grace_period_end_at,
         "subscription_status": lived.subscription_status,
+        "only_named_workspaces": lived.only_named_workspaces,
         "config_version": lived.payment_config_version,
         "category_override": usage_override_as_of(organization_id, at),
         "subscription_id": record.id if record else None,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from apps.payments.enums import ProviderSubscriptionStatus
-from apps.subscriptions.enums import SubscriptionState, SubscriptionStatus
+from apps.subscriptions.enums import SubscriptionScope, SubscriptionState, SubscriptionStatus
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -61,6 +61,8 @@ _STATE_OF: Mapping[ProviderSubscriptionStatus, SubscriptionState | None] = Mappi
         ProviderSubscriptionStatus.ENDED: SubscriptionState.ENDED,
     }
 )
+# What makes no organization subscribed.
+_NOT_RUNNING = frozenset({ProviderSubscriptionStatus.INCOMPLETE, ProviderSubscriptionStatus.ENDED})
 _CHARGED = frozenset(status for status, rank in _RANKS.items() if rank > 1)
 
 
@@ -97,6 +99,12 @@ def subscription_statuses(mirrored: Iterable[ProviderSubscriptionStatus]) -> tup
     if known == {ProviderSubscriptionStatus.ENDED}:
         return (SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.UNSUBSCRIBED)
     return (SubscriptionStatus.SUBSCRIBED,)
+
+
+def subscription_scope(mirrored: Iterable[tuple[ProviderSubscriptionStatus, bool]]) -> SubscriptionScope:
+    """For whom those speak that run, each given as its status and whether it names a workspace (spec 03, rule 5)."""
+    running = [names_workspace for status, names_workspace in mirrored if status not in _NOT_RUNNING]
+    return SubscriptionScope.WORKSPACES if running and all(running) else SubscriptionScope.ORGANIZATION
 
 
 def subscription_steps(

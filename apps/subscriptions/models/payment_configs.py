@@ -11,7 +11,13 @@ from django.db.models import Q
 
 from apps.core.constraints import one_of
 from apps.core.row_versions import kept_row_versions
-from apps.subscriptions.enums import PaymentStatus, Provider, SubscriptionStatus, UsageCategoryOverride
+from apps.subscriptions.enums import (
+    PaymentStatus,
+    Provider,
+    SubscriptionScope,
+    SubscriptionStatus,
+    UsageCategoryOverride,
+)
 from apps.subscriptions.models.version_counter import counts_versions
 from apps.subscriptions.rules.payment_transitions import status_pairs, subscription_status_pairs
 from apps.tenants.models import Organization
@@ -34,6 +40,13 @@ class OrganizationPaymentConfig(models.Model):
     subscription_status = models.CharField(
         max_length=16, choices=SubscriptionStatus.choices, default=SubscriptionStatus.PRE_SUBSCRIPTION
     )
+    subscription_scope = models.CharField(
+        max_length=16,
+        choices=SubscriptionScope.choices,
+        default=SubscriptionScope.ORGANIZATION,
+        db_default=SubscriptionScope.ORGANIZATION,
+        help_text="For whom the subscription status speaks.",
+    )
     grace_period_end_at = models.DateTimeField(null=True, blank=True)
     grace_period_days = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="Of coming grace periods; empty: the default of 14."
@@ -48,6 +61,7 @@ class OrganizationPaymentConfig(models.Model):
         constraints: ClassVar = [
             one_of("payment_status", PaymentStatus, "payment_config_status_known"),
             one_of("subscription_status", SubscriptionStatus, "payment_config_subscription_status_known"),
+            one_of("subscription_scope", SubscriptionScope, "payment_config_subscription_scope_known"),
             one_of("usage_category_override", UsageCategoryOverride, "payment_config_override_known", also=[""]),
             models.CheckConstraint(
                 condition=Q(payment_status=PaymentStatus.GRACE_PERIOD, grace_period_end_at__isnull=False)

@@ -37,7 +37,10 @@ class SubscriptionFacts(msgspec.Struct, frozen=True):
 
 
 class LifecycleFacts(msgspec.Struct, frozen=True):
-    """Everything that a decision rests on, as of `at`. `at` changes the review flags alone, never the state."""
+    """Everything that a decision rests on, as of `at`. `at` changes the review flags alone, never the state.
+
+    `only_named_workspaces`: each running subscription of the organization names a workspace, and so does the question.
+    """
 
     workspace_id: WorkspaceId
     organization_id: OrganizationId
@@ -46,6 +49,7 @@ class LifecycleFacts(msgspec.Struct, frozen=True):
     payment_status: PaymentStatus = PaymentStatus.UNINITIALIZED
     grace_period_end_at: datetime | None = None
     subscription_status: SubscriptionStatus = SubscriptionStatus.PRE_SUBSCRIPTION
+    only_named_workspaces: bool = False
     payment_config_version: int = 0
     subscription: SubscriptionFacts | None = None
     overlay: LifecycleState | None = None
@@ -169,6 +173,7 @@ STATE_OF_SUBSCRIPTION_STATUS: Mapping[SubscriptionStatus, LifecycleState] = Mapp
         SubscriptionStatus.PRE_SUBSCRIPTION: LifecycleState.PRE_SUBSCRIPTION,
     }
 )
+STATE_OF_UNNAMED_WORKSPACE = LifecycleState.PRE_SUBSCRIPTION  # where each running subscription names another one
 LOWERED_BY_GRACE = frozenset({LifecycleState.TRIAL, LifecycleState.ACTIVE})
 
 
@@ -234,13 +239,16 @@ def _manual_overlay(facts: LifecycleFacts) -> RuleStep:
 
 
 def _subscription_status(facts: LifecycleFacts) -> RuleStep:
-    return _step(
-        "subscription_status",
-        LifecycleSource.SUBSCRIPTION_STATUS,
-        f"the organization's subscription status is {facts.subscription_status.value}",
-        _payment_config(facts),
-        STATE_OF_SUBSCRIPTION_STATUS[facts.subscription_status],
-    )
+    status = facts.subscription_status
+    fact, state = f"the organization's subscription status is {status.value}", STATE_OF_SUBSCRIPTION_STATUS[status]
+    if is_sold_to_others(facts):
+        fact, state = f"{fact}, and every running subscription names another workspace", STATE_OF_UNNAMED_WORKSPACE
+    return _step("subscription_status", LifecycleSource.SUBSCRIPTION_STATUS, fact, _payment_config(facts), state)
+
+
+def is_sold_to_others(facts: LifecycleFacts) -> bool:
+    """Whether the organization subscribed, and for other workspaces than one without a record."""
+    return facts.only_named_workspaces and facts.subscription_status is SubscriptionStatus.SUBSCRIBED
 
 
 def _grace_period(facts: LifecycleFacts, state: LifecycleState) -> RuleStep:

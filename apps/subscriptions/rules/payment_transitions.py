@@ -15,7 +15,7 @@ from apps.core.audit_events import AuditEvent
 from apps.core.enums import ActorKind
 from apps.core.moments import after
 from apps.subscriptions import events
-from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus
+from apps.subscriptions.enums import PaymentStatus, SubscriptionScope, SubscriptionStatus
 
 DEFAULT_GRACE_DAYS = 14
 CHANGE_OPERATION = "payment_configs.change"
@@ -234,3 +234,8 @@ def status_pairs() -> Iterator[tuple[str, str]]:
 def subscription_status_pairs() -> Iterator[tuple[str, str]]:
     """Every allowed pair of subscription statuses, for the database trigger."""
     return ((s.value, t.value) for s, ts in SUBSCRIPTION_STATUS_MAY_BECOME.items() for t in sorted(ts))
+
+
+def speaks_of_named_workspaces(scope: str | None) -> bool:
+    """Whether a subscription status of this scope says nothing of workspaces that no subscription names."""
+    return scope == SubscriptionScope.WORKSPACES

@@ -18,6 +18,7 @@ from apps.subscriptions.enums import (
     ManagedBy,
     PaymentStatus,
     PendingChangeStatus,
+    SubscriptionScope,
     SubscriptionState,
     SubscriptionStatus,
 )
@@ -27,12 +28,14 @@ from apps.subscriptions.rules.lifecycle import (
     LOWERED_BY_GRACE,
     STATE_OF_SUBSCRIPTION,
     STATE_OF_SUBSCRIPTION_STATUS,
+    STATE_OF_UNNAMED_WORKSPACE,
 )
 from apps.subscriptions.rules.payment_transitions import is_legal
 from apps.tenants.models import Workspace
 
 _PAYMENT = "organization__payment_config__payment_status"
 _STATUS = "organization__payment_config__subscription_status"
+_SCOPE = "organization__payment_config__subscription_scope"
 
 
 class Lifecycle(TypedDict):
@@ -113,6 +116,10 @@ def _before_grace() -> Case:
         ),
         *records,
         When(~Q(manual_lifecycle_state=""), then=F("manual_lifecycle_state")),
+        When(
+            **{_STATUS: SubscriptionStatus.SUBSCRIBED, _SCOPE: SubscriptionScope.WORKSPACES},
+            then=Value(STATE_OF_UNNAMED_WORKSPACE.value),
+        ),
         *statuses,
         default=Value(fresh.value),
         output_field=CharField(),

@@ -12,7 +12,13 @@ from apps.core.errors import NotFoundError
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.subscriptions.enums import ManagedBy, PaymentStatus, SubscriptionState, SubscriptionStatus
 from apps.subscriptions.ids import WorkspaceSubscriptionId
-from apps.subscriptions.rules.lifecycle import LifecycleDecision, LifecycleFacts, SubscriptionFacts, resolve
+from apps.subscriptions.rules.lifecycle import (
+    LifecycleDecision,
+    LifecycleFacts,
+    SubscriptionFacts,
+    resolve,
+)
+from apps.subscriptions.rules.payment_transitions import speaks_of_named_workspaces
 from apps.tenants.models import Workspace
 
 _CONFIG, _RECORD = "organization__payment_config", "subscription"
@@ -25,6 +31,7 @@ _COLUMNS = (
     f"{_CONFIG}__payment_status",
     f"{_CONFIG}__grace_period_end_at",
     f"{_CONFIG}__subscription_status",
+    f"{_CONFIG}__subscription_scope",
     f"{_CONFIG}__version",
     f"{_RECORD}__pk",
     f"{_RECORD}__state",
@@ -83,6 +90,7 @@ def _facts(row: dict[str, Any], moment: datetime) -> LifecycleFacts:
         subscription_status=SubscriptionStatus(
             row[f"{_CONFIG}__subscription_status"] or SubscriptionStatus.PRE_SUBSCRIPTION
         ),
+        only_named_workspaces=speaks_of_named_workspaces(row[f"{_CONFIG}__subscription_scope"]),
         payment_config_version=row[f"{_CONFIG}__version"] or 0,
         subscription=_subscription(row) if row[f"{_RECORD}__pk"] else None,
         overlay=LifecycleState(row["manual_lifecycle_state"]) if row["manual_lifecycle_state"] else None,

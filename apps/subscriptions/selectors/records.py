@@ -50,6 +50,7 @@ _SUBSCRIPTION = (
 _PAYMENT_CONFIG = (
     "payment_status",
     "subscription_status",
+    "subscription_scope",
     "grace_period_end_at",
     "grace_period_days",
     "usage_category_override",

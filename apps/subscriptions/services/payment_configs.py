@@ -29,7 +29,7 @@ from apps.subscriptions.contracts import (
     SetUsageOverride,
     StartGrace,
 )
-from apps.subscriptions.enums import EvidenceSubject, PaymentStatus, SubscriptionStatus
+from apps.subscriptions.enums import EvidenceSubject, PaymentStatus, SubscriptionScope, SubscriptionStatus
 from apps.subscriptions.handlers import read_standing, run_handlers
 from apps.subscriptions.models import OrganizationPaymentConfig, ProviderEvidence
 from apps.subscriptions.models.payment_configs import CUSTOMER_FIELDS, LONGEST_GRACE_DAYS
@@ -178,7 +178,8 @@ def _may_subscribe(context: ExecutionContext, config: OrganizationPaymentConfig,
     if change.status in SUBSCRIPTION_STATUS_MAY_BECOME[now]:
         return True
     if not is_person(context):
-        return False
+        # Subscriptions at a provider say nothing against what staff have sold for the whole organization.
+        return change.status is now and config.subscription_scope != SubscriptionScope.STAFF
     if change.status is now:
         raise nothing_to_change(f"The subscription status is already {now.value}.")
     legal = ", ".join(status.value for status in sorted(SUBSCRIPTION_STATUS_MAY_BECOME[now]))
@@ -225,7 +226,7 @@ def carry_out(config: OrganizationPaymentConfig, change: PaymentConfigChange, tr
         case ReanchorGrace():
             _reanchor(config, change)
         case SetSubscriptionStatus():
-            config.subscription_status = change.status
+            config.subscription_status, config.subscription_scope = change.status, change.scope
         case SetUsageOverride():
             config.usage_category_override = change.category or ""
         case SetGraceDays():

@@ -20,6 +20,7 @@ from apps.core.moments import in_zone, zone_of
 from apps.payments.models import ProviderInvoice, WebhookEvent
 from apps.subscriptions.enums import PaymentStatus, Provider
 from apps.subscriptions.models import OrganizationPaymentConfig
+from apps.subscriptions.rules.lifecycle import is_sold_to_others
 from apps.subscriptions.rules.payment_transitions import DEFAULT_GRACE_DAYS
 from apps.tenants.models import Organization
 
@@ -58,6 +59,8 @@ def _whose_status(subject: WorkspaceSubject) -> str:
     """The organization's status stands beside the workspace's own record, and often says another thing."""
     if subject.facts.subscription is not None:
         return "Of the organization. Not used here: this workspace has its own subscription."
+    if is_sold_to_others(subject.facts):
+        return "Of the organization. Each running subscription names another workspace, so this one is not subscribed."
     return "Of the organization. Used here, as this workspace has no subscription of its own."
 
 
