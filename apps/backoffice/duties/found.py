@@ -185,6 +185,25 @@ def _soon_empty(wanted: Wanted) -> Iterator[Found]:
     url = list_url(CreditAccount, runs_out_within=EMPTY_AHEAD.days)
     yield first_of(rows.order_by("runs_out_at", "pk"), make, "accounts that run out soon", url)
 
+    yield _found_empty(wanted)
+
+
+def _idle_and_empty() -> QuerySet[AccountRunway]:
+    empty = AccountRunway.objects.filter(is_empty=True, account__balance__lte=0, account__organization__closed_at=None)
+    return empty.filter(Q(runs_out_at=None) | Q(runs_out_at__gt=clock.now() + EMPTY_AHEAD))
+
+
+def _found_empty(wanted: Wanted) -> Found:
+    """Customers that had credits and have none, also where nobody calls and nothing is denied."""
+    rows = wanted.choose(_idle_and_empty(), kind_value(TaskKind.OUT_OF_CREDITS), "account__organization", _granted())
+
+    def make(row: Any) -> Task:
+        what = f"The balance is {format_credits(row.account.balance)} credits."
+        return Task(TaskKind.OUT_OF_CREDITS, row.pk, row.pk, what, row.task_marker, page_url_of(CreditAccount, row.pk))
+
+    url = list_url(CreditAccount, exhausted="yes")
+    return first_of(rows.select_related("account").order_by("pk"), make, "accounts without credits", url)
+
 
 def _denials(wanted: Wanted) -> Iterator[Found]:
     """Customers that were denied much in the last day, and those whose credits did not suffice."""
@@ -193,9 +212,12 @@ def _denials(wanted: Wanted) -> Iterator[Found]:
     today = f"{clock.now():%Y-%m-%d}"
     empty = Counter(key for key, code in rows if key and code == "insufficient_credits")
     others = Counter(key for key, code in rows if key and code != "insufficient_credits")
+    # Named by their account already.
+    named = set(_idle_and_empty().filter(pk__in=list(empty)).values_list("pk", flat=True))
     made = [
         Task(TaskKind.OUT_OF_CREDITS, key, key, _not_enough(times), today, _place(key))
         for key, times in empty.most_common()
+        if key not in named
     ]
     yield _open_of(wanted, made, "customers without enough credits", code="insufficient_credits")
     many = [

@@ -13,7 +13,8 @@ from apps.credits.models import CreditAccount
 class AccountRunway(models.Model):
     """The forecast of one account as the job last computed it. It can be computed again from the rollups and grants.
 
-    `last_sequence` is up to which entry it was computed; `a_day` is the pace in micro-credits, 0 for none.
+    `last_sequence` is up to which entry it was computed; `a_day` is the pace in micro-credits, 0 for none. `is_empty`:
+    it had entries and stands at zero or below, whether or not anybody calls; None where it was not looked at yet.
     """
 
     account = models.OneToOneField(CreditAccount, on_delete=models.PROTECT, primary_key=True, related_name="runway")
@@ -23,6 +24,7 @@ class AccountRunway(models.Model):
     a_day = models.BigIntegerField(default=0)
     last_sequence = models.BigIntegerField(default=0)
     looked_at = models.DateTimeField()
+    is_empty = models.BooleanField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -34,6 +36,7 @@ class AccountRunway(models.Model):
                 condition=Q(runs_out_at__isnull=False),
                 name="account_runway_soonest",
             ),
+            models.Index(fields=["account"], condition=Q(is_empty=True), name="account_runway_empty"),
         ]
 
     def __str__(self) -> str:

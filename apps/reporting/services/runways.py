@@ -31,6 +31,7 @@ def runways_keep(context: ExecutionContext) -> int:
     now = clock.now()
     is_due = (
         Q(runway=None)
+        | Q(runway__is_empty=None)
         | Q(last_sequence__gt=F("runway__last_sequence"))
         | Q(runway__a_day__gt=0, runway__looked_at__lte=now - _AGAIN_AFTER)
     )
@@ -46,13 +47,15 @@ def runways_keep(context: ExecutionContext) -> int:
 
 def _keep(ids: Sequence[UUID], now: datetime) -> None:
     # Read before the forecast: an entry that comes in between is looked at the next time.
-    places = dict(CreditAccount.objects.filter(pk__in=ids).values_list("pk", "last_sequence"))
+    accounts = CreditAccount.objects.filter(pk__in=ids).values_list("pk", "last_sequence", "balance")
+    places = {key: (sequence, balance) for key, sequence, balance in accounts}
     rows = [
         AccountRunway(
             account_id=key,
             runs_out_at=found.runs_out_at(now),
             a_day=found.a_day,
-            last_sequence=places[key],
+            last_sequence=places[key][0],
+            is_empty=places[key][0] > 0 and places[key][1] <= 0,
             looked_at=now,
         )
         for key, found in sorted(runways_of(ids, now).items())
@@ -61,5 +64,5 @@ def _keep(ids: Sequence[UUID], now: datetime) -> None:
         rows,
         update_conflicts=True,
         unique_fields=["account"],
-        update_fields=["runs_out_at", "a_day", "last_sequence", "looked_at"],
+        update_fields=["runs_out_at", "a_day", "last_sequence", "looked_at", "is_empty"],
     )

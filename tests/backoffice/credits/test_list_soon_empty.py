@@ -128,3 +128,25 @@ def test_the_overview_names_them_and_a_new_grant_asks_anew(places: dict[str, Pla
         [again] = [one for one in find_tasks(["credits.read"]) if one.subject_id == task.subject_id]
         assert not is_put_away(again, put_away)
         assert clock.now() == END
+
+
+def test_the_overview_names_who_has_nothing_left_although_nobody_calls(places: dict[str, Place]) -> None:
+    empty = places["Empty"].organization.pk
+    assert set(AccountRunway.objects.filter(is_empty=True).values_list("pk", flat=True)) == {empty}
+    with at(END + 40 * DAY):
+        rollups_refresh(console_context())
+        runways_keep(console_context())
+        [task] = find_tasks(["credits.read"])
+        assert (task.kind, task.organization_id) == (TaskKind.OUT_OF_CREDITS, empty)
+        assert task.what.startswith("The balance is 0")
+        give(places["Empty"], MICRO)
+        assert find_tasks(["credits.read"]) == []
+        runways_keep(console_context())
+        assert not AccountRunway.objects.filter(is_empty=True).exists()
+
+
+def test_what_the_former_release_kept_is_looked_at_again(places: dict[str, Place]) -> None:
+    AccountRunway.objects.update(is_empty=None)
+    with at(END + timedelta(minutes=1)):
+        assert runways_keep(console_context()) == len(places)
+    assert AccountRunway.objects.filter(is_empty=True).count() == 1
