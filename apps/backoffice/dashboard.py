@@ -20,6 +20,7 @@ from apps.backoffice.panels import Panel, panel_of
 from apps.backoffice.staff import may
 from apps.core import clock
 from apps.core.models import JobRun, OutboxItem
+from apps.core.outbox import outbox_alarming
 from apps.core.states import JobRunStatus, OutboxStatus
 from apps.payments.enums import WebhookStatus
 from apps.payments.models import Review, WebhookEvent
@@ -41,7 +42,7 @@ class Figure:
 
 def dashboard(request: HttpRequest) -> dict[str, Any]:
     """Return the template's context; panels that the viewer may not read are left out."""
-    parked = OutboxItem.objects.filter(status=OutboxStatus.PARKED)
+    parked = outbox_alarming()
     events_parked = WebhookEvent.objects.filter(status=WebhookStatus.FAILED)
     unmatched = WebhookEvent.objects.filter(status=WebhookStatus.UNMATCHED)
     failed = JobRun.objects.filter(status=JobRunStatus.FAILED, created_at__gte=clock.now() - LOOKED_BACK)
@@ -52,7 +53,13 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
             _figure("Parked events", events_parked, list_url(WebhookEvent, status="failed"), "inbox", alarming=True),
             _figure("Unmatched events", unmatched, list_url(WebhookEvent, status="unmatched"), "help", alarming=True),
             _figure("Needs review", Review.objects.all(), list_url(Workspace, review="yes"), "rule", alarming=True),
-            _figure("Failed calls", parked, list_url(OutboxItem, status=OutboxStatus.PARKED), "outbox", alarming=True),
+            _figure(
+                "Failed calls",
+                parked,
+                list_url(OutboxItem, status=OutboxStatus.PARKED, dismissed="no"),
+                "outbox",
+                alarming=True,
+            ),
             _figure("Failed jobs, 24 h", failed, list_url(JobRun, status="failed"), "event_busy", alarming=True),
             _figure("Organizations", Organization.objects.filter(is_synthetic=False), list_url(Organization), "domain"),
             _figure("Workspaces", workspaces, list_url(Workspace), "workspaces"),
@@ -113,7 +120,7 @@ def _parked_panel(request: HttpRequest, parked: QuerySet[OutboxItem]) -> list[Pa
             parked.order_by("-created_at"),
             lambda item: (record_link(item, item.kind), short(why_not_done(item), 90), moment(item.finished_at)),
             empty="No failed calls. Every call was made or is in the queue.",
-            link=list_url(OutboxItem, status=OutboxStatus.PARKED),
+            link=list_url(OutboxItem, status=OutboxStatus.PARKED, dismissed="no"),
             icon="outbox",
         )
     ]

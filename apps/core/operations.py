@@ -130,6 +130,7 @@ register_operations(
     Operation("audit.read", platform_role=Role.SUPPORT, allows="read the audit log"),
     Operation("outbox.read", platform_role=Role.SUPPORT, allows="see outgoing calls"),
     Operation("outbox.retry", platform_role=Role.BILLING_OPERATIONS, allows="send outgoing calls again"),
+    Operation("outbox.dismiss", platform_role=Role.BILLING_OPERATIONS, allows="give up outgoing calls"),
     Operation("jobs.read", tenant_role=Role.ADMIN, platform_role=Role.SUPPORT, scope=Scope.JOBS_RUN, allows="see jobs"),
     # The job endpoint's own gate; each job has a narrower one of its own.
     Operation(

@@ -141,6 +141,21 @@ def test_trying_a_parked_call_again() -> None:
     assert only_entry("outbox_item.retried").role == "billing_operations"
 
 
+def test_dismissing_a_parked_call_takes_it_off_the_overview() -> None:
+    item = make_outbox_item(make_organization(), status=OutboxStatus.PARKED)
+    client, shown = client_of(Role.BILLING_OPERATIONS), reverse("admin:core_outboxitem_change", args=[item.pk])
+    assert shown in client.get(reverse("admin:index")).content.decode()
+    act(client, "core_outboxitem_dismiss", item.pk)
+    assert only_entry("outbox_item.dismissed").role == "billing_operations"
+    assert shown not in client.get(reverse("admin:index")).content.decode()
+    listed = reverse("admin:core_outboxitem_changelist")
+    assert shown not in client.get(listed, {"status": "parked", "dismissed": "no"}).content.decode()
+    assert shown in client.get(listed, {"dismissed": "yes"}).content.decode()
+    act(client, "core_outboxitem_try_again", item.pk)
+    item.refresh_from_db()
+    assert (item.status, item.dismissed_at) == (OutboxStatus.PENDING, None)
+
+
 def test_running_a_job() -> None:
     organization = make_organization()
     client = client_of(Role.BILLING_OPERATIONS)

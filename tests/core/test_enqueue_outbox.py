@@ -15,8 +15,17 @@ from apps.core.enums import Role
 from apps.core.errors import ConflictError, ForbiddenError, NotFoundError, UnprocessableError
 from apps.core.ids import OrganizationId, OutboxItemId
 from apps.core.models import AuditEntry, OutboxItem
-from apps.core.outbox import outbox_drain, outbox_enqueue, outbox_handler, outbox_retry, waiting_reason
+from apps.core.outbox import (
+    outbox_alarming,
+    outbox_dismiss,
+    outbox_drain,
+    outbox_enqueue,
+    outbox_handler,
+    outbox_retry,
+    waiting_reason,
+)
 from apps.core.registry import RegistryError
+from apps.core.retention import PURGE_HISTORY, purge
 from apps.core.states import OutboxStatus
 from tests.contexts import console_context, staff_context
 from tests.core.outbox import KIND, CallHandler, FakeProvider, enqueue
@@ -195,3 +204,47 @@ def test_the_database_refuses_incoherent_items(values: dict[str, str]) -> None:
     item = enqueue()
     with pytest.raises(DatabaseError, match="violates check constraint"), transaction.atomic():
         OutboxItem.objects.filter(pk=item.pk).update(**values)
+
+
+def test_a_parked_item_is_dismissed_and_can_be_tried_again(parked: OutboxItem) -> None:
+    assert list(outbox_alarming()) == [parked]
+    item = outbox_dismiss(staff_context(), item_id=OutboxItemId(parked.pk), reason="The address is gone")
+    assert (item.status, item.is_dismissed, list(outbox_alarming())) == ("parked", True, [])
+    with pytest.raises(ConflictError, match="dismissed already"):
+        outbox_dismiss(staff_context(), item_id=OutboxItemId(parked.pk), reason="Twice")
+    [entry] = AuditEntry.objects.all()
+    assert (entry.event, entry.target_id, entry.reason) == (
+        "outbox_item.dismissed",
+        str(parked.pk),
+        "The address is gone",
+    )
+    outbox_retry(staff_context(), item_id=OutboxItemId(parked.pk), reason="There is another one")
+    parked.refresh_from_db()
+    assert (parked.status, parked.dismissed_at) == ("pending", None)
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role not in {Role.BILLING_OPERATIONS, Role.PLATFORM_ADMIN}])
+def test_other_roles_may_not_dismiss(parked: OutboxItem, role: Role) -> None:
+    with pytest.raises(ForbiddenError):
+        outbox_dismiss(staff_context(role), item_id=OutboxItemId(parked.pk), reason="Please")
+    assert list(outbox_alarming()) == [parked]
+    assert not AuditEntry.objects.exists()
+
+
+def test_dismissing_wants_a_reason_and_a_parked_item(parked: OutboxItem) -> None:
+    with pytest.raises(UnprocessableError):
+        outbox_dismiss(staff_context(), item_id=OutboxItemId(parked.pk), reason="  ")
+    OutboxItem.objects.update(status="pending", finished_at=None)
+    with pytest.raises(ConflictError):
+        outbox_dismiss(staff_context(), item_id=OutboxItemId(parked.pk), reason="Please")
+    parked.refresh_from_db()
+    assert parked.dismissed_at is None
+
+
+def test_a_dismissed_item_is_removed_in_its_time(parked: OutboxItem) -> None:
+    outbox_dismiss(staff_context(), item_id=OutboxItemId(parked.pk), reason="The address is gone")
+    for days, left in ((80, 1), (100, 0)):
+        OutboxItem.objects.update(**dict.fromkeys(("created_at", "finished_at"), clock.now() - timedelta(days=200)))
+        OutboxItem.objects.update(dismissed_at=clock.now() - timedelta(days=days))
+        purge(PURGE_HISTORY)
+        assert OutboxItem.objects.count() == left

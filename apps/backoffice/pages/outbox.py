@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 from django.contrib.admin import display
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import NOTHING, badge, code, link, moment, number, page_url_of, short, title_and_slug
-from apps.backoffice.filters import choice_filter, organization_filter, text_filter
+from apps.backoffice.filters import choice_filter, flag_filter, organization_filter, text_filter
 from apps.backoffice.pages.lookups import organization_name
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target
@@ -20,7 +20,7 @@ from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.verbs import Verb
 from apps.core.ids import OutboxItemId
 from apps.core.models import OutboxItem
-from apps.core.outbox import outbox_retry, waiting_kinds, waiting_reason
+from apps.core.outbox import outbox_dismiss, outbox_retry, waiting_kinds, waiting_reason
 from apps.core.states import OutboxStatus
 from apps.tenants.models import Organization
 
@@ -35,6 +35,8 @@ _WORDS = {OutboxStatus.SUPPRESSED.value: "Suppressed"}
 
 
 def outbox_badge(item: OutboxItem) -> SafeString:
+    if item.is_dismissed:
+        return badge("Dismissed", "neutral")
     return badge(_WORDS.get(item.status, item.get_status_display()), _TONES[item.status])
 
 
@@ -61,6 +63,24 @@ OUTBOX_VERBS = (
         done="The call is back in the queue.",
         organization_of=lambda item, form: Organization.objects.filter(pk=item.organization_id).first(),
     ),
+    Verb(
+        name="dismiss",
+        label="Dismiss",
+        description="Gives the call up: it counts no longer as failed, and is removed with the old ones. "
+        "Until then it can be tried again.",
+        operation="outbox.dismiss",
+        icon="notifications_off",
+        refusal=lambda item: (
+            ""
+            if item.status == OutboxStatus.PARKED and not item.is_dismissed
+            else "This call does not wait for a person."
+        ),
+        run=lambda context, item, form: outbox_dismiss(
+            context, item_id=OutboxItemId(item.pk), reason=form.cleaned_data["reason"]
+        ),
+        done="The call is dismissed.",
+        organization_of=lambda item, form: Organization.objects.filter(pk=item.organization_id).first(),
+    ),
 )
 
 
@@ -72,12 +92,13 @@ class OutboxItemAdmin(StaffAdmin[OutboxItem]):
     heading = "Outbox"
     about = (
         "Calls to other systems, such as Stripe or the mail server. A parked call was refused, or failed too "
-        "many times."
+        "many times. Dismiss one that can never succeed."
     )
     ordering = ("-created_at",)
     list_display = ("named", "status_badge", "tenant", "tries", "next_try", "why", "created")
     list_filter = (
         choice_filter("status", "status", lambda: OutboxStatus.choices),
+        flag_filter("dismissed", "dismissed", Q(dismissed_at__isnull=False)),
         text_filter("kind", "kind", hint="email.send"),
         organization_filter("organization_id"),
     )
@@ -144,6 +165,7 @@ class OutboxItemAdmin(StaffAdmin[OutboxItem]):
             Fact("Tries", number(record.attempts)),
             Fact("Next try", self.next_try(record)),
             Fact("Finished", moment(record.finished_at)),
+            *([Fact("Dismissed", moment(record.dismissed_at))] if record.is_dismissed else []),
             Fact("Last error", record.last_error or NOTHING),
             Fact("Key", code(record.key), "Sent as our idempotency key; the same for every try."),
             Fact("Caused by", record.actor_label),

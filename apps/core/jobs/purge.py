@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.core.context import ExecutionContext
 from apps.core.jobs.registry import job, jobs
@@ -63,8 +63,9 @@ def _old_runs(before: datetime) -> QuerySet[JobRun]:
 
 
 def _old_calls(before: datetime) -> QuerySet[OutboxItem]:
-    """A parked one waits for a person, however old it is."""
-    old = OutboxItem.objects.filter(created_at__lt=before, finished_at__lt=before, status__in=_CALLS_OVER)
+    """A parked one waits for a person, however old it is, until it is dismissed."""
+    is_over = Q(status__in=_CALLS_OVER) | Q(status=OutboxStatus.PARKED, dismissed_at__lt=before)
+    old = OutboxItem.objects.filter(is_over, created_at__lt=before, finished_at__lt=before)
     return old.order_by("created_at")
 
 

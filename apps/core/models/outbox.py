@@ -15,7 +15,10 @@ from apps.core.states import OutboxStatus
 
 
 class OutboxItem(models.Model):
-    """One call to make. `key` is our idempotency key for the provider: stored before the call, the same at each try."""
+    """One call to make. `key` is our idempotency key for the provider: stored before the call, the same at each try.
+
+    `dismissed_at`: a parked call that a person has given up. It stays parked, so that the former release reads it.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=80)
@@ -32,6 +35,7 @@ class OutboxItem(models.Model):
     request_id = models.CharField(max_length=200)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
+    dismissed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -70,6 +74,10 @@ class OutboxItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key}"
+
+    @property
+    def is_dismissed(self) -> bool:
+        return self.status == OutboxStatus.PARKED and self.dismissed_at is not None
 
     @property
     def audit_target(self) -> AuditTarget:

@@ -15,7 +15,7 @@ from apps.core.outbox.handlers import (
     waiting_kinds,
     waiting_reason,
 )
-from apps.core.outbox.services import outbox_enqueue, outbox_retry, outbox_wake
+from apps.core.outbox.services import outbox_alarming, outbox_dismiss, outbox_enqueue, outbox_retry, outbox_wake
 from apps.core.outbox.worker import outbox_drain
 
 __all__ = [
@@ -23,6 +23,8 @@ __all__ = [
     "OutboxError",
     "OutboxHandler",
     "OutboxWait",
+    "outbox_alarming",
+    "outbox_dismiss",
     "outbox_drain",
     "outbox_enqueue",
     "outbox_handler",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from apps.core import clock
 from apps.core.audit.secrecy import names_secret
@@ -12,7 +13,7 @@ from apps.core.audit.services import audit_append
 from apps.core.canonical import plain
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, NotFoundError, UnprocessableError
-from apps.core.events import OUTBOX_ITEM_RETRIED
+from apps.core.events import OUTBOX_ITEM_DISMISSED, OUTBOX_ITEM_RETRIED
 from apps.core.ids import OrganizationId, OutboxItemId
 from apps.core.models import OutboxItem
 from apps.core.operations import require
@@ -87,8 +88,8 @@ def outbox_retry(context: ExecutionContext, *, item_id: OutboxItemId, reason: st
             raise ConflictError(f"Only a parked call can be tried again; this one is {item.get_status_display()}.")
         before = {"status": item.status, "attempts": item.attempts, "last_error": item.last_error}
         item.status, item.attempts = OutboxStatus.PENDING, 0
-        item.next_attempt_at, item.finished_at = clock.real_now(), None
-        item.save(update_fields=["status", "attempts", "next_attempt_at", "finished_at"])
+        item.next_attempt_at, item.finished_at, item.dismissed_at = clock.real_now(), None, None
+        item.save(update_fields=["status", "attempts", "next_attempt_at", "finished_at", "dismissed_at"])
         audit_append(
             context,
             OUTBOX_ITEM_RETRIED,
@@ -99,6 +100,37 @@ def outbox_retry(context: ExecutionContext, *, item_id: OutboxItemId, reason: st
         )
         wake_after_commit(DRAIN_TASK)
     return item
+
+
+def outbox_dismiss(context: ExecutionContext, *, item_id: OutboxItemId, reason: str) -> OutboxItem:
+    """Give up a parked item: nobody is told of it any more, and it is removed in its time. `outbox_retry` undoes it.
+
+    Raises as `outbox_retry`; `ConflictError` unless it is parked and not dismissed yet.
+    """
+    require(context, "outbox.dismiss")
+    if not reason.strip():
+        raise UnprocessableError("Say why this call is given up.")
+    with transaction.atomic():
+        item = outbox_item_for_update(item_id)
+        if item.status != OutboxStatus.PARKED or item.is_dismissed:
+            state = "dismissed already" if item.is_dismissed else item.get_status_display()
+            raise ConflictError(f"Only a parked call can be dismissed; this one is {state}.")
+        item.dismissed_at = clock.now()
+        item.save(update_fields=["dismissed_at"])
+        audit_append(
+            context,
+            OUTBOX_ITEM_DISMISSED,
+            item.audit_target,
+            before={"dismissed_at": None, "last_error": item.last_error},
+            after={"dismissed_at": item.dismissed_at, "kind": item.kind},
+            reason=reason,
+        )
+    return item
+
+
+def outbox_alarming() -> QuerySet[OutboxItem]:
+    """The parked calls that wait for a person."""
+    return OutboxItem.objects.filter(status=OutboxStatus.PARKED, dismissed_at=None)
 
 
 def outbox_item_for_update(item_id: OutboxItemId) -> OutboxItem:

@@ -146,7 +146,7 @@ def _fail(item: OutboxItem, error: OutboxError) -> str:
 
 
 def _park(item: OutboxItem, message: str) -> str:
-    is_ours = OUTBOX.release(item, OutboxStatus.PARKED, finished_at=clock.now(), last_error=message)
+    is_ours = OUTBOX.release(item, OutboxStatus.PARKED, finished_at=clock.now(), dismissed_at=None, last_error=message)
     return "parked" if is_ours else "lost"
 
 

@@ -8,7 +8,8 @@ from datetime import date, timedelta
 from django.db.models import Count
 
 from apps.core import clock
-from apps.core.models import AuditChain, JobRun, OutboxItem
+from apps.core.models import AuditChain, JobRun
+from apps.core.outbox import outbox_alarming
 from apps.core.states import JobRunStatus, OutboxStatus
 from apps.payments.enums import WebhookStatus
 from apps.payments.models import WebhookEvent
@@ -33,8 +34,8 @@ def _parked() -> Group:
         count = WebhookEvent.objects.filter(status=status).count()
         link = staff_link("payments_webhookevent", status=status.value)
         lines.append(Line(f"webhook_{status}", label, count, link=link, is_alarm=count > 0))
-    parked = OutboxItem.objects.filter(status=OutboxStatus.PARKED).count()
-    link = staff_link("core_outboxitem", status=OutboxStatus.PARKED.value)
+    parked = outbox_alarming().count()
+    link = staff_link("core_outboxitem", status=OutboxStatus.PARKED.value, dismissed="no")
     lines.append(Line("outbox_parked", "Failed outgoing calls", parked, link=link, is_alarm=parked > 0))
     return Group("parked", "Waiting for a person", tuple(lines))
 
