@@ -126,6 +126,12 @@ class CreditFacts(msgspec.Struct, frozen=True):
     free_month_ends_at: datetime
     is_late: bool
 
+    def missing_member(self, user_id: UUID | None) -> list[tuple[UUID, UUID]]:
+        """The organization and the acting user who is no member of it, if there is one."""
+        if user_id is None or self.organization_id is None or self.role is not None:
+            return []
+        return [(self.organization_id, user_id)]
+
     @property
     def subscription(self) -> SubscriptionFacts | None:
         """The workspace's record, where it has one."""

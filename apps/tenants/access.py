@@ -19,6 +19,7 @@ from apps.core.errors import (
     ForbiddenError,
     MalformedRequestError,
     NotFoundError,
+    Reason,
     UnauthenticatedError,
 )
 from apps.core.ids import OrganizationId, ProductId, RequestId, ServiceTokenId, UserId, WorkspaceId
@@ -39,6 +40,7 @@ from apps.tenants.enums import OrganizationKind
 from apps.tenants.models import Membership, Organization, ProductRelation, ServiceToken, User, Workspace
 from apps.tenants.personal_accounts import PersonalFacts
 from apps.tenants.resolver import Denial, resolve
+from apps.tenants.selectors.missing import missing_memberships
 
 _ERRORS: dict[str, type[CountinghouseError]] = {
     "tenant_ambiguous": MalformedRequestError,
@@ -62,12 +64,24 @@ def api_context(
     acting_user_id: UserId | None = None,
 ) -> ExecutionContext:
     """The context of a product's call. `named` lists every id of the URL and body that names an organization."""
-    tenant = None
+    tenant: TenantFacts | None = None
+    missing: Reason | None = None
     if named:
         tenant = tenant_facts(
             named[0].organization_id, caller=caller, user_id=acting_user_id, workspace_id=workspace_id
         )
-    return _resolve(AccessFacts(EntryPoint.API, caller, request_id, tuple(named), tenant, acting_user_id))
+    if tenant is not None and acting_user_id is not None and isinstance(caller, ProductCaller):
+        missing = _missing_fact(caller, tenant, acting_user_id)
+    return _resolve(AccessFacts(EntryPoint.API, caller, request_id, tuple(named), tenant, acting_user_id, missing))
+
+
+def _missing_fact(caller: ProductCaller, tenant: TenantFacts, user_id: UserId) -> Reason | None:
+    """Why the user is no member; read for that denial alone. To a product that is not related, another one is due."""
+    may_ask = tenant.is_related_to_product or caller.is_identity_service
+    if tenant.membership_role is not None or not may_ask:
+        return None
+    key = (tenant.organization_id, user_id)
+    return missing_memberships([key], product_id=caller.product_id)[key]
 
 
 def page_context(user: User, *, workspace_slug: str, request_id: RequestId) -> ExecutionContext:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from apps.core.enums import Role, Scope
+from apps.core.errors import Reason
 from apps.core.ids import OrganizationId, ProductId, RequestId, ServiceTokenId, UserId, WorkspaceId
 
 
@@ -113,6 +114,8 @@ class AccessFacts:
     named: tuple[NamedTenant, ...] = field(default_factory=tuple)
     tenant: TenantFacts | None = None
     acting_user_id: UserId | None = None
+    # Why the acting user is no member, where that is read.
+    missing: Reason | None = None
 
     @property
     def names_a_tenant(self) -> bool:

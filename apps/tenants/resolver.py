@@ -24,6 +24,7 @@ from apps.tenants.contracts import (
     SchedulerCaller,
     TenantFacts,
 )
+from apps.tenants.missing_rules import MissingFacts, explain_missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +184,7 @@ def _resolve_product(facts: AccessFacts, product: ProductCaller) -> ExecutionCon
         return Denial(
             "not_a_member",
             f"User {facts.acting_user_id} is not a member of organization {tenant.organization_id}.",
-            (
-                Reason(
-                    "membership",
-                    "deny",
-                    f"the membership authority has no row for user {facts.acting_user_id}",
-                    f"organization:{tenant.organization_id}",
-                ),
-            ),
+            (facts.missing or explain_missing(MissingFacts(tenant.organization_id, facts.acting_user_id)),),
         )
     return _make_context(facts, Actor(ActorKind.PRODUCT, str(product.product_id), product.product_slug), Role.SERVICE)
 

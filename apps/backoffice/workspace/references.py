@@ -13,7 +13,7 @@ from apps.backoffice.cells import code, link, list_url, page_url_of
 from apps.core.ids import WorkspaceId
 from apps.core.models import AuditEntry
 from apps.credits.models import CreditAccount, CreditPolicy
-from apps.tenants.models import Membership, Organization, User, Workspace
+from apps.tenants.models import Membership, MembershipDrift, Organization, ReconciliationRun, User, Workspace
 
 _PAGES: Mapping[str, tuple[str, type[Model]]] = {
     "organization": ("organization", Organization),
@@ -21,6 +21,8 @@ _PAGES: Mapping[str, tuple[str, type[Model]]] = {
     "workspace": ("workspace", Workspace),
     "user": ("user", User),
     "membership": ("membership", Membership),
+    "membership_drift": ("item of drift", MembershipDrift),
+    "reconciliation_run": ("reconciliation run", ReconciliationRun),
     "audit_entry": ("audit entry", AuditEntry),
     "credit_policy": ("credit policy", CreditPolicy),
     "credit_account": ("credit account", CreditAccount),

@@ -32,6 +32,7 @@ from apps.subscriptions.rules.lifecycle import (
     SubscriptionFacts,
     resolve,
 )
+from apps.tenants.missing_rules import MissingFacts, explain_missing
 
 _LETTERS = {
     Allowance.YES: "y",
@@ -76,9 +77,11 @@ def decide(
     at: datetime,
     outcome: str | None = None,
     is_booked: bool = False,
+    missing: Reason | None = None,
 ) -> Decision:
     """Whether the account may consume. `outcome` None asks before the run; then it counts as billable.
 
+    `missing` says why the acting user is no member, where that has been read.
     What `is_booked` has happened already: membership, lifecycle and balance don't deny it (spec 05, Calls).
     """
     chain: list[Reason] = []
@@ -86,7 +89,7 @@ def decide(
     lifecycle = resolve(lived) if lived else None
     # Nobody's account yet: no lifecycle stands in the way.
     allowance = lifecycle.allowance(LifecycleNeed.CONSUME) if lifecycle else Allowance.YES
-    code = _membership(facts, question, chain)
+    code = _membership(facts, question, chain, missing)
     if code is None and lifecycle is not None:
         code = _lifecycle(lifecycle, allowance, question, chain)
     code = None if is_booked else code
@@ -119,17 +122,15 @@ def booking_warnings(facts: CreditFacts, question: Question, at: datetime) -> li
     ]
 
 
-def _membership(facts: CreditFacts, question: Question, chain: list[Reason]) -> str | None:
+def _membership(
+    facts: CreditFacts, question: Question, chain: list[Reason], missing: Reason | None = None
+) -> str | None:
     record = f"organization:{facts.organization_id}" if facts.organization_id else ""
     if question.user_id is None or facts.organization_id is None:
         chain.append(Reason("membership", "pass", "the request names no acting user of an organization", record))
         return None
     if facts.role is None:
-        fact = (
-            f"the membership authority has no row for user {question.user_id}: no product's report of this membership "
-            "(POST members:upsert, a snapshot, or its export at reconciliation) was taken over"
-        )
-        chain.append(Reason("membership", "deny", fact, record))
+        chain.append(missing or explain_missing(MissingFacts(facts.organization_id, question.user_id)))
         return "not_a_member"
     chain.append(Reason("membership", "allow", f"user {question.user_id} is {facts.role}", record))
     return None

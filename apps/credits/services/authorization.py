@@ -31,7 +31,7 @@ from apps.credits.rules.decision import Decision, decide
 from apps.credits.selectors.policies import known_terms, remembered_terms, terms_in_force
 from apps.credits.services.accounts import account_apply_due, account_for_update, use_free
 from apps.credits.services.comparisons import comparison_count
-from apps.credits.services.decisions import decisions_store, receipt_values
+from apps.credits.services.decisions import decisions_store, missing_fact, receipt_values
 from apps.subscriptions.models import DecisionReceipt
 from apps.subscriptions.rules.answers import GateAnswer, chain_values
 from apps.tenants.enums import BillingMode
@@ -92,16 +92,13 @@ def replay_credits(receipt: DecisionReceipt) -> GateAnswer:
     """What the gate would answer today to the question of a stored receipt; stores and changes nothing (spec 05)."""
     asked: dict[str, Any] = receipt.question
     ids = {name: UUID(asked[name]) if asked[name] else None for name in ("product_id", "user_id", "workspace_id")}
-    question = Question(
-        account=AccountRef(AccountType(asked["account_type"]), UUID(asked["account_id"])),
-        operation=asked["operation"],
-        quantity=asked["quantity"],
-        user_id=ids["user_id"],
-        workspace_id=ids["workspace_id"],
-    )
+    account = AccountRef(AccountType(asked["account_type"]), UUID(asked["account_id"]))
+    question = Question(account, asked["operation"], asked["quantity"], ids["user_id"], ids["workspace_id"])
     now, product_id = clock.now(), ids["product_id"]
     terms = terms_in_force(product_id, now) if product_id else None
-    return decide(credit_facts(product_id, question, now), terms, question, at=now, outcome=asked["outcome"]).answer
+    facts, outcome = credit_facts(product_id, question, now), asked["outcome"]
+    missing = missing_fact(facts, question, product_id, is_for_product=False)
+    return decide(facts, terms, question, at=now, outcome=outcome, missing=missing).answer
 
 
 def credit_facts(
@@ -195,7 +192,8 @@ def _decide_now(context: ExecutionContext, question: Question) -> tuple[CreditFa
         terms = None
     elif terms is None or terms.id != facts.policy_id:
         terms = known_terms(context.product_id, facts.policy_id) if context.product_id else None
-    return facts, decide(facts, terms, question, at=now), now
+    missing = missing_fact(facts, question, context.product_id, is_for_product=True)
+    return facts, decide(facts, terms, question, at=now, missing=missing), now
 
 
 def _answer(

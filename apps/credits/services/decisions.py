@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid import UUID
 from apps.core.canonical import plain
 from apps.core.context import ExecutionContext
 from apps.core.enums import Scope
-from apps.core.errors import CountinghouseError, ErrorKind
+from apps.core.errors import CountinghouseError, ErrorKind, Reason
 from apps.core.idempotency import INSERT_REFUSALS, UNUSED_KEYS, is_kept, refusal_as_json
 from apps.core.statements import fetch_all
 from apps.credits.contracts import Consumption, CreditFacts, Question, scope_of
@@ -24,6 +24,7 @@ from apps.subscriptions.enums import ReceiptKind
 from apps.subscriptions.rules.answers import chain_values
 from apps.subscriptions.services.receipts import INSERT_RECEIPTS
 from apps.tenants.enums import BillingMode
+from apps.tenants.selectors.missing import missing_memberships
 
 CONSUME_OPERATION = "credits.consume"
 # One statement stores both, or neither: a refusal that lost the race for its key leaves no receipt.
@@ -85,6 +86,17 @@ def receipt_values(
     }
 
 
+def missing_fact(
+    facts: CreditFacts, question: Question, product_id: UUID | None, *, is_for_product: bool
+) -> Reason | None:
+    """Why the acting user is no member, for the product's eyes or for staff's; one statement, and for denials alone."""
+    keys = facts.missing_member(question.user_id)
+    if not keys:
+        return None
+    found = missing_memberships(keys, product_id=product_id, is_for_product=is_for_product)
+    return next(iter(found.values()))
+
+
 def decisions_store(receipts: list[dict[str, object]], refusals: list[dict[str, object]]) -> set[object]:
     """Store receipts, and the refusals that are kept, in one statement.
 
@@ -104,8 +116,10 @@ def refusals_store(
     refusals: list[CountinghouseError] = []
     receipts: list[dict[str, object]] = []
     stored: list[dict[str, object]] = []
+    keys = [key for each in refused if each.facts for key in each.facts.missing_member(each.item.question.user_id)]
+    missing = missing_memberships(keys, product_id=context.product_id) if keys else {}
     for each in refused:
-        refusal, receipt = _explain(context, each, now)
+        refusal, receipt = _explain(context, each, now, missing)
         refusals.append(refusal)
         if receipt is not None:
             receipts.append(receipt)
@@ -130,7 +144,7 @@ def refusals_store(
 
 
 def _explain(
-    context: ExecutionContext, refused: Refused, now: datetime
+    context: ExecutionContext, refused: Refused, now: datetime, missing: Mapping[tuple[UUID, UUID], Reason]
 ) -> tuple[CountinghouseError, dict[str, object] | None]:
     """The refusal and, where it is a decision of the gate, its receipt."""
     facts, item, question = refused.facts, refused.item, refused.item.question
@@ -150,7 +164,9 @@ def _explain(
     product_id = context.product_id
     terms = known_terms(product_id, facts.policy_id) if product_id and facts.policy_id else None
     is_local = item.local_charge is not None and facts.billing_mode != BillingMode.CENTRAL
-    decision = decide(facts, terms, question, at=now, outcome=item.outcome, is_booked=item.is_booked or is_local)
+    fact = next((missing[key] for key in facts.missing_member(question.user_id)), None)
+    is_booked = item.is_booked or is_local
+    decision = decide(facts, terms, question, at=now, outcome=item.outcome, is_booked=is_booked, missing=fact)
     if decision.is_allowed:
         raise RuntimeError(f"The statement refused what the rules allow: {refused}")
     receipt = receipt_values(

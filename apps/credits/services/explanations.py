@@ -24,6 +24,7 @@ from apps.credits.rules.pricing import PolicyTerms
 from apps.credits.selectors.as_of import free_used_at, standing_at, terms_at
 from apps.credits.selectors.policies import terms_in_force
 from apps.credits.services.authorization import credit_facts
+from apps.credits.services.decisions import missing_fact
 from apps.subscriptions.history import facts_as_of, usage_override_as_of
 from apps.tenants.history import member_as_of
 from apps.tenants.models import Product, ProductRelation
@@ -56,7 +57,8 @@ def credits_explain(product: Product, question: Question, *, at: datetime | None
         facts = credit_facts(product_id, question, now)
         is_due = facts.next_due_at is not None and facts.next_due_at <= now
         gaps: tuple[str, ...] = (_DUE,) if is_due else ()
-        return _answer(product, facts, terms_in_force(product_id, now), question, now, gaps)
+        missing = missing_fact(facts, question, product_id, is_for_product=False)
+        return _answer(product, facts, terms_in_force(product_id, now), question, now, gaps, missing)
     terms = terms_at(product_id, at)
     then, gaps = _facts_at(product_id, question, terms, at)
     return _answer(product, then, terms, question, at, gaps)
@@ -69,12 +71,13 @@ def _answer(
     question: Question,
     at: datetime,
     gaps: tuple[str, ...],
+    missing: Reason | None = None,
 ) -> ExplainedAnswer:
     refusal = access_refusal(facts, question, product=product.slug, is_identity=False)
     if refusal is not None:
         chain = tuple(refusal.explanation) or (Reason("access", "deny", refusal.detail),)
         return ExplainedAnswer(is_allowed=False, chain=chain, gaps=gaps)
-    decision: Decision = decide(facts, terms, question, at=at)
+    decision: Decision = decide(facts, terms, question, at=at, missing=missing)
     return ExplainedAnswer(decision.is_allowed, decision.chain, decision.price, gaps)
 
 

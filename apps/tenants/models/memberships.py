@@ -114,11 +114,17 @@ class MembershipDrift(models.Model):
 
 
 class MembershipRemoval(models.Model):
-    """When a membership last ended, so that a delayed older report can't bring the member back."""
+    """When a membership last ended, so that a delayed older report can't bring the member back.
+
+    `reported_by` is the product that reported the end; None: somebody here, or not known.
+    """
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+", db_index=False)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     removed_at = models.DateTimeField()
+    reported_by = models.ForeignKey(
+        Product, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_constraint=False, db_index=False
+    )
 
     class Meta:
         constraints: ClassVar = [

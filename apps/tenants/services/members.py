@@ -230,7 +230,9 @@ def member_remove(
     before = values_of(membership, *_KEPT)
     _audit(context, events.MEMBERSHIP_REMOVED, membership, before=before, after={}, reason=reason)
     MembershipRemoval.objects.update_or_create(
-        organization_id=organization_id, user_id=user_id, defaults={"removed_at": moment}
+        organization_id=organization_id,
+        user_id=user_id,
+        defaults={"removed_at": moment, "reported_by_id": context.product_id},
     )
     drift_delete(membership)
     membership.delete()
