@@ -24,6 +24,16 @@ register_operations(
         allowed_in_visit=False,
         allows="change connectors",
     ),
+    # Mending one that has lost its way in, which a failed payment does not forbid (spec 03, below the table).
+    Operation(
+        "connector.credential",
+        tenant_role=Role.ADMIN,
+        platform_role=Role.BILLING_OPERATIONS,
+        scope=Scope.CONNECTORS_WRITE,
+        lifecycle=LifecycleNeed.REPLACE_CREDENTIAL,
+        allowed_in_visit=False,
+        allows="replace a connector's key or authorize it again",
+    ),
     # Stopping does no harm, so that disabling has no lifecycle need; enabling is an edit.
     Operation(
         "connectors.read",

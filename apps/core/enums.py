@@ -116,6 +116,7 @@ class LifecycleNeed(TextEnum):
     READ = "read", "Read and export"
     CONSUME = "consume", "Consume and hold credits"
     EDIT_CONNECTORS = "edit_connectors", "Create or edit connectors"
+    REPLACE_CREDENTIAL = "replace_credential", "Replace credentials"
     SYNC = "sync", "Sync"
     INVITE = "invite", "Invite members"
 

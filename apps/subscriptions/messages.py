@@ -121,6 +121,7 @@ NEED_WORDS: Mapping[LifecycleNeed, str] = {
     LifecycleNeed.READ: "Read and export",
     LifecycleNeed.CONSUME: "Use credits",
     LifecycleNeed.EDIT_CONNECTORS: "Add and edit connectors",
+    LifecycleNeed.REPLACE_CREDENTIAL: "Replace keys and authorize again",
     LifecycleNeed.SYNC: "Sync",
     LifecycleNeed.INVITE: "Invite members",
 }

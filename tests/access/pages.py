@@ -53,7 +53,10 @@ DECLARED_PAGES: dict[str, dict[str, tuple[str, str, int]]] = {
     # Nobody is asked about a month: the caller is told so on the page.
     "billing-connector-month": {"POST": ("connector.sync", "admin", 302)},
     # The provider of the table's connectors takes no key: the caller got as far as that.
-    "billing-connector-key": {"GET": ("connector.edit", "admin", 200), "POST": ("connector.edit", "admin", 422)},
+    "billing-connector-key": {
+        "GET": ("connector.credential", "admin", 200),
+        "POST": ("connector.credential", "admin", 422),
+    },
     "billing-records": {"GET": ("connectors.read", "viewer", 200)},
     "billing-records-csv": {"GET": ("report.export", "viewer", 200)},
     "billing-automation": {"GET": ("connectors.read", "viewer", 200), "POST": ("jobs.billing_sync", "admin", 302)},

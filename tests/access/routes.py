@@ -71,7 +71,7 @@ DECLARED: dict[str, dict[str, str]] = {
     "month-reject": {"POST": "connector.sync"},
     "connector-enable": {"POST": "connector.edit"},
     "connector-disable": {"POST": "connectors.disable"},
-    "connector-credential": {"PUT": "connector.edit"},
+    "connector-credential": {"PUT": "connector.credential"},
     "connector-syncs": {"POST": "connector.sync"},
     "sync-run": {"GET": "connectors.read"},
     "credit-policy": {"GET": "credit_policies.read"},
@@ -106,8 +106,8 @@ SIGNED: dict[str, tuple[str, ...]] = {
 # For people, and outside the pages of a workspace: the tenant is that of the connector which the request names. Who
 # may, and what a stranger sees, is held by tests/connectors/test_authorize_at_google.py.
 BY_CONNECTOR: dict[str, dict[str, str]] = {
-    "google-authorize": {"GET": "connector.edit"},
-    "google-callback": {"GET": "connector.edit"},
+    "google-authorize": {"GET": "connector.credential"},
+    "google-callback": {"GET": "connector.credential"},
 }
 
 

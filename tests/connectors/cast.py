@@ -12,7 +12,7 @@ from apps.connectors.models import Connector, SyncRun
 from apps.core import clock
 from apps.core.enums import AuthorizationSource, Role
 from apps.core.ids import OrganizationId, WorkspaceId
-from apps.subscriptions.contracts import Activate, Period, Suspend, WorkspacePlace
+from apps.subscriptions.contracts import Activate, MarkPastDue, Period, Suspend, WorkspacePlace
 from apps.subscriptions.enums import SubscriptionState
 from apps.subscriptions.ids import PlanId
 from apps.subscriptions.models import Plan
@@ -43,6 +43,11 @@ def activate(workspace: Workspace) -> None:
 def suspend(workspace: Workspace) -> None:
     """Suspend the workspace's subscription: its lifecycle allows no edit any more."""
     staff_change(WorkspacePlace(WorkspaceId(workspace.pk), OrganizationId(workspace.organization_id)), Suspend())
+
+
+def begin_grace(workspace: Workspace) -> None:
+    """A payment is late: the workspace's lifecycle allows syncs, and no edit."""
+    staff_change(WorkspacePlace(WorkspaceId(workspace.pk), OrganizationId(workspace.organization_id)), MarkPastDue())
 
 
 def make_connector(

@@ -19,7 +19,7 @@ from apps.connectors.providers.registry import provider_class
 from apps.connectors.services.credentials import connector_may_write, credential_open
 from apps.core import clock
 from apps.core.enums import MembershipRole
-from tests.connectors.cast import id_of, make_connector
+from tests.connectors.cast import begin_grace, id_of, make_connector, suspend
 from tests.connectors.google_cast import CALLBACK, Place, changed, come_back, make_place, signed_in
 from tests.counterparts.google import GoogleStandIn
 from tests.factories.tenants import make_membership, make_user
@@ -51,6 +51,22 @@ def test_there_and_back(google: GoogleStandIn, provider: str) -> None:
     stored = ConnectorCredential.objects.get(connector=connector)
     assert stored.last_four == ""
     assert token.access_token.encode() not in bytes(stored.ciphertext)
+
+
+@pytest.mark.django_db
+def test_there_and_back_in_grace_and_no_further_once_it_is_over(google: GoogleStandIn) -> None:
+    place = make_place()
+    begin_grace(place.workspace)
+    shown = place.browser.get(reverse("billing-connector", args=[place.workspace.slug, place.connector.pk]))
+    assert "Authorize at Google" in shown.content.decode()
+    assert come_back(place.browser, google.consent(place.begin())) == 302
+    assert Connector.objects.get(pk=place.connector.pk).status == ConnectorStatus.ENABLED
+    address = google.consent(place.begin())
+    suspend(place.workspace)
+    before = place.fingerprint()
+    assert come_back(place.browser, address) == 403
+    assert place.browser.get(reverse("google-authorize"), {"connector": str(place.connector.pk)}).status_code == 403
+    assert place.fingerprint() == before
 
 
 @pytest.mark.django_db

@@ -19,7 +19,7 @@ from apps.core.enums import MembershipRole
 from apps.core.errors import CountinghouseError, NotFoundError
 from apps.core.models import AuditEntry
 from apps.tenants.models import Workspace
-from tests.connectors.cast import id_of, make_active_workspace
+from tests.connectors.cast import begin_grace, id_of, make_active_workspace, suspend
 from tests.connectors.providers.stand_in import KEY, reply
 from tests.connectors.providers.test_usage_feed import STAND_IN, record
 from tests.connectors.test_onboard import create, params
@@ -185,6 +185,39 @@ def test_a_removed_connector_is_nowhere_but_in_its_records(connector: Connector,
     assert client.get(reverse("billing-connector", args=[slug, connector.pk])).status_code == 404
     assert BillingRecord.objects.count() == 1
     assert create(connector.workspace, params(feed)).name == "Feed"
+
+
+def test_in_grace_a_key_is_replaced_and_nothing_else_is_edited(connector: Connector, feed: Web) -> None:
+    """By service, API and page: a sync that runs in grace may need another key (spec 03, below the table)."""
+    begin_grace(connector.workspace)
+    token = make_token(make_product("red", connector.workspace.organization))
+    headers = {"Authorization": f"Bearer {token}"}
+    path = reverse("connector", args=[connector.pk])
+
+    def send(method: str, where: str, body: dict[str, Any]) -> tuple[int, str]:
+        answer = Client().generic(method, where, json.dumps(body), "application/json", headers=headers)
+        return answer.status_code, answer.json().get("code", "")
+
+    wishes: list[dict[str, Any]] = [{"name": "Other"}, {"settings": {}}, {"name": "Feed", "api_key": KEY}]
+    for wish in wishes:
+        before = facts(connector)
+        assert send("PATCH", path, wish) == (403, "lifecycle_denied")
+        assert facts(connector) == before
+    assert feed.asked == []
+    assert send("PUT", reverse("connector-credential", args=[connector.pk]), {"api_key": KEY}) == (200, "")
+    assert send("PATCH", path, {"api_key": KEY}) == (200, "")
+    client, place = signed_in(connector), [connector.workspace.slug, connector.pk]
+    page = client.get(reverse("billing-connector", args=place)).content.decode()
+    key_page = reverse("billing-connector-key", args=place)
+    assert (key_page in page, reverse("billing-connector-edit", args=place) in page) == (True, False)
+    assert client.post(key_page, {"api_key": KEY}).status_code == 302
+    assert client.get(reverse("billing-connector-edit", args=place)).status_code == 403
+    assert ConnectorCredential.objects.get().revision == 4
+    suspend(connector.workspace)
+    before = facts(connector)
+    assert send("PATCH", path, {"api_key": KEY}) == (403, "lifecycle_denied")
+    assert client.post(key_page, {"api_key": KEY}).status_code == 403
+    assert facts(connector)[:5] == before[:5]
 
 
 def signed_in(connector: Connector) -> Client:

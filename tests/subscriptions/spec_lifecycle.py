@@ -5,7 +5,7 @@ Plain words and no import of the resolver: whatever is wrong there must not be w
 
 from __future__ import annotations
 
-NEEDS = ("read", "consume", "edit_connectors", "sync", "invite")
+NEEDS = ("read", "consume", "edit_connectors", "sync", "invite", "replace_credential")
 
 # | lifecycle | read, export | consume, hold | create or edit connectors | sync | invite |
 TABLE = """
@@ -23,6 +23,8 @@ def allowed() -> dict[tuple[str, str], str]:
     cells = {}
     for line in TABLE.strip().splitlines():
         state, *columns = (part.strip() for part in line.split("|"))
+        # "Replacing a credential, re-authorizing ... are allowed wherever sync is, and in pre_subscription."
+        columns.append("yes" if state == "pre_subscription" else columns[NEEDS.index("sync")])
         cells.update({(state, need): cell for need, cell in zip(NEEDS, columns, strict=True)})
     return cells
 

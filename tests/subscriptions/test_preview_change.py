@@ -145,7 +145,8 @@ def test_what_a_preview_says(place: WorkspacePlace) -> None:
     context = staff_context()
     seen = see(context, place, suspension(place, context))
     assert (seen.before.state, seen.after.state) == ("active", "suspended_read_only")
-    assert [change.need.value for change in seen.allowance_changes] == ["consume", "edit_connectors", "sync", "invite"]
+    changed = ["consume", "edit_connectors", "replace_credential", "sync", "invite"]
+    assert [change.need.value for change in seen.allowance_changes] == changed
     assert not seen.operations_allowed
     suspension(place, context).run()
     shown = workspace_lifecycle_access(replace(context, workspace_id=place.workspace_id), time_zone="Etc/UTC").banner

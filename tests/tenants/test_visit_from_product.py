@@ -181,7 +181,7 @@ def test_what_a_visit_may_not_do_names_all_that_concerns_members_and_credentials
     assert changes <= refused
     # Who gets mails about the organization is theirs alone to say, too.
     mails = {"balance_alerts.change", "daily_reports.recipients", "billing_email.change"}
-    assert refused == {"member.invite", "members.change", "connector.edit", *mails}
+    assert refused == {"member.invite", "members.change", "connector.edit", "connector.credential", *mails}
 
 
 def test_somebody_elses_session_is_not_replaced(stage: Stage) -> None:

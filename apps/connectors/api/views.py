@@ -153,7 +153,7 @@ class ConnectorView(OneConnectorView):
         examples=(Example("rename", request=examples.CHANGES, answer=examples.CHANGED),),
     )
     def patch(self, request: Request, connector_id: UUID) -> Response:
-        """Rename it, or give it other settings or another key."""
+        """Rename it, or give it other settings or another key. A key alone is taken in a grace period too."""
         body = self.read(ConnectorChangesBody, request)
         context = self.connector_context(request, connector_id)
         connector_update(context, connector_id=ConnectorId(connector_id), changes=ConnectorChanges(**body))
@@ -268,10 +268,10 @@ class ConnectorDisableView(OneConnectorView):
 class ConnectorCredentialView(OneConnectorView):
     """Put another key in the place of the connector's; it is tried first."""
 
-    operations: ClassVar[dict[str, str]] = {"PUT": "connector.edit"}
+    operations: ClassVar[dict[str, str]] = {"PUT": "connector.credential"}
 
     @documented(
-        operation="connector.edit",
+        operation="connector.credential",
         operation_id="connector_credential_replace",
         request=CredentialBody,
         responses={200: ConnectorAnswer},

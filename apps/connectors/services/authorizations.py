@@ -31,7 +31,7 @@ from apps.connectors.rules.causes import cause_of, enable_unless_kept_off, remov
 from apps.connectors.rules.transitions import sources
 from apps.connectors.selectors.connectors import connector_for_update, connector_of
 from apps.connectors.services.credentials import connector_may_write, credential_open, credential_write
-from apps.connectors.services.lifecycle import connector_update_state, state_of
+from apps.connectors.services.lifecycle import CREDENTIAL, connector_update_state, state_of
 from apps.connectors.services.timeline import connector_note
 from apps.core import clock
 from apps.core.context import ExecutionContext
@@ -39,8 +39,6 @@ from apps.core.errors import ConflictError, ForbiddenError, Reason, Unprocessabl
 from apps.core.ids import UserId, WorkspaceId
 from apps.core.operations import require
 from apps.subscriptions.services import lifecycle_require
-
-EDIT = "connector.edit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ def authorization_begin(
     Raises `NotFoundError` `unknown_connector`, `UnprocessableError` `not_by_<server>` for a provider that is not
     authorized there, `UnavailableError` `<server>_not_configured`, `ForbiddenError`, also `lifecycle_denied`.
     """
-    require(context, EDIT)
+    require(context, CREDENTIAL)
     connector = connector_of(connector_id)
     provider, server = provider_class(connector.provider), agent.server
     if provider.oauth_server != server:
@@ -89,7 +87,7 @@ def authorization_begin(
         )
     client = client_for(server)
     workspace_id = WorkspaceId(connector.workspace_id)
-    lifecycle_require(context, workspace_id=workspace_id, operation=EDIT)
+    lifecycle_require(context, workspace_id=workspace_id, operation=CREDENTIAL)
     attempt_id, now = uuid.uuid4(), clock.now()
     state = make_state(attempt_id)
     AuthorizationAttempt.objects.create(
@@ -140,8 +138,8 @@ def authorization_complete(
     refusal = find_refusal(*_facts(attempt, agent))
     if refusal is not None:
         raise authorization_refuse(context, attempt=attempt, why=refusal)
-    require(context, EDIT)
-    lifecycle_require(context, workspace_id=WorkspaceId(attempt.workspace_id), operation=EDIT)
+    require(context, CREDENTIAL)
+    lifecycle_require(context, workspace_id=WorkspaceId(attempt.workspace_id), operation=CREDENTIAL)
     unused = AuthorizationAttempt.objects.filter(pk=attempt.pk, used_at=None)
     if not unused.update(used_at=clock.now()):
         raise authorization_refuse(context, attempt=attempt, why="This authorization was already completed.")

@@ -21,7 +21,7 @@ from apps.connectors.models import Connector, ConnectorCredential
 from apps.connectors.providers.registry import checked_settings, provider_class
 from apps.connectors.selectors.connectors import connector_for_update, connector_of
 from apps.connectors.services.credentials import secret_for_call
-from apps.connectors.services.lifecycle import DISABLE, EDIT, start_syncing
+from apps.connectors.services.lifecycle import CREDENTIAL, DISABLE, EDIT, start_syncing
 from apps.connectors.services.onboarding import (
     check_credential,
     check_failed,
@@ -52,15 +52,21 @@ class ConnectorChanges:
     api_key: str | None = None
     reason: str = ""
 
+    @property
+    def operation(self) -> str:
+        """What it asks for: another key alone mends the connector, which more states allow than an edit."""
+        is_key_alone = self.api_key is not None and self.name is None and self.settings is None
+        return CREDENTIAL if is_key_alone else EDIT
+
 
 def connector_update(context: ExecutionContext, *, connector_id: ConnectorId, changes: ConnectorChanges) -> Connector:
     """Change the connector; with other settings it is read anew at once.
 
     Raises as `connector_create`; `UnprocessableError` `credential_required` for another host without its key.
     """
-    require(context, EDIT)
+    require(context, changes.operation)
     connector = connector_of(connector_id)
-    lifecycle_require(context, workspace_id=WorkspaceId(connector.workspace_id), operation=EDIT)
+    lifecycle_require(context, workspace_id=WorkspaceId(connector.workspace_id), operation=changes.operation)
     name = connector.name if changes.name is None else changes.name
     if not name.strip():
         raise name_missing()

@@ -34,7 +34,7 @@ from apps.core.wakeups import wake_after_commit
 from apps.subscriptions.services import lifecycle_require
 from apps.subscriptions.services.change_steps import require_reason
 
-EDIT, DISABLE = "connector.edit", "connectors.disable"
+EDIT, CREDENTIAL, DISABLE = "connector.edit", "connector.credential", "connectors.disable"
 START_TASK = "connectors.start_syncs"
 
 

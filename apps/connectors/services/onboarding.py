@@ -27,7 +27,7 @@ from apps.connectors.providers.registry import (
 from apps.connectors.rules.causes import ConnectorState, cause_of, enable_unless_kept_off, remove_cause
 from apps.connectors.selectors.connectors import connector_for_update, connector_of
 from apps.connectors.services.credentials import credential_write
-from apps.connectors.services.lifecycle import EDIT, connector_update_state, start_syncing, state_of
+from apps.connectors.services.lifecycle import CREDENTIAL, EDIT, connector_update_state, start_syncing, state_of
 from apps.connectors.services.timeline import connector_note
 from apps.core import clock
 from apps.core.audit import audit_append
@@ -82,9 +82,9 @@ def connector_credential_replace(context: ExecutionContext, *, connector_id: Con
 
     Raises as `connector_create`, and `NotFoundError` `unknown_connector`.
     """
-    require(context, EDIT)
+    require(context, CREDENTIAL)
     connector = connector_of(connector_id)
-    lifecycle_require(context, workspace_id=WorkspaceId(connector.workspace_id), operation=EDIT)
+    lifecycle_require(context, workspace_id=WorkspaceId(connector.workspace_id), operation=CREDENTIAL)
     secret = make_secret(connector.provider, api_key)
     if secret is None:
         raise key_not_taken(provider_label(connector.provider))

@@ -119,10 +119,11 @@ class ConnectorDetail(OneConnectorPage):
             "settings": card.settings,
             "may_sync": self.may("connector.sync") and card.is_enabled,
             "may_edit": self.may("connector.edit"),
+            "may_authorize": self.may("connector.credential"),
             "obstacles": self._obstacles(card),
             "can_enable": "enable" in verbs and self.may("connector.edit"),
             "can_disable": "disable" in verbs and self.may("connectors.disable"),
-            "takes_key": card.credential_kind is CredentialKind.API_KEY and self.may("connector.edit"),
+            "takes_key": card.credential_kind is CredentialKind.API_KEY and self.may("connector.credential"),
         }
         return self.render("connectors/detail.html", facts, title=self.connector.name)
 
@@ -196,7 +197,7 @@ class ConnectorDisable(OneConnectorPage):
 class ConnectorKey(OneConnectorPage):
     """Replace the connector's API key."""
 
-    operations: ClassVar[dict[str, str]] = {"GET": "connector.edit", "POST": "connector.edit"}
+    operations: ClassVar[dict[str, str]] = {"GET": "connector.credential", "POST": "connector.credential"}
 
     def get(self, request: HttpRequest, workspace_slug: str, connector_id: UUID) -> HttpResponse:
         return self._show(KeyForm())

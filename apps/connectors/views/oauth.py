@@ -48,7 +48,7 @@ def oauth_routes() -> list[URLPattern]:
 class OAuthView(View):
     """For signed-in people. The tenant is the connector's, resolved as for every page."""
 
-    operations: ClassVar[dict[str, str]] = {"GET": "connector.edit"}
+    operations: ClassVar[dict[str, str]] = {"GET": "connector.credential"}
     http_method_names: ClassVar[list[str]] = ["get"]  # type: ignore[misc] # Django's own declaration is mutable
     server: OAuthServer = None  # type: ignore[assignment] # `as_view` takes only names that the class has
 

@@ -127,31 +127,23 @@ class LifecycleDecision(msgspec.Struct, frozen=True):
         }
 
 
-def _row(read: Allowance, consume: Allowance, connectors: Allowance, sync: Allowance, invite: Allowance) -> _Row:
-    return MappingProxyType(
-        {
-            LifecycleNeed.NOTHING: Allowance.YES,
-            LifecycleNeed.READ: read,
-            LifecycleNeed.CONSUME: consume,
-            LifecycleNeed.EDIT_CONNECTORS: connectors,
-            LifecycleNeed.SYNC: sync,
-            LifecycleNeed.INVITE: invite,
-        }
-    )
+def _row(*cells: Allowance) -> _Row:
+    """The cells in the order of `LifecycleNeed`, behind the one of operations that need nothing."""
+    return MappingProxyType(dict(zip(LifecycleNeed, (Allowance.YES, *cells), strict=True)))
 
 
 _Row = Mapping[LifecycleNeed, Allowance]
 _YES, _NO = Allowance.YES, Allowance.NO
 
-# The second table of spec 03, in its order of columns.
+# The second table of spec 03, in its order of columns; the fourth is the sentence below it: replacing a credential.
 ALLOWED: Mapping[LifecycleState, _Row] = MappingProxyType(
     {
-        LifecycleState.PRE_SUBSCRIPTION: _row(_YES, Allowance.FROM_GRANTS_ONLY, _YES, _NO, _YES),
-        LifecycleState.TRIAL: _row(_YES, _YES, _YES, _YES, _YES),
-        LifecycleState.ACTIVE: _row(_YES, _YES, _YES, _YES, _YES),
-        LifecycleState.GRACE: _row(_YES, Allowance.WITH_WARNING, _NO, _YES, _YES),
-        LifecycleState.SUSPENDED_READ_ONLY: _row(_YES, _NO, _NO, _NO, _NO),
-        LifecycleState.CLOSED: _row(Allowance.OWNER_ONLY, _NO, _NO, _NO, _NO),
+        LifecycleState.PRE_SUBSCRIPTION: _row(_YES, Allowance.FROM_GRANTS_ONLY, _YES, _YES, _NO, _YES),
+        LifecycleState.TRIAL: _row(_YES, _YES, _YES, _YES, _YES, _YES),
+        LifecycleState.ACTIVE: _row(_YES, _YES, _YES, _YES, _YES, _YES),
+        LifecycleState.GRACE: _row(_YES, Allowance.WITH_WARNING, _NO, _YES, _YES, _YES),
+        LifecycleState.SUSPENDED_READ_ONLY: _row(_YES, _NO, _NO, _NO, _NO, _NO),
+        LifecycleState.CLOSED: _row(Allowance.OWNER_ONLY, _NO, _NO, _NO, _NO, _NO),
     }
 )
 
