@@ -16,9 +16,11 @@ class PaymentsConfig(AppConfig):
         from apps.payments.outbox_handlers import customers_follow, provider_customers_enqueue  # noqa: PLC0415
         from apps.payments.selectors.dues import organization_dues, unpaid_invoices  # noqa: PLC0415
         from apps.payments.status_sync import read_standing  # noqa: PLC0415
+        from apps.payments.workspace_connectors import lock_connectors_of_change  # noqa: PLC0415
         from apps.payments.workspace_sync import settle_after_staff  # noqa: PLC0415
         from apps.subscriptions.handlers import (  # noqa: PLC0415
             register_handler,
+            register_lock,
             register_standing,
             register_subscription_handler,
         )
@@ -32,6 +34,7 @@ class PaymentsConfig(AppConfig):
         register_standing("payments", read_standing)
         register_consequence("open_invoices", describe_open_invoices)
         register_subscription_handler("payments", settle_after_staff)
+        register_lock("connectors", lock_connectors_of_change)
         pages.register_dues(organization_dues)
         # What is owed can be paid whatever else is closed.
         pages.register_page(

@@ -15,7 +15,6 @@ from uuid import UUID
 from django.urls import reverse
 
 from apps.connectors.enums import AutoDisableReason, ConnectorStatus
-from apps.connectors.models import Connector
 from apps.connectors.selectors.connectors import connectors_for_update
 from apps.connectors.services import connectors_auto_disable, connectors_restore
 from apps.core import clock
@@ -31,6 +30,7 @@ from apps.payments.models import GraceAnchor, Review
 from apps.payments.rules.statuses import CauseChange, causes_of_payment, causes_of_subscription, keeps_anchor
 from apps.payments.status_sync import anchor_standing, describe_invoice, open_invoices
 from apps.payments.tracking import GraceEnded, GraceStarted, Tracked, billing_event_record
+from apps.payments.workspace_connectors import names_switched_off
 from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.models.payment_configs import CUSTOMER_FIELDS
@@ -170,22 +170,11 @@ def _notify_switched_off(
     happened, remedy = _SWITCHED_OFF[reason]
     stamp = _stamp(grace_ended_at) if grace_ended_at else str(config.version)
     key = f"grace-ended:{{}}:{stamp}" if grace_ended_at else f"{reason.value}:{{}}:{stamp}"
-    switched = _names_switched_off(enabled)
+    # Braces are the template's own.
+    switched = names_switched_off(enabled).replace("{", "{{").replace("}", "}}")
     paragraphs = (happened, _READ_ONLY, *([switched] if switched else []), remedy)
     subject = "Your connectors are switched off" if switched else "Your workspaces are read-only"
     _enqueue_mail(context, config, _Notice(key, subject, paragraphs))
-
-
-def _names_switched_off(enabled: Sequence[UUID]) -> str:
-    """A sentence with the names of those that were enabled and are not any more; empty without any."""
-    off = Connector.objects.filter(pk__in=enabled).exclude(status=ConnectorStatus.ENABLED).order_by("name", "pk")
-    names = [f"{name} ({workspace})" for name, workspace in off.values_list("name", "workspace__name")]
-    if not names:
-        return ""
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    # Braces are the template's own.
-    listed = ", ".join(names[:_MOST_NAMES]).replace("{", "{{").replace("}", "}}")
-    return f"We switched off {listed}{more}."
 
 
 def _stamp(moment: datetime) -> str:

@@ -32,6 +32,8 @@ from apps.payments.record_steps import (
     state_of,
 )
 from apps.payments.rules.following import charged, followed, workspace_state
+from apps.payments.rules.statuses import SWITCHING_VERBS
+from apps.payments.workspace_connectors import lock_connectors, settle_change, settle_sync
 from apps.subscriptions.contracts import (
     Activate,
     End,
@@ -81,8 +83,14 @@ def sync_workspace_subscription(context: ExecutionContext, workspace_id: Workspa
     if record is not None and record.managed_by == ManagedBy.STAFF and (staff_end is None or target is None):
         _store_evidence(context, workspace_id, _target(rows))
     elif target is not None:
-        for step in list_steps(record, rows, target):
+        steps = list(list_steps(record, rows, target))
+        may_switch = any(step.change.verb in SWITCHING_VERBS for step in steps)
+        if may_switch:
+            lock_connectors(workspace_id)
+        for step in steps:
             _take(context, workspace_id, step, reason)
+        if may_switch:
+            settle_sync(context, workspace_id, was=record)
     settle_reviews(workspace_id, rows.values(), staff_ended_at=staff_end if target is not None else None)
 
 
@@ -91,6 +99,7 @@ def settle_after_staff(context: ExecutionContext, *, workspace_id: WorkspaceId, 
     if isinstance(change, HandToProvider):
         sync_workspace_subscription(context, workspace_id, reason=HANDED_BACK)
         return
+    settle_change(context, workspace_id=workspace_id, change=change)
     record = workspace_subscription_for_update(workspace_id)
     settle_reviews(workspace_id, mirrored_subscriptions(workspace_id, record).values())
 

@@ -34,6 +34,12 @@ class SubscriptionHandler(Protocol):
     ) -> object: ...
 
 
+class Lock(Protocol):
+    """Locks what the handlers of this change will write: it must be locked before the audit chain."""
+
+    def __call__(self, *, workspace_id: WorkspaceId, change: SubscriptionChange) -> object: ...
+
+
 class SavedHandler(Protocol):
     """One handler of whatever changed a workspace subscription; an error undoes the change."""
 
@@ -44,6 +50,7 @@ _handlers: Registry[Handler] = Registry("handler of a payment config's changes")
 
 _standings: Registry[Callable[[OrganizationPaymentConfig], PaymentStanding]] = Registry("reader of a payment standing")
 _subscription_handlers: Registry[SubscriptionHandler] = Registry("handler of a subscription's changes by people")
+_locks: Registry[Lock] = Registry("lock for a subscription's changes by people")
 
 _saved_handlers: Registry[SavedHandler] = Registry("handler of saved subscriptions")
 
@@ -70,6 +77,17 @@ def run_subscription_handlers(
     """Run all of them after a change has been saved and audited; workspace and record are locked."""
     for handler in _subscription_handlers.values():
         handler(context, workspace_id=workspace_id, change=change)
+
+
+def register_lock(name: str, lock: Lock) -> None:
+    """Add one under a unique name."""
+    _locks.register(name, lock)
+
+
+def run_locks(*, workspace_id: WorkspaceId, change: SubscriptionChange) -> None:
+    """Run all of them before anything is written; workspace and record are locked."""
+    for lock in _locks.values():
+        lock(workspace_id=workspace_id, change=change)
 
 
 def register_saved_handler(name: str, handler: SavedHandler) -> None:

@@ -26,6 +26,7 @@ REGISTRIES: tuple[tuple[ModuleType, Mapping[str, object]], ...] = (
     (handlers, handlers._handlers),
     (handlers, handlers._subscription_handlers),
     (handlers, handlers._saved_handlers),
+    (handlers, handlers._locks),
     (handlers, handlers._standings),
     (pages, pages._lifecycle_sources),
     (pages, pages._dues_sources),

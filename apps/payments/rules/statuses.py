@@ -14,8 +14,9 @@ from types import MappingProxyType
 
 from apps.connectors.enums import AutoDisableReason
 from apps.payments.enums import InvoiceStatus
-from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus
+from apps.subscriptions.enums import PaymentStatus, SubscriptionState, SubscriptionStatus
 from apps.subscriptions.rules.payment_transitions import ignores_provider, is_in_grace, is_legal
+from apps.subscriptions.rules.transitions import SUBSCRIPTION_TRANSITIONS, is_new_start, is_over
 
 _NO_LONGER_DUE = frozenset({InvoiceStatus.PAID, InvoiceStatus.VOID})
 
@@ -203,6 +204,33 @@ def causes_of_payment(status: PaymentStatus) -> tuple[CauseChange, ...]:
 def causes_of_subscription(status: SubscriptionStatus) -> tuple[CauseChange, ...]:
     """What coming to this subscription status means for connectors."""
     return _OF_SUBSCRIPTION[status]
+
+
+def cause_of_verb(verb: str) -> CauseChange | None:
+    """What a change of a workspace's own record means for that workspace's connectors; None: nothing (spec 04).
+
+    A verb that may start from the end takes the cause away, also where it started from a trial: then there is none.
+    """
+    row = SUBSCRIPTION_TRANSITIONS[verb]
+    if row.target is None:
+        return None
+    if is_over(row.target):
+        return CauseChange(_UNSUBSCRIBED, is_arrival=True)
+    return CauseChange(_UNSUBSCRIBED, is_arrival=False) if any(map(is_new_start, row.sources)) else None
+
+
+SWITCHING_VERBS = frozenset(filter(cause_of_verb, SUBSCRIPTION_TRANSITIONS))
+
+
+def cause_of_record(was: SubscriptionState | None, now: SubscriptionState | None) -> CauseChange | None:
+    """The same of several changes at once, from the record before the first to the one after the last."""
+    before, after = (state is not None and is_over(state) for state in (was, now))
+    return CauseChange(_UNSUBSCRIBED, is_arrival=after) if before != after else None
+
+
+def is_told_already(status: SubscriptionStatus) -> bool:
+    """Whether the end of a workspace's subscription is told by that of the organization's."""
+    return any(change.is_arrival for change in _OF_SUBSCRIPTION[status])
 
 
 def keeps_anchor(status: PaymentStatus) -> bool:

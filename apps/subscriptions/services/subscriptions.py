@@ -14,7 +14,7 @@ from apps.core.operations import require
 from apps.core.row_versions import row_versions_attribute
 from apps.subscriptions.contracts import HandToProvider, ProviderNews, SubscriptionChange, WorkspacePlace
 from apps.subscriptions.enums import EvidenceSubject, ManagedBy, Provider, SubscriptionState
-from apps.subscriptions.handlers import run_saved_handlers, run_subscription_handlers
+from apps.subscriptions.handlers import run_locks, run_saved_handlers, run_subscription_handlers
 from apps.subscriptions.history import subscription_changes_since
 from apps.subscriptions.models import ProviderEvidence, WorkspaceSubscription
 from apps.subscriptions.rules.transitions import (
@@ -118,6 +118,8 @@ def _apply(
     reason: str,
     news: ProviderNews | None,
 ) -> WorkspaceSubscription:
+    if news is None:
+        run_locks(workspace_id=place.workspace_id, change=change)
     transition, before = SUBSCRIPTION_TRANSITIONS[change.verb], subscription_values(record)
     changed = record or WorkspaceSubscription(workspace_id=place.workspace_id, version=0)
     carry_out(changed, change, is_new=is_new_start(_state(record)), moment=moment_of(news))
