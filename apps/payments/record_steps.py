@@ -113,9 +113,10 @@ def _list_rest(
 def _leave(record: WorkspaceSubscription, left: ProviderSubscription | None, target: ProviderSubscription) -> Step:
     """End what the record followed until now, in our books alone, so that it can follow another one."""
     ended_at = (left.ended_at if left else None) or start_of(target)
-    news = ProviderNews(
-        record.provider_subscription_id, SubscriptionState.ENDED.value, ended_at, Provider(record.provider)
-    )
+    # One that goes on there has not ended by the provider's word.
+    has_ended = left is None or left.status == ProviderSubscriptionStatus.ENDED
+    claimed = SubscriptionState.ENDED if has_ended else SubscriptionState(record.state)
+    news = ProviderNews(record.provider_subscription_id, claimed.value, ended_at, Provider(record.provider))
     return Step(End(), news, f"the record follows {target.external_id} of {target.get_provider_display()} from now on")
 
 

@@ -84,6 +84,7 @@ class PendingChangeStatus(TextEnum):
     OPEN = "open", "Open"
     APPLIED = "applied", "Applied"
     CANCELLED = "cancelled", "Cancelled"
+    DROPPED = "dropped", "Dropped"
 
 
 class LifecycleSource(TextEnum):

@@ -24,6 +24,7 @@ OVERLAY_CLEARED = audit_event("workspace.overlay_cleared", "Manual lifecycle ove
 
 PENDING_CHANGE_RECORDED = audit_event("pending_change.recorded", "Scheduled change recorded")
 PENDING_CHANGE_APPLIED = audit_event("pending_change.applied", "Scheduled change confirmed and applied")
+PENDING_CHANGE_DROPPED = audit_event("pending_change.dropped", "Scheduled change dropped, as it lost its sense")
 PENDING_CHANGE_CANCELLED = audit_event("pending_change.cancelled", "Scheduled change cancelled")
 
 PAYMENT_CONFIG_CREATED = audit_event("payment_config.created", "Payment config created")

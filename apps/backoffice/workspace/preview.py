@@ -20,6 +20,7 @@ from apps.core.context import ExecutionContext
 from apps.credits.enums import HoldStatus
 from apps.credits.models import Hold
 from apps.subscriptions import preview as previews
+from apps.subscriptions.enums import PendingChangeStatus
 from apps.subscriptions.messages import NEED_WORDS
 from apps.subscriptions.models import PendingChange
 from apps.subscriptions.selectors.records import (
@@ -56,20 +57,19 @@ class PreviewedVerb(Verb):
     def preview(self, context: ExecutionContext, record: WorkspaceSubject, form: WorkspaceForm) -> Preview:
         """Run the change, read which fields it changed, and roll it back."""
         fields: list[FieldChange] = []
-        left: list[PendingChange] = []
+        scheduled: list[str] = []
 
         # The fields are read inside, since the change is rolled back before `preview` returns.
         def run() -> None:
             before = _field_values(record)
             self.run(context, record, form)
             fields.extend(field_changes(before, _field_values(record)))
-            waiting = open_pending_change(record.workspace_id)
-            left.extend([waiting] if waiting is not None else [])
+            scheduled.extend(_scheduled_line(record))
 
         made = previews.preview(
             context, workspace_id=record.workspace_id, verb=self.name, inputs=form.cleaned_data, run=run
         )
-        lines = [*_scheduled_line(record, left), *_shared_lines(record, self.section, made)]
+        lines = [*scheduled, *_shared_lines(record, self.section, made)]
         return _describe(made, describe_changes(fields), self.effects(record, form), lines)
 
     def apply(self, context: ExecutionContext, record: WorkspaceSubject, form: WorkspaceForm, token: str) -> object:
@@ -111,14 +111,20 @@ def _describe(
     )
 
 
-def _scheduled_line(subject: WorkspaceSubject, left: Sequence[PendingChange]) -> list[str]:
-    """A scheduled change that this change leaves standing: it may have lost its sense."""
-    if subject.pending is None or not left:
+_SCHEDULED = {PendingChangeStatus.OPEN: "stays", PendingChangeStatus.DROPPED: "is dropped"}
+
+
+def _scheduled_line(subject: WorkspaceSubject) -> list[str]:
+    """What the change that was just made has made of the one that was scheduled; who settles it knows."""
+    waiting = subject.pending
+    if waiting is None:
         return []
-    waiting = left[0]
+    verb = _SCHEDULED.get(
+        PendingChangeStatus(PendingChange.objects.values_list("status", flat=True).get(pk=waiting.pk))
+    )
     plan = f" to {waiting.plan.name}" if waiting.plan else ""
     what = f"{waiting.get_kind_display().lower()}{plan} on {waiting.due_at:%-d %B %Y}"
-    return [f"The scheduled change stays: {what}. Cancel it if it no longer makes sense."]
+    return [f"The scheduled change {verb}: {what}."] if verb else []
 
 
 def _shared_lines(subject: WorkspaceSubject, section: str, made: previews.Preview) -> list[str]:

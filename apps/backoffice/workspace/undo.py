@@ -88,6 +88,7 @@ _WAYS: Mapping[AuditEvent, Way] = {
     events.OVERLAY_CLEARED: _overlay,
     events.PENDING_CHANGE_RECORDED: _value("cancel_pending_change"),
     events.PENDING_CHANGE_CANCELLED: _value("record_pending_change", kind="kind", plan="plan_id", due_at="due_at"),
+    events.PENDING_CHANGE_DROPPED: _value("record_pending_change", kind="kind", plan="plan_id", due_at="due_at"),
     events.PAYMENT_LOCKED: _value("unlock"),
     events.PAYMENT_UNLOCKED: _value("lock"),
     events.MANUAL_SET: _value("leave_manual"),

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from uuid import UUID
 
 from apps.core.audit_events import AuditEvent
 from apps.core.enums import ActorKind
 from apps.subscriptions import events
-from apps.subscriptions.enums import SubscriptionState
+from apps.subscriptions.enums import PendingChangeKind, PendingChangeStatus, SubscriptionState
 
 CHANGE_OPERATION = "subscriptions.change"
 STAFF = frozenset({ActorKind.USER, ActorKind.CONSOLE})
@@ -119,6 +120,52 @@ def is_new_start(source: SubscriptionState | None) -> bool:
 def is_over(state: SubscriptionState) -> bool:
     """Whether a record in this state has an end date."""
     return state is _ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChange:
+    """What counts of a change for the scheduled one; of no record, state and plan are None.
+
+    `is_news`: a provider has told of it, and its subscription is in this state there too.
+    """
+
+    state_before: SubscriptionState | None
+    state_after: SubscriptionState
+    plan_before: UUID | None
+    plan_after: UUID
+    is_news: bool = False
+
+    @property
+    def ends(self) -> bool:
+        return is_over(self.state_after) and not is_new_start(self.state_before)
+
+    @property
+    def starts(self) -> bool:
+        return is_new_start(self.state_before) and not is_over(self.state_after)
+
+    @property
+    def switches_plan(self) -> bool:
+        return self.plan_before != self.plan_after
+
+
+def fate_of_scheduled(
+    kind: PendingChangeKind, plan_id: UUID | None, change: RecordChange
+) -> PendingChangeStatus | None:
+    """What a change makes of the open scheduled one; None: it keeps its sense (spec 03, Scheduled change).
+
+    An end and a new start leave nothing of it, and another plan leaves no sense in a change of plan. A provider that
+    tells of exactly what was scheduled has confirmed it.
+    """
+    is_end = kind is PendingChangeKind.END
+    if change.ends:
+        is_it = is_end
+    elif change.starts:
+        is_it = False
+    elif change.switches_plan and not is_end:
+        is_it = change.plan_after == plan_id
+    else:
+        return None
+    return PendingChangeStatus.APPLIED if is_it and change.is_news else PendingChangeStatus.DROPPED
 
 
 def state_pairs() -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from apps.core import clock
-from apps.core.audit import AuditEvent, audit_append
+from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError, NotFoundError
 from apps.core.ids import AuditTarget, WorkspaceId
@@ -26,6 +26,7 @@ from apps.subscriptions.selectors.records import (
     workspace_subscription_of,
 )
 from apps.subscriptions.services.change_steps import active_plan, impossible, locked_workspace, place_of, require_reason
+from apps.subscriptions.services.subscription_effects import pending_change_close
 from apps.subscriptions.services.subscriptions import SubscriptionOutcome, subscription_change
 from apps.tenants.models import Workspace
 
@@ -58,7 +59,14 @@ def pending_change_record(
         reason=reason,
         recorded_at=clock.now(),
     )
-    _audit(context, place_of(workspace), pending, events.PENDING_CHANGE_RECORDED, before={}, reason=reason)
+    place = place_of(workspace)
+    audit_append(
+        context,
+        events.PENDING_CHANGE_RECORDED,
+        AuditTarget(PENDING_CHANGE_TARGET, pending.pk, place.organization_id, place.workspace_id),
+        after=pending_change_values(pending),
+        reason=reason,
+    )
     return pending
 
 
@@ -78,17 +86,15 @@ def pending_change_confirm(
     require(context, CHANGE_OPERATION)
     pending, place = _locked_open(pending_change_id)
     change: SubscriptionChange = ChangePlan(PlanId(pending.plan_id)) if pending.plan_id else End()
-    outcome = subscription_change(
+    return subscription_change(
         context,
         workspace_id=place.workspace_id,
         change=change,
         reason=reason,
         expected_version=expected_version,
         news=news,
+        confirms=pending_change_id,
     )
-    if outcome.is_applied:
-        _close(context, place, pending, PendingChangeStatus.APPLIED, reason)
-    return outcome
 
 
 @transaction.atomic
@@ -99,7 +105,7 @@ def pending_change_cancel(
     require(context, CHANGE_OPERATION)
     require_reason(context, reason)
     pending, place = _locked_open(pending_change_id)
-    _close(context, place, pending, PendingChangeStatus.CANCELLED, reason)
+    pending_change_close(context, place, pending, PendingChangeStatus.CANCELLED, reason)
     return pending
 
 
@@ -129,38 +135,8 @@ def _locked_open(pending_change_id: PendingChangeId) -> tuple[PendingChange, Wor
     pending = pending_change_for_update(pending_change_id)
     if pending is None or pending.status != PendingChangeStatus.OPEN:
         raise ConflictError(
-            "Somebody has confirmed or cancelled this scheduled change already. Reload the workspace page.",
+            "This scheduled change was confirmed, cancelled or dropped already. Reload the workspace page.",
             code="pending_change_settled",
             title="The scheduled change is no longer open",
         )
     return pending, place
-
-
-def _close(
-    context: ExecutionContext, place: WorkspacePlace, pending: PendingChange, status: PendingChangeStatus, reason: str
-) -> None:
-    before = pending_change_values(pending)
-    pending.status = status
-    pending.settled_by, pending.settled_reason, pending.settled_at = context.actor.label, reason, clock.now()
-    pending.save(update_fields=["status", "settled_by", "settled_reason", "settled_at"])
-    event = events.PENDING_CHANGE_APPLIED if status is PendingChangeStatus.APPLIED else events.PENDING_CHANGE_CANCELLED
-    _audit(context, place, pending, event, before=before, reason=reason)
-
-
-def _audit(
-    context: ExecutionContext,
-    place: WorkspacePlace,
-    pending: PendingChange,
-    event: AuditEvent,
-    *,
-    before: dict[str, object],
-    reason: str,
-) -> None:
-    audit_append(
-        context,
-        event,
-        AuditTarget(PENDING_CHANGE_TARGET, pending.pk, place.organization_id, place.workspace_id),
-        before=before,
-        after=pending_change_values(pending),
-        reason=reason,
-    )

@@ -1,11 +1,20 @@
-"""What each change does to the fields of a subscription. Legality is checked before, saving happens after."""
+"""What each change does to the fields of a subscription, and to the change that is scheduled for it.
+
+Legality is checked before, saving happens between the two.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
+from apps.core import clock
+from apps.core.audit import AuditEvent, audit_append
+from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError
+from apps.core.ids import AuditTarget
 from apps.core.locks import lock_name
+from apps.subscriptions import events
 from apps.subscriptions.contracts import (
     Activate,
     ChangePlan,
@@ -16,8 +25,13 @@ from apps.subscriptions.contracts import (
     StartTrial,
     SubscriptionChange,
     UpdatePeriod,
+    WorkspacePlace,
 )
-from apps.subscriptions.models import WorkspaceSubscription
+from apps.subscriptions.enums import PendingChangeKind, PendingChangeStatus
+from apps.subscriptions.ids import PendingChangeId
+from apps.subscriptions.models import PendingChange, WorkspaceSubscription
+from apps.subscriptions.rules.transitions import RecordChange, fate_of_scheduled
+from apps.subscriptions.selectors.records import PENDING_CHANGE_TARGET, open_pending_change, pending_change_values
 from apps.subscriptions.services.change_steps import active_plan, impossible
 
 
@@ -110,3 +124,49 @@ def require_free_at_provider(record: WorkspaceSubscription) -> None:
             code="provider_subscription_taken",
             title="Another workspace follows this subscription",
         )
+
+
+def settle_scheduled(
+    context: ExecutionContext,
+    place: WorkspacePlace,
+    change: RecordChange,
+    *,
+    plan_name: str,
+    reason: str,
+    confirms: PendingChangeId | None = None,
+) -> None:
+    """Drop the scheduled change that has lost its sense, or note that it is made; the workspace is locked.
+
+    `confirms` is the one that a person carries out with this change.
+    """
+    if not (change.ends or change.starts or change.switches_plan):
+        return
+    pending = open_pending_change(place.workspace_id)
+    if pending is None:
+        return
+    fate = fate_of_scheduled(PendingChangeKind(pending.kind), pending.plan_id, change)
+    if pending.pk == confirms:
+        pending_change_close(context, place, pending, PendingChangeStatus.APPLIED, reason)
+    elif fate is not None:
+        why = "The subscription ended" if change.ends else "A new subscription started" if change.starts else ""
+        why = why or f"The plan is {plan_name} now"
+        pending_change_close(context, place, pending, fate, f"{why}: {reason}" if reason else f"{why}.")
+
+
+_CLOSING: Mapping[PendingChangeStatus, AuditEvent] = {
+    PendingChangeStatus.APPLIED: events.PENDING_CHANGE_APPLIED,
+    PendingChangeStatus.CANCELLED: events.PENDING_CHANGE_CANCELLED,
+    PendingChangeStatus.DROPPED: events.PENDING_CHANGE_DROPPED,
+}
+
+
+def pending_change_close(
+    context: ExecutionContext, place: WorkspacePlace, pending: PendingChange, status: PendingChangeStatus, reason: str
+) -> None:
+    """Settle the open scheduled change, with its audit entry."""
+    before = pending_change_values(pending)
+    pending.status = status
+    pending.settled_by, pending.settled_reason, pending.settled_at = context.actor.label, reason, clock.now()
+    pending.save(update_fields=["status", "settled_by", "settled_reason", "settled_at"])
+    target = AuditTarget(PENDING_CHANGE_TARGET, pending.pk, place.organization_id, place.workspace_id)
+    audit_append(context, _CLOSING[status], target, before=before, after=pending_change_values(pending), reason=reason)

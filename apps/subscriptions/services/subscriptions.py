@@ -16,9 +16,11 @@ from apps.subscriptions.contracts import HandToProvider, ProviderNews, Subscript
 from apps.subscriptions.enums import EvidenceSubject, ManagedBy, Provider, SubscriptionState
 from apps.subscriptions.handlers import run_locks, run_saved_handlers, run_subscription_handlers
 from apps.subscriptions.history import subscription_changes_since
+from apps.subscriptions.ids import PendingChangeId
 from apps.subscriptions.models import ProviderEvidence, WorkspaceSubscription
 from apps.subscriptions.rules.transitions import (
     SUBSCRIPTION_TRANSITIONS,
+    RecordChange,
     SubscriptionTransition,
     is_legal,
     is_new_start,
@@ -42,7 +44,7 @@ from apps.subscriptions.services.change_steps import (
     require_reason,
     speaker_of,
 )
-from apps.subscriptions.services.subscription_effects import carry_out, require_free_at_provider
+from apps.subscriptions.services.subscription_effects import carry_out, require_free_at_provider, settle_scheduled
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +65,18 @@ def subscription_change(
     reason: str = "",
     expected_version: int | None = None,
     news: ProviderNews | None = None,
+    confirms: PendingChangeId | None = None,
 ) -> SubscriptionOutcome:
     """Carry out one typed change, with one audit entry, or refuse it and change nothing.
 
-    `expected_version` is the version that the caller has seen, 0 where there was no record; whoever brings no `news`
-    of a provider owes it. News change the record only while providers manage it, or after its end, when nobody does:
-    otherwise they are kept as evidence. Any other change takes the management over, because the provider's next event
-    would undo it; `HandToProvider` gives it back.
+    `expected_version` is the version that the caller has seen, 0 for no record; whoever brings no `news` owes it. News
+    change the record only while providers manage it, or after its end; otherwise they are kept as evidence. Any other
+    change takes the management over, because the provider's next event would undo it; `HandToProvider` gives it back.
+    A scheduled change that loses its sense is dropped; news of just that change confirm it, and so does a person who
+    names it in `confirms`.
 
-    Raises `UnprocessableError` (`reason_required`, impossible dates), `ConflictError` `version_conflict` with what
-    changed in between, `illegal_transition` with the legal verbs, `nothing_to_change`, `provider_subscription_taken`;
+    Raises `UnprocessableError` (`reason_required`, impossible dates), `ConflictError` (`version_conflict` with what
+    changed, `illegal_transition` with the legal verbs, `nothing_to_change`, `provider_subscription_taken`),
     `NotFoundError` `unknown_workspace`; `ForbiddenError`.
     """
     transition = SUBSCRIPTION_TRANSITIONS[change.verb]
@@ -84,12 +88,11 @@ def subscription_change(
     record = workspace_subscription_for_update(workspace_id)
     why_kept = _why_kept(speaker_of(context, news), record, news)
     if why_kept:
-        return SubscriptionOutcome(
-            record, is_applied=False, evidence=_store_evidence(context, place, change, news, why_kept)
-        )
+        evidence = _store_evidence(context, place, change, news, why_kept)
+        return SubscriptionOutcome(record, is_applied=False, evidence=evidence)
     require_version(workspace_id, record, expected_version)
     _require_transition(place, record, transition)
-    changed = _apply(context, place, record, change, reason, news)
+    changed = _apply(context, place, record, change, reason, news, confirms)
     if news is None:
         run_subscription_handlers(context, workspace_id=workspace_id, change=change)
         changed.refresh_from_db()
@@ -117,12 +120,13 @@ def _apply(
     change: SubscriptionChange,
     reason: str,
     news: ProviderNews | None,
+    confirms: PendingChangeId | None,
 ) -> WorkspaceSubscription:
     if news is None:
         run_locks(workspace_id=place.workspace_id, change=change)
-    transition, before = SUBSCRIPTION_TRANSITIONS[change.verb], subscription_values(record)
+    transition, before, was = SUBSCRIPTION_TRANSITIONS[change.verb], subscription_values(record), _state(record)
     changed = record or WorkspaceSubscription(workspace_id=place.workspace_id, version=0)
-    carry_out(changed, change, is_new=is_new_start(_state(record)), moment=moment_of(news))
+    carry_out(changed, change, is_new=is_new_start(was), moment=moment_of(news))
     if transition.target is not None:
         changed.state = transition.target
     _assign_management(changed, change, speaker_of(context, news), news)
@@ -141,6 +145,10 @@ def _apply(
         reason=reason,
     )
     run_saved_handlers(context, subscription=changed)
+    now = SubscriptionState(changed.state)
+    is_news = news is not None and news.claimed_state == now.value
+    made = RecordChange(was, now, before.get("plan_id"), changed.plan_id, is_news=is_news)
+    settle_scheduled(context, place, made, plan_name=changed.plan.name, reason=reason, confirms=confirms)
     return changed
 
 

@@ -146,7 +146,7 @@ def test_an_address_fills_no_hidden_field_and_no_reason(client: Client, place: W
     assert "because</textarea>" not in form
 
 
-def test_a_preview_tells_of_a_scheduled_change_that_stays_and_of_whom_else_it_reaches(
+def test_a_preview_tells_what_becomes_of_a_scheduled_change_and_of_whom_else_it_reaches(
     client: Client, place: WorkspacePlace, plan: Plan
 ) -> None:
     workspace_id, business = place.workspace_id, make_plan("business")
@@ -156,7 +156,13 @@ def test_a_preview_tells_of_a_scheduled_change_that_stays_and_of_whom_else_it_re
     assert do(client, workspace_id, "record_pending_change", scheduled)
     assert "Scheduled for " in client.get(url_of(workspace_id)).content.decode()
     _, _, shown = post(client, workspace_id, "end", {**fields_of("end", workspace_id, plan), "step": "preview"})
+    assert "The scheduled change is dropped: change the plan to Business on " in shown
+    _, _, shown = post(client, workspace_id, "suspend", {**fields_of("suspend", workspace_id, plan), "step": "preview"})
     assert "The scheduled change stays: change the plan to Business on " in shown
+    confirmed = fields_of("confirm_pending_change", workspace_id, plan)
+    _, _, shown = post(client, workspace_id, "confirm_pending_change", {**confirmed, "step": "preview"})
+    assert "The scheduled change is" not in shown
+    assert "The scheduled change stays" not in shown
     assert "other workspaces change too" not in shown
     cancelled = fields_of("cancel_pending_change", workspace_id, plan)
     _, _, shown = post(client, workspace_id, "cancel_pending_change", {**cancelled, "step": "preview"})
@@ -164,6 +170,10 @@ def test_a_preview_tells_of_a_scheduled_change_that_stays_and_of_whom_else_it_re
     make_workspace(Organization.objects.get(pk=place.organization_id), name="Second lab")
     _, _, shown = post(client, workspace_id, "lock", {**fields_of("lock", workspace_id, plan), "step": "preview"})
     assert "The organization's other workspaces change too: Second lab." in shown
+    assert do(client, workspace_id, "end", fields_of("end", workspace_id, plan))
+    page = client.get(url_of(workspace_id)).content.decode()
+    assert "Scheduled change dropped, as it lost its sense" in page
+    assert "Scheduled: Change the plan" not in page
 
 
 def test_no_overlay_is_offered_beside_a_subscription(client: Client, place: WorkspacePlace) -> None:
