@@ -17,9 +17,10 @@ from apps.core.states import OutboxStatus
 from apps.credits.services import credits_consume
 from apps.reporting.jobs import daily_reports
 from apps.reporting.models import DailyReport, ReportRecipient, ReportSchedule
-from apps.reporting.rules.document import Document, Line, read_document
+from apps.reporting.rules.document import Document, Line, ReportScope, Window, read_document
 from apps.reporting.rules.presenting import changes_between
 from apps.reporting.rules.recipients import RecipientStatus
+from apps.reporting.sections.credits import read_credits
 from apps.reporting.services import rollups_refresh
 from apps.reporting.services.daily_reports import daily_report_revise
 from apps.reporting.services.report_mails import SEND_REPORT
@@ -33,6 +34,9 @@ pytestmark = pytest.mark.django_db
 
 DAY = date(2026, 11, 2)
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+PLATFORM = ReportScope(None, "Platform", "UTC")
+WINDOW = Window(datetime(2026, 11, 3, tzinfo=UTC), datetime(2026, 11, 4, tzinfo=UTC))
 
 
 def begin(zone: str = "UTC", **values: Any) -> Place:
@@ -122,6 +126,11 @@ def test_late_news_stand_in_the_report_of_the_day_they_arrived() -> None:
     late = line(document_of(second), "credits", "late", "2026-11-02")
     assert (late.label, late.value) == ("Late, for 2 November", 5 * MICRO)
     assert line(document_of(second), "credits", "consumed", "total").value == 5 * MICRO
+    everybody = [
+        {one.key: (one.label, one.value) for group in read_credits(PLATFORM, day, WINDOW).groups for one in group.lines}
+        for day in (date(2026, 11, 2), date(2026, 11, 3))
+    ]
+    assert [found.get("2026-11-02") for found in everybody] == [None, ("Late, for 2 November", 5 * MICRO)]
 
 
 def test_a_report_is_frozen_and_a_person_adds_a_revision_that_says_what_changed() -> None:

@@ -196,6 +196,9 @@ def test_the_platform_reads_everybodys_news_with_the_chains_heads(place: Place) 
     (grace,) = lines(document, "payments", "grace")
     assert grace.label == place.organization.name
     assert figures(document, "connectors", "failed") == {"provider_unavailable": 1}
+    months = lines(document, "connectors", "open_months")
+    assert (months[-1].label, months[-1].value, months[-1].note) == ("2026-10", 2, "1 connector")
+    assert [month.label for month in months] == sorted(month.label for month in months)
     assert figures(document, "access", "affected")["someone@else.example"] == 1
     assert figures(document, "operations", "parked")["Parked events"] == 1
     heads = lines(document, "operations", "audit_heads")

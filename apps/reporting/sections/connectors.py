@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, datetime, timedelta
+from itertools import islice
 
 from django.db.models import Count, QuerySet
 
+from apps.connectors.contracts import Month
 from apps.connectors.enums import ConnectorStatus, SyncStatus
 from apps.connectors.models import Connector, SyncRun
 from apps.connectors.rules.months import MonthDecision, MonthStatus, select_months
 from apps.connectors.sync.queue import month_facts
 from apps.core import clock
+from apps.core.pieces import in_pieces
 from apps.reporting.rules.document import MOST_LINES, Group, Line, ReportScope, Section, Unit, Window
 from apps.reporting.sections.links import page_link, staff_link
 from apps.reporting.sections.registry import section
 from apps.reporting.sections.scoping import day_of_zone, list_group, name_of, within
 
 _DAY = timedelta(days=1)
+_AT_ONCE = 500
 _WORKSPACE = "workspace__organization"
 
 
@@ -28,7 +33,10 @@ def read_connectors(scope: ReportScope, day: date, window: Window) -> Section:
         within(scope, _WORKSPACE), removed_at__isnull=True, workspace__organization__closed_at=None
     ).select_related(_WORKSPACE)
     groups = [_auto_disabled(scope, own), _to_authorize(scope, own), _failed(scope, window)]
-    groups.append(_silent(scope, own, now) if scope.is_platform else _open_months(scope, own, now))
+    if scope.is_platform:
+        groups.extend((_silent(scope, own, now), _open_months_of_all(own, now)))
+    else:
+        groups.append(_open_months(scope, own, now))
     return Section("connectors", "Connectors", tuple(groups))
 
 
@@ -106,6 +114,35 @@ def _open_months(scope: ReportScope, own: QuerySet[Connector], now: datetime) ->
         max(len(lines) - MOST_LINES, 0),
         "All are final.",
     )
+
+
+def _open_months_of_all(own: QuerySet[Connector], now: datetime) -> Group:
+    """The months that are not final, with how many connectors have each open; the oldest first."""
+    ended: dict[Month, datetime] = {}
+    connectors: Counter[Month] = Counter()
+    rows = in_pieces(own.filter(status=ConnectorStatus.ENABLED))
+    while some := list(islice(rows, _AT_ONCE)):
+        facts = month_facts(some)
+        for connector in some:
+            for decision in select_months(facts[connector.pk], now):
+                if decision.status is MonthStatus.SETTLING:
+                    connectors[decision.month] += 1
+                    ended[decision.month] = min(ended.get(decision.month, now), decision.ends_at)
+    link = staff_link("connectors_connector", status=ConnectorStatus.ENABLED.value)
+    lines = tuple(
+        Line(
+            str(month),
+            str(month),
+            (now - ended[month]) // _DAY,
+            Unit.DAYS,
+            link=link,
+            note=f"{connectors[month]:,} {'connector' if connectors[month] == 1 else 'connectors'}",
+        )
+        for month in sorted(connectors)
+    )
+    title = "Months that have ended and are still open, with the days since"
+    left_out = max(len(lines) - MOST_LINES, 0)
+    return Group("open_months", title, lines[:MOST_LINES], link, left_out, "All are final.")
 
 
 def _silent(scope: ReportScope, own: QuerySet[Connector], now: datetime) -> Group:

@@ -23,7 +23,7 @@ from apps.reporting.rules.document import MOST_LINES, Group, Line, ReportScope, 
 from apps.reporting.sections.links import page_link, staff_link
 from apps.reporting.sections.registry import section
 from apps.reporting.selectors.movements import Movement, credit_movements
-from apps.reporting.selectors.platform_credits import REAL_ACCOUNTS, platform_charges
+from apps.reporting.selectors.platform_credits import REAL_ACCOUNTS, platform_charges, platform_late_charges
 from apps.reporting.selectors.usage import Span, credit_usage
 from apps.tenants.models import Product
 
@@ -82,6 +82,7 @@ def _of_platform(scope: ReportScope, day: date) -> tuple[Group, ...]:
     real = Q(account__organization__is_demo=False, account__organization__is_synthetic=False)
     return (
         _consumed(scope, day, charges, runs),
+        *_late_group(platform_late_charges(day), staff_link("credits_creditentry")),
         Group("standing", "Balance", standing),
         _ending(scope, CreditGrant.objects.filter(real)),
         _old_holds(scope, Hold.objects.filter(real)),
@@ -122,7 +123,10 @@ def _late(scope: ReportScope, day: date, movements: Sequence[Movement]) -> tuple
     for found in movements:
         if found.recorded_on == day and found.occurred_on < day and found.kind in _SPENDING:
             late[found.occurred_on] -= found.amount
-    link = page_link(scope, "billing-credits")
+    return _late_group(late, page_link(scope, "billing-credits"))
+
+
+def _late_group(late: Mapping[date, int], link: str) -> tuple[Group, ...]:
     lines = tuple(
         Line(f"{when:%Y-%m-%d}", f"Late, for {when:%-d %B}", amount, Unit.CREDITS, link=link)
         for when, amount in sorted(late.items())

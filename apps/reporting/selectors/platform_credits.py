@@ -7,17 +7,19 @@ recorded, so that what is read are the days that are asked for, however old the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncDate
 
-from apps.credits.enums import EntryKind
+from apps.credits.enums import CHARGES, EntryKind
 from apps.credits.models import CreditEntry
 
 REAL_ACCOUNTS = Q(organization__is_demo=False, organization__is_synthetic=False)
 _USAGE = (EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.REVERSAL)
+# What nobody spends did not come in late: an adjustment is made once.
+_SPENDING = CHARGES - {EntryKind.ADJUSTMENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +52,18 @@ def platform_charges(first: date, until: date) -> list[Charges]:
         Charges(day, (product_id, operation, category), charge, runs)
         for day, product_id, operation, category, charge, runs in rows
     ]
+
+
+def platform_late_charges(day: date) -> dict[date, int]:
+    """What was recorded on the UTC day of earlier days, in micro-credits by when it occurred, the earliest first."""
+    start = datetime.combine(day, time(), UTC)
+    entries = CreditEntry.objects.filter(
+        recorded_at__gte=start,
+        recorded_at__lt=start + timedelta(days=1),
+        occurred_at__lt=start,
+        kind__in=_SPENDING,
+        account__organization__is_demo=False,
+        account__organization__is_synthetic=False,
+    )
+    by_day = entries.annotate(day=TruncDate("occurred_at", tzinfo=UTC)).values("day").annotate(charge=-Sum("amount"))
+    return dict(by_day.order_by("day").values_list("day", "charge"))
