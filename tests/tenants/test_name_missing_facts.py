@@ -14,7 +14,7 @@ from django.test import Client
 
 from apps.core import clock
 from apps.core.enums import MembershipRole
-from apps.core.ids import OrganizationId, UserId
+from apps.core.ids import OrganizationId, ProductId, UserId
 from apps.subscriptions.models import DecisionReceipt
 from apps.tenants.enums import DriftClass, DriftResolution, ReconciliationStatus, ReportSource, StopReason
 from apps.tenants.missing_rules import MissingFacts, Report, explain_missing
@@ -110,7 +110,7 @@ def known_to(product: Product, **values: Any) -> User:
     return user
 
 
-def store_drift(place: Place, product: Product, user_id: object, kind: DriftClass) -> MembershipDrift:
+def store_drift(place: Place, product: Product, user_id: uuid.UUID, kind: DriftClass) -> MembershipDrift:
     now = clock.now()
     return MembershipDrift.objects.create(
         organization=place.organization, user_id=user_id, product=product, drift_class=kind, reported="owner",
@@ -118,7 +118,7 @@ def store_drift(place: Place, product: Product, user_id: object, kind: DriftClas
     )  # fmt: skip
 
 
-def store_run(place: Place, product: Product, user_id: object) -> ReconciliationRun:
+def store_run(place: Place, product: Product, user_id: uuid.UUID) -> ReconciliationRun:
     run = ReconciliationRun.objects.create(
         product=product, source=ReportSource.SNAPSHOT, snapshot_id=uuid.uuid4(), status=ReconciliationStatus.WAITING,
         stop_reason=StopReason.SHRUNKEN, received=1, requested_by="red", created_at=clock.now(),
@@ -169,14 +169,18 @@ def test_a_removed_member_is_told_so_and_by_whom(place: Place) -> None:
     user, red = known_to(place.product), place.product
     organization_id, user_id = OrganizationId(place.organization.pk), UserId(user.pk)
     make_membership(place.organization, user)
-    member_remove(replace(console_context(), product_id=red.pk), organization_id=organization_id, user_id=user_id)
+    member_remove(
+        replace(console_context(), product_id=ProductId(red.pk)), organization_id=organization_id, user_id=user_id
+    )
     by_red = f"the membership ended on {clock.now():%Y-%m-%d}, as product red reported"
     assert by_red in ask(place, red, user.pk)["fact"]
     # Another product reads the day alone, as it might have read who is a member; staff read all of it.
     blue = make_product("blue", place.organization)
     assert "ended" not in ask(place, make_product("green", place.organization), user.pk)["fact"]
     make_membership(place.organization, user, MembershipRole.VIEWER)
-    member_remove(replace(console_context(), product_id=red.pk), organization_id=organization_id, user_id=user_id)
+    member_remove(
+        replace(console_context(), product_id=ProductId(red.pk)), organization_id=organization_id, user_id=user_id
+    )
     told = ask(place, blue, user.pk)["fact"]
     assert f"the membership ended on {clock.now():%Y-%m-%d}" in told
     assert "product red" not in told
