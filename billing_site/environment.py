@@ -71,6 +71,11 @@ class Environment:
             if present and variable not in present:
                 self.problems.append(f"{variable} is not set, but {present[0]} is. Set all of them or none.")
 
+    def require_beside(self, variable: str, needed: str, *, remedy: str) -> None:
+        """Refuse a variable that is set without the one that it needs."""
+        if not self.text(needed):
+            self.problems.append(f"{needed} is not set, but {variable} is {self.text(variable)}. {remedy}")
+
     def kept_secret(self, name: str, make: Callable[[], str]) -> str:
         """The secret kept under `name` with the local state, made at the first call; two first calls agree on one."""
         path = places.state_folder() / "keys" / name

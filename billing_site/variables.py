@@ -13,6 +13,7 @@ from billing_site import configuration
 from billing_site.environment import Environment
 from billing_site.launcher import places
 from billing_site.public_url import page_hosts, public_url
+from billing_site.second_factor_proof import PROOF_FORM, second_factor_proof
 
 env = Environment(os.environ)
 ENVIRONMENT = env.name
@@ -119,12 +120,18 @@ def _address(variable: str, default: str) -> str:
     return env.read(variable, default, configuration.address, in_production=configuration.refuse_unencrypted_address)
 
 
-# --- How tenants sign in ----------------------------------------------------------------------------------------------
+# --- How people sign in -----------------------------------------------------------------------------------------------
 # The company's identity service; empty where there is none.
 OIDC_ISSUER = env.read("OIDC_ISSUER", "", configuration.address, in_production=configuration.refuse_unencrypted_address)
 OIDC_CLIENT_ID = env.read("OIDC_CLIENT_ID", "", configuration.secret)
 OIDC_CLIENT_SECRET = env.read("OIDC_CLIENT_SECRET", "", configuration.secret)
 env.require_together("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
+# Staff may sign in through it too, if the token proves a second factor: (claim, what it must say).
+STAFF_OIDC = env.read("STAFF_OIDC", False, configuration.flag)
+STAFF_OIDC_PROOF = env.read("STAFF_OIDC_PROOF", ("", ""), second_factor_proof)
+if STAFF_OIDC:
+    env.require_beside("STAFF_OIDC", "OIDC_ISSUER", remedy="Set OIDC_ISSUER, or leave STAFF_OIDC out.")
+    env.require_beside("STAFF_OIDC", "STAFF_OIDC_PROOF", remedy=f"Set it to {PROOF_FORM}.")
 # A person whose first membership a product reports is invited by mail.
 INVITATION_MAILS = env.read("INVITATION_MAILS", False, configuration.flag)
 # Whether tenants may sign in by password, and by links that we mail them.

@@ -54,6 +54,8 @@ SITE_ROUTES: dict[str, str | None] = {
     "second_factor": None,
     "recover": None,
     "enrol": None,
+    "oidc_begin": None,
+    "oidc_callback": None,
     "logout": None,
     "index": ENTER,
     "search": ENTER,

@@ -128,7 +128,8 @@ def person_of(user: User) -> Person:
     is_verified: Callable[[], bool] = getattr(user, "is_verified", lambda: False)
     # Set by the middleware of visits from products, which never carry a platform role.
     visited: WorkspaceId | None = getattr(user, "portal_workspace_id", None)
-    role = platform_role(user) if visited is None and is_verified() else None
+    is_proven = is_verified() or user.has_proven_second_factor
+    role = platform_role(user) if visited is None and is_proven else None
     return Person(UserId(user.pk), user.email, role, visited)
 
 

@@ -71,7 +71,7 @@ OF_OUR_OWN = (
     "apps/subscriptions/selectors/records.py",
     "apps/backoffice/workspace/labels.py",
     "apps/tenants/sign_in/sessions.py",
-    "apps/tenants/sign_in/oidc.py",
+    "apps/tenants/oidc/attempts.py",
 )
 
 

@@ -22,7 +22,11 @@ _ZEROS = base64.urlsafe_b64encode(bytes(32)).decode()
 _SPEAKING = base64.urlsafe_b64encode(b"0123456" * 4 + b"0123").decode()
 
 # What must be set beside a variable.
-_FELLOWS = {"OIDC_ISSUER": {"OIDC_CLIENT_ID": "client", "OIDC_CLIENT_SECRET": "secret"}}
+_CLIENT = {"OIDC_CLIENT_ID": "client", "OIDC_CLIENT_SECRET": "secret"}
+_FELLOWS = {
+    "OIDC_ISSUER": _CLIENT,
+    "STAFF_OIDC": {"OIDC_ISSUER": "https://id.example.com", "STAFF_OIDC_PROOF": "amr=mfa", **_CLIENT},
+}
 _REQUIRED = sorted(production().keys() - {"DJANGO_ENV"})
 
 # Variable, value, words of the refusal. None: taken.
@@ -66,6 +70,18 @@ ANYWHERE: list[Case] = [
     ("PUBLIC_URL", "https://elsewhere.example.net", "not among DJANGO_ALLOWED_HOSTS"),
     ("PUBLIC_URL", "http://127.0.0.1:8080/", None),
     ("INVITATION_MAILS", "perhaps", "must be true or false"),
+    ("STAFF_OIDC", "perhaps", "must be true or false"),
+    ("STAFF_OIDC", "true", None),
+    ("STAFF_OIDC_PROOF", "mfa", "it must be amr=mfa or acr="),
+    ("STAFF_OIDC_PROOF", "amr=", "it must be amr=mfa or acr="),
+    ("STAFF_OIDC_PROOF", "amr=otp mfa", "it must be amr=mfa or acr="),
+    ("STAFF_OIDC_PROOF", "amr=ü", "it must be amr=mfa or acr="),
+    ("STAFF_OIDC_PROOF", "sub=mfa", "it must be amr=mfa or acr="),
+    ("STAFF_OIDC_PROOF", f"acr={'x' * 201}", "it must be amr=mfa or acr="),
+    ("STAFF_OIDC_PROOF", "amr=pwd", "proves no second factor"),
+    ("STAFF_OIDC_PROOF", "acr=0", "proves no second factor"),
+    ("STAFF_OIDC_PROOF", "acr=https://id.example.com/loa?level=2", None),
+    ("STAFF_OIDC_PROOF", "acr=urn:mace:incommon:iap:silver", None),
     ("PASSWORD_SIGN_IN", "perhaps", "must be true or false"),
     ("DJANGO_CSRF_TRUSTED_ORIGINS", "billing.example.com", "takes origins such as"),
     ("DJANGO_CSRF_TRUSTED_ORIGINS", "https://billing.example.com/", "takes origins such as"),
@@ -190,6 +206,20 @@ def test_a_setting_is_taken_or_refused_by_its_name(problems: dict[Case, str], ca
         assert variable in sentence
         assert sentence[0].isupper()
         assert "hidden" not in sentence  # passwords and keys are never shown
+
+
+def test_staff_by_the_identity_service_need_the_service_and_a_proof(tmp_path: Path) -> None:
+    service = {"OIDC_ISSUER": "https://id.example.com", **_CLIENT}
+    on = {"STAFF_OIDC": "true", "COUNTINGHOUSE_STATE_DIR": str(tmp_path)}
+    environments = [{**on, "STAFF_OIDC_PROOF": "amr=mfa"}, {**on, **service}, {**on, **service, "STAFF_OIDC": "off"}]
+    without_service, without_proof, off = json.loads(
+        _python(["-c", _READ_EACH], {}, asked=json.dumps(environments)).stdout
+    )
+    assert (
+        without_service == "OIDC_ISSUER is not set, but STAFF_OIDC is true. Set OIDC_ISSUER, or leave STAFF_OIDC out."
+    )
+    assert without_proof.startswith("STAFF_OIDC_PROOF is not set, but STAFF_OIDC is true. Set it to amr=mfa or")
+    assert (len(without_proof.splitlines()), off) == (1, "")
 
 
 def test_what_only_production_refuses_is_taken_elsewhere(problems: dict[Case, str], tmp_path: Path) -> None:

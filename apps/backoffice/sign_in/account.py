@@ -18,7 +18,7 @@ from apps.backoffice.events import PASSWORD_CHANGED
 from apps.backoffice.sign_in.forms import CodeForm
 from apps.backoffice.sign_in.recovery_codes import CODES_A_PERSON, codes_left, recovery_codes_make
 from apps.backoffice.sign_in.responses import refuse_code, refuse_too_many_passwords, render_page, show_recovery_codes
-from apps.backoffice.sign_in.second_factor import WRONG_CODE, try_code
+from apps.backoffice.sign_in.second_factor import WRONG_CODE, has_second_factor, try_code
 from apps.backoffice.staff import context_of
 from apps.core.audit import audit_append
 from apps.core.ids import UserId
@@ -80,4 +80,5 @@ def second_factor_settings(request: HttpRequest) -> HttpResponse:
         except TooManyGuessesError as refusal:
             wait = refuse_code(form, refusal)
     left = codes_left(UserId(user.pk))
-    return render_page(request, "settings", {"form": form, "left": left, "in_all": CODES_A_PERSON}, retry_after=wait)
+    facts = {"form": form, "left": left, "in_all": CODES_A_PERSON, "has_authenticator": has_second_factor(user)}
+    return render_page(request, "settings", facts, retry_after=wait)

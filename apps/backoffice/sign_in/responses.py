@@ -15,6 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
 from apps.core import clock
 from apps.tenants.brute_force import TooManyGuessesError, in_words
+from apps.tenants.oidc.provider import is_open_to_staff
 
 NEXT = "next"
 SETTINGS_ROUTE = "second_factor_settings"
@@ -24,7 +25,12 @@ def render_page(
     request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200, retry_after: int = 0
 ) -> HttpResponse:
     """Render a page of the sign-in that keeps `next`. With `retry_after` it is a 429."""
-    facts = {"account": getattr(request.user, "email", ""), NEXT: _onward_url(request), **context}
+    facts = {
+        "account": getattr(request.user, "email", ""),
+        "has_identity_service": is_open_to_staff(),
+        NEXT: onward_url(request),
+        **context,
+    }
     status = HTTPStatus.TOO_MANY_REQUESTS if retry_after else status
     page = render(request, f"backoffice/sign_in/{template}.html", facts, status=status)
     if retry_after:
@@ -47,7 +53,7 @@ def show_recovery_codes(request: HttpRequest, codes: Sequence[str], *, is_first:
     facts = {
         "codes": codes,
         "text_address": f"data:text/plain;charset=utf-8,{quote(text)}",
-        "onward": _onward_url(request) or reverse("admin:index"),
+        "onward": onward_url(request) or reverse("admin:index"),
         "is_first": is_first,
     }
     return render_page(request, "recovery_codes", facts)
@@ -77,17 +83,17 @@ def refuse(request: HttpRequest, account: str) -> HttpResponse:
 
 def redirect_to_step(request: HttpRequest, route: str) -> HttpResponse:
     """Redirect to another step of the sign-in, keeping `next`."""
-    wanted = _onward_url(request)
+    wanted = onward_url(request)
     query = f"?{urlencode({NEXT: wanted})}" if wanted else ""
     return HttpResponseRedirect(f"{reverse(f'admin:{route}')}{query}")
 
 
 def redirect_onward(request: HttpRequest) -> HttpResponse:
     """Redirect to `next`, or to the overview."""
-    return HttpResponseRedirect(_onward_url(request) or reverse("admin:index"))
+    return HttpResponseRedirect(onward_url(request) or reverse("admin:index"))
 
 
-def _onward_url(request: HttpRequest) -> str:
+def onward_url(request: HttpRequest) -> str:
     """The value of `next` if it is a URL of this host, else an empty string."""
     wanted = request.POST.get(NEXT, request.GET.get(NEXT, ""))
     is_ours = url_has_allowed_host_and_scheme(

@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.backoffice.sign_in.forms import CodeForm, RecoveryCodeForm
+from apps.backoffice.sign_in.oidc import oidc_begin, oidc_callback
 from apps.backoffice.sign_in.recovery_codes import CODES_A_PERSON, recovery_codes_make
 from apps.backoffice.sign_in.responses import (
     SETTINGS_ROUTE,
@@ -43,6 +44,7 @@ from apps.tenants.brute_force import TooManyGuessesError
 from apps.tenants.forms import SignInForm
 from apps.tenants.known_devices import remember_device
 from apps.tenants.models import User
+from apps.tenants.sign_in.sessions import is_by_password, mark_by_password
 
 FEW_CODES = 3
 
@@ -54,6 +56,8 @@ def sign_in_routes() -> list[URLPattern]:
         path("login/code/", second_factor, name="second_factor"),
         path("login/recovery/", recover, name="recover"),
         path("login/enrol/", enrol, name="enrol"),
+        path("login/oidc/", oidc_begin, name="oidc_begin"),
+        path("login/oidc/callback/", oidc_callback, name="oidc_callback"),
         path("logout/", sign_out, name="logout"),
     ]
 
@@ -157,6 +161,7 @@ def _check_password(request: HttpRequest) -> HttpResponse:
         # Whoever knows the password may know this much; no session begins.
         return refuse(request, form.cleaned_data["username"])
     login(request, user)
+    mark_by_password(request)
     if not has_second_factor(user):
         # Before any page: tabs of this session that open at once show one secret.
         device_to_enrol(request, user)
@@ -168,11 +173,14 @@ def _go_to_next_step(request: HttpRequest, user: User) -> HttpResponse:
         return refuse(request, user.email)
     if viewer_of(request) is not None:
         return redirect_onward(request)
+    if not is_by_password(request):
+        # A mailed link, or the tenants' way through the identity service: a code after it would be one factor alone.
+        return render_page(request, "password", {"form": SignInForm(request)})
     return redirect_to_step(request, "second_factor" if has_second_factor(user) else "enrol")
 
 
 def _waits_for_code(request: HttpRequest, user: User) -> bool:
-    return platform_role(user) is not None and viewer_of(request) is None
+    return platform_role(user) is not None and viewer_of(request) is None and is_by_password(request)
 
 
 def _code_page(

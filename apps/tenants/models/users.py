@@ -52,6 +52,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     # Of a request's user alone: the one workspace that a visit from a product may see.
     portal_workspace_id: WorkspaceId | None = None
+    # Of a request's user alone: the identity service has proved a second factor of this session.
+    has_proven_second_factor: bool = False
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"

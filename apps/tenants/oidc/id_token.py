@@ -84,6 +84,13 @@ def read_subject(signed: Signed, expected: Expected) -> str:
     return subject
 
 
+def proves_second_factor(claims: Mapping[str, Any], proof: tuple[str, str]) -> bool:
+    """Whether the claim that the setting names says what it asks for: `amr` is a list (RFC 8176), `acr` one text."""
+    name, wanted = proof
+    said = claims.get(name)
+    return isinstance(said, list) and wanted in said if name == "amr" else said == wanted
+
+
 def _issuer(signed: Signed, expected: Expected) -> str:
     return "" if signed.claims.get("iss") == expected.issuer else "iss is another issuer"
 

@@ -74,6 +74,11 @@ def is_configured() -> bool:
     return bool(settings.OIDC_ISSUER)
 
 
+def is_open_to_staff() -> bool:
+    """Whether staff may sign in through it too."""
+    return is_configured() and bool(settings.STAFF_OIDC)
+
+
 def metadata() -> Metadata:
     """The service's metadata, asked once an hour. Raises `OidcError`."""
     known, now = memory.metadata, clock.real_now()

@@ -18,6 +18,8 @@ class OidcRefusal(Enum):
     UNKNOWN_PERSON = "unknown_person"
     DEACTIVATED = "deactivated"
     STAFF = "staff"
+    NOT_STAFF = "not_staff"
+    NO_PROOF = "no_proof"
 
 
 class OidcError(Exception):
