@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models.functions import Greatest
 
 from apps.core.context import ExecutionContext
 from apps.core.errors import ConflictError
@@ -214,12 +214,19 @@ def _sync_statuses(
     """An event that the mirror has passed changes no status, but for moments that it was the first to tell."""
     if snapshot.kind is ObjectKind.SUBSCRIPTION or "uncollectible_at" in snapshot.firsts:
         set_paused_aside(OrganizationId(config.organization_id))
+    is_evidence = ignores_provider(PaymentStatus(config.payment_status))
     if snapshot.kind in {ObjectKind.INVOICE, ObjectKind.CUSTOMER}:
-        is_evidence = ignores_provider(PaymentStatus(config.payment_status))
         if result.is_newest or not is_evidence:
             sync_payment_status(context, config, event)
+    # A way to pay completes a checkout that had nothing to pay; by itself it is evidence of nothing.
+    elif not is_evidence and (snapshot.kind is ObjectKind.PAYMENT_METHOD or "method_named_at" in snapshot.firsts):
+        sync_payment_status(context, config, event)
     if snapshot.kind is ObjectKind.SUBSCRIPTION:
         sync_subscription_status(context, config)
+
+
+# PostgreSQL's greatest passes over NULLs.
+_CHECKED_OUT = Greatest("checkout_completed_at", "free_checkout_at")
 
 
 def settle_customer(
@@ -243,7 +250,7 @@ def settle_customer(
     if current and current not in gone:
         return config
     ours = known.filter(organization=config.organization_id, status=CustomerStatus.ACTIVE)
-    latest = ours.order_by(F("checkout_completed_at").desc(nulls_last=True), "external_id")
+    latest = ours.order_by(_CHECKED_OUT.desc(nulls_last=True), "external_id")
     chosen = made_id if made_id and made_id not in gone else latest.values_list("external_id", flat=True).first()
     if not chosen:
         return config

@@ -19,7 +19,13 @@ from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
 from apps.payments.contracts import ProviderEvent
 from apps.payments.enums import InvoiceStatus, ProviderSubscriptionStatus, ReviewKind
-from apps.payments.models import GraceAnchor, ProviderCustomer, ProviderInvoice, ProviderSubscription
+from apps.payments.models import (
+    GraceAnchor,
+    ProviderCustomer,
+    ProviderInvoice,
+    ProviderPaymentMethod,
+    ProviderSubscription,
+)
 from apps.payments.rules.following import subscription_scope, subscription_statuses, subscription_steps
 from apps.payments.rules.statuses import (
     InvoiceFacts,
@@ -61,10 +67,28 @@ def load_payment_facts(organization_id: OrganizationId) -> PaymentFacts:
     """What the mirrored invoices and checkouts of the organization say now."""
     rows = ProviderInvoice.objects.filter(organization=organization_id).exclude(_UNIMPORTANT)
     invoices = [_facts_of(row) for row in rows.defer("hosted_invoice_url", "invoice_pdf")]
-    checkouts = ProviderCustomer.objects.filter(organization=organization_id, checkout_completed_at__isnull=False)
     has_paid = Q(organization=organization_id, amount_paid_minor__gt=0)
-    is_good = checkouts.exists() or ProviderInvoice.objects.filter(has_paid).exists()
+    is_good = _has_completed_checkout(organization_id) or ProviderInvoice.objects.filter(has_paid).exists()
     return payment_facts(invoices, has_completed_checkout=is_good, now=clock.now())
+
+
+def _has_completed_checkout(organization_id: OrganizationId) -> bool:
+    """Whether a checkout was completed and paid, or had nothing to pay and there is a way to pay on file (spec 04).
+
+    A way to pay counts once we have heard of it, also where it is gone since: else news that come late, of before it
+    was removed, would end in another status than the same news in their order.
+    """
+    customers = ProviderCustomer.objects.filter(organization=organization_id)
+    is_any = Q(checkout_completed_at__isnull=False) | Q(free_checkout_at__isnull=False)
+    paid_at = list(customers.filter(is_any).values_list("checkout_completed_at", flat=True))
+    if not paid_at or any(moment is not None for moment in paid_at):
+        return bool(paid_at)
+    named = Q(organization=organization_id, method_named_at__isnull=False)
+    return (
+        ProviderPaymentMethod.objects.filter(organization=organization_id).exists()
+        or customers.filter(named).exists()
+        or ProviderSubscription.objects.filter(named).exists()
+    )
 
 
 # Paid without ever failing: years of them would be read for one bit, which is asked for by itself.

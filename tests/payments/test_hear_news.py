@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from apps.core import clock
 from apps.core.canonical import moment_text
@@ -86,7 +88,7 @@ def checkout(stripe: Stripe, step: str, payment_status: str | None, at: Any) -> 
 
 OUTCOMES = {
     "paid": ([("completed", "paid")], "okay"),
-    "nothing to pay": ([("completed", "no_payment_required")], "okay"),
+    "nothing to pay": ([("completed", "no_payment_required")], "uninitialized"),
     "unpaid yet": ([("completed", "unpaid")], "uninitialized"),
     "paid later": ([("completed", "unpaid"), ("async_payment_succeeded", "paid")], "okay"),
     "never paid": ([("completed", "unpaid"), ("async_payment_failed", "unpaid")], "uninitialized"),
@@ -102,6 +104,66 @@ def test_a_checkout_counts_once_its_money_has_come(stripe: Stripe, kind: str) ->
     deliver(*reversed(events))
     assert [stored(event).status for event in events] == ["processed"] * len(events)
     assert stripe.tenant.status == status
+
+
+def ways_to_pay(stripe: Stripe) -> dict[str, list[dict[str, Any]]]:
+    """How the provider tells of one, before and after a checkout on the next day."""
+    method = {"id": "pm_1", "object": "payment_method", "type": "card", "customer": stripe.tenant.customer}
+    default = {"invoice_settings": {"default_payment_method": "pm_1"}}
+    trial = stripe.subscription("trialing", trial_end=int((NOON + 14 * DAY).timestamp()))
+    attached = stripe.event("payment_method.attached", method, NOON)
+    detached = stripe.event(
+        "payment_method.detached",
+        {**method, "customer": None},
+        NOON + 3 * DAY,
+        previous_attributes={"customer": stripe.tenant.customer},
+    )
+    return {
+        "none": [],
+        "a trial without one": [stripe.event("customer.subscription.created", trial, NOON)],
+        "attached": [attached],
+        "attached later": [stripe.event("payment_method.attached", method, NOON + 2 * DAY)],
+        "attached, gone afterwards": [attached, detached],
+        "the customer's default": [stripe.event("customer.updated", stripe.customer(**default), NOON)],
+        "the customer's former default": [
+            stripe.event("customer.updated", stripe.customer(**default), NOON),
+            stripe.event("customer.updated", stripe.customer(), NOON + 2 * DAY),
+        ],
+        "the trial's own": [
+            stripe.event("customer.subscription.created", {**trial, "default_payment_method": "pm_1"}, NOON)
+        ],
+    }
+
+
+WAYS = {
+    **dict.fromkeys(("none", "a trial without one"), "uninitialized"),
+    **dict.fromkeys(("attached", "attached later", "attached, gone afterwards", "the trial's own"), "okay"),
+    **dict.fromkeys(("the customer's default", "the customer's former default"), "okay"),
+}
+
+
+@pytest.mark.parametrize("mode", ["setup", "subscription"])
+@pytest.mark.parametrize("kind", WAYS)
+def test_a_checkout_with_nothing_to_pay_counts_with_a_way_to_pay_in_any_order(
+    stripe: Stripe, kind: str, mode: str
+) -> None:
+    free = checkout(stripe, "completed", "no_payment_required", NOON + DAY)
+    free["data"]["object"]["mode"] = mode
+    events = [free, *ways_to_pay(stripe)[kind]]
+    ends = []
+    for order in itertools.permutations(events):
+        before = transaction.savepoint()
+        deliver(*order)
+        ends.append(stripe.tenant.status)
+        assert {stored(event).status for event in order} == {"processed"}
+        transaction.savepoint_rollback(before)
+    assert set(ends) == {WAYS[kind]}
+
+
+def test_a_way_to_pay_alone_says_nothing(stripe: Stripe) -> None:
+    ways = ways_to_pay(stripe)
+    deliver(*ways["attached"], *ways["the trial's own"])
+    assert stripe.tenant.status == "uninitialized"
 
 
 @pytest.mark.parametrize("step", ["pending_update_applied", "pending_update_expired"])

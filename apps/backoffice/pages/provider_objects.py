@@ -168,7 +168,7 @@ class ProviderCustomerAdmin(_MirroredAdmin[ProviderCustomer]):
 
     @display(description="Checkout completed")
     def checkout(self, record: ProviderCustomer) -> SafeString:
-        return moment(record.checkout_completed_at)
+        return moment(record.checkout_completed_at or record.free_checkout_at)
 
     def title_of(self, record: ProviderCustomer) -> str:
         return f"{record.get_provider_display()} customer {record.external_id}"
@@ -177,7 +177,8 @@ class ProviderCustomerAdmin(_MirroredAdmin[ProviderCustomer]):
         return [
             Fact("Organization", self.tenant(record)),
             Fact("E-mail", record.email or NOTHING),
-            Fact("Checkout completed", moment(record.checkout_completed_at)),
+            Fact("Checkout paid", moment(record.checkout_completed_at)),
+            Fact("Checkout without a payment", moment(record.free_checkout_at)),
             *self._origin(record),
         ]
 

@@ -56,13 +56,17 @@ class MirroredObject(models.Model):
 class ProviderCustomer(MirroredObject):
     """A customer at a provider; tied to its organization by what we set there, or by a completed checkout.
 
-    `checkout_completed_at` is the time of the earliest completed checkout of this customer.
+    `checkout_completed_at` is the time of the earliest completed checkout of this customer that was paid, and
+    `free_checkout_at` of the earliest that had nothing to pay. `method_named_at`: when a default way to pay was first
+    named.
     """
 
     status = models.CharField(max_length=16, choices=CustomerStatus.choices, default=CustomerStatus.ACTIVE)
     email = models.CharField(max_length=320, blank=True, default="")
     default_payment_method_id = models.CharField(max_length=255, blank=True, default="")
     checkout_completed_at = models.DateTimeField(null=True, blank=True)
+    free_checkout_at = models.DateTimeField(null=True, blank=True)
+    method_named_at = models.DateTimeField(null=True, blank=True)
     credits_depleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta(MirroredObject.Meta):
@@ -99,7 +103,8 @@ class ProviderSubscription(MirroredObject):
     else how the provider calls the price, and the period (`apps.payments.plans`). `cancel_at_period_end`: it is to end,
     by either form of cancelling; at `cancel_at`, or with the period. While `pause_behavior` is set no payment is
     collected; `paused_from` and `paused_until` span what we have heard of pauses. `pricing` is what it costs
-    (`apps.payments.pricing`); None where no event since that column came has told it.
+    (`apps.payments.pricing`); None where no event since that column came has told it. `method_named_at`: when a default
+    way to pay was first named.
     """
 
     status = models.CharField(max_length=16, choices=ProviderSubscriptionStatus.choices)
@@ -115,6 +120,7 @@ class ProviderSubscription(MirroredObject):
     plan_hint = models.CharField(max_length=255, blank=True, default="", db_default="")
     cancel_at = models.DateTimeField(null=True, blank=True)
     pause_behavior = models.CharField(max_length=40, blank=True, default="", db_default="")
+    method_named_at = models.DateTimeField(null=True, blank=True)
     paused_from = models.DateTimeField(null=True, blank=True)
     paused_until = models.DateTimeField(null=True, blank=True)
     pricing = models.JSONField(null=True, blank=True)

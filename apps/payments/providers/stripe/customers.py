@@ -27,8 +27,7 @@ from apps.payments.providers.parsing import (
     validate,
 )
 
-# How a checkout stands that owes nothing: paid, or nothing to pay.
-_SETTLED = frozenset({"paid", "no_payment_required"})
+_PAID, _FREE = "paid", "no_payment_required"
 _UNPAID_STEPS = frozenset({"async_payment_failed", "expired"})
 _LAST_MONTH, _LAST_YEAR = 12, 9999
 
@@ -45,11 +44,12 @@ class _Customer(ProviderModel):
     deleted: MaybeFlag = None
 
 
-def parse_customer(body: dict[str, Any], *, is_deleted: bool = False) -> ObjectSnapshot:
-    """A customer, with the organization that we wrote into its metadata."""
+def parse_customer(body: dict[str, Any], *, is_deleted: bool = False, at: datetime | None = None) -> ObjectSnapshot:
+    """A customer, with the organization that we wrote into its metadata; of an event also when."""
     customer = validate(_Customer, body, "data.object")
     is_gone = is_deleted or customer.deleted is True
     settings = maybe(_InvoiceSettings, customer.invoice_settings)
+    method = (settings.default_payment_method if settings else None) or ""
     return ObjectSnapshot(
         kind=ObjectKind.CUSTOMER,
         external_id=customer.id,
@@ -59,8 +59,9 @@ def parse_customer(body: dict[str, Any], *, is_deleted: bool = False) -> ObjectS
         fields={
             "status": CustomerStatus.DELETED if is_gone else CustomerStatus.ACTIVE,
             "email": short(customer.email, 320),
-            "default_payment_method_id": (settings.default_payment_method if settings else None) or "",
+            "default_payment_method_id": method,
         },
+        firsts={"method_named_at": at} if method and at else {},
     )
 
 
@@ -77,20 +78,20 @@ def parse_checkout(body: dict[str, Any], *, step: str, at: datetime) -> ObjectSn
 
     It says whom the customer stands for only by the metadata that we gave it: anybody may write a
     `client_reference_id` into the address of a payment link. One that still waits for its money has not been completed
-    yet: its asynchronous outcome tells.
+    yet: its asynchronous outcome tells. One with nothing to pay is kept apart: it counts only with a way to pay.
     """
     checkout = validate(_Checkout, body, "data.object")
     if checkout.customer is None:
         return None
     # Shapes without a payment status are of a time when a completed checkout was a paid one.
-    is_settled = checkout.money is None or checkout.money in _SETTLED
-    is_completed = step not in _UNPAID_STEPS and (is_settled or step == "async_payment_succeeded")
+    is_paid = checkout.money in {None, _PAID} or step == "async_payment_succeeded"
+    first = "checkout_completed_at" if is_paid else "free_checkout_at" if checkout.money == _FREE else ""
     return ObjectSnapshot(
         kind=ObjectKind.CUSTOMER,
         external_id=checkout.customer,
         customer_id=checkout.customer,
         organization_id=uuid_in((checkout.metadata or {}).get("organization_id")),
-        firsts={"checkout_completed_at": at} if is_completed else {},
+        firsts={first: at} if first and step not in _UNPAID_STEPS else {},
         fact=checkout.id,
         subscription_id=checkout.subscription or "",
     )

@@ -106,16 +106,12 @@ def _invoice(envelope: _Envelope) -> ObjectSnapshot:
 
 
 def _subscription(envelope: _Envelope) -> ObjectSnapshot:
-    return parse_subscription(
-        envelope.data.object,
-        step=envelope.step,
-        at=envelope.created,
-        before=envelope.data.previous_attributes or {},
-    )
+    before = envelope.data.previous_attributes or {}
+    return parse_subscription(envelope.data.object, step=envelope.step, at=envelope.created, before=before)
 
 
 def _customer(envelope: _Envelope) -> ObjectSnapshot:
-    return parse_customer(envelope.data.object, is_deleted=envelope.type == "customer.deleted")
+    return parse_customer(envelope.data.object, is_deleted=envelope.type == "customer.deleted", at=envelope.created)
 
 
 def _payment_method(envelope: _Envelope) -> ObjectSnapshot:
@@ -200,6 +196,7 @@ class _Subscription(ProviderModel):
     current_period_start: MaybeSeconds = None
     current_period_end: MaybeSeconds = None
     metadata: MaybeMetadata = None
+    default_payment_method: MaybeReference = None
 
 
 def parse_subscription(
@@ -213,6 +210,9 @@ def parse_subscription(
     items = _items_of(subscription)
     is_cancelled = bool(subscription.cancel_at_period_end) or subscription.cancel_at is not None
     paused = _pause_moments(subscription, at, before or {})
+    firsts = {"paused_from": paused} if paused and subscription.pause_collection else {}
+    if subscription.default_payment_method and at is not None:
+        firsts["method_named_at"] = at
     return ObjectSnapshot(
         kind=ObjectKind.SUBSCRIPTION,
         external_id=subscription.id,
@@ -220,7 +220,7 @@ def parse_subscription(
         rank=PROVIDER_SUBSCRIPTION_ORDER.index(status) * _STEPS
         + (_SUBSCRIPTION.index(step) if step in _SUBSCRIPTION else 0),
         items=items,
-        firsts={"paused_from": paused} if paused and subscription.pause_collection else {},
+        firsts=firsts,
         lasts={"paused_until": paused} if paused else {},
         fields={
             "status": status,
