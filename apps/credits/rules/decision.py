@@ -94,9 +94,7 @@ def decide(
         code = _lifecycle(lifecycle, allowance, question, chain)
     code = None if is_booked else code
     price = terms.prices.get(question.operation) if terms else None
-    charge: int | None = None
-    if code is None:
-        code, charge = _price(facts, terms, price, question, outcome, chain)
+    code, charge = _price(facts, terms, price, question, outcome, chain) if code is None else (code, None)
     if code is None and charge is not None and not (is_booked and facts.has_account):
         code = _affordable(facts, question, allowance, charge, chain)
     return Decision(
