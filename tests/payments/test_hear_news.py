@@ -147,6 +147,7 @@ WAYS = {
 def test_a_checkout_with_nothing_to_pay_counts_with_a_way_to_pay_in_any_order(
     stripe: Stripe, kind: str, mode: str
 ) -> None:
+    make_plan()
     free = checkout(stripe, "completed", "no_payment_required", NOON + DAY)
     free["data"]["object"]["mode"] = mode
     events = [free, *ways_to_pay(stripe)[kind]]
@@ -161,6 +162,7 @@ def test_a_checkout_with_nothing_to_pay_counts_with_a_way_to_pay_in_any_order(
 
 
 def test_a_way_to_pay_alone_says_nothing(stripe: Stripe) -> None:
+    make_plan()
     ways = ways_to_pay(stripe)
     deliver(*ways["attached"], *ways["the trial's own"])
     assert stripe.tenant.status == "uninitialized"
