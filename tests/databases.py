@@ -78,6 +78,8 @@ def copy_migrated_database(name: str) -> None:
     """Make the database `name` as a copy of the migrated one, which is made first where it is missing."""
     template = f"test_{connection.settings_dict['NAME']}_migrated_{shape_digest()}"
     with connection._nodb_cursor() as cursor:
+        # Whoever makes the migrated database takes minutes on a slow machine; the others wait for as long as it takes.
+        cursor.execute("SET lock_timeout = 0")
         cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])  # until the cursor's connection is closed
         if not _databases(cursor, template):
             _make_migrated_database(cursor, template)
