@@ -114,8 +114,9 @@ def test_killed_at_random_points_each_charge_is_told_once(orb: OrbFake, monkeypa
 def test_keys_that_are_made_at_the_call_are_caught(orb: OrbFake, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: a key of its own for each try."""
 
-    def ingested(usage: usage_rules.Usage, rule: usage_rules.ProductRule) -> dict[str, object]:
-        return {**usage_rules.ingested_event(usage, rule), "idempotency_key": str(uuid.uuid4())}
+    def ingested(usage: usage_rules.Usage, rule: usage_rules.ProductRule, *, given_back: int) -> dict[str, object]:
+        event = usage_rules.ingested_event(usage, rule, given_back=given_back)
+        return {**event, "idempotency_key": str(uuid.uuid4())}
 
     monkeypatch.setattr(usage_delivery, "ingested_event", ingested)
     place = make_billed_place()
