@@ -1,4 +1,4 @@
-"""`/healthz` (alive), `/readyz` (can serve: database, migrations, broker, keys) and `/metrics` (Prometheus).
+"""`/healthz` (alive) and `/readyz` (can serve: database, migrations, broker, keys).
 
 A failed check names itself and its remedy. No answer holds a secret, an address or an error's own text.
 """
@@ -6,7 +6,6 @@ A failed check names itself and its remedy. No answer holds a secret, an address
 from __future__ import annotations
 
 import base64
-import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,17 +15,12 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
-from django_prometheus.exports import ExportToDjangoView
-
-from apps.core.backlog import backlog_metrics
-from apps.core.wire.problems import NOT_FOUND, ProblemResponse
 
 log = structlog.get_logger(__name__)
 
 _BROKER_SECONDS = 2
 _KEY_BYTES = 32
 _READING = frozenset({"GET", "HEAD"})
-_FORWARDING_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
 
 
 class CheckFailedError(Exception):
@@ -60,19 +54,6 @@ def readyz(request: HttpRequest) -> HttpResponse:
     results = [_result(check) for check in CHECKS]
     is_ready = all(result["status"] == "ok" for result in results)
     return _uncached({"status": "ready" if is_ready else "not_ready", "checks": results}, 200 if is_ready else 503)
-
-
-def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus's text, for direct callers from `METRICS_ALLOWED_NETWORKS` only.
-
-    A request that a proxy forwarded comes from the outside, whatever address the proxy has: it gets the answer of an
-    absent page, and so does every other caller.
-    """
-    if not _may_see_metrics(request):
-        return ProblemResponse(NOT_FOUND)
-    answer: HttpResponse = ExportToDjangoView(request)
-    answer.content += backlog_metrics()
-    return answer
 
 
 def _result(check: Check) -> dict[str, str]:
@@ -118,16 +99,6 @@ CHECKS: list[Check] = [
 def register_check(check: Check) -> None:
     """Add what an app needs to serve. Called once, when the app is ready."""
     CHECKS.append(check)
-
-
-def _may_see_metrics(request: HttpRequest) -> bool:
-    if request.method not in _READING or any(name in request.headers for name in _FORWARDING_HEADERS):
-        return False
-    try:
-        address = ipaddress.ip_address(request.META.get("REMOTE_ADDR", ""))
-    except ValueError:
-        return False
-    return any(address in ipaddress.ip_network(network) for network in settings.METRICS_ALLOWED_NETWORKS)
 
 
 def _only_reading(request: HttpRequest) -> HttpResponse | None:
