@@ -141,7 +141,15 @@ def deeds(world: World) -> Iterator[Callable[[], Any]]:
 
 def answers(world: World) -> list[tuple[str, list[Any], int | None]]:
     found = [credits_authorize(world.place.context, question=question) for question in world.questions]
-    return [(str(one["decision"]), list(one["explanation"]), one["price"]) for one in found]  # type: ignore[arg-type, misc]
+    return [(str(one["decision"]), _told(one["explanation"]), one["price"]) for one in found]  # type: ignore[arg-type, misc]
+
+
+def _told(chain: list[Any]) -> list[Any]:
+    """Without the words for a missing membership: a product is told of its own reports, staff of all."""
+    return [
+        {**step, "fact": "no row"} if (step["rule"], step["outcome"]) == ("membership", "deny") else step
+        for step in chain
+    ]
 
 
 def rebuilt(world: World, at: datetime | None) -> list[tuple[str, list[Any], int | None]]:
@@ -150,7 +158,7 @@ def rebuilt(world: World, at: datetime | None) -> list[tuple[str, list[Any], int
     return [
         (
             "allow" if one.is_allowed else "deny",
-            [{"rule": s.rule, "outcome": s.outcome, "fact": s.fact, "record": s.record} for s in one.chain],
+            _told([{"rule": s.rule, "outcome": s.outcome, "fact": s.fact, "record": s.record} for s in one.chain]),
             one.price,
         )
         for one in found

@@ -49,7 +49,7 @@ def test_from_the_sign_in_to_settings_and_out_again(
         tab.page.wait_for_url(f"**/billing/{staging}/settings/")
 
         tab.page.get_by_label("Time zone").fill("Asia/Tokyo")
-        tab.page.get_by_role("button", name="Save").click()
+        tab.page.get_by_role("button", name="Save time zone").click()
         tab.page.get_by_text("Saved. The time zone is Asia/Tokyo.").wait_for()
         tab.check()
 
@@ -68,7 +68,7 @@ def test_everything_works_without_javascript_and_by_keyboard(workspaces: list[Wo
         tab.page.keyboard.press("Tab")
         assert tab.page.locator(":focus").inner_text() == "Skip to the content"
         tab.page.get_by_label("Time zone").fill("UTC")
-        tab.page.get_by_role("button", name="Save").click()
+        tab.page.get_by_role("button", name="Save time zone").click()
         tab.page.get_by_text("Saved. The time zone is UTC.").wait_for()
         tab.page.locator(".account summary").press("Enter")
         tab.page.get_by_role("button", name="Sign out").press("Enter")
