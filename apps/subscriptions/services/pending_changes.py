@@ -25,8 +25,14 @@ from apps.subscriptions.selectors.records import (
     pending_change_values,
     workspace_subscription_of,
 )
-from apps.subscriptions.services.change_steps import active_plan, impossible, locked_workspace, place_of, require_reason
-from apps.subscriptions.services.subscription_effects import pending_change_close
+from apps.subscriptions.services.change_steps import (
+    active_plan,
+    impossible,
+    locked_workspace,
+    pending_change_close,
+    place_of,
+    require_reason,
+)
 from apps.subscriptions.services.subscriptions import SubscriptionOutcome, subscription_change
 from apps.tenants.models import Workspace
 

@@ -33,6 +33,7 @@ from apps.subscriptions.selectors.records import (
     workspace_subscription_for_update,
 )
 from apps.subscriptions.services.change_steps import (
+    carry_out,
     changed_names,
     evidence_store,
     impossible,
@@ -41,10 +42,11 @@ from apps.subscriptions.services.change_steps import (
     nothing_to_change,
     place_of,
     require_actor,
+    require_free_at_provider,
     require_reason,
+    settle_scheduled,
     speaker_of,
 )
-from apps.subscriptions.services.subscription_effects import carry_out, require_free_at_provider, settle_scheduled
 
 
 @dataclass(frozen=True, slots=True)
