@@ -179,7 +179,9 @@ def _soon_empty(wanted: Wanted) -> Iterator[Found]:
 
     def make(row: Any) -> Task:
         pace = f"{format_credits(round_to_quantum(row.a_day, 1, MICRO // 100))} a day"
-        what = f"Credits run out {relative(row.runs_out_at)}, at {pace}."
+        is_over = row.runs_out_at <= clock.now()
+        when = "have run out" if is_over else f"run out {relative(row.runs_out_at)}"
+        what = f"Credits {when}, at {pace}."
         return Task(TaskKind.SOON_EMPTY, row.pk, row.pk, what, row.task_marker, page_url_of(CreditAccount, row.pk))
 
     url = list_url(CreditAccount, runs_out_within=EMPTY_AHEAD.days)

@@ -119,6 +119,9 @@ def test_the_overview_names_them_and_a_new_grant_asks_anew(places: dict[str, Pla
         assert "Credits run out" in client_of(Role.SUPPORT).get(reverse("admin:index")).content.decode()
         found = {task.organization_id: task for task in find_tasks(["credits.read"])}
         assert {task.kind for task in found.values()} == {TaskKind.SOON_EMPTY}
+        said = {name: found[places[name].organization.pk].what for name in ("Empty", "Soon")}
+        assert said["Empty"].startswith("Credits have run out, at ")
+        assert said["Soon"].startswith("Credits run out in ")
         assert set(found) == {places[name].organization.pk for name in ("Empty", "Soon")}
         task = found[places["Soon"].organization.pk]
         put_away = TaskDecision(kind=task.kind, marker=task.marker, outcome=TaskState.DISMISSED)
