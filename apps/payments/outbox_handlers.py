@@ -77,18 +77,22 @@ def _billing_address(organization_id: UUID) -> str:
 _UNFINISHED = (OutboxStatus.PENDING, OutboxStatus.IN_PROGRESS)
 
 
-class CustomerHandler(OutboxHandler):
-    """Creates one customer an organization at a provider, whatever dies in between.
-
-    The first try sends our key. Each further one asks first, by the mark that the customer bears; only where the
-    provider knows none is it created, with the same key again.
-    """
+class _ProviderHandler(OutboxHandler):
+    """Calls to one payment provider wait for its key."""
 
     provider: ClassVar[PaymentProvider]
 
     def unconfigured_reason(self) -> str:
         setting = self.provider.key_setting
         return "" if getattr(settings, setting) else f"{setting} is not set."
+
+
+class CustomerHandler(_ProviderHandler):
+    """Creates one customer an organization at a provider, whatever dies in between.
+
+    The first try sends our key. Each further one asks first, by the mark that the customer bears; only where the
+    provider knows none is it created, with the same key again.
+    """
 
     def deliver(self, delivery: Delivery) -> Any:
         try:
@@ -126,20 +130,8 @@ class CustomerHandler(OutboxHandler):
             settle_customer(context, config, self.provider.name, made_id=result)
 
 
-def _register_customer_handler(name: Provider) -> None:
-    @outbox_handler(f"{name.value}.create_customer")
-    class Handler(CustomerHandler):
-        provider = payment_provider(name)
-
-
-class CustomerUpdateHandler(OutboxHandler):
+class CustomerUpdateHandler(_ProviderHandler):
     """Brings the customer's address up to date with what it is when the call is made."""
-
-    provider: ClassVar[PaymentProvider]
-
-    def unconfigured_reason(self) -> str:
-        setting = self.provider.key_setting
-        return "" if getattr(settings, setting) else f"{setting} is not set."
 
     def deliver(self, delivery: Delivery) -> Any:
         organization_id = UUID(delivery.payload["organization_id"])
@@ -160,15 +152,18 @@ class CustomerUpdateHandler(OutboxHandler):
             raise _outbox_error(error) from None
 
 
-def _register_update_handler(name: Provider) -> None:
+def _register(name: Provider) -> None:
+    @outbox_handler(f"{name.value}.create_customer")
+    class Creating(CustomerHandler):
+        provider = payment_provider(name)
+
     @outbox_handler(f"{name.value}.update_customer")
-    class Handler(CustomerUpdateHandler):
+    class Updating(CustomerUpdateHandler):
         provider = payment_provider(name)
 
 
 for _name in Provider:
-    _register_customer_handler(_name)
-    _register_update_handler(_name)
+    _register(_name)
 
 
 @outbox_handler(SEGMENT_KIND)

@@ -16,10 +16,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("recorded_from", models.DateTimeField()),
-                (
-                    "recorded_until",
-                    models.DateTimeField(blank=True, help_text="Empty while the switch is on.", null=True),
-                ),
+                ("recorded_until", models.DateTimeField()),
                 ("includes_unpriced", models.BooleanField(help_text="Free and internal usage too.")),
                 (
                     "product",
@@ -34,25 +31,11 @@ class Migration(migrations.Migration):
             options={
                 "constraints": [
                     models.UniqueConstraint(fields=("product", "recorded_from"), name="usage_period_unique"),
-                    models.UniqueConstraint(
-                        condition=models.Q(("recorded_until__isnull", True)),
-                        fields=("product",),
-                        name="usage_period_open_once",
-                    ),
                     models.CheckConstraint(
                         condition=models.Q(("recorded_until__gte", models.F("recorded_from"))),
                         name="usage_period_forward",
                     ),
                 ],
             },
-        ),
-        # What is reported now was so from the moment of its switch on.
-        migrations.RunSQL(
-            """
-            INSERT INTO payments_usageperiod (product_id, recorded_from, includes_unpriced)
-            SELECT product_id, reports_from, includes_unpriced
-            FROM payments_usagereporting WHERE reports_from IS NOT NULL
-            """,
-            reverse_sql=migrations.RunSQL.noop,
         ),
     ]

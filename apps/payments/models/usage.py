@@ -30,19 +30,19 @@ class UsageReporting(models.Model):
 
 
 class UsagePeriod(models.Model):
-    """A time in which a product's usage was recorded that Orb hears of: by the switch, or by a backfill afterwards."""
+    """A time that is over in which a product's usage was recorded that Orb heard of: by the switch, or by a backfill.
+
+    The one that goes on is the switch's own `reports_from`.
+    """
 
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+", db_index=False)
     recorded_from = models.DateTimeField()
-    recorded_until = models.DateTimeField(null=True, blank=True, help_text="Empty while the switch is on.")
+    recorded_until = models.DateTimeField()
     includes_unpriced = models.BooleanField(help_text="Free and internal usage too.")
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["product", "recorded_from"], name="usage_period_unique"),
-            models.UniqueConstraint(
-                fields=["product"], condition=Q(recorded_until__isnull=True), name="usage_period_open_once"
-            ),
             models.CheckConstraint(condition=Q(recorded_until__gte=F("recorded_from")), name="usage_period_forward"),
         ]
 

@@ -47,12 +47,16 @@ def reporting_rules() -> dict[UUID, ProductRule]:
 
 
 def reported_periods(product_ids: Iterable[UUID]) -> dict[UUID, list[ProductRule]]:
-    """The times in which usage of these products was reported, the oldest first."""
-    periods: dict[UUID, list[ProductRule]] = {}
-    rows = UsagePeriod.objects.filter(product__in=set(product_ids)).select_related("product")
+    """The times in which usage of these products was reported, the oldest first; the last goes on where one does."""
+    wanted = set(product_ids)
+    periods: dict[UUID, list[ProductRule]] = {product_id: [] for product_id in wanted}
+    rows = UsagePeriod.objects.filter(product__in=wanted).select_related("product")
     for row in rows.order_by("product", "recorded_from"):
         rule = ProductRule(row.product.slug, row.recorded_from, row.includes_unpriced, reports_until=row.recorded_until)
-        periods.setdefault(row.product_id, []).append(rule)
+        periods[row.product_id].append(rule)
+    for product_id, running in reporting_rules().items():
+        if product_id in wanted:
+            periods[product_id].append(running)
     return periods
 
 

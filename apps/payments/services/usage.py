@@ -66,7 +66,8 @@ def usage_reporting_change(
     if product is None:
         raise NotFoundError(f"There is no product {product_id}.")
     row, _ = UsageReporting.objects.get_or_create(product=product)
-    before = {"reports_from": row.reports_from, "includes_unpriced": row.includes_unpriced}
+    was_from, was_unpriced = row.reports_from, row.includes_unpriced
+    before = {"reports_from": was_from, "includes_unpriced": was_unpriced}
     if is_on and row.reports_from is None:
         if not reporting_rules():
             # Positions stood still meanwhile. They move before the moment is taken, so that no entry is left out.
@@ -78,7 +79,14 @@ def usage_reporting_change(
     after = {"reports_from": row.reports_from, "includes_unpriced": row.includes_unpriced}
     if after != before:
         row.save(update_fields=["reports_from", "includes_unpriced"])
-        _keep_period(row)
+        if not is_on and was_from is not None:
+            # What is given back later is told only of what Orb has.
+            UsagePeriod.objects.create(
+                product=product,
+                recorded_from=was_from,
+                recorded_until=clock.now(),
+                includes_unpriced=was_unpriced,
+            )
         audit_append(
             context, events.USAGE_REPORTING_CHANGED, product.audit_target, before=before, after=after, reason=reason
         )
@@ -107,17 +115,6 @@ def usage_report(
                 _take(context, batch, rules, told)
         errors.finish()
     return {name: getattr(told, name) for name in ("entries", "events", "reversals", "batches")}
-
-
-def _keep_period(row: UsageReporting) -> None:
-    """Remember in which time usage was reported: what is given back later is told only of what Orb has."""
-    running = UsagePeriod.objects.filter(product=row.product_id, recorded_until=None)
-    if row.reports_from is None:
-        running.update(recorded_until=clock.now())
-    elif not running.update(includes_unpriced=row.includes_unpriced):
-        UsagePeriod.objects.create(
-            product_id=row.product_id, recorded_from=row.reports_from, includes_unpriced=row.includes_unpriced
-        )
 
 
 def _pass_over_all() -> None:

@@ -61,7 +61,10 @@ def usage_backfill(
     done = Backfill(untold, sorted(sum((Counter(dict(found)) for _, found in months), Counter()).items()))
     if not is_dry_run:
         now = clock.now()
-        for rule, found in months:
+        for (begin, end), (rule, found) in zip(untold, months, strict=True):
+            UsagePeriod.objects.create(
+                product_id=row.pk, recorded_from=begin, recorded_until=end, includes_unpriced=row.includes_unpriced
+            )
             _send(context, row, rule, [_bounds(month, now) for month, _ in found])
         after = {"recorded": untold, "charges": sum(charges for _, charges in done.months)}
         audit_append(context, events.USAGE_BACKFILLED, row.product.audit_target, after=after, reason=reason)
@@ -80,15 +83,9 @@ def _reporting_for_update(product_id: ProductId) -> UsageReporting:
 def _send(
     context: ExecutionContext, row: UsageReporting, rule: ProductRule, months: list[tuple[datetime, datetime]]
 ) -> None:
-    period = UsagePeriod.objects.create(
-        product_id=row.pk,
-        recorded_from=rule.reports_from,
-        recorded_until=rule.reports_until,
-        includes_unpriced=rule.includes_unpriced,
-    )
     for month in months:
         of_month = replace(rule, occurred=month)
-        key = f"backfill-{period.pk}-{month[0]:%Y-%m}"
+        key = f"backfill-{row.pk}-{moment_text(rule.reports_from)}-{month[0]:%Y-%m}"
         outbox_enqueue(context, kind=BACKFILL_KIND, key=key, payload=as_payload([], {row.pk: of_month}))
 
 
