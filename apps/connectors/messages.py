@@ -25,7 +25,7 @@ REMEDIES: Mapping[AutoDisableReason, str] = MappingProxyType(
         AutoDisableReason.INVALID_PAYMENT_METHOD: "It is enabled again once the overdue invoices are paid.",
         AutoDisableReason.INVOICE_MARKED_UNCOLLECTIBLE: "It is enabled again once the organization is unlocked.",
         AutoDisableReason.UNSUBSCRIBED: "It is enabled again with a new subscription.",
-        AutoDisableReason.CREDITS_EXHAUSTED: "It is enabled again once there are credits.",
+        AutoDisableReason.CREDITS_EXHAUSTED: "It is enabled again with new credits, or by the switch on Settings.",
         AutoDisableReason.TOO_MANY_FAILURES: "Look at the failed syncs, fix the cause, then enable it.",
         AutoDisableReason.CREDENTIAL_INVALID: "Replace the credential to enable it again.",
         AutoDisableReason.ORGANIZATION_CLOSED: "It is enabled again once the organization is reopened.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.core.enums import Role, Scope
+from apps.core.enums import LifecycleNeed, Role, Scope
 from apps.core.operations import Operation, register_operations
 
 register_operations(
@@ -27,7 +27,14 @@ register_operations(
     Operation("jobs.track_credits", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("jobs.report_usage", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),
     Operation("usage_reporting.change", platform_role=Role.PLATFORM_ADMIN, allows="report a product's usage to Orb"),
-    Operation("credit_stop.change", platform_role=Role.BILLING_OPERATIONS, allows="stop connectors without credits"),
+    # It switches connectors off and on, as an admin does one by one, and gives nobody money or access.
+    Operation(
+        "credit_stop.change",
+        tenant_role=Role.ADMIN,
+        platform_role=Role.BILLING_OPERATIONS,
+        lifecycle=LifecycleNeed.READ,
+        allows="set whether connectors stop without credits",
+    ),
     Operation("usage_faults.read", platform_role=Role.SUPPORT, allows="see usage that Orb does not have"),
     Operation("usage_faults.settle", platform_role=Role.BILLING_OPERATIONS, allows="settle usage that Orb refused"),
     Operation("jobs.reconcile_payments", platform_role=Role.BILLING_OPERATIONS, scope=Scope.JOBS_RUN),

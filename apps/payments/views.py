@@ -20,6 +20,7 @@ from apps.core import clock
 from apps.core.errors import ConflictError, UnavailableError, UnprocessableError
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.moments import in_zone, zone_of
+from apps.payments.credit_stop_page import CreditStopPage
 from apps.payments.enums import InvoiceStatus
 from apps.payments.models import ProviderInvoice
 from apps.payments.selectors.dues import organization_dues, provider_link, show_money
@@ -222,4 +223,5 @@ def billing_routes() -> list[tuple[str, Any, str]]:
         ("invoices/", InvoicesPage, "billing-invoices"),
         ("invoices/checkout/", CheckoutRedirect, "billing-checkout"),
         ("invoices/portal/", PortalRedirect, "billing-portal"),
+        ("settings/credit-stop/", CreditStopPage, "billing-credit-stop"),
     ]

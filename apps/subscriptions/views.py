@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar, NamedTuple
 
@@ -23,18 +24,20 @@ from apps.tenants.pages import BillingPage
 from apps.tenants.services import billing_email_change, organization_settings_change
 
 
-class Notification(NamedTuple):
-    """A page below Settings that says what is mailed to whom."""
+class PageBelow(NamedTuple):
+    """A page below Settings that an app above brings, and for whom its link is."""
 
     url_name: str
     operation: str
     label: str
 
 
-_NOTIFICATIONS = (
-    Notification("billing-report-recipients", "daily_reports.recipients", "Who gets the daily report"),
-    Notification("billing-balance-alerts", "balance_alerts.change", "When to warn that credits run low, and whom"),
+_MAILS = (
+    PageBelow("billing-report-recipients", "daily_reports.recipients", "Who gets the daily report"),
+    PageBelow("billing-balance-alerts", "balance_alerts.change", "When to warn that credits run low, and whom"),
 )
+# What holds is for everybody who sees Settings.
+_CREDITS = (PageBelow("billing-credit-stop", "settings.read", "Whether connectors stop when credits run out"),)
 
 
 class SettingsPage(BillingPage):
@@ -76,14 +79,15 @@ class SettingsPage(BillingPage):
         if billing_form is None and self.may("billing_email.change"):
             billing_form = BillingEmailForm(initial={"billing_email": organization.billing_email})
         forms = {"form": form, "billing_form": billing_form}
-        facts = {**self._commercial_facts(), **forms, "notifications": self._notifications()}
+        below = {"mails": self._links(_MAILS), "credit_links": self._links(_CREDITS)}
+        facts = {**self._commercial_facts(), **forms, **below}
         return self.render("subscriptions/settings.html", facts, title="Settings", status=status)
 
-    def _notifications(self) -> list[tuple[str, str]]:
-        """The pages on which the person chooses what is mailed to whom: those that apps above bring."""
+    def _links(self, pages: Sequence[PageBelow]) -> list[tuple[str, str]]:
+        """Address and label of those that the person may open."""
         slug = self.workspace.slug
-        present = [choice for choice in _NOTIFICATIONS if choice.operation in OPERATIONS and self.may(choice.operation)]
-        return [(reverse(choice.url_name, args=[slug]), choice.label) for choice in present]
+        present = [page for page in pages if page.operation in OPERATIONS and self.may(page.operation)]
+        return [(reverse(page.url_name, args=[slug]), page.label) for page in present]
 
     def _commercial_facts(self) -> dict[str, Any]:
         workspace_id, zone = WorkspaceId(self.workspace.pk), zone_of(self.workspace.organization.time_zone)

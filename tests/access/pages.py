@@ -38,6 +38,7 @@ DECLARED_PAGES: dict[str, dict[str, tuple[str, str, int]]] = {
     "billing-portal": {"POST": ("checkout.start", "owner", 302)},
     "billing-settings": {"GET": ("settings.read", "viewer", 200), "POST": ("settings.change", "admin", 302)},
     "billing-settings-email": {"POST": ("billing_email.change", "owner", 302)},
+    "billing-credit-stop": {"GET": ("settings.read", "viewer", 200), "POST": ("credit_stop.change", "admin", 302)},
     "billing-connectors": {"GET": ("connectors.read", "viewer", 200)},
     "billing-connector-new": {"GET": ("connector.edit", "admin", 200), "POST": ("connector.edit", "admin", 302)},
     "billing-connector": {"GET": ("connectors.read", "viewer", 200)},
@@ -67,6 +68,7 @@ BODIES: dict[str, dict[str, str]] = {
     "billing-balance-alerts": {"percent": "20", "credits": "0 500", "days": "14", "audience": "admins"},
     "billing-settings": {"time_zone": "Europe/Lisbon"},
     "billing-settings-email": {"billing_email": "bills@elsewhere.example"},
+    "billing-credit-stop": {"is_on": "yes"},
     "billing-members": {"email": "invited@example.com", "name": "Ivy", "role": "viewer"},
     "billing-member-role": {"role": "viewer"},
     "billing-connector-new": {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from apps.connectors.enums import ConnectorStatus
 from apps.connectors.models import Connector
 from apps.core import clock
 from apps.core.amounts import MICRO
-from apps.core.enums import MembershipRole
+from apps.core.enums import MembershipRole, Role
 from apps.core.errors import ForbiddenError, NotFoundError, UnprocessableError
 from apps.core.ids import OrganizationId
 from apps.core.jobs import job_of
@@ -19,7 +21,14 @@ from apps.payments.services import credit_stop_change
 from tests.connectors.cast import make_connector
 from tests.contexts import console_context, product_context, staff_context
 from tests.credits.cast import Place, consumption, give, make_place
-from tests.factories.tenants import make_membership, make_user, make_workspace
+from tests.factories.tenants import (
+    make_membership,
+    make_organization,
+    make_signing_in_user,
+    make_user,
+    make_workspace,
+)
+from tests.markup import Page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -104,6 +113,7 @@ def test_what_a_person_disabled_stays_disabled() -> None:
 def test_who_may_not_press_it_changes_nothing() -> None:
     place, _ = make(1, is_on=False)
     name = OrganizationId(place.organization.pk)
+    stranger = staff_context(Role.OWNER, OrganizationId(make_organization().pk))
     before = AuditEntry.objects.count()
     with pytest.raises(ForbiddenError):
         credit_stop_change(product_context(place.product), organization_id=name, is_on=True, reason="x")
@@ -111,4 +121,43 @@ def test_who_may_not_press_it_changes_nothing() -> None:
         credit_stop_change(staff_context(), organization_id=name, is_on=True, reason=" ")
     with pytest.raises(NotFoundError):
         credit_stop_change(staff_context(), organization_id=OrganizationId(place.product.pk), is_on=True, reason="x")
+    for role in (Role.MEMBER, Role.VIEWER, Role.SUPPORT, Role.STAFF_READER):
+        with pytest.raises(ForbiddenError):
+            credit_stop_change(staff_context(role, name), organization_id=name, is_on=True)
+    with pytest.raises(NotFoundError):
+        credit_stop_change(stranger, organization_id=name, is_on=True)
     assert (CreditStop.objects.count(), AuditEntry.objects.count()) == (0, before)
+
+
+def test_an_admin_presses_it_on_settings_and_reads_what_it_does_now() -> None:
+    place, connector = make(1, is_on=False)
+    space = connector.workspace
+    page = reverse("billing-credit-stop", args=[space.slug])
+    people = {}
+    for role in (MembershipRole.ADMIN, MembershipRole.MEMBER):
+        user = make_signing_in_user(f"{role.value}@stop.example")
+        make_membership(place.organization, user, role)
+        people[role] = Client()
+        people[role].force_login(user)
+    admin, member = people[MembershipRole.ADMIN], people[MembershipRole.MEMBER]
+
+    def read(client: Client) -> str:
+        return Page(client.get(page).content.decode()).text
+
+    assert page in member.get(reverse("billing-settings", args=[space.slug])).content.decode()
+    assert "There are credits now, so that nothing stops yet." in read(admin)
+    use(place)
+    assert "The connector that runs stops as soon as you press the button." in read(admin)
+    assert "Ask an admin or an owner" in read(member)
+    before = AuditEntry.objects.count()
+    assert member.post(page, {"is_on": "yes"}).status_code == 403
+    assert "Nothing was changed." in Page(admin.post(page, {"is_on": "maybe"}, follow=True).content.decode()).text
+    assert (CreditStop.objects.count(), AuditEntry.objects.count(), status_of(connector)) == (0, before, RUNNING)
+    answer = admin.post(page, {"is_on": "yes"}, follow=True)
+    assert "the connectors are stopped now" in Page(answer.content.decode()).text
+    assert status_of(connector) == STOPPED
+    entry = AuditEntry.objects.get(event="organization.credit_stop_changed")
+    assert (entry.after, entry.actor_kind) == ({"stops_without_credits": True}, "user")
+    assert "have been stopped since" in read(member)
+    admin.post(page, {"is_on": "no"})
+    assert status_of(connector) == RUNNING

@@ -12,8 +12,6 @@ from apps.credits.models import CreditAccount
 from apps.payments.models import CreditStop
 from apps.payments.services import credit_stop_change
 
-STOP_OPERATION = "credit_stop.change"
-
 
 class CreditStopForm(ReasonForm):
     """On or off."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from apps.backoffice.credits import effects
 from apps.backoffice.credits.alerts_verb import ALERTS_OPERATION, AlertsForm, change_alerts, stored_alerts
 from apps.backoffice.credits.forms import AdjustForm, GrantForm, OverdraftForm, PublishForm, ReverseForm
-from apps.backoffice.credits.stop_verb import STOP_OPERATION, CreditStopForm, change_credit_stop, stored_credit_stop
+from apps.backoffice.credits.stop_verb import CreditStopForm, change_credit_stop, stored_credit_stop
 from apps.backoffice.records.credits import format_credits
 from apps.backoffice.verbs import DONE_BEFORE, KeyedForm, ReasonForm, Verb
 from apps.core.amounts import format_micro
@@ -28,6 +28,7 @@ from apps.credits.services import (
 )
 from apps.credits.services.grants import GrantParams
 from apps.credits.services.voids import grant_void
+from apps.payments.services.credit_stops import CREDIT_STOP_OPERATION
 from apps.tenants.models import Organization
 
 GRANT_OPERATION, ADJUST_OPERATION, REVERSE_OPERATION = "credits.grant", "credits.adjust", "credits.reverse"
@@ -177,9 +178,9 @@ ACCOUNT_VERBS = (
     Verb(
         name="stop_without_credits",
         label="Stop connectors without credits",
-        description="Whether the organization's connectors stop while it has no credits. Takes effect at once.",
+        description="Whether connectors stop while there are no credits, from now on. Admins may change it too.",
         submit="Save",
-        operation=STOP_OPERATION,
+        operation=CREDIT_STOP_OPERATION,
         icon="power_off",
         form_class=CreditStopForm,
         initial=stored_credit_stop,

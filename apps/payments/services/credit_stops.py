@@ -36,6 +36,7 @@ from apps.tenants.selectors.members import owner_emails
 from apps.tenants.selectors.organizations import organization_for_update
 from apps.tenants.services.refusals import unknown_organization
 
+CREDIT_STOP_OPERATION = "credit_stop.change"
 _LIST = 200
 
 
@@ -98,16 +99,18 @@ def _follow(context: ExecutionContext, ids: Sequence[UUID], counts: dict[str, in
 
 @transaction.atomic
 def credit_stop_change(
-    context: ExecutionContext, *, organization_id: OrganizationId, is_on: bool, reason: str
+    context: ExecutionContext, *, organization_id: OrganizationId, is_on: bool, reason: str = ""
 ) -> CreditStop | None:
     """Say whether the organization's connectors stop while it has no credits; takes effect at once, both ways.
 
-    Raises `ForbiddenError`, `NotFoundError` `unknown_organization`, `UnprocessableError` without a reason.
+    Raises `ForbiddenError`, `NotFoundError` `unknown_organization`, also for another organization than the context's,
+    `UnprocessableError` when staff give no reason.
     """
-    require(context, "credit_stop.change")
-    if not reason.strip():
+    require(context, CREDIT_STOP_OPERATION)
+    if context.organization_id is None and not reason.strip():
         raise UnprocessableError("Say why the connectors are to stop without credits, or not any more.")
-    organization = organization_for_update(organization_id)
+    is_ours = context.organization_id in {None, organization_id}
+    organization = organization_for_update(organization_id) if is_ours else None
     if organization is None:
         raise unknown_organization(organization_id)
     stop = CreditStop.objects.select_for_update().filter(pk=organization_id).first()
@@ -129,16 +132,20 @@ def credit_stop_change(
         organization.audit_target,
         before={"stops_without_credits": not is_on},
         after={"stops_without_credits": is_on},
-        reason=reason,
+        reason=reason.strip(),
     )
     return stop
 
 
+def has_run_out(organization_id: OrganizationId) -> bool:
+    """Whether the organization had credits and can spend none now."""
+    accounts = CreditAccount.objects.filter(pk=organization_id, last_sequence__gt=0)
+    return accounts.filter(balance__lte=-F("overdraft_limit")).exists()
+
+
 def _settle(context: ExecutionContext, stop: CreditStop) -> str:
     """Stop or restore, as the account is now; which of the two, or nothing."""
-    is_empty = CreditAccount.objects.filter(
-        pk=stop.pk, balance__lte=-F("overdraft_limit"), last_sequence__gt=0
-    ).exists()
+    is_empty = has_run_out(OrganizationId(stop.pk))
     if is_empty and stop.stopped_at is None:
         stop.stopped_at = clock.now()
         stop.save(update_fields=["stopped_at"])
@@ -172,6 +179,7 @@ def _tell(context: ExecutionContext, stop: CreditStop, count: int) -> None:
             "Hello,",
             f"{organization.name} has no credits left, so we stopped {stopped}, as you asked us to.",
             "Nothing was deleted. They start again by themselves once there are credits.",
+            "An admin can let them go on without credits: on Settings, under When credits run out.",
         ],
         url=public_address("/billing/"),
         link_text="Open billing",
