@@ -10,7 +10,7 @@ from django.urls import reverse_lazy
 
 from apps.backoffice.theme import UNFOLD as UNFOLD  # noqa: PLC0414 - it is a setting
 from apps.core.observability.log_setup import set_up_logs
-from apps.core.postgresql.limits import Work, database_settings
+from apps.core.postgresql.limits import Work, database_settings, replica_settings
 from apps.core.wire.openapi import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS  # noqa: PLC0414 - it is a setting
 from billing_site import queues, variables, work
 from billing_site.launcher import places
@@ -103,6 +103,7 @@ MIDDLEWARE = [
     "apps.core.input_text.InputTextMiddleware",
     "apps.core.wire.hot_path.HotPathMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "apps.core.replica.OwnWritesMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -141,6 +142,10 @@ DATABASES: dict[str, dict[str, Any]] = {
         variables.DATABASE, Work(KIND_OF_WORK), sends_timeouts=not variables.DATABASE_ROLES_SET_TIMEOUTS
     )
 }
+if variables.REPORTS_DATABASE:
+    DATABASES["reports"] = replica_settings(
+        variables.REPORTS_DATABASE, Work(KIND_OF_WORK), sends_timeouts=not variables.DATABASE_ROLES_SET_TIMEOUTS
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # A row version is a copy of a row whose values were checked; the choices stay with the record.
 PGHISTORY_EXCLUDE_FIELD_KWARGS = {"django.db.models.CharField": ["choices"]}

@@ -65,6 +65,10 @@ DATABASE = env.require(
 )
 # True: the roles bring the timeouts (manage.py database_roles). False: each connection sends them.
 DATABASE_ROLES_SET_TIMEOUTS = env.read("DATABASE_ROLES_SET_TIMEOUTS", False, configuration.flag)
+# A replica that reports, exports and lists of history are read from; empty: all is read from the primary.
+REPORTS_DATABASE: configuration.DatabaseSettings = env.read("REPORTS_DATABASE_URL", {}, configuration.database)
+# A replica further behind is not read from.
+REPORTS_LARGEST_LAG_SECONDS = env.read("REPORTS_LARGEST_LAG_SECONDS", 60, configuration.whole_number(1, 3_600))
 CELERY_BROKER_URL = env.require(
     "CELERY_BROKER_URL",
     places.broker_url,

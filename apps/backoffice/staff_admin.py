@@ -30,6 +30,7 @@ from apps.backoffice.saved_filters import list_context
 from apps.backoffice.staff import may, require_may
 from apps.backoffice.verbs import Verb, buttons, return_url, run_verb
 from apps.core.emails import email_to_find
+from apps.core.replica import history_source
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as ThemedModelAdmin
@@ -45,7 +46,8 @@ class StaffChangeList(ChangeList):
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         # The file of the list has the same rows.
         page = cast("StaffAdmin[Any]", self.model_admin)
-        return super().get_queryset(request, exclude_parameters).filter(page.listed)
+        rows = super().get_queryset(request, exclude_parameters).filter(page.listed)
+        return rows.using(history_source(request).database) if page.is_history else rows
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         # The key comes last, so that rows that are equal otherwise keep their places from page to page.
@@ -83,6 +85,9 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
 
     # Which records the list and its file show; the page of any other can be opened by its address.
     listed: ClassVar[Q] = Q()
+
+    # Whether the list and its file may be some seconds old. The page of one record never is.
+    is_history: ClassVar[bool] = False
 
     # With columns, the list has a link to the same rows as CSV.
     file_columns: ClassVar[FileColumns] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 from django.db import DatabaseError, InterfaceError
@@ -10,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from apps.core import clock
+from apps.core import clock, replica
 from apps.core.jobs.registry import JobDefinition, jobs
 from apps.core.leases import QUEUES
 from apps.core.models import JobRun
@@ -37,7 +38,16 @@ class _Backlog(Collector):
         )
         for definition in jobs():
             late.add_metric([definition.name], lateness(definition).total_seconds())
-        yield from (waiting, overdue, late)
+        yield from (waiting, overdue, late, _replica_metric())
+
+
+def _replica_metric() -> Metric:
+    """The replica's lag; without a sample where there is none, or where it does not answer."""
+    lag = GaugeMetricFamily("countinghouse_replica_lag_seconds", "How old the data of the replica for reports are.")
+    if replica.is_configured():
+        with suppress(DatabaseError, InterfaceError):
+            lag.add_metric([], replica.replica_lag().total_seconds())
+    return lag
 
 
 def backlog_metrics() -> bytes:

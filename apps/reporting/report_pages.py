@@ -15,6 +15,7 @@ from apps.connectors.services.sheet_rows import sheet_connectors
 from apps.core import clock
 from apps.core.errors import ConflictError, NotFoundError, UnprocessableError
 from apps.core.moments import in_zone, zone_of
+from apps.core.replica import history_source
 from apps.reporting.exports import SHEET_COLUMNS
 from apps.reporting.rules.recipients import RecipientStatus
 from apps.reporting.selectors.reports import members_without_reports, recipients_of, report_sheet_of
@@ -32,7 +33,8 @@ class ReportsBase(BillingPage):
 
     def shown(self) -> ShownReport:
         """The report of the address; of the newest day where none is named."""
-        return shown_report(self.request, self.organization_id, self.may)
+        database = history_source(self.request).database
+        return shown_report(self.request, self.organization_id, self.may, database=database)
 
 
 class DailyReportsPage(ReportsBase):

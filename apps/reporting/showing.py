@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from django.db import DEFAULT_DB_ALIAS
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from apps.core.moments import MomentError, read_day
@@ -40,6 +41,7 @@ class ShownReport:
     revisions: list[DailyReport]
     report: DailyReport | None
     may: Callable[[str], bool]
+    database: str = DEFAULT_DB_ALIAS
 
     def document(self, report: DailyReport) -> Document:
         """The document of a revision, without what the reader may not see."""
@@ -48,7 +50,7 @@ class ShownReport:
     def facts(self, today: date, month: date | None = None) -> dict[str, Any]:
         """What the templates of `templates/reporting/` take; `month` is shown, else that of the day, else this one."""
         shown = month_of(month or self.day or today, ())
-        days = days_with_reports(self.organization_id, shown.first, shown.last)
+        days = days_with_reports(self.organization_id, shown.first, shown.last, self.database)
         facts: dict[str, Any] = {
             "month": month_of(shown.first, days),
             "day": self.day,
@@ -84,12 +86,17 @@ class ShownReport:
 
 
 def shown_report(
-    request: HttpRequest, organization_id: UUID | None, may: Callable[[str], bool], *, usual: date | None = None
+    request: HttpRequest,
+    organization_id: UUID | None,
+    may: Callable[[str], bool],
+    *,
+    usual: date | None = None,
+    database: str = DEFAULT_DB_ALIAS,
 ) -> ShownReport:
     """The `revision` of the `day` that the address asks for, else the newest of it; without a day that of `usual`, else
     the newest day."""
-    day = asked_day(request) or usual or latest_day(organization_id)
-    revisions = revisions_of(organization_id, day) if day is not None else []
+    day = asked_day(request) or usual or latest_day(organization_id, database)
+    revisions = revisions_of(organization_id, day, database) if day is not None else []
     asked = request.GET.get("revision", "")
     report = next((one for one in revisions if str(one.revision) == asked), revisions[0] if revisions else None)
-    return ShownReport(organization_id, day, revisions, report, may)
+    return ShownReport(organization_id, day, revisions, report, may, database)

@@ -13,6 +13,7 @@ from apps.core import clock
 from apps.core.exports import csv_lines
 from apps.core.ids import WorkspaceId
 from apps.core.moments import zone_of
+from apps.core.replica import history_source
 from apps.reporting.charts import FILE_COLUMNS, file_rows, plots_of
 from apps.reporting.rules.windows import TimeWindow
 from apps.reporting.selectors.usage_report import UsageReport, usage_report
@@ -75,7 +76,8 @@ class UsageBase(BillingPage):
     def report(self) -> UsageReport:
         """The usage that the address asks for."""
         workspace_id = None if self.is_whole else WorkspaceId(self.workspace.pk)
-        return usage_report(self.organization_id, workspace_id, self.window)
+        database = history_source(self.request).database
+        return usage_report(self.organization_id, workspace_id, self.window, database=database)
 
 
 class UsagePage(UsageBase):

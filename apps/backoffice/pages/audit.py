@@ -92,6 +92,7 @@ class AuditEntryAdmin(StaffAdmin[AuditEntry]):
     """Entries are append-only and hash-chained; `manage.py verify_audit` checks the chains."""
 
     operation = "audit.read"
+    is_history = True
     icon = "history_edu"
     heading = "Audit log"
     about = "Every change, newest first. Cannot be edited."

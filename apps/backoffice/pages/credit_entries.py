@@ -41,6 +41,7 @@ class CreditEntryAdmin(ExpireOnReadAdmin[CreditEntry]):
     """A large table: without a chosen organization the list shows the last day."""
 
     operation = "credits.read"
+    is_history = True
     icon = "receipt_long"
     heading = "Credit entries"
     about = "All credit entries. Showing the last 24 hours; choose an organization to see everything."

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin
+from django.db import DEFAULT_DB_ALIAS
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -27,6 +28,7 @@ from apps.backoffice.verbs import ReasonForm, Verb, run_verb
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.moments import in_zone, zone_of
+from apps.core.replica import history_source
 from apps.reporting.models import DailyReport
 from apps.reporting.rules.presenting import day_in_words
 from apps.reporting.services.daily_reports import REVISE_OPERATION, daily_report_revise
@@ -80,7 +82,7 @@ def organization_reports_page(request: HttpRequest, object_id: UUID) -> HttpResp
     """Show an organization's report of a day, or answer with its file."""
     require_may(request, "books.read")
     organization = _organization(object_id)
-    shown = shown_of(request, organization)
+    shown = shown_of(request, organization, database=history_source(request).database)
     file = shown.file(request.GET.get("download", ""), organization.slug)
     if file is not None:
         return file
@@ -94,9 +96,16 @@ def organization_reports_page(request: HttpRequest, object_id: UUID) -> HttpResp
     return TemplateResponse(request, "backoffice/organization_reports.html", context)
 
 
-def shown_of(request: HttpRequest, organization: Organization | None, *, usual: date | None = None) -> ShownReport:
+def shown_of(
+    request: HttpRequest,
+    organization: Organization | None,
+    *,
+    usual: date | None = None,
+    database: str = DEFAULT_DB_ALIAS,
+) -> ShownReport:
     """The report that the address asks for, as far as the colleague may see it."""
-    return shown_report(request, organization.pk if organization else None, partial(may, request), usual=usual)
+    organization_id = organization.pk if organization else None
+    return shown_report(request, organization_id, partial(may, request), usual=usual, database=database)
 
 
 def daily_report_facts(request: HttpRequest, shown: ShownReport, organization: Organization | None) -> dict[str, Any]:

@@ -79,6 +79,7 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
     """Receipts are kept for 90 days. Each page replays the request and shows what has changed."""
 
     operation = "decisions.read"
+    is_history = True
     icon = "gavel"
     heading = "Decisions"
     about = (

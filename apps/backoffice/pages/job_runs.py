@@ -48,6 +48,7 @@ class JobRunAdmin(StaffAdmin[JobRun]):
     """One row for each run, unique by job and slot."""
 
     operation = "jobs.read"
+    is_history = True
     icon = "event_repeat"
     heading = "Job runs"
     about = "One row for each run. Each scheduled time runs once, even if the scheduler repeats it or a worker stops."

@@ -24,6 +24,7 @@ from apps.core import clock
 from apps.core.amounts import format_micro
 from apps.core.ids import OrganizationId
 from apps.core.moments import in_zone, zone_of
+from apps.core.replica import history_source
 from apps.credits.models import CreditAccount
 from apps.reporting.models import ContradictionKind, PaymentContradiction, PlatformBooks
 from apps.reporting.rules.books import BooksLine
@@ -48,7 +49,7 @@ def reports_page(request: HttpRequest) -> HttpResponseBase:
     kept = PlatformBooks.objects.order_by("-day")
     newest = max((day for day in (kept.values_list("day", flat=True).first(), latest_day(None)) if day), default=None)
     day = asked_day(request) or newest or yesterday
-    shown = shown_of(request, None, usual=day)
+    shown = shown_of(request, None, usual=day, database=history_source(request).database)
     file = shown.file(request.GET.get("download", ""), "platform")
     if file is not None:
         return file

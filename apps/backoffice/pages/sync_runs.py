@@ -24,6 +24,7 @@ class SyncRunAdmin(StaffAdmin[SyncRun]):
     """One attempt to read one month of one connector."""
 
     operation = "connectors.read"
+    is_history = True
     icon = "sync"
     heading = "Sync runs"
     about = "Each attempt to read a month of a connector: what asked for it, what it brought, and why one failed."

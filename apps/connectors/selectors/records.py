@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import DecimalField, Q, QuerySet, Sum
 from django.db.models.functions import Cast
 
@@ -63,7 +63,9 @@ class CurrencyTotal:
     records: int
 
 
-def read_records(wanted: RecordFilter, *, size: int, before: Place | None = None) -> list[BillingRecord]:
+def read_records(
+    wanted: RecordFilter, *, size: int, before: Place | None = None, database: str = DEFAULT_DB_ALIAS
+) -> list[BillingRecord]:
     """At most so many records of the filter's month, newest first; `before` is the place of the last one known."""
     conditions = {
         "kind": bool(wanted.kind),
@@ -81,34 +83,34 @@ def read_records(wanted: RecordFilter, *, size: int, before: Place | None = None
         "before_at": before and before[0],
         "before_id": before and before[1],
     }
-    with connection.cursor() as cursor:
+    with connections[database].cursor() as cursor:
         cursor.execute(_PAGE.replace("<conditions>", chosen), values)
         found = [row[0] for row in cursor.fetchall()]
-    rows = BillingRecord.objects.filter(pk__in=found).select_related("connector").defer("raw")
+    rows = BillingRecord.objects.using(database).filter(pk__in=found).select_related("connector").defer("raw")
     return list(rows.order_by("-occurred_at", "-pk"))
 
 
-def stream_records(wanted: RecordFilter) -> Iterator[BillingRecord]:
+def stream_records(wanted: RecordFilter, database: str = DEFAULT_DB_ALIAS) -> Iterator[BillingRecord]:
     """Every matching record, the newest month first, a part at a time: constant memory, however many there are."""
-    for month in [wanted.month] if wanted.month else months_with_records(wanted):
+    for month in [wanted.month] if wanted.month else months_with_records(wanted, database):
         before: Place | None = None
         while True:
-            part = read_records(replace(wanted, month=month), size=_CHUNK, before=before)
+            part = read_records(replace(wanted, month=month), size=_CHUNK, before=before, database=database)
             yield from part
             if len(part) < _CHUNK:
                 break
             before = part[-1].occurred_at, part[-1].pk
 
 
-def count_records(wanted: RecordFilter) -> int:
+def count_records(wanted: RecordFilter, database: str = DEFAULT_DB_ALIAS) -> int:
     """How many records match."""
-    sums = _totals(wanted).aggregate(records=Sum("records"), voided=Sum("voided"))
+    sums = _totals(wanted, database).aggregate(records=Sum("records"), voided=Sum("voided"))
     return int(sums["records"] or 0) + (int(sums["voided"] or 0) if wanted.with_voided else 0)
 
 
-def currency_totals(wanted: RecordFilter) -> list[CurrencyTotal]:
+def currency_totals(wanted: RecordFilter, database: str = DEFAULT_DB_ALIAS) -> list[CurrencyTotal]:
     """What the amounts add up to, each currency by itself; voided records count for nothing."""
-    counted = _totals(wanted).exclude(currency="").filter(records__gt=0)
+    counted = _totals(wanted, database).exclude(currency="").filter(records__gt=0)
     rows = counted.values("currency").annotate(total=_AMOUNT, count=Sum("records")).order_by("currency")
     return [CurrencyTotal(row["currency"], int(row["total"]), int(row["count"])) for row in rows]
 
@@ -123,9 +125,9 @@ def totals_by_month(connector_id: ConnectorId, months: Sequence[str]) -> Mapping
     return found
 
 
-def months_with_records(wanted: RecordFilter) -> list[str]:
+def months_with_records(wanted: RecordFilter, database: str = DEFAULT_DB_ALIAS) -> list[str]:
     """The months that have records, newest first, whatever month the filter names."""
-    rows = _totals(replace(wanted, month="")).filter(Q(records__gt=0) | Q(voided__gt=0))
+    rows = _totals(replace(wanted, month=""), database).filter(Q(records__gt=0) | Q(voided__gt=0))
     return list(rows.values_list("month", flat=True).distinct().order_by("-month")[:_MOST_MONTHS])
 
 
@@ -135,8 +137,8 @@ def currencies_with_records(workspace_id: WorkspaceId) -> list[str]:
     return list(rows.values_list("currency", flat=True).distinct().order_by("currency"))
 
 
-def _totals(wanted: RecordFilter) -> QuerySet[MonthTotal]:
-    rows = MonthTotal.objects.filter(connector__in=_connector_ids(wanted))
+def _totals(wanted: RecordFilter, database: str = DEFAULT_DB_ALIAS) -> QuerySet[MonthTotal]:
+    rows = MonthTotal.objects.using(database).filter(connector__in=_connector_ids(wanted))
     for name in ("month", "kind", "currency"):
         value = getattr(wanted, name)
         if value:

@@ -32,6 +32,7 @@ from apps.core.amounts import format_minor
 from apps.core.exports import csv_lines, harmless, sheet_time
 from apps.core.ids import WorkspaceId
 from apps.core.moments import read_iso_moment
+from apps.core.replica import history_source
 
 PAGE_SIZE = 50
 _MONTHS_OFFERED = 6
@@ -83,21 +84,23 @@ class RecordList(_Records):
             return self.refuse(form)
         asked = form.wanted(self.workspace_id)
         wanted = replace(asked, month=asked.month or current)
+        database = history_source(request).database
         before = _read_place(request.GET.get("before", ""))
-        rows = read_records(wanted, size=PAGE_SIZE + 1, before=before)
+        rows = read_records(wanted, size=PAGE_SIZE + 1, before=before, database=database)
         page = rows[:PAGE_SIZE]
         query = {name: value for name, value in request.GET.items() if name != "before"} | {"month": wanted.month}
-        months = months_with_records(RecordFilter(self.workspace_id, wanted.connector_id, with_voided=True))
+        every_month = RecordFilter(self.workspace_id, wanted.connector_id, with_voided=True)
+        months = months_with_records(every_month, database)
         form.data = {**request.GET.dict(), "month": wanted.month}
         facts = {
             "form": form,
             "lines": [{"record": row, "amount": _amount(row)} for row in page],
-            "count": count_records(wanted),
+            "count": count_records(wanted, database),
             "older": f"{page[-1].occurred_at.isoformat()}_{page[-1].pk}" if len(rows) > PAGE_SIZE else "",
             "is_first": before is None,
             "wanted": wanted,
             "other_months": [month for month in months if month != wanted.month][:_MONTHS_OFFERED],
-            "totals": total_lines(currency_totals(wanted)),
+            "totals": total_lines(currency_totals(wanted, database)),
             "query": urlencode(query),
             "is_filtered": wanted != RecordFilter(self.workspace_id, month=current),
             "may_export": self.may("report.export"),
@@ -119,7 +122,8 @@ class RecordExport(_Records):
         form = _form_of(request, self.workspace_id, "")
         if not form.is_valid():
             return self.refuse(form)
-        lines = record_lines(stream_records(form.wanted(self.workspace_id)), self.zone)
+        records = stream_records(form.wanted(self.workspace_id), history_source(request).database)
+        lines = record_lines(records, self.zone)
         answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
         answer.headers["Content-Disposition"] = f'attachment; filename="{workspace_slug}-billing-records.csv"'
         return answer

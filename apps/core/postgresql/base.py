@@ -89,7 +89,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def is_usable(self) -> bool:
         """Whether this session still may write: a server that became a standby answers, and takes nothing."""
-        if self.connection is not None:
+        if self.connection is not None and not self.settings_dict.get("ONLY_READS"):
             said = self.connection.info.parameter_status
             if "on" in {said("in_hot_standby"), said("default_transaction_read_only")}:
                 return False

@@ -11,6 +11,8 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any
 
+from django.db import DEFAULT_DB_ALIAS
+
 
 class Work(Enum):
     """What a process does. The setting `KIND_OF_WORK` says which kind this process does."""
@@ -66,6 +68,7 @@ LIMITS: dict[Work, Limits] = {
 # How long a migration waits for a lock before it lets go and is tried again (spec 14, Upgrades).
 MIGRATION_LOCK_MILLISECONDS = 4_000
 
+_REPLICA_CONNECT_SECONDS = 2
 # A server that is gone without a word is noticed by the kernel; the server's own limits end with the server.
 _KEEPALIVE: dict[str, Any] = {
     "keepalives_idle": 10,
@@ -100,6 +103,22 @@ def database_settings(url: dict[str, Any], work: Work, *, sends_timeouts: bool) 
         # A new connection each request costs 6.7 times as much (spec 11, Speed).
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
+    }
+
+
+def replica_settings(url: dict[str, Any], work: Work, *, sends_timeouts: bool) -> dict[str, Any]:
+    """Django's settings of the replica that REPORTS_DATABASE_URL names: nothing is written there, and it is not waited
+    for long, because the primary can answer in its place.
+    """
+    found = database_settings(url, work, sends_timeouts=sends_timeouts)
+    options = {"connect_timeout": _REPLICA_CONNECT_SECONDS, **url.get("OPTIONS", {})}
+    if sends_timeouts:
+        options["options"] = f"{found['OPTIONS']['options']} -c default_transaction_read_only=on"
+    return {
+        **found,
+        "OPTIONS": {**found["OPTIONS"], **options},
+        "ONLY_READS": True,
+        "TEST": {"MIRROR": DEFAULT_DB_ALIAS},
     }
 
 

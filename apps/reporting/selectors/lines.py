@@ -12,7 +12,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from apps.connectors.selectors.rollups import RECORD_LINES
 from apps.core.moments import FIRST_YEAR, LAST_YEAR
@@ -103,9 +103,9 @@ def days_of_lines(span: str, parameters: dict[str, Any], zone: tzinfo) -> dict[s
     return {} if first is None else day_parameters(zone, first, last)
 
 
-def fetch(statement: str, parameters: Mapping[str, Any] | Sequence[Any]) -> list[Any]:
+def fetch(statement: str, parameters: Mapping[str, Any] | Sequence[Any], database: str = DEFAULT_DB_ALIAS) -> list[Any]:
     """All rows of a statement."""
-    with connection.cursor() as cursor:
+    with connections[database].cursor() as cursor:
         cursor.execute(statement, parameters)
         return list(cursor.fetchall())
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.core.enums import MembershipRole
@@ -23,14 +24,16 @@ def latest_report(organization_id: UUID | None, day: date) -> DailyReport | None
     return _of(organization_id).filter(day=day).order_by("-revision").first()
 
 
-def revisions_of(organization_id: UUID | None, day: date) -> list[DailyReport]:
+def revisions_of(organization_id: UUID | None, day: date, database: str = DEFAULT_DB_ALIAS) -> list[DailyReport]:
     """Every revision of the day's report, newest first."""
-    return list(_of(organization_id).filter(day=day).order_by("-revision"))
+    return list(_of(organization_id, database).filter(day=day).order_by("-revision"))
 
 
-def days_with_reports(organization_id: UUID | None, first: date, last: date) -> Sequence[date]:
+def days_with_reports(
+    organization_id: UUID | None, first: date, last: date, database: str = DEFAULT_DB_ALIAS
+) -> Sequence[date]:
     """The days from `first` to `last` that have a report, newest first."""
-    days = _of(organization_id).filter(day__gte=first, day__lte=last, revision=1).order_by("-day")
+    days = _of(organization_id, database).filter(day__gte=first, day__lte=last, revision=1).order_by("-day")
     return list(days.values_list("day", flat=True))
 
 
@@ -44,9 +47,9 @@ def mailed_recipients(organization_id: UUID | None) -> list[ReportRecipient]:
     return [one for one in found if one.user is not None and platform_role(one.user) is not None]
 
 
-def _of(organization_id: UUID | None) -> QuerySet[DailyReport]:
+def _of(organization_id: UUID | None, database: str = DEFAULT_DB_ALIAS) -> QuerySet[DailyReport]:
     # `filter(organization=None)` is IS NULL: the platform's.
-    return DailyReport.objects.filter(organization=organization_id)
+    return DailyReport.objects.using(database).filter(organization=organization_id)
 
 
 def admins_of(organization_id: UUID) -> list[str]:
@@ -79,9 +82,9 @@ def report_sheet_of(organization_id: UUID) -> ReportSheet | None:
     return ReportSheet.objects.filter(organization=organization_id).select_related("connector").first()
 
 
-def latest_day(organization_id: UUID | None) -> date | None:
+def latest_day(organization_id: UUID | None, database: str = DEFAULT_DB_ALIAS) -> date | None:
     """The newest day that has a report."""
-    return _of(organization_id).order_by("-day").values_list("day", flat=True).first()
+    return _of(organization_id, database).order_by("-day").values_list("day", flat=True).first()
 
 
 def platform_recipient(user_id: UUID) -> ReportRecipient | None:

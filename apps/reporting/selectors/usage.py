@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.db import DEFAULT_DB_ALIAS
+
 from apps.connectors.models import ChangedMonth
 from apps.connectors.selectors.rollups import RECORD_LINES
 from apps.core import clock
@@ -117,25 +119,26 @@ class ConnectorUsage:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Whose usage, and of which local days: from `first` until before `until`, cut in `zone`."""
+    """Whose usage, and of which local days: from `first` until before `until`, cut in `zone`; and where it is read."""
 
     organization_id: OrganizationId
     workspace_id: WorkspaceId | None
     zone: str
     first: date
     until: date
+    database: str = DEFAULT_DB_ALIAS
 
 
 class ZoneChangedError(Exception):
     """The rollups were cut anew in another zone between two statements; ask again."""
 
 
-def zone_of_rollups(organization_id: OrganizationId) -> str:
+def zone_of_rollups(organization_id: OrganizationId, database: str = DEFAULT_DB_ALIAS) -> str:
     """The zone that the organization's days are cut in now, by name; its own before the first refresh."""
-    zone = RollupState.objects.filter(pk=organization_id).values_list("zone", flat=True).first()
+    zone = RollupState.objects.using(database).filter(pk=organization_id).values_list("zone", flat=True).first()
     if zone is not None:
         return zone
-    return Organization.objects.values_list("time_zone", flat=True).get(pk=organization_id)
+    return Organization.objects.using(database).values_list("time_zone", flat=True).get(pk=organization_id)
 
 
 def credit_usage(span: Span) -> list[CreditUsage]:
@@ -143,14 +146,14 @@ def credit_usage(span: Span) -> list[CreditUsage]:
     return [
         CreditUsage(day, workspace_id, product_id, operation, category, int(quantity), int(count), int(charge))
         for day, workspace_id, product_id, operation, category, quantity, count, charge in of_zone(
-            span, fetch(_CREDITS, span_parameters(span))
+            span, fetch(_CREDITS, span_parameters(span), span.database)
         )
     ]
 
 
 def connector_usage(span: Span) -> list[ConnectorUsage]:
     """What the records of usage and cost say, by day and unit. Raises `ZoneChangedError`."""
-    changed = ChangedMonth.objects.filter(connector__workspace__organization=span.organization_id)
+    changed = ChangedMonth.objects.using(span.database).filter(connector__workspace__organization=span.organization_id)
     if span.workspace_id is not None:
         changed = changed.filter(connector__workspace=span.workspace_id)
     months = set(changed.values_list("connector__workspace_id", "connector_id", "month"))
@@ -159,7 +162,7 @@ def connector_usage(span: Span) -> list[ConnectorUsage]:
         "connectors": [connector_id for _, connector_id, _ in months],
         "months": [month for _, _, month in months],
     }
-    rows = of_zone(span, fetch(_RECORDS, parameters))
+    rows = of_zone(span, fetch(_RECORDS, parameters, span.database))
     return [
         ConnectorUsage(day, workspace_id, connector_id, kind, unit, category, currency, quantity, int(amount))
         for day, workspace_id, connector_id, kind, unit, category, currency, quantity, amount in rows

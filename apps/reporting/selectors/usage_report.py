@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
 
+from django.db import DEFAULT_DB_ALIAS
+
 from apps.connectors.enums import ConnectorStatus, RecordKind
 from apps.connectors.models import Connector
 from apps.core import clock
@@ -66,14 +68,15 @@ def usage_report(
     window: TimeWindow,
     *,
     product_id: ProductId | None = None,
+    database: str = DEFAULT_DB_ALIAS,
 ) -> UsageReport:
     """The usage of a workspace, or of the whole organization; with a product, of its operations alone."""
     for _ in range(_TRIES - 1):
         try:
-            return _read(organization_id, workspace_id, window, product_id)
+            return _read(organization_id, workspace_id, window, product_id, database)
         except ZoneChangedError:
             continue
-    return _read(organization_id, workspace_id, window, product_id)
+    return _read(organization_id, workspace_id, window, product_id, database)
 
 
 def _read(
@@ -81,10 +84,11 @@ def _read(
     workspace_id: WorkspaceId | None,
     window: TimeWindow,
     product_id: ProductId | None,
+    database: str,
 ) -> UsageReport:
-    zone = zone_of_rollups(organization_id)
+    zone = zone_of_rollups(organization_id, database)
     frames = timeframes(window, clock.now().astimezone(zone_of(zone)).date())
-    span = Span(organization_id, workspace_id, zone, frames[0].start, frames[-1].end)
+    span = Span(organization_id, workspace_id, zone, frames[0].start, frames[-1].end, database)
     lines = [line for line in credit_usage(span) if product_id in {None, line.product_id}]
     rows = [*_operations(organization_id, frames, lines, product_id), *_connectors(span, frames)]
     return UsageReport(window, zone, frames, rows, lines)
