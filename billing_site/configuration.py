@@ -197,9 +197,14 @@ def sender(text: str) -> str:
 
 def networks(text: str) -> list[str]:
     """Networks as CIDRs."""
-    found = words(text)
-    for entry in found:
-        _network(entry)
+    return [str(_network(entry)) for entry in words(text)]
+
+
+def proxies(text: str) -> list[str]:
+    """Networks of machines that are believed."""
+    found = networks(text)
+    if {"0.0.0.0/0", "::/0"}.intersection(found):
+        raise ValueError(f"is {text!r}, which holds everybody; name the addresses of your own proxies.")
     return found
 
 

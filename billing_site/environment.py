@@ -76,6 +76,11 @@ class Environment:
         if not self.text(needed):
             self.problems.append(f"{needed} is not set, but {variable} is {self.text(variable)}. {remedy}")
 
+    def refuse_former(self, variable: str, remedy: str) -> None:
+        """Refuse a variable of a former release, which would be passed over in silence."""
+        if self.text(variable):
+            self.problems.append(f"{variable} is not read any more. {remedy}")
+
     def kept_secret(self, name: str, make: Callable[[], str]) -> str:
         """The secret kept under `name` with the local state, made at the first call; two first calls agree on one."""
         path = places.state_folder() / "keys" / name

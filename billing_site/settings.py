@@ -15,7 +15,7 @@ from apps.core.wire.openapi import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS 
 from billing_site import queues, variables, work
 from billing_site.launcher import places
 from billing_site.variables import *  # noqa: F403 - they are settings
-from billing_site.variables import IS_PRODUCTION, STATE_DIR, TRUSTED_PROXY
+from billing_site.variables import IS_PRODUCTION, STATE_DIR
 
 django_stubs_ext.monkeypatch()
 
@@ -44,8 +44,6 @@ if IS_PRODUCTION:
     SESSION_COOKIE_NAME = "__Host-sessionid"
     CSRF_COOKIE_NAME = "__Host-csrftoken"
     KNOWN_DEVICE_COOKIE_NAME = "__Host-known_device"
-    if TRUSTED_PROXY:
-        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 CONTENT_SECURITY_POLICY: dict[str, Any] = {
     "DIRECTIVES": {

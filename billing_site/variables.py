@@ -52,8 +52,9 @@ PUBLIC_URL = env.require(
     in_production=configuration.refuse_unencrypted_address,
 )
 CSRF_TRUSTED_ORIGINS: list[str] = env.read("DJANGO_CSRF_TRUSTED_ORIGINS", [], configuration.origins)
-# Only a proxy that overwrites X-Forwarded-Proto, and adds the client to X-Forwarded-For, may stand in front (README).
-TRUSTED_PROXY = env.read("TRUSTED_PROXY", False, configuration.flag)
+# Addresses or CIDRs of proxies that overwrite X-Forwarded-Proto and add the client to X-Forwarded-For (README).
+TRUSTED_PROXIES: list[str] = env.read("TRUSTED_PROXIES", [], configuration.proxies)
+env.refuse_former("TRUSTED_PROXY", "Set TRUSTED_PROXIES to the addresses or networks of your proxies instead.")
 
 # --- Servers ----------------------------------------------------------------------------------------------------------
 DATABASE_URL = env.text("DATABASE_URL") or places.database_url()

@@ -20,17 +20,22 @@ from django.utils.http import parse_header_parameters
 from apps.core.errors import FieldError, MalformedRequestError
 from apps.core.pages import PROGRAM_PATHS, refusal_response
 from apps.core.texts import UNSTORABLE
+from apps.core.wire.client_address import is_forwarded_https
 from apps.core.wire.refusals import UnsupportedMediaTypeError
 
 _FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _LONGEST_NAME = 60
 
 
-class Utf8Request(WSGIRequest):
+class SiteRequest(WSGIRequest):
     """A request whose text is UTF-8 whatever its charset says; the middleware refuses one that says otherwise.
 
-    Django would decode the query by that codec before any middleware runs, and fail by `charset=hex`.
+    Django would decode the query by that codec before any middleware runs, and fail by `charset=hex`. It would also
+    believe `X-Forwarded-Proto` of everybody, or of nobody.
     """
+
+    def _get_scheme(self) -> str:
+        return "https" if is_forwarded_https(self.META) else str(self.META["wsgi.url_scheme"])
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:
         self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
@@ -39,7 +44,7 @@ class Utf8Request(WSGIRequest):
 class InputTextHandler(WSGIHandler):
     """Django's handler of WSGI, with such requests."""
 
-    request_class = Utf8Request
+    request_class = SiteRequest
 
 
 class InputTextMiddleware:

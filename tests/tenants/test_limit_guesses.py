@@ -8,11 +8,13 @@ from threading import Barrier
 
 import pytest
 import time_machine
+from django.core.handlers.wsgi import WSGIRequest
 from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
+from apps.core.input_text import InputTextHandler
 from apps.core.wire.client_address import client_address
 from apps.tenants.brute_force import Guess, TooManyGuessesError, begin_guess, clear_failures, one_guess
 from apps.tenants.guess_limits import (
@@ -208,25 +210,58 @@ def test_the_table_holds_no_address_and_is_swept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "is_trusted", "address"),
+    ("forwarded_for", "trusted", "address"),
     [
-        ({}, True, "192.0.2.1"),
-        ({"HTTP_X_FORWARDED_FOR": "198.51.100.1"}, False, "192.0.2.1"),
-        ({"HTTP_X_FORWARDED_FOR": "198.51.100.1"}, True, "198.51.100.1"),
+        (None, ["192.0.2.0/24"], "192.0.2.1"),
+        ("198.51.100.1", [], "192.0.2.1"),
+        # Whoever connects from elsewhere may write what they like.
+        ("198.51.100.1", ["192.0.2.2", "10.0.0.0/8"], "192.0.2.1"),
+        ("198.51.100.1", ["192.0.2.1"], "198.51.100.1"),
+        ("198.51.100.1", ["::ffff:192.0.2.1", "192.0.2.0/30"], "198.51.100.1"),
         # What the client wrote itself stands before what the proxy added.
-        ({"HTTP_X_FORWARDED_FOR": "203.0.113.5, 198.51.100.1"}, True, "198.51.100.1"),
-        ({"HTTP_X_FORWARDED_FOR": "203.0.113.5,198.51.100.1:4711"}, True, "198.51.100.1"),
-        ({"HTTP_X_FORWARDED_FOR": "[2001:db8::7]:443"}, True, "2001:db8::/64"),
-        ({"HTTP_X_FORWARDED_FOR": "198.51.100.1, unknown"}, True, "192.0.2.1"),
-        ({"HTTP_X_FORWARDED_FOR": "198.51.100.1, "}, True, "192.0.2.1"),
+        ("203.0.113.5, 198.51.100.1", ["192.0.2.1"], "198.51.100.1"),
+        ("203.0.113.5,198.51.100.1:4711", ["192.0.2.1"], "198.51.100.1"),
+        # Two proxies, one behind the other.
+        ("203.0.113.5, 198.51.100.1, 10.0.0.4", ["192.0.2.1", "10.0.0.0/8"], "198.51.100.1"),
+        ("203.0.113.5, 198.51.100.1, 10.0.0.4", ["192.0.2.1"], "10.0.0.4"),
+        ("10.0.0.5, 10.0.0.4", ["192.0.2.1", "10.0.0.0/8"], "10.0.0.5"),
+        ("[2001:db8::7]:443", ["192.0.2.1"], "2001:db8::/64"),
+        ("198.51.100.1, unknown", ["192.0.2.1"], "192.0.2.1"),
+        ("198.51.100.1, ", ["192.0.2.1"], "192.0.2.1"),
     ],
 )
 @pytest.mark.django_db
 def test_the_client_behind_a_trusted_proxy_is_counted_and_not_the_proxy(
-    settings: Settings, headers: dict[str, str], is_trusted: bool, address: str
+    settings: Settings, forwarded_for: str | None, trusted: list[str], address: str
 ) -> None:
-    settings.TRUSTED_PROXY = is_trusted
-    assert client_address(RequestFactory().get("/", REMOTE_ADDR="192.0.2.1", **headers)) == address  # type: ignore[arg-type]
+    settings.TRUSTED_PROXIES = trusted
+    headers = {"X-Forwarded-For": forwarded_for} if forwarded_for is not None else {}
+    assert client_address(RequestFactory().get("/", REMOTE_ADDR="192.0.2.1", headers=headers)) == address
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded_proto", "scheme"),
+    [
+        ("10.0.0.4", "https", "https"),
+        ("10.0.0.4", "HTTPS", "https"),
+        ("10.0.0.4", "http", "http"),
+        ("10.0.0.4", "", "http"),
+        ("10.0.0.4", "http,https", "http"),
+        ("198.51.100.1", "https", "http"),
+        ("", "https", "http"),
+    ],
+)
+def test_only_a_trusted_proxy_says_that_a_client_came_by_https(
+    settings: Settings, peer: str, forwarded_proto: str, scheme: str
+) -> None:
+    settings.TRUSTED_PROXIES = ["10.0.0.0/24"]
+    environ = RequestFactory().get("/", REMOTE_ADDR=peer, headers={"X-Forwarded-Proto": forwarded_proto}).environ
+    request = InputTextHandler.request_class(environ)
+    assert request.scheme == scheme
+    assert request.is_secure() == (scheme == "https")
+    # The control: Django's own request believes what the setting of its own names, whoever says it.
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    assert WSGIRequest(environ).is_secure() == (forwarded_proto == "https")
 
 
 def passed_at_once(guess: Callable[[int], object]) -> int:
