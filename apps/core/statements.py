@@ -46,8 +46,9 @@ def fetch_all(statement: str, parameters: Sequence[object]) -> list[tuple[Any, .
         return _fetch_all(statement, parameters)
     except (OperationalError, InterfaceError):
         raw = connection.connection
-        # A server that was silent for the whole limit would be waited for a second time.
-        if connection.in_atomic_block or (raw is not None and (not raw.closed or raw.was_silent)):
+        # A server that was silent for the whole limit would be waited for a second time; a commit that its standby has
+        # not confirmed would be read as if it had.
+        if connection.in_atomic_block or (raw is not None and (not raw.closed or raw.was_silent or raw.is_unconfirmed)):
             raise
         connection.close()
         return _fetch_all(statement, parameters)
@@ -72,6 +73,8 @@ def _fetch_all(statement: str, parameters: Sequence[object]) -> list[tuple[Any, 
         else:
             with WATCHDOG.watch(raw, raw.longest_wait):
                 result = run(raw, statement, values)
+        if raw.is_unconfirmed:
+            raw.refuse_unconfirmed()
     return [tuple(_text(result, row, column) for column in range(result.nfields)) for row in range(result.ntuples)]
 
 

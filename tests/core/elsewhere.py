@@ -20,7 +20,8 @@ def elsewhere(**changes: Any) -> Iterator[None]:
     connection.close()
     before = dict(connection.settings_dict)
     options = {name: value for name, value in before["OPTIONS"].items() if name != "host"}
-    connection.settings_dict.update(OPTIONS=options | {"connect_timeout": 2}, **changes)
+    further = changes.pop("OPTIONS", {})
+    connection.settings_dict.update(OPTIONS=options | {"connect_timeout": 2} | further, **changes)
     try:
         yield
     finally:

@@ -36,15 +36,12 @@ class Server:
         if os.geteuid() == 0:
             shutil.chown(self._folder, *_owner())
 
-    def make(self) -> None:
-        """An empty cluster."""
-        self.run("initdb", "-D", self.data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
-
     def copy(self, source: str) -> None:
         """A copy of the server that the connection string leads to, which follows it when it is started."""
-        self.run(
-            "pg_basebackup", "-D", self.data, "-d", source, "--checkpoint=fast", "--write-recovery-conf", "-X", "stream"
-        )
+        self.run("pg_basebackup", "-D", self.data, "-d", source, "--checkpoint=fast", "--write-recovery-conf")
+        # In a file, so that programs which start the server by themselves have them too.
+        with (self.data / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in self._settings.items())
 
     def rewind(self, source: str) -> None:
         """Let a server that was killed follow the one that was promoted in its place."""
@@ -59,7 +56,6 @@ class Server:
             "max_connections": "200",
             "timezone": "UTC",
             **_NO_POWER_CUTS,
-            **self._settings,
         }
         options = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
         with self._log.open("ab") as log:
@@ -79,7 +75,8 @@ class Server:
     def ask(self, statement: str, *parameters: object) -> Any:
         """The first value of a statement of the superuser's."""
         with psycopg.connect(self.string, connect_timeout=5, autocommit=True) as connection:
-            row = connection.execute(statement, parameters).fetchone()
+            cursor = connection.execute(statement, parameters)
+            row = cursor.fetchone() if cursor.description else None
         return None if row is None else row[0]
 
     @property
@@ -93,11 +90,20 @@ class Server:
 
     def kill(self) -> None:
         """As a machine that loses its power: the server and all its processes are gone at once."""
-        if self._process is not None:
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGSTOP)  # it starts no more of them
+        children = _children(self._process.pid)
+        for pid in (self._process.pid, *children):
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(30)
-            self._process = None
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait(30)
+        wait_until(lambda: not any(Path("/proc", str(pid)).exists() for pid in children))
+        self._process = None
+
+    def promote(self) -> None:
+        """Let the standby be the primary from now on."""
+        assert self.ask("SELECT pg_promote(true, 30)") is True
 
     def clear(self) -> None:
         """Leave nothing behind."""
@@ -110,6 +116,70 @@ class Server:
             [_program(program), *arguments], capture_output=True, text=True, check=False, **_as_owner()
         )
         assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
+
+
+class Pair:
+    """A primary with a synchronous standby, begun as a copy of the test's own server."""
+
+    def __init__(self) -> None:
+        durable = {"synchronous_commit": "on", "full_page_writes": "on"}
+        durable |= {"wal_log_hints": "on", "wal_keep_size": "128MB"}  # what pg_rewind needs
+        self.primary = Server("one", synchronous_standby_names="*", **durable)
+        self.standby = Server("two", synchronous_standby_names="*", **durable)
+        self.servers = (self.primary, self.standby)
+
+    def start(self, source: str) -> None:
+        """Copy what is there and let the second follow the first."""
+        self.primary.copy(source)
+        self.primary.start()
+        self.primary.promote()
+        self.standby.copy(self.primary.string)
+        self.standby.start()
+        self.wait_until_synchronous()
+
+    def fail_over(self) -> None:
+        """Kill the primary and promote its standby; then no write ends until a standby is back."""
+        self.primary.kill()
+        self.primary, self.standby = self.standby, self.primary
+        self.primary.promote()
+
+    def bring_back(self) -> None:
+        """The killed server follows the new primary."""
+        self.primary.ask("CHECKPOINT")  # before it the new timeline is not written where pg_rewind looks
+        self.standby.rewind(self.primary.string)
+        self.standby.start()
+        self.wait_until_synchronous()
+
+    def wait_until_synchronous(self) -> None:
+        """What the primary answers from now on, the standby has."""
+        wait_until(
+            lambda: self.primary.ask("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == 1,
+            self.standby.said,
+        )
+
+    def clear(self) -> None:
+        """Leave nothing behind."""
+        for server in self.servers:
+            server.clear()
+
+    @property
+    def place(self) -> dict[str, str]:
+        """Both servers, as Django's settings name them."""
+        return {"HOST": "127.0.0.1,127.0.0.1", "PORT": ",".join(str(server.port) for server in self.servers)}
+
+    def url(self, user: str, database: str) -> str:
+        """Both servers, as DATABASE_URL names them."""
+        hosts = ",".join(f"127.0.0.1:{server.port}" for server in self.servers)
+        return f"postgres://{user}@{hosts}/{database}?target_session_attrs=read-write"
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, IndexError):
+            if int(entry.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[1]) == parent:
+                found.append(int(entry.parent.name))
+    return found
 
 
 def _owner() -> tuple[int, int]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import Any, Self
+from weakref import ref
 
 import psycopg
 from django.conf import settings
@@ -18,6 +20,8 @@ from apps.core.postgresql.watchdog import WATCHDOG
 # The server's own limit ends a statement first, with a clearer error, where the server still answers.
 _GRACE_SECONDS = 5.0
 _CANCEL_SECONDS = 2.0
+_UNCONFIRMED = "The server gave up waiting for its synchronous standby; a failover may lose this commit."
+_WAITS_FOR_STANDBY = "SyncRepWaitForLSN"  # PostgreSQL's function; its warning has no SQLSTATE of its own
 _REFUSED_BY_POOLER = "unsupported startup parameter"
 
 
@@ -27,24 +31,41 @@ class BoundedConnection(psycopg.Connection[Any]):
     longest_wait: float | None = None
     was_silent = False
     """Whether it was closed because the server did not answer in time."""
+    is_unconfirmed = False
+    """Whether the server gave up waiting for its synchronous standby: then a failover may lose what was committed."""
 
     def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
         """As psycopg's own."""
         try:
             if self.longest_wait is None:
-                return super().wait(gen, *args, **kwargs)
-            with WATCHDOG.watch(self, self.longest_wait):
-                return super().wait(gen, *args, **kwargs)
+                result = super().wait(gen, *args, **kwargs)
+            else:
+                with WATCHDOG.watch(self, self.longest_wait):
+                    result = super().wait(gen, *args, **kwargs)
         except BaseException:
             if self.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
                 self._leave_statement()
             raise
+        if self.is_unconfirmed:
+            self.refuse_unconfirmed()
+        return result
+
+    def refuse_unconfirmed(self) -> None:
+        """Raise as if the connection had broken within the commit: its outcome is unknown, and the key is repeated."""
+        self.pgconn.finish()
+        raise psycopg.OperationalError(_UNCONFIRMED)
 
     def _leave_statement(self) -> None:
         """A time limit that is raised in the middle leaves the statement running, and the connection of no use."""
         with suppress(psycopg.Error):
             self.cancel_safe(timeout=_CANCEL_SECONDS)
         self.pgconn.finish()
+
+
+def _note_unconfirmed(connection: ref[BoundedConnection], notice: psycopg.errors.Diagnostic) -> None:
+    found = connection()
+    if found is not None and notice.source_function == _WAITS_FOR_STANDBY:
+        found.is_unconfirmed = True
 
 
 class SchemaEditor(DatabaseSchemaEditor):
@@ -78,6 +99,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raw = BoundedConnection.connect(**without)
             self.settings_dict["OPTIONS"].pop("options", None)  # this process does not try them again
         statement = LIMITS[Work(settings.KIND_OF_WORK)].statement
+        raw.add_notice_handler(partial(_note_unconfirmed, ref(raw)))
         raw.longest_wait = None if statement is None else statement.total_seconds() + _GRACE_SECONDS
         return raw
 
