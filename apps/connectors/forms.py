@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import tzinfo
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from pydantic.fields import FieldInfo
 
-from apps.connectors.contracts import Provider
+from apps.connectors.contracts import Month, Provider
 from apps.connectors.enums import CredentialKind, RecordKind
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector
 from apps.connectors.providers.registry import provider_classes
+from apps.connectors.rules.months import MONTHS_BACK, MOST_MONTHS_BACK, month_of
+from apps.connectors.selectors.connectors import first_month
 from apps.connectors.selectors.records import RecordFilter
 from apps.connectors.services import ConnectorChanges, ConnectorParams
+from apps.core import clock
 from apps.core.amounts import ISO_CURRENCIES
 from apps.core.ids import WorkspaceId
 from apps.core.moments import write_months
@@ -47,9 +51,19 @@ class ConnectorForm(forms.Form):
 
     name = forms.CharField(label="Name", max_length=200, help_text="To tell it from your other connectors.")
 
-    def __init__(self, data: Any = None, *, provider: type[Provider], connector: Connector | None = None) -> None:
-        """`connector` is the one that is edited."""
+    first_month = forms.ChoiceField(
+        label="Read from",
+        required=False,
+        help_text="Months from this one on are read. Each month is a sync of its own.",
+        error_messages={"invalid_choice": "Choose one of the months in the list."},
+    )
+
+    def __init__(
+        self, data: Any = None, *, provider: type[Provider], zone: tzinfo, connector: Connector | None = None
+    ) -> None:
+        """`connector` is the one that is edited, `zone` the organization's."""
         super().__init__(data, initial={"name": connector.name if connector else provider.label})
+        self._offer_months(zone, first_month(connector) if connector else None)
         self.provider = provider
         stored = connector.settings if connector else {}
         for name, field in provider.settings_form.model_fields.items():
@@ -77,6 +91,21 @@ class ConnectorForm(forms.Form):
                 help_text=_KEY_HELP if connector is None else _KEY_AGAIN,
             )
 
+    def _offer_months(self, zone: tzinfo, stored: Month | None) -> None:
+        """Every month that can be chosen, latest first; the stored one too, however long ago it is."""
+        current = month_of(clock.now(), zone)
+        usual = current.shifted(-MONTHS_BACK)
+        offered = [current.shifted(-back) for back in range(MOST_MONTHS_BACK + 1)]
+        if stored is not None and stored not in offered:
+            offered.append(stored)
+        words = {usual: f" ({MONTHS_BACK} months back)", current: " (this month)"}
+        field = self.fields["first_month"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above; for the type checker
+        field.choices = [(str(month), f"{write_months(str(month))}{words.get(month, '')}") for month in offered]
+        field.initial = str(usual if stored is None else stored)
+        if stored is not None:
+            field.help_text = "Earlier months are read at once. Of months before a later one the records stay."
+
     def params(self) -> ConnectorParams:
         """What was typed, for the onboarding service."""
         values = self.cleaned_data
@@ -85,12 +114,13 @@ class ConnectorForm(forms.Form):
             for name, value in values.items()
             if name.startswith(_SETTING) and value != ""
         }
-        return ConnectorParams(self.provider.name, values["name"], settings, values.get("api_key"))
+        first = Month.read(values["first_month"]) if values["first_month"] else None
+        return ConnectorParams(self.provider.name, values["name"], settings, values.get("api_key"), first)
 
     def changes(self) -> ConnectorChanges:
         """What was typed, for the service that edits."""
         given = self.params()
-        return ConnectorChanges(given.name, given.settings, given.api_key or None)
+        return ConnectorChanges(given.name, given.settings, given.api_key or None, given.first_month)
 
     def place_error(self, field: str, message: str) -> None:
         """Show the service's sentence at the field that it names, else above the form."""

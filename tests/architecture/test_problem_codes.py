@@ -47,7 +47,7 @@ def test_codes_are_found_wherever_they_are_written() -> None:
         WrittenCode("provider_customer_taken", "apps/payments/processing.py"),
         WrittenCode("provider_customer_taken", "apps/subscriptions/services/payment_configs.py"),
         WrittenCode("hold_expired", "apps/credits/refusals.py"),
-        WrittenCode("credential_refused", "apps/connectors/services/onboarding.py"),
+        WrittenCode("credential_refused", "apps/connectors/services/refusals.py"),
         WrittenCode("csrf_failed", "apps/core/pages.py"),
         WrittenCode("not_a_member", ANYWHERE),
         WrittenCode("state_conflict", ANYWHERE),

@@ -24,8 +24,9 @@ from apps.connectors.messages import CAUSES, REMEDIES
 from apps.connectors.models import Connector, ConnectorEvent, SyncRun
 from apps.connectors.providers.registry import provider_classes, provider_label
 from apps.connectors.rules.causes import reason_of
-from apps.connectors.selectors.connectors import connector_timeline
+from apps.connectors.selectors.connectors import connector_timeline, first_month
 from apps.connectors.selectors.syncs import sync_runs_of_connector
+from apps.core.moments import write_months
 from apps.core.texts import make_visible
 
 
@@ -123,6 +124,7 @@ class ConnectorAdmin(StaffAdmin[Connector]):
             Fact("Provider", provider_label(record.provider)),
             *_why_off(record),
             Fact("Credential", describe_credential(record), "It can't be shown, only replaced."),
+            Fact("Reads from", write_months(str(first_month(record)))),
             Fact("Last success", moment(record.last_success_at)),
             Fact("Next due", self.next_due(record)),
             Fact("Created", moment(record.created_at)),

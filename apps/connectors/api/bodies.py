@@ -16,12 +16,46 @@ from apps.connectors.enums import (
 )
 from apps.connectors.messages import describe_actor
 from apps.connectors.models import Connector, ConnectorEvent, MonthState, SyncRun
+from apps.connectors.selectors.connectors import first_month
 from apps.connectors.sync.requests import RequestedRun
 from apps.core.wire.fields import StrictCharField, StrictChoiceField, StrictIntegerField, StrictUUIDField
 from apps.core.wire.serializers import AnswerSerializer, StrictSerializer
 from apps.core.wire.values import StrictObjectField, StrictTimeField
 
 _LONGEST_KEY = 4_096
+
+
+AUTO = "auto"
+
+
+class MonthField(StrictCharField):
+    """A month; any other text is an impossible value."""
+
+    impossible_codes = StrictCharField.impossible_codes | {"impossible_value"}
+    default_error_messages: ClassVar[dict[str, Any]] = {"impossible_value": "must be a month such as `2026-04`."}
+    pattern: ClassVar[str] = MONTH_PATTERN
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The month."""
+        try:
+            return Month.read(super().to_internal_value(data))
+        except ValueError:
+            self.fail("impossible_value")
+
+    def wire_schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^({self.pattern})$"}
+
+
+class MonthOrAutoField(MonthField):
+    """A month, or `auto`, which is None."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "impossible_value": "must be `auto`, or a month such as `2026-04`.",
+    }
+    pattern: ClassVar[str] = f"{AUTO}|{MONTH_PATTERN}"
+
+    def to_internal_value(self, data: Any) -> Any:
+        return None if data == AUTO else super().to_internal_value(data)
 
 
 class ConnectorBody(StrictSerializer):
@@ -34,6 +68,10 @@ class ConnectorBody(StrictSerializer):
         allow_null=True,
         help_text="Tried at the provider before it is stored. Without it the connector is `pending`.",
     )
+    first_month = MonthField(
+        required=False,
+        help_text="The first month to read, up to 60 months back. Left out: 13 months before the current one.",
+    )
 
 
 class ConnectorChangesBody(StrictSerializer):
@@ -43,6 +81,9 @@ class ConnectorChangesBody(StrictSerializer):
     )
     api_key = StrictCharField(
         most=_LONGEST_KEY, required=False, help_text="Needed again where the address leads to another host."
+    )
+    first_month = MonthField(
+        required=False, help_text="An earlier one is read at once; of those before a later one the records stay."
     )
 
 
@@ -71,6 +112,7 @@ class ConnectorAnswer(AnswerSerializer):
     credential = CredentialAnswer(allow_null=True)
     last_success_at = StrictTimeField(allow_null=True)
     next_due_at = StrictTimeField(allow_null=True)
+    first_month = StrictCharField(help_text="The first month that it reads.")
     created_at = StrictTimeField()
     version = StrictIntegerField()
 
@@ -116,6 +158,7 @@ def connector_values(connector: Connector) -> dict[str, Any]:
         and {"kind": credential.kind, "last_four": credential.last_four, "stored_at": credential.stored_at},
         "last_success_at": connector.last_success_at,
         "next_due_at": connector.next_due_at,
+        "first_month": str(first_month(connector)),
         "created_at": connector.created_at,
         "version": connector.version,
     }
@@ -141,31 +184,10 @@ def event_values(event: ConnectorEvent, people: Mapping[str, str]) -> dict[str, 
     }
 
 
-AUTO = "auto"
-
-
-class MonthField(StrictCharField):
-    """`auto`, or a month; any other text is an impossible value."""
-
-    impossible_codes = StrictCharField.impossible_codes | {"impossible_value"}
-    default_error_messages: ClassVar[dict[str, Any]] = {
-        "impossible_value": "must be `auto`, or a month such as `2026-04`.",
-    }
-
-    def to_internal_value(self, data: Any) -> Any:
-        """The month; None for `auto`."""
-        text = super().to_internal_value(data)
-        try:
-            return None if text == AUTO else Month.read(text)
-        except ValueError:
-            self.fail("impossible_value")
-
-    def wire_schema(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": f"^({AUTO}|{MONTH_PATTERN})$"}
-
-
 class SyncBody(StrictSerializer):
-    month = MonthField(help_text="`auto`: every month that is due. `2026-04`: that month, which reopens a final one.")
+    month = MonthOrAutoField(
+        help_text="`auto`: every month that is due. `2026-04`: that month, which reopens a final one."
+    )
 
 
 class QueuedRunAnswer(AnswerSerializer):

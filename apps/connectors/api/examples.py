@@ -10,6 +10,7 @@ CREATE: dict[str, Any] = {
     "name": "Usage of the data centre",
     "settings": FEED_SETTINGS,
     "api_key": "feed-key-5f2c9a7dk3fq",
+    "first_month": "2026-01",
 }
 CREATE_PENDING: dict[str, Any] = {"provider": "stripe", "name": "Stripe", "settings": {}}
 CONNECTOR: dict[str, Any] = {
@@ -23,6 +24,7 @@ CONNECTOR: dict[str, Any] = {
     "credential": {"kind": "api_key", "last_four": "k3fq", "stored_at": "2026-04-03T09:30:00Z"},
     "last_success_at": "2026-04-04T01:12:00Z",
     "next_due_at": "2026-04-05T01:00:00Z",
+    "first_month": "2026-01",
     "created_at": "2026-04-03T09:30:00Z",
     "version": 1,
 }

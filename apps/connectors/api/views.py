@@ -93,6 +93,7 @@ class ConnectorsView(ProductView):
             name=body["name"],
             settings=body.get("settings", {}),
             api_key=body.get("api_key"),
+            first_month=body.get("first_month"),
         )
         connector = connector_create(context, workspace_id=WorkspaceId(workspace_id), params=params)
         return _connector_response(ConnectorId(connector.pk), status=201)

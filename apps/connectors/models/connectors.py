@@ -23,6 +23,8 @@ from apps.tenants.models import Workspace
 # Moved by each sync, for machines: no version of the connector is kept or counted for them.
 CLOCK_FIELDS = ("next_due_at", "last_success_at")
 
+_MONTH = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
+
 # Nobody needs to look after those of a closed organization.
 NEEDS_A_PERSON = Q(
     status__in=[ConnectorStatus.AUTO_DISABLED, ConnectorStatus.NEEDS_REAUTHORIZATION], removed_at__isnull=True
@@ -49,6 +51,9 @@ class Connector(models.Model):
     auto_disable_causes = ArrayField(models.CharField(max_length=48), default=list, blank=True)
     last_success_at = models.DateTimeField(null=True, blank=True)
     next_due_at = models.DateTimeField(null=True, blank=True)
+    first_month = models.CharField(
+        max_length=7, blank=True, default="", db_default="", help_text="Empty: 13 months before the one it was made in."
+    )
     removed_at = models.DateTimeField(null=True, blank=True)
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -76,6 +81,9 @@ class Connector(models.Model):
             models.CheckConstraint(condition=~Q(name=""), name="connector_has_name"),
             models.CheckConstraint(condition=~Q(provider=""), name="connector_has_provider"),
             models.CheckConstraint(condition=Q(version__gte=1), name="connector_version_positive"),
+            models.CheckConstraint(
+                condition=Q(first_month="") | Q(first_month__regex=_MONTH), name="connector_first_month_is_one"
+            ),
             models.UniqueConstraint(
                 fields=["workspace", "name"], condition=Q(removed_at__isnull=True), name="connector_name_in_workspace"
             ),

@@ -21,9 +21,11 @@ from enum import Enum
 from functools import lru_cache
 
 from apps.connectors.contracts import Month
-from apps.core.moments import in_zone
+from apps.core.moments import FIRST_YEAR, in_zone
 
 MONTHS_BACK = 13
+# So far back a connector may be asked to begin: five years, each month of which is a run of its own.
+MOST_MONTHS_BACK = 60
 DEFAULT_LAG = timedelta(days=5)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _LONGEST_PAUSE = timedelta(days=1)
@@ -119,6 +121,30 @@ def select_months(facts: MonthFacts, now: datetime, requested: Month | None = No
         return [_decide(facts, requested, now, is_requested=True)]
     first = facts.first_month if facts.first_month is not None else current.shifted(-MONTHS_BACK)
     return [_decide(facts, month, now) for month in _months(first, current)]
+
+
+class FirstMonthError(ValueError):
+    """A connector can't begin with this month."""
+
+
+def check_first_month(month: Month, now: datetime, zone: tzinfo) -> None:
+    """Raise `MonthNotBegunError` for a first month in the future, `FirstMonthError` for one too long ago."""
+    current = month_of(now, zone)
+    earliest = current.shifted(-MOST_MONTHS_BACK)
+    if month > current:
+        raise MonthNotBegunError(month, current)
+    if month < earliest:
+        raise FirstMonthError(f"A connector reads {MOST_MONTHS_BACK} months back at most: {earliest} or later.")
+
+
+def first_month_of(chosen: str, created_at: datetime, zone: tzinfo) -> Month:
+    """The first month of a connector: the one that was chosen, else `MONTHS_BACK` before the one it was made in.
+
+    Counted from its creation: counted from now, an outage of years would lose months.
+    """
+    if chosen:
+        return Month.read(chosen)
+    return max(month_of(created_at, zone).shifted(-MONTHS_BACK), Month(FIRST_YEAR, 1))
 
 
 def month_of(moment: datetime, zone: tzinfo) -> Month:

@@ -10,12 +10,15 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from apps.connectors.contracts import Month
 from apps.connectors.enums import ConnectorStatus
 from apps.connectors.ids import ConnectorId
 from apps.connectors.messages import format_count
 from apps.connectors.models import Connector, ConnectorEvent
+from apps.connectors.rules.months import first_month_of
 from apps.core.errors import NotFoundError
 from apps.core.ids import OrganizationId, WorkspaceId
+from apps.core.moments import zone_of
 
 
 def connector_for_update(connector_id: ConnectorId) -> Connector:
@@ -43,6 +46,12 @@ def connector_of(connector_id: ConnectorId) -> Connector:
     if connector is None:
         raise unknown_connector(connector_id)
     return connector
+
+
+def first_month(connector: Connector) -> Month:
+    """The first month that the connector reads; its organization must be loaded, or is read."""
+    zone = zone_of(connector.workspace.organization.time_zone)
+    return first_month_of(connector.first_month, connector.created_at, zone)
 
 
 def connectors() -> QuerySet[Connector]:

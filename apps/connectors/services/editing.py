@@ -9,29 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
 from apps.connectors import events
-from apps.connectors.contracts import ProviderError, Secret
+from apps.connectors.contracts import Month, ProviderError, Secret
 from apps.connectors.enums import ConnectorEventKind, ConnectorStatus
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector, ConnectorCredential
 from apps.connectors.providers.registry import checked_settings, provider_class
-from apps.connectors.selectors.connectors import connector_for_update, connector_of
+from apps.connectors.selectors.connectors import connector_for_update, connector_of, first_month
 from apps.connectors.services.credentials import secret_for_call
 from apps.connectors.services.lifecycle import CREDENTIAL, DISABLE, EDIT, start_syncing
 from apps.connectors.services.onboarding import (
     check_credential,
-    check_failed,
-    key_missing,
     make_secret,
-    name_missing,
     refuse_keys_in,
     refuse_taken_name,
     replace_credential,
 )
+from apps.connectors.services.refusals import check_failed, key_missing, name_missing, refuse_first_month
 from apps.connectors.services.timeline import connector_note
 from apps.core import clock
 from apps.core.audit import audit_append
@@ -50,17 +48,27 @@ class ConnectorChanges:
     name: str | None = None
     settings: Mapping[str, Any] | None = None
     api_key: str | None = None
+    first_month: Month | None = None
     reason: str = ""
 
     @property
     def operation(self) -> str:
         """What it asks for: another key alone mends the connector, which more states allow than an edit."""
-        is_key_alone = self.api_key is not None and self.name is None and self.settings is None
+        others = (self.name, self.settings, self.first_month)
+        is_key_alone = self.api_key is not None and all(value is None for value in others)
         return CREDENTIAL if is_key_alone else EDIT
 
 
+class _Values(NamedTuple):
+    """What an edit sets, under the names of the columns."""
+
+    name: str
+    settings: dict[str, Any]
+    first_month: str
+
+
 def connector_update(context: ExecutionContext, *, connector_id: ConnectorId, changes: ConnectorChanges) -> Connector:
-    """Change the connector; with other settings it is read anew at once.
+    """Change the connector; with other settings, or an earlier first month, it is read anew at once.
 
     Raises as `connector_create`; `UnprocessableError` `credential_required` for another host without its key.
     """
@@ -74,10 +82,15 @@ def connector_update(context: ExecutionContext, *, connector_id: ConnectorId, ch
     if changes.settings is not None:
         settings = checked_settings(connector.provider, changes.settings)
         refuse_keys_in(settings)
+    first = connector.first_month
+    # The one that it has stays as it is, however long ago it was chosen.
+    if changes.first_month is not None and changes.first_month != first_month(connector):
+        refuse_first_month(changes.first_month, connector.workspace.organization)
+        first = str(changes.first_month)
     secret = make_secret(connector.provider, changes.api_key)
     if secret is not None or settings != connector.settings:
         _check(context, connector, settings, secret)
-    return _update(context, connector_id, name, settings, secret, changes.reason)
+    return _update(context, connector_id, _Values(name, dict(settings), first), secret, changes.reason)
 
 
 def _check(context: ExecutionContext, connector: Connector, settings: Mapping[str, Any], secret: Secret | None) -> None:
@@ -101,42 +114,47 @@ def _check(context: ExecutionContext, connector: Connector, settings: Mapping[st
 def _update(
     context: ExecutionContext,
     connector_id: ConnectorId,
-    name: str,
-    settings: Mapping[str, Any],
+    after: _Values,
     secret: Secret | None,
     reason: str,
 ) -> Connector:
     # Two who rename at once take one after the other.
     locked_workspace(WorkspaceId(connector_of(connector_id).workspace_id))
     connector = connector_for_update(connector_id)
-    before = {"name": connector.name, "settings": connector.settings}
-    after = {"name": name, "settings": dict(settings)}
+    before, first_before = _Values(connector.name, connector.settings, connector.first_month), first_month(connector)
     if before != after:
-        if name != connector.name:
-            refuse_taken_name(WorkspaceId(connector.workspace_id), name)
-        connector.name, connector.settings = name, dict(settings)
+        if after.name != connector.name:
+            refuse_taken_name(WorkspaceId(connector.workspace_id), after.name)
+        connector.name, connector.settings, connector.first_month = after
         row_versions_attribute(context, reason=reason)
-        connector.save(update_fields=["name", "settings"])
-        sentence = _describe(before, {"name": connector.name, "settings": connector.settings})
+        connector.save(update_fields=_Values._fields)
+        sentence = _describe(before, _Values(connector.name, connector.settings, connector.first_month))
         kind = ConnectorEventKind.SETTINGS_CHANGED
         connector_note(context, connector_id=connector_id, kind=kind, sentence=sentence)
         audit_append(
-            context, events.CONNECTOR_EDITED, connector.audit_target, before=before, after=after, reason=reason
+            context,
+            events.CONNECTOR_EDITED,
+            connector.audit_target,
+            before=before._asdict(),
+            after=after._asdict(),
+            reason=reason,
         )
     if secret is not None:
         connector = replace_credential(context, connector_id, secret)
-    if before["settings"] != after["settings"] and connector.status == ConnectorStatus.ENABLED:
+    is_more = before.settings != after.settings or first_month(connector) < first_before
+    if is_more and connector.status == ConnectorStatus.ENABLED:
         start_syncing(connector)
     return connector
 
 
-def _describe(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+def _describe(before: _Values, after: _Values) -> str:
     """What changed. Of the settings the names alone: an address can be long, and the page shows it."""
-    old, new = before["settings"], after["settings"]
+    old, new = before.settings, after.settings
     names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
-    renamed = f"Renamed from {before['name']} to {after['name']}." if before["name"] != after["name"] else ""
+    renamed = f"Renamed from {before.name} to {after.name}." if before.name != after.name else ""
     changed = f"Changed: {', '.join(names)}." if names else ""
-    return " ".join(filter(None, (renamed, changed)))
+    begins = f"Reads from {after.first_month} on." if before.first_month != after.first_month else ""
+    return " ".join(filter(None, (renamed, changed, begins)))
 
 
 @transaction.atomic

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.connectors import events
-from apps.connectors.contracts import CheckResult, ProviderError, Secret
+from apps.connectors.contracts import CheckResult, Month, ProviderError, Secret
 from apps.connectors.enums import AutoDisableReason, ConnectorEventKind, ConnectorStatus, CredentialKind
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector, ConnectorCredential
@@ -28,11 +28,19 @@ from apps.connectors.rules.causes import ConnectorState, cause_of, enable_unless
 from apps.connectors.selectors.connectors import connector_for_update, connector_of
 from apps.connectors.services.credentials import credential_write
 from apps.connectors.services.lifecycle import CREDENTIAL, EDIT, connector_update_state, start_syncing, state_of
+from apps.connectors.services.refusals import (
+    check_failed,
+    demo_only,
+    key_not_taken,
+    key_unusable,
+    name_missing,
+    name_taken,
+    refuse_first_month,
+)
 from apps.connectors.services.timeline import connector_note
 from apps.core import clock
 from apps.core.audit import audit_append
 from apps.core.context import ExecutionContext
-from apps.core.errors import ConflictError, CountinghouseError, FieldError, UnavailableError, UnprocessableError
 from apps.core.free_text import refuse_key_like
 from apps.core.ids import WorkspaceId
 from apps.core.operations import require
@@ -48,20 +56,25 @@ _KEY = re.compile(r"[!-~]{8,4096}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class ConnectorParams:
-    """A connector to create. The provider validates `settings`; `api_key` is tried before it is stored."""
+    """A connector to create. The provider validates `settings`; `api_key` is tried before it is stored.
+
+    `first_month` is the first that it reads; None: 13 months before the current one.
+    """
 
     provider: str
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     api_key: str | None = field(default=None, repr=False)
+    first_month: Month | None = None
 
 
 def connector_create(context: ExecutionContext, *, workspace_id: WorkspaceId, params: ConnectorParams) -> Connector:
     """Create a connector: enabled with the credential that its provider needs, else pending.
 
-    Raises `UnprocessableError` `unknown_provider`, `demo_only`, `credential_refused`, `credential_not_taken`, or for
-    settings and a name that can't be; `UnavailableError` where the provider did not answer; `ConflictError`
-    `connector_name_taken`; `NotFoundError` `unknown_workspace`; `ForbiddenError`, also `lifecycle_denied`.
+    Raises `UnprocessableError` `unknown_provider`, `demo_only`, `credential_refused`, `credential_not_taken`,
+    `month_not_begun`, `month_too_old`, or for settings and a name that can't be; `UnavailableError` where the provider
+    did not answer; `ConflictError` `connector_name_taken`; `NotFoundError` `unknown_workspace`; `ForbiddenError`, also
+    `lifecycle_denied`.
     """
     require(context, EDIT)
     settings = checked_settings(params.provider, params.settings)
@@ -70,6 +83,8 @@ def connector_create(context: ExecutionContext, *, workspace_id: WorkspaceId, pa
         raise unknown_workspace(workspace_id)
     is_demo = workspace.organization.is_demo
     _validate(params, workspace_id, is_demo=is_demo)
+    if params.first_month is not None:
+        refuse_first_month(params.first_month, workspace.organization)
     lifecycle_require(context, workspace_id=workspace_id, operation=EDIT)
     secret = make_secret(params.provider, params.api_key)
     if secret is not None:
@@ -156,6 +171,7 @@ def _insert(
         settings=settings,
         status=ConnectorStatus.ENABLED if is_ready else ConnectorStatus.PENDING,
         next_due_at=clock.now(),
+        first_month=str(params.first_month or ""),
     )
     _note_creation(context, connector, secret)
     if is_ready:
@@ -169,6 +185,7 @@ def _insert(
             "name": connector.name,
             "settings": settings,
             "status": str(connector.status),
+            "first_month": connector.first_month,
             "last_four": secret.last_four if secret else None,
         },
     )
@@ -229,66 +246,3 @@ def _note_enabled(context: ExecutionContext, connector: Connector, after: Connec
             kind=ConnectorEventKind.ENABLED,
             sentence="Enabled: its provider accepts the key.",
         )
-
-
-def demo_only() -> UnprocessableError:
-    """Sample data in an organization that is not a demo."""
-    return _field_error(
-        "provider",
-        "demo_only",
-        "Only in a demo",
-        "Sample data is only for demo organizations. Choose another provider.",
-    )
-
-
-def name_missing() -> UnprocessableError:
-    """A blank name."""
-    return _field_error("name", "required", "A name is missing", "Name the connector.")
-
-
-def name_taken(name: str) -> ConflictError:
-    """A name that another connector of the workspace has."""
-    sentence = f"The workspace has a connector named {name!r} already. Choose another name."
-    return ConflictError(
-        sentence,
-        code="connector_name_taken",
-        title="The name is taken",
-        errors=[FieldError("name", "connector_name_taken", sentence)],
-    )
-
-
-def key_not_taken(label: str) -> UnprocessableError:
-    """A key for a provider without keys."""
-    sentence = f"{label} takes no API key. Leave it out; where it asks for an authorization, give that on its page."
-    return _field_error("api_key", "credential_not_taken", "No key is needed", sentence)
-
-
-def key_missing() -> UnprocessableError:
-    """Another host without its key."""
-    sentence = "The address leads to another host. Give the key again: the stored one is sent to no host but its own."
-    return _field_error("api_key", "credential_required", "The key is needed again", sentence)
-
-
-def key_unusable() -> UnprocessableError:
-    """A key that no HTTP header can carry."""
-    sentence = "A key has 8 to 4,096 characters, without blanks or line breaks. Copy it again from the provider."
-    return _field_error("api_key", "credential_unusable", "This can't be a key", sentence)
-
-
-def check_failed(error: ProviderError) -> CountinghouseError:
-    """The error of a failed check. After an outage the same key may be tried again (spec 11, P14)."""
-    if error.is_credential_invalid:
-        sentence = f"{error.sentence} Nothing was stored. Check the key and its permissions at the provider."
-        return _field_error("api_key", "credential_refused", "The provider refused the key", sentence)
-    if error.is_permanent:
-        sentence = f"The key could not be checked: {error.sentence} Nothing was stored. Check the settings."
-        return _field_error("settings", "check_failed", "The key could not be checked", sentence)
-    wait = int(error.retry_after.total_seconds()) if error.retry_after else 30
-    return UnavailableError(
-        f"The key could not be checked: {error.sentence} Nothing was stored. Try again.",
-        retry_after_seconds=max(wait, 1),
-    )
-
-
-def _field_error(field: str, code: str, title: str, sentence: str) -> UnprocessableError:
-    return UnprocessableError(sentence, code=code, title=title, errors=[FieldError(field, code, sentence)])

@@ -17,19 +17,18 @@ from apps.connectors.models import Connector, MonthState, SyncRun
 from apps.connectors.providers.registry import provider_classes
 from apps.connectors.rules.months import (
     DEFAULT_LAG,
-    MONTHS_BACK,
     MonthDecision,
     MonthFacts,
     MonthReading,
     MonthStatus,
-    month_of,
     select_months,
 )
+from apps.connectors.selectors.connectors import first_month
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.enums import AuthorizationSource
 from apps.core.leases import Queue
-from apps.core.moments import FIRST_YEAR, zone_of
+from apps.core.moments import zone_of
 
 RUN_TASK = "connectors.run_syncs"
 SYNC_RUNS = Queue(
@@ -113,8 +112,7 @@ def _make_facts(connector: Connector, readings: dict[Month, MonthReading]) -> Mo
     return MonthFacts(
         zone=zone,
         settlement_lag=provider.settlement_lag if provider else DEFAULT_LAG,
-        # Counted from its creation: counted from now, an outage of years would lose months.
-        first_month=max(month_of(connector.created_at, zone).shifted(-MONTHS_BACK), Month(FIRST_YEAR, 1)),
+        first_month=first_month(connector),
         readings=readings,
     )
 

@@ -15,8 +15,9 @@ from apps.connectors.forms import ConnectorForm, KeyForm, offered_providers
 from apps.connectors.ids import SyncRunId
 from apps.connectors.messages import describe_actor
 from apps.connectors.providers.registry import provider_class, provider_classes
+from apps.connectors.rules.months import MONTHS_BACK
 from apps.connectors.rules.transitions import verbs_from
-from apps.connectors.selectors.connectors import connector_timeline, connectors_of_workspace
+from apps.connectors.selectors.connectors import connector_timeline, connectors_of_workspace, first_month
 from apps.connectors.selectors.syncs import active_runs, sync_runs_of_connector
 from apps.connectors.services import (
     connector_create,
@@ -36,6 +37,8 @@ from apps.tenants.selectors.members import people_for_tenant
 
 _EVENTS_SHOWN = 20
 _RUNS_SHOWN = 10
+# The current one and the 13 before it; the others are one click away.
+_MONTHS_SHOWN = MONTHS_BACK + 1
 
 
 class ConnectorList(ConnectorsPage):
@@ -61,11 +64,12 @@ class ConnectorNew(ConnectorsPage):
             offered = offered_providers(is_demo=self.workspace.organization.is_demo)
             facts = {"providers": [provider_choice(provider) for provider in offered]}
             return self.render("connectors/choose.html", facts, title="Add a connector")
-        return self._show(ConnectorForm(provider=provider_class(name)))
+        return self._show(ConnectorForm(provider=provider_class(name), zone=self.zone))
 
     def post(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
         """Create it, or show the form again with the errors and without the key."""
-        form = ConnectorForm(request.POST, provider=provider_class(request.POST.get("provider", "")))
+        provider = provider_class(request.POST.get("provider", ""))
+        form = ConnectorForm(request.POST, provider=provider, zone=self.zone)
         if not form.is_valid():
             return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
         try:
@@ -108,7 +112,9 @@ class ConnectorDetail(OneConnectorPage):
         verbs, months = verbs_from(card.status), month_lines(self.connector, clock.now(), with_totals=True)
         facts = {
             "card": card,
-            "months": months,
+            "months": months[:_MONTHS_SHOWN],
+            "earlier_months": months[_MONTHS_SHOWN:],
+            "first_month": str(first_month(self.connector)),
             "waiting": months_waiting(self.connector),
             "month_calendar": describe_months(self.connector),
             "runs": run_lines(runs, people),

@@ -44,7 +44,8 @@ class ConnectorEdit(OneConnectorPage):
         return self.back()
 
     def _form(self, data: object = None) -> ConnectorForm:
-        return ConnectorForm(data, provider=provider_class(self.connector.provider), connector=self.connector)
+        provider = provider_class(self.connector.provider)
+        return ConnectorForm(data, provider=provider, zone=self.zone, connector=self.connector)
 
     def _show(self, form: ConnectorForm, status: int = HTTPStatus.OK) -> HttpResponse:
         facts = {"form": form, "card": ConnectorCard(self.connector), "may_remove": self.may("connectors.disable")}
