@@ -27,6 +27,7 @@ from apps.reporting.services import (
     statements_write,
 )
 from apps.reporting.services.daily_reports import JOB_OPERATION, MAKE_TASK, reports_due, reports_make
+from apps.reporting.services.repairs import repaired_reports_revise
 
 REPORTS_A_TASK = 300
 # Well below the time limit of a task: then the rest is the next task's.
@@ -50,6 +51,8 @@ def daily_reports(
     Looks at what is due and not at the slot: one run catches up, and a list whose message is lost is due in an hour.
     """
     require(context, JOB_OPERATION)
+    # Those that a repair has left behind, whose program died.
+    repaired_reports_revise(context)
     due = reports_due(organization_id=organization_id)
     if organization_id is not None:
         return _make_all(context, due)

@@ -174,6 +174,7 @@ LEFT_OUT: Mapping[type[Model], str] = MappingProxyType(
         reporting.AccountRunway: _COUNTED,
         reporting.BooksStatement: _COUNTED,
         reporting.RollupState: _MACHINERY,
+        reporting.RepairedDay: _MACHINERY,
         reporting.CreditRollup: _COUNTED,
         reporting.ConnectorRollup: _COUNTED,
         reporting.OrganizationRevenue: _OPERATORS,

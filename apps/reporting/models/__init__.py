@@ -10,7 +10,7 @@ from apps.reporting.models.books import (
     PaymentContradiction,
     PlatformBooks,
 )
-from apps.reporting.models.reports import DailyReport, ReportRecipient, ReportSchedule
+from apps.reporting.models.reports import DailyReport, RepairedDay, ReportRecipient, ReportSchedule
 from apps.reporting.models.revenue import OrganizationRevenue, RevenueDay, RevenueTotal
 from apps.reporting.models.rollups import ConnectorRollup, CreditRollup, RollupState
 from apps.reporting.models.runways import AccountRunway
@@ -29,6 +29,7 @@ __all__ = [
     "OrganizationRevenue",
     "PaymentContradiction",
     "PlatformBooks",
+    "RepairedDay",
     "ReportRecipient",
     "ReportSchedule",
     "ReportSheet",

@@ -60,6 +60,26 @@ class DailyReport(models.Model):
         return AuditTarget("daily_report", self.pk, self.organization_id)
 
 
+class RepairedDay(models.Model):
+    """A day of which a rollup was wrong and has been repaired: a report of it that was sent is to be made anew.
+
+    `day` is one of the organization's; `is_for_platform` concerns the platform's report of that date. The revision
+    takes the rows that it has followed away with it, and a repair only adds some.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+", db_index=False)
+    day = models.DateField()
+    is_for_platform = models.BooleanField(default=False)
+    noted_at = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["day", "organization"], name="repaired_day_of_scope")]
+
+    def __str__(self) -> str:
+        return f"{self.organization_id} on {self.day}"
+
+
 class ReportSchedule(models.Model):
     """The next day that a scope's report is due for. Whoever makes the report holds this row.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -31,13 +32,11 @@ _ENTRY_WORDS = "recorded_on, occurred_on, kind, workspace_id, product_id, operat
 _RECORD_WORDS = "workspace_id, connector_id, month, occurred_on, kind, unit, category, currency"
 _FIGURES = "SUM(quantity::numeric) AS quantity, SUM(amount::numeric) AS amount, SUM(count) AS count"
 _DIFFERENCES = """
-    SELECT * FROM (
         SELECT 'missing' AS side, * FROM (SELECT <words>, quantity, amount, count FROM (<sums>) AS afresh
             EXCEPT ALL SELECT <words>, <figures> FROM <table> WHERE <where> GROUP BY <words>) AS lost
         UNION ALL
         SELECT 'unfounded', * FROM (SELECT <words>, <figures> FROM <table> WHERE <where> GROUP BY <words>
             EXCEPT ALL SELECT <words>, quantity, amount, count FROM (<sums>) AS afresh) AS made_up
-    ) AS found ORDER BY 2, 3, 4, 1 LIMIT 20
 """
 _NO_DAYS: dict[str, Any] = {"starts": [], "days": []}
 
@@ -50,6 +49,7 @@ def _differences(words: str, sums: str, table: str, where: str) -> str:
     return statement
 
 
+_FIRST = "SELECT * FROM ({}) AS found ORDER BY 2, 3, 4, 1 LIMIT 20"
 _ENTRY_DIFFERENCES = _differences(
     _ENTRY_WORDS, ENTRY_SUMS, "reporting_creditrollup", "account_id = ANY(%(accounts)s::uuid[])"
 )
@@ -64,12 +64,26 @@ _RECORD_DIFFERENCES = _differences(
             AND noted.month = reporting_connectorrollup.month)""",
 )
 
+_ENTRY_DAYS = f"SELECT DISTINCT recorded_on, occurred_on FROM ({_ENTRY_DIFFERENCES}) AS found"  # noqa: S608 - constants alone
+_RECORD_DAYS = f"SELECT DISTINCT occurred_on FROM ({_RECORD_DIFFERENCES}) AS found"  # noqa: S608 - constants alone
+
 
 def rollup_faults(account_id: UUID) -> list[str]:
     """What is wrong with an organization's rollups, in words; nothing when they are sound or not begun."""
     with transaction.atomic():
         states = states_for_update([account_id])
         return [*_entry_faults(states[0]), *_record_faults(states[0])] if states else []
+
+
+def wrong_days(account_id: UUID) -> list[date]:
+    """The days of an organization whose rollups are not what they should be, in order; those of its rollups' zone."""
+    with transaction.atomic():
+        found = set[date]()
+        for state in states_for_update([account_id]):
+            for recorded_on, occurred_on in fetch(_ENTRY_DAYS, _entry_parameters(state)):
+                found |= {recorded_on, occurred_on}
+            found |= {occurred_on for (occurred_on,) in fetch(_RECORD_DAYS, _record_parameters(state))}
+        return sorted(found)
 
 
 def all_rollup_faults() -> Iterator[str]:
@@ -82,18 +96,21 @@ def all_rollup_faults() -> Iterator[str]:
 def _entry_faults(state: RollupState) -> list[str]:
     if state.last_sequence > state.account.last_sequence:
         return [f"rolled up to entry {state.last_sequence}, which is not there"]
-    parameters = entry_parameters([EntryPart(state.pk, 1, state.last_sequence)])
-    days = days_of_lines(ENTRY_SPAN, parameters, zone_of(state.zone)) or _NO_DAYS
     return [
         f"{side}: {operation or kind} {category} of {occurred_on}, recorded on {recorded_on}: "
         f"quantity {quantity}, amount {amount}, count {count}"
         for side, recorded_on, occurred_on, kind, _, _, operation, category, quantity, amount, count in fetch(
-            _ENTRY_DIFFERENCES, parameters | days
+            _FIRST.format(_ENTRY_DIFFERENCES), _entry_parameters(state)
         )
     ]
 
 
-def _record_faults(state: RollupState) -> list[str]:
+def _entry_parameters(state: RollupState) -> dict[str, Any]:
+    parameters = entry_parameters([EntryPart(state.pk, 1, state.last_sequence)])
+    return parameters | (days_of_lines(ENTRY_SPAN, parameters, zone_of(state.zone)) or _NO_DAYS)
+
+
+def _record_parameters(state: RollupState) -> dict[str, Any]:
     connectors = dict(Connector.objects.filter(workspace__organization=state.pk).values_list("pk", "workspace_id"))
     noted = set(ChangedMonth.objects.filter(connector__in=connectors).values_list("connector_id", "month"))
     months = [
@@ -108,10 +125,14 @@ def _record_faults(state: RollupState) -> list[str]:
         "noted_connectors": [connector_id for connector_id, _ in noted],
         "noted_months": [month for _, month in noted],
     }
+    return parameters | days
+
+
+def _record_faults(state: RollupState) -> list[str]:
     return [
         f"{side}: {kind} {unit} {currency} {category} of {occurred_on}, connector {connector_id}, month {month}: "
         f"quantity {quantity}, amount {amount}, count {count}"
         for side, _, connector_id, month, occurred_on, kind, unit, category, currency, quantity, amount, count in fetch(
-            _RECORD_DIFFERENCES, parameters | days
+            _FIRST.format(_RECORD_DIFFERENCES), _record_parameters(state)
         )
     ]

@@ -131,33 +131,51 @@ def daily_report_revise(
             raise ConflictError(
                 f"Revision {former.revision} was made meanwhile, by {former.made_by}. Look at it first."
             )
-        document = _read(organization, day, None, Window(former.window_start, former.window_end))
-        report = _store(context, document, revision=former.revision + 1, reason=reason)
-        audit_append(
-            within,
-            DAILY_REPORT_REVISED,
-            report.audit_target,
-            after={"day": f"{day}", "revision": report.revision, "mailed": is_mailed},
-            reason=reason,
-        )
-        report_row_enqueue(within, report)
+        document = read_report(organization, day, Window(former.window_start, former.window_end))
+        report = daily_report_add(context, organization, document, after=former, reason=reason, is_mailed=is_mailed)
         if is_mailed:
             report_mails_enqueue(within, report, organization)
     return report
 
 
+def daily_report_add(
+    context: ExecutionContext,
+    organization: Organization | None,
+    document: Document,
+    *,
+    after: DailyReport,
+    reason: str,
+    is_mailed: bool = False,
+) -> DailyReport:
+    """Keep the document as the revision after that one, whose schedule the caller has locked; its row in the sheet
+    follows. Audited; who mails it, says so.
+    """
+    within = _within(context, organization)
+    report = _store(context, document, revision=after.revision + 1, reason=reason)
+    values = {"day": f"{document.day}", "revision": report.revision, "mailed": is_mailed}
+    audit_append(within, DAILY_REPORT_REVISED, report.audit_target, after=values, reason=reason)
+    report_row_enqueue(within, report)
+    return report
+
+
+def lock_schedule(organization_id: UUID | None) -> ReportSchedule | None:
+    """The scope's schedule, locked, so that nobody else makes a report of it; None before its first day has ended."""
+    schedules = ReportSchedule.objects.select_for_update(of=("self",)).filter(organization=organization_id)
+    return schedules.select_related("organization").first()
+
+
 def _lock_report(organization_id: UUID | None, day: date) -> tuple[Organization | None, DailyReport]:
     """Whose reports, and the newest of the day. The schedule's lock keeps two people from making the same revision."""
-    schedule = (
-        ReportSchedule.objects.select_for_update(of=("self",))
-        .filter(organization=organization_id)
-        .select_related("organization")
-        .first()
-    )
+    schedule = lock_schedule(organization_id)
     former = latest_report(organization_id, day)
     if schedule is None or former is None:
         raise NotFoundError(f"There is no report for {day}. Reports are made an hour after their day has ended.")
     return schedule.organization, former
+
+
+def read_report(organization: Organization | None, day: date, window: Window) -> Document:
+    """The document of the day and its window, as it is read now."""
+    return _read(organization, day, None, window)
 
 
 def _read(

@@ -1,4 +1,7 @@
-"""`manage.py rebuild_rollups`: compare the rollups with what they add up, compute wrong ones afresh (spec 09)."""
+"""`manage.py rebuild_rollups`: compare the rollups with what they add up, compute wrong ones afresh (spec 09).
+
+Reports of days that were wrong are made anew, and not mailed (spec 07, Daily report).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from apps.core.pieces import in_pieces
 from apps.reporting.models import RollupState
 from apps.reporting.selectors.faults import rollup_faults
-from apps.reporting.services import rollups_rebuild, rollups_refresh
+from apps.reporting.services import rollups_refresh
+from apps.reporting.services.repairs import repaired_reports_revise, rollups_repair
 from apps.tenants.access import console_context
 
 _NAMED = 5
@@ -35,11 +39,14 @@ class Command(BaseCommand):
             for fault in faults[:_NAMED]:
                 self.stdout.write(f"organization {state.pk}: {fault}")
             if faults and not check:
-                rollups_rebuild(context, account_id=state.pk)
+                rollups_repair(context, account_id=state.pk)
                 self.stdout.write(f"organization {state.pk}: computed afresh.")
         if check and wrong:
             raise CommandError(f"The rollups of {wrong} organizations are wrong.", returncode=1)
         if not check:
             # What has none yet, and what came in since.
             rollups_refresh(context)
+            for report in repaired_reports_revise(context):
+                whose = f"organization {report.organization_id}" if report.organization_id else "the platform"
+                self.stdout.write(f"{whose}: revision {report.revision} of the report of {report.day}, not mailed.")
         self.stdout.write(f"{'Repaired' if wrong else 'Sound'}: {looked_at} organizations, {wrong} were wrong.")
