@@ -112,6 +112,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "apps.tenants.sign_in.sessions.StaffSessionMiddleware",
     "apps.tenants.sign_in.portal.PortalSessionMiddleware",
+    "apps.tenants.sign_in.impersonation.ImpersonationMiddleware",
     "apps.core.pages.RefusalPagesMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]

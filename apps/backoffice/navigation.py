@@ -1,17 +1,21 @@
-"""The sidebar, and other settings of the theme that depend on the request."""
+"""The sidebar, the way back from a dialog, and other settings of the theme that depend on the request."""
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Model
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 
+from apps.backoffice.cells import BACK
 from apps.backoffice.staff import may
 from apps.core import clock
+from apps.tenants.models import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Evidence",
         (
             Entry("Audit log", "history_edu", "core_auditentry_changelist", "audit.read"),
+            Entry("Impersonations", "visibility", "tenants_impersonation_changelist", "audit.read"),
             Entry("Decisions", "gavel", "subscriptions_decisionreceipt_changelist", "decisions.read"),
         ),
     ),
@@ -132,3 +137,21 @@ def environment_label(request: HttpRequest) -> list[str]:
         return [f"Test clock: {clock.now():%-d %b %Y, %H:%M} UTC", "warning"]
     name = str(settings.ENVIRONMENT)
     return [name.capitalize(), "danger" if settings.IS_PRODUCTION else "info"]
+
+
+def return_url(request: HttpRequest, record: Model, usual: str) -> str:
+    """Where a dialog leads: to the page that it was opened from, if that shows the record's organization."""
+    # The address says a kind and a key, never a URL: else a link could lead staff to somebody else's page.
+    kind, _, key = request.GET.get(BACK, "").partition(":")
+    organization_id = getattr(record, "organization_id", None) or getattr(record, "account_id", None)
+    if organization_id is None:
+        return usual
+    if kind == "organization":
+        return reverse("admin:tenants_organization_change", args=(organization_id,))
+    if kind != "workspace":
+        return usual
+    try:
+        found = Workspace.objects.filter(pk=uuid.UUID(key), organization_id=organization_id).first()
+    except ValueError:
+        found = None
+    return reverse("admin:tenants_workspace_change", args=(found.pk,)) if found else usual

@@ -19,6 +19,7 @@ from apps.backoffice.pages.cutover_runs import CutoverRunAdmin
 from apps.backoffice.pages.decisions import DecisionReceiptAdmin
 from apps.backoffice.pages.difference_marks import DifferenceMarkAdmin
 from apps.backoffice.pages.disagreements import ShadowDisagreementAdmin
+from apps.backoffice.pages.impersonations import ImpersonationAdmin
 from apps.backoffice.pages.inbox import WebhookEventAdmin
 from apps.backoffice.pages.job_runs import JobRunAdmin
 from apps.backoffice.pages.membership_drift import MembershipDriftAdmin
@@ -53,6 +54,7 @@ from apps.reporting.models import PaymentContradiction
 from apps.subscriptions.models import DecisionReceipt, Plan, WorkspaceNote
 from apps.tenants.models import (
     CutoverRun,
+    Impersonation,
     Membership,
     MembershipDrift,
     Organization,
@@ -84,6 +86,7 @@ PAGES: dict[type[Model], type[StaffAdmin[Any]]] = {
     JobRun: JobRunAdmin,
     SyncRun: SyncRunAdmin,
     AuditEntry: AuditEntryAdmin,
+    Impersonation: ImpersonationAdmin,
     DecisionReceipt: DecisionReceiptAdmin,
     CreditPolicy: CreditPolicyAdmin,
     CreditAccount: CreditAccountAdmin,

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib.admin import ShowFacets
-from django.contrib.admin.views.main import ORDER_VAR, ChangeList
+from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR, ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -22,13 +22,14 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.backoffice.cells import BACK, page_url
-from apps.backoffice.filters import StaffFilter
+from apps.backoffice.filters import ORGANIZATION_VAR, StaffFilter
 from apps.backoffice.list_files import EXPORT_OPERATION, FileColumns, list_file
+from apps.backoffice.navigation import return_url
 from apps.backoffice.paginator import BoundedPaginator
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.saved_filters import list_context
 from apps.backoffice.staff import may, require_may
-from apps.backoffice.verbs import Verb, buttons, return_url, run_verb
+from apps.backoffice.verbs import Verb, buttons, run_verb
 from apps.core.emails import email_to_find
 from apps.core.replica import history_source
 
@@ -46,7 +47,10 @@ class StaffChangeList(ChangeList):
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         # The file of the list has the same rows.
         page = cast("StaffAdmin[Any]", self.model_admin)
-        rows = super().get_queryset(request, exclude_parameters).filter(page.listed)
+        rows = super().get_queryset(request, exclude_parameters)
+        # Whoever asks for one organization, or for one id, gets it whatever it is.
+        is_named = bool(request.GET.get(ORGANIZATION_VAR)) or _uuid_of(request.GET.get(SEARCH_VAR, "")) is not None
+        rows = rows if is_named else rows.filter(page.listed)
         return rows.using(history_source(request).database) if page.is_history else rows
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
@@ -83,7 +87,8 @@ class StaffAdmin(ThemedModelAdmin[RecordT]):
     search_prefixes: ClassVar[tuple[str, ...]] = ()
     search_names: ClassVar[tuple[str, ...]] = ()
 
-    # Which records the list and its file show; the page of any other can be opened by its address.
+    # Which records the list and its file show, unless they are asked for one organization or one id; the page of any
+    # other can be opened by its address.
     listed: ClassVar[Q] = Q()
 
     # Whether the list and its file may be some seconds old. The page of one record never is.

@@ -17,18 +17,15 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from apps.backoffice.cells import BACK
 from apps.backoffice.staff import acting_context, may
 from apps.core.context import ExecutionContext
 from apps.core.errors import CountinghouseError
 from apps.core.idempotency import IdempotencyKeyInFlightError
-from apps.tenants.models import Organization, Workspace
+from apps.tenants.models import Organization
 
 DONE_BEFORE = "This was already done by your first click. Nothing was done a second time."
 
@@ -136,6 +133,14 @@ class NextDialog:
     context: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class WayOn:
+    """An outcome that leads to a page elsewhere; `enter` prepares the session for it."""
+
+    url: str
+    enter: Callable[[HttpRequest], None]
+
+
 def always(record: object) -> str:
     """The refusal of a verb that is possible on every record."""
     return ""
@@ -146,10 +151,10 @@ class Verb:
     """One thing that staff can do to a record.
 
     `run` calls the service. `done` is the sentence for the page afterwards, or makes it from the outcome; without one,
-    `run` returns it, or a `NextDialog`. `effect` computes the preview from the record and the valid form; without one
-    the form applies at once. `refusal` says why the verb is not possible now, empty where it is: it decides what is
-    offered, and the service has the last word. `section` names the section of the workspace page that offers it; a
-    rare verb stands behind "More".
+    `run` returns it, a `NextDialog` or a `WayOn`. `effect` computes the preview from the record and the valid form;
+    without one the form applies at once. `refusal` says why the verb is not possible now, empty where it is: it decides
+    what is offered, and the service has the last word. `section` names the section of the workspace page that offers
+    it; a rare verb stands behind "More".
     """
 
     name: str
@@ -232,9 +237,18 @@ def run_verb(request: HttpRequest, verb: Verb, record: Any, *, done_url: str) ->
         return show_dialog(request, "dialog", {**shown, "error": error}, back_url=done_url)
     if isinstance(outcome, NextDialog):
         return show_dialog(request, outcome.template, dict(outcome.context))
-    (messages.info if outcome == DONE_BEFORE else messages.success)(
-        request, str(outcome) if outcome == DONE_BEFORE else verb.told(outcome)
-    )
+    return _go_on(request, verb, outcome, done_url)
+
+
+def _go_on(request: HttpRequest, verb: Verb, outcome: object, done_url: str) -> HttpResponse:
+    """To the page afterwards, which says what was done; or to where the outcome leads."""
+    if isinstance(outcome, WayOn):
+        outcome.enter(request)
+        done_url = outcome.url
+    elif outcome == DONE_BEFORE:
+        messages.info(request, DONE_BEFORE)
+    else:
+        messages.success(request, verb.told(outcome))
     if is_of_page_script(request):
         # A redirect would be followed by the script, and the whole page put into the dialog.
         return HttpResponse(headers={"HX-Redirect": done_url})
@@ -274,21 +288,3 @@ def refresh_when_over(request: HttpRequest, response: HttpResponse) -> HttpRespo
     if is_of_page_script(request) and response.status_code == HTTPStatus.OK and not (section and section["is_live"]):
         response["HX-Refresh"] = "true"
     return response
-
-
-def return_url(request: HttpRequest, record: Model, usual: str) -> str:
-    """Where a dialog leads: to the page that it was opened from, if that shows the record's organization."""
-    # The address says a kind and a key, never a URL: else a link could lead staff to somebody else's page.
-    kind, _, key = request.GET.get(BACK, "").partition(":")
-    organization_id = getattr(record, "organization_id", None) or getattr(record, "account_id", None)
-    if organization_id is None:
-        return usual
-    if kind == "organization":
-        return reverse("admin:tenants_organization_change", args=(organization_id,))
-    if kind != "workspace":
-        return usual
-    try:
-        found = Workspace.objects.filter(pk=uuid.UUID(key), organization_id=organization_id).first()
-    except ValueError:
-        found = None
-    return reverse("admin:tenants_workspace_change", args=(found.pk,)) if found else usual

@@ -46,6 +46,8 @@ class ExecutionContext:
     started_by: AuthorizationSource | None = None
     # A visit from a product: its person may see one workspace, and change less than elsewhere.
     is_visit: bool = False
+    # Staff look at a tenant's pages as one of its members: the role is the member's, the actor is who really looks.
+    is_impersonated: bool = False
 
     def within(self, organization_id: OrganizationId, *, is_demo: bool) -> ExecutionContext:
         """The same caller in one organization: one that this call has just made, or one of those that a job visits."""

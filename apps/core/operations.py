@@ -35,6 +35,11 @@ class Operation:
     allowed_in_visit: bool = True
     allows: str = ""
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether it changes nothing. The name says it; a test compares that with the methods of the pages."""
+        return self.name.endswith((".read", ".export"))
+
 
 OPERATIONS: Registry[Operation] = Registry("operation")
 
@@ -95,7 +100,8 @@ def _find_denial(context: ExecutionContext, operation: Operation) -> Reason | No
     # Staff who look into a tenant see what a viewer sees, and change nothing.
     role = Role.VIEWER if context.role is Role.STAFF_READER else context.role
     if reaches(role, operation.tenant_role) or reaches(role, operation.platform_role):
-        return None
+        is_refused = context.is_impersonated and not operation.is_reading
+        return Reason("impersonation", "deny", "staff who view as a member change nothing") if is_refused else None
     gates = [gate.value for gate in (operation.tenant_role, operation.platform_role) if gate is not None]
     needed = " or ".join(gates) if gates else "a service token"
     return Reason("role", "deny", f"the role is {context.role.value}, the operation needs {needed}")
@@ -107,6 +113,8 @@ def _describe_denial(context: ExecutionContext, operation: Operation, reason: Re
         return f"With this token you can't {action}: {reason.fact}."
     if reason.rule == "portal_session":
         return f"You can't {action} on a visit from a product. Sign in here with your own account, then try again."
+    if reason.rule == "impersonation":
+        return f"This member could {action}. You can't: staff who view as a member change nothing."
     return f"You can't {action} with the role {context.role.label}. {_describe_remedy(context.role, operation)}"
 
 

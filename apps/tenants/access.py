@@ -129,8 +129,9 @@ def person_of(user: User) -> Person:
     # Set by the middleware of visits from products, which never carry a platform role.
     visited: WorkspaceId | None = getattr(user, "portal_workspace_id", None)
     is_proven = is_verified() or user.has_proven_second_factor
-    role = platform_role(user) if visited is None and is_proven else None
-    return Person(UserId(user.pk), user.email, role, visited)
+    is_limited = visited is not None or user.impersonator is not None
+    role = platform_role(user) if is_proven and not is_limited else None
+    return Person(UserId(user.pk), user.email, role, visited, user.impersonator)
 
 
 def console_context(organization: Organization | None = None) -> ExecutionContext:

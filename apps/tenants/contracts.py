@@ -24,16 +24,27 @@ class EntryPoint(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Impersonator:
+    """The member of staff who really looks, and the one organization whose pages they see as a member."""
+
+    user_id: UserId
+    label: str
+    organization_id: OrganizationId
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """A signed-in user. `platform_role` is None unless staff, active, and verified with the second factor.
 
-    `portal_workspace_id` is the one workspace that a visit from a product may see.
+    `portal_workspace_id` is the one workspace that a visit from a product may see. With an `impersonator` the person is
+    the member as whom that member of staff looks.
     """
 
     user_id: UserId
     label: str
     platform_role: Role | None = None
     portal_workspace_id: WorkspaceId | None = None
+    impersonator: Impersonator | None = None
 
 
 @dataclass(frozen=True, slots=True)

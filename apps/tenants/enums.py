@@ -124,6 +124,17 @@ class LinkKind(TextEnum):
     PORTAL = "portal", "Visit from a product"
 
 
+class ImpersonationEnd(TextEnum):
+    """Why an impersonation is over."""
+
+    CLICKED = "clicked", "Ended by staff"
+    EXPIRED = "expired", "Time was up"
+    REPLACED = "replaced", "Another one was started"
+    SIGNED_OUT = "signed_out", "Staff signed out"
+    ROLE_LOST = "role_lost", "Staff role lost"
+    MEMBER_GONE = "member_gone", "Membership ended"
+
+
 class TokenKind(TextEnum):
     """A product's token, or one that only starts jobs."""
 

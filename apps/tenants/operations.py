@@ -12,6 +12,8 @@ register_operations(
     ),
     # A mail that lets a tenant in: a link to sign in with, or their invitation once more.
     Operation("users.send_link", platform_role=Role.BILLING_OPERATIONS, allows="send sign-in links"),
+    # To view an organization's pages as one of its members, read-only (spec 08).
+    Operation("member.impersonate", platform_role=Role.SUPPORT, allows="view pages as a member"),
     Operation("users.upsert", scope=Scope.TENANTS_WRITE),
     Operation("organizations.read", tenant_role=Role.VIEWER, platform_role=Role.SUPPORT, allows="see the organization"),
     Operation("organizations.upsert", scope=Scope.TENANTS_WRITE),

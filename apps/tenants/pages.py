@@ -275,9 +275,11 @@ class BillingPage(View):
     def _frame(self) -> Frame:
         workspace, context = self.workspace, self.execution_context
         # Where nothing can be read, every other link would lead to the same explanation.
-        may_read = self.lifecycle.permits(LifecycleNeed.READ)
+        may_read, banner = self.lifecycle.permits(LifecycleNeed.READ), self.lifecycle.banner
         assert isinstance(self.request.user, User)  # noqa: S101 - `dispatch` has let nobody else through
         own = workspaces_of(UserId(self.request.user.pk)).exclude(pk=workspace.pk)
+        if context.is_impersonated:
+            own = own.filter(organization=workspace.organization_id)
         return Frame(
             workspace=workspace,
             organization=workspace.organization,
@@ -285,14 +287,10 @@ class BillingPage(View):
             links=links_for(context, workspace_slug=workspace.slug, current=self.page, may_read=may_read),
             others=() if context.is_visit else list(own[:SWITCHER_LENGTH]),
             lifecycle=self.lifecycle,
-            dues=self._dues(),
+            # What is owed, where paying it would lift the banner; no other page asks for it.
+            dues=dues_of(self.organization_id) if banner and banner.is_about_payment else None,
             today=write_day(clock.now(), zone_of(workspace.organization.time_zone)),
         )
-
-    def _dues(self) -> Dues | None:
-        """What is owed, where paying it would lift the banner; no other page asks for it."""
-        banner = self.lifecycle.banner
-        return dues_of(self.organization_id) if banner and banner.is_about_payment else None
 
 
 def _return_path(request: HttpRequest) -> str:

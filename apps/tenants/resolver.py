@@ -138,6 +138,12 @@ def _resolve_member(facts: AccessFacts, person: Person) -> ExecutionContext | De
         tenant is None or tenant.workspace_id != person.portal_workspace_id or tenant.membership_role is None
     ):
         return _deny_hidden()
+    if person.impersonator is not None and (
+        tenant is None
+        or tenant.organization_id != person.impersonator.organization_id
+        or tenant.membership_role is None
+    ):
+        return _deny_hidden()
     role = tenant_role(tenant, person) if tenant is not None else None
     return _make_context(facts, _user_actor(person), role) if role is not None else _deny_hidden()
 
@@ -216,6 +222,9 @@ def _resolve_cron(facts: AccessFacts, cron: CronCaller) -> ExecutionContext | De
 
 
 def _user_actor(person: Person) -> Actor:
+    """Who really acts: staff who look as a member act as themselves."""
+    if person.impersonator is not None:
+        return Actor(ActorKind.USER, str(person.impersonator.user_id), person.impersonator.label)
     return Actor(ActorKind.USER, str(person.user_id), person.label)
 
 
@@ -233,6 +242,7 @@ def _make_context(facts: AccessFacts, actor: Actor, role: Role) -> ExecutionCont
         scopes=principal.scopes if isinstance(principal, ProductCaller | CronCaller) else frozenset(),
         is_demo=tenant.is_demo if tenant else False,
         is_visit=isinstance(principal, Person) and principal.portal_workspace_id is not None,
+        is_impersonated=isinstance(principal, Person) and principal.impersonator is not None,
     )
 
 

@@ -6,6 +6,7 @@ from django.urls import path
 
 from apps.tenants.sign_in.account import account
 from apps.tenants.sign_in.forgot import forgot_password, forgot_password_sent
+from apps.tenants.sign_in.impersonation import end_impersonation
 from apps.tenants.sign_in.link_pages import sign_in_link
 from apps.tenants.sign_in.oidc import oidc_begin, oidc_callback
 from apps.tenants.sign_in.portal import portal_session
@@ -31,6 +32,7 @@ urlpatterns = [
     path("sign-in/link/<str:token>/", sign_in_link, name="sign-in-link"),
     path("portal/<str:token>/", portal_session, name="portal-session"),
     path("account/", account, name="account"),
+    path("impersonation/end/", end_impersonation, name="impersonation-end"),
     path("sign-out/", sign_out, name="sign-out"),
     path("billing/", billing_home, name="billing-home"),
     path(_WORKSPACE, WorkspaceHome.as_view(), name="billing-workspace"),

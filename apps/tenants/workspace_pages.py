@@ -124,7 +124,7 @@ class MembersPage(BillingPage):
             "id": user.pk,
             "email": user.email,
             "name": user.name,
-            "is_you": str(user.pk) == self.execution_context.actor.id,
+            "is_you": user == self.request.user,
             "role": stored,
             "roles": offered_roles(own) if may_touch else [],
             "since": write_day(row.created_at, zone_of(self.workspace.organization.time_zone)),

@@ -92,7 +92,7 @@ def test_every_cell_of_the_staff_plane_answers_as_declared(records: dict[str, An
 
 OPEN = {
     "healthz", "readyz", "metrics", "schema", "api-docs", "start", "sign-in", "sign-out",
-    "forgot-password", "forgot-password-sent", "sign-in-link", "account", "portal-session",
+    "forgot-password", "forgot-password-sent", "sign-in-link", "account", "portal-session", "impersonation-end",
     "oidc-begin", "oidc-callback", "report-unsubscribe", "report-confirm",
     # The admin's own answer for addresses that are not there.
     "admin:",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -39,6 +40,7 @@ from apps.subscriptions.services import lifecycle_require, note_add
 from apps.tenants.enums import ReconciliationStatus, ReportSource, StopReason
 from apps.tenants.models import (
     CutoverRun,
+    Impersonation,
     Membership,
     MembershipDrift,
     Organization,
@@ -57,6 +59,7 @@ from tests.factories.tenants import (
     make_membership,
     make_organization,
     make_product,
+    make_staff,
     make_token,
     make_user,
     make_workspace,
@@ -89,6 +92,12 @@ def make_job_run() -> JobRun:
 
 def _member() -> Membership:
     return make_membership(make_organization(), make_user())
+
+
+def _impersonation() -> Model:
+    chosen, now = _member(), clock.real_now()
+    who = {"staff": make_staff(), "member": chosen.user, "organization": chosen.organization}
+    return Impersonation.objects.create(**who, reason="A call.", started_at=now, ends_at=now + timedelta(hours=1))
 
 
 def _token() -> ServiceToken:
@@ -277,6 +286,7 @@ MAKERS: dict[type[Model], Callable[[], Model]] = {
     JobRun: make_job_run,
     SyncRun: make_sync_run,
     AuditEntry: _entry,
+    Impersonation: _impersonation,
     CreditPolicy: _in_credits(CreditPolicy),
     CreditAccount: _in_credits(CreditAccount),
     CreditGrant: _in_credits(CreditGrant),

@@ -157,6 +157,7 @@ LEFT_OUT: Mapping[type[Model], str] = MappingProxyType(
         tenants.MembershipDrift: _OPERATORS,
         tenants.ReportedMember: _OPERATORS,
         tenants.BillingModeChange: _OPERATORS,
+        tenants.Impersonation: "the audit log tells when staff viewed the pages as whom",
         subscriptions.WorkspaceNote: _OPERATORS,
         ledger.EntrySeal: "hashes by which the operator proves the entries",
         ledger.ErasedEntry: "hashes by which the operator proves the entries",

@@ -14,7 +14,14 @@ from django.utils.safestring import SafeString
 
 from apps.backoffice.audit_diff import ABSENT, FieldChange, field_changes
 from apps.backoffice.cells import NOTHING, badge, code, link, moment, number, page_url_of, short, title_and_slug
-from apps.backoffice.filters import choice_filter, days_filter, flag_filter, organization_filter, text_filter
+from apps.backoffice.filters import (
+    choice_filter,
+    days_filter,
+    flag_filter,
+    of_customers,
+    organization_filter,
+    text_filter,
+)
 from apps.backoffice.list_files import FileColumns
 from apps.backoffice.pages.lookups import organization_name
 from apps.backoffice.panels import Fact, Panel
@@ -51,6 +58,7 @@ _PAGES = {
     "membership_drift": "tenants.MembershipDrift",
     "balance_import": "credits.BalanceImport",
     "difference_mark": "credits.DifferenceMark",
+    "impersonation": "tenants.Impersonation",
 }
 # The field that people know such a record by; the others are named by their kind alone.
 _NAMES = {
@@ -64,6 +72,7 @@ _NAMES = {
     "connector": "name",
     "credit_account": "organization__name",
     "provider_invoice": "number",
+    "impersonation": "member__email",
 }
 
 
@@ -115,6 +124,7 @@ class AuditEntryAdmin(StaffAdmin[AuditEntry]):
         "number": lambda row: row.sequence,
         "id": lambda row: row.pk,
     }
+    listed = of_customers("organization_id")
     list_filter = (
         flag_filter("people", "by people", Q(actor_kind=ActorKind.USER)),
         organization_filter("organization_id"),

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
 
 from django import forms
 from django.db import transaction
+from django.urls import reverse
+from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from apps.backoffice.cells import dialog_link
 from apps.backoffice.verbs import Change, ChangeGroup, Preview, ReasonForm, Verb
 from apps.core.context import ExecutionContext
 from apps.core.emails import LONGEST_EMAIL, email_to_find
@@ -66,6 +71,12 @@ class MemberVerb(Verb):
             self.run(context, record, form)
             transaction.set_rollback(True)
         return self.effect(record, form)
+
+
+def member_dialog(verb: Verb, membership_id: UUID, **query: str) -> SafeString:
+    """The link that opens the verb's dialog from a list of members."""
+    url = reverse(f"admin:tenants_membership_{verb.name}", args=(membership_id,))
+    return dialog_link(f"{url}?{urlencode(query)}" if query else url, verb.label)
 
 
 def _person(membership: Membership) -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from django.contrib.admin import display
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import (
@@ -17,7 +15,6 @@ from apps.backoffice.cells import (
     NOTHING,
     badge,
     copyable,
-    dialog_link,
     link,
     list_url,
     moment,
@@ -31,8 +28,9 @@ from apps.backoffice.customer.timeline import timeline_of
 from apps.backoffice.filters import choice_filter, flag_filter
 from apps.backoffice.list_files import FileColumns
 from apps.backoffice.pages.daily_reports import organization_reports_url
+from apps.backoffice.pages.impersonations import VIEW_AS
 from apps.backoffice.pages.lookups import count_of
-from apps.backoffice.pages.member_verbs import INVITE, MEMBER_VERBS
+from apps.backoffice.pages.member_verbs import INVITE, MEMBER_VERBS, member_dialog
 from apps.backoffice.pages.reports import organization_books_url
 from apps.backoffice.panels import Cell, Fact, Panel, panel_of
 from apps.backoffice.records.decisions import denials_panel
@@ -190,12 +188,12 @@ def _products_panel(record: Organization) -> Panel:
 
 def _members_panel(request: HttpRequest, record: Organization) -> Panel:
     """The members, each with what whoever asks may do to them."""
-    verbs = [verb for verb in MEMBER_VERBS if may(request, verb.operation)]
+    verbs = [verb for verb in (VIEW_AS, *MEMBER_VERBS) if may(request, verb.operation)]
 
     def links(row: Membership) -> tuple[Cell, ...]:
-        back = urlencode({BACK: f"organization:{record.pk}"})
-        urls = [(reverse(f"admin:tenants_membership_{verb.name}", args=(row.pk,)), verb.label) for verb in verbs]
-        return (SafeString(" ".join(dialog_link(f"{url}?{back}", label) for url, label in urls)),) if urls else ()
+        back = {BACK: f"organization:{record.pk}"}
+        shown = [member_dialog(verb, row.pk, **back) for verb in verbs if verb is not VIEW_AS or not row.user.is_staff]
+        return (SafeString(" ".join(shown)),) if verbs else ()
 
     members = Membership.objects.filter(organization=record).select_related("user").order_by("user_id")
     return panel_of(

@@ -23,8 +23,9 @@ from apps.backoffice.cells import (
     title_and_slug,
 )
 from apps.backoffice.filters import choice_filter, flag_filter, organization_filter, person_filter
+from apps.backoffice.pages.impersonations import VIEW_AS
 from apps.backoffice.pages.lookups import count_of
-from apps.backoffice.pages.member_verbs import MEMBER_VERBS, REMOVE
+from apps.backoffice.pages.member_verbs import MEMBER_VERBS, REMOVE, member_dialog
 from apps.backoffice.panels import Fact, Panel, panel_of
 from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.records.decisions import denials_panel
@@ -171,16 +172,18 @@ class UserAdmin(StaffAdmin[User]):
 
     def panels(self, request: HttpRequest, record: User) -> list[Panel]:
         memberships = Membership.objects.filter(user=record).select_related("organization")
+        may_view = may(request, VIEW_AS.operation) and not record.is_staff
         return [
             panel_of(
                 "Memberships",
-                ("Organization", "Role", "Source", "Role since"),
+                ("Organization", "Role", "Source", "Role since", *(["Actions"] if may_view else [])),
                 memberships.order_by("organization_id"),
                 lambda row: (
                     record_link(row.organization),
                     badge(row.get_role_display()),
                     row.get_origin_display(),
                     moment(row.role_changed_at),
+                    *([member_dialog(VIEW_AS, row.pk)] if may_view else []),
                 ),
                 empty="Not a member of any organization.",
                 link=list_url(Membership, user=record.pk),
@@ -213,7 +216,7 @@ class MembershipAdmin(StaffAdmin[Membership]):
     search_ids = ("pk", "user_id", "organization_id")
     search_prefixes = ("user__email", "organization__slug")
     search_help_text = "Id, e-mail address or slug of the organization"
-    verbs = MEMBER_VERBS
+    verbs = (VIEW_AS, *MEMBER_VERBS)
 
     def url_after(self, verb: Verb, record: Membership) -> str:
         # A membership that was removed has no page any more.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apps.tenants.models.cutover import BillingModeChange, BillingModeException, CutoverCheck, CutoverRun
 from apps.tenants.models.guesses import GuessCount, RecoveryCode
+from apps.tenants.models.impersonations import Impersonation
 from apps.tenants.models.links import SignInLink
 from apps.tenants.models.memberships import Membership, MembershipDrift, MembershipRemoval
 from apps.tenants.models.organizations import Organization, Workspace
@@ -18,6 +19,7 @@ __all__ = [
     "CutoverCheck",
     "CutoverRun",
     "GuessCount",
+    "Impersonation",
     "Membership",
     "MembershipDrift",
     "MembershipRemoval",

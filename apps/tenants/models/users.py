@@ -15,6 +15,7 @@ from apps.core.constraints import name_prefix_index, words_index
 from apps.core.emails import email_to_find
 from apps.core.free_text import FreeCharField
 from apps.core.ids import AuditTarget, WorkspaceId
+from apps.tenants.contracts import Impersonator
 
 
 class UserManager(BaseUserManager["User"]):
@@ -52,6 +53,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     # Of a request's user alone: the one workspace that a visit from a product may see.
     portal_workspace_id: WorkspaceId | None = None
+    # Of a request's user alone: who looks at the pages as this member.
+    impersonator: Impersonator | None = None
     # Of a request's user alone: the identity service has proved a second factor of this session.
     has_proven_second_factor: bool = False
 

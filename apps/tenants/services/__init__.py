@@ -11,6 +11,12 @@ from apps.tenants.services.billing_modes import (
 from apps.tenants.services.closing import organization_close, organization_reopen, organization_replace
 from apps.tenants.services.cutover import cutover_run_request
 from apps.tenants.services.drift_verbs import drift_import, drift_settle
+from apps.tenants.services.impersonations import (
+    impersonation_end,
+    impersonation_refuse,
+    impersonation_start,
+    impersonation_view,
+)
 from apps.tenants.services.link_requests import member_report, password_reset_prepare, password_reset_request
 from apps.tenants.services.member_changes import (
     member_end,
@@ -49,6 +55,10 @@ __all__ = [
     "cutover_run_request",
     "drift_import",
     "drift_settle",
+    "impersonation_end",
+    "impersonation_refuse",
+    "impersonation_start",
+    "impersonation_view",
     "member_end",
     "member_invite",
     "member_invite_again",
