@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import NOTHING, badge, code, list_url, moment, record_link, title_and_slug
-from apps.backoffice.filters import WorkspaceFilter, choice_filter, flag_filter, organization_filter
+from apps.backoffice.filters import WorkspaceFilter, choice_filter, flag_filter, of_customers, organization_filter
 from apps.backoffice.list_files import FileColumns
 from apps.backoffice.panels import Fact, Panel, Row, panel_of
 from apps.backoffice.records.audit import changes_of_target
@@ -51,6 +51,7 @@ class ConnectorAdmin(StaffAdmin[Connector]):
     ordering = ("-created_at", "id")
     list_select_related = ("workspace__organization", "credential")
     list_display = ("named", "where", "status_badge", "last_success", "next_due", "created")
+    listed = of_customers("workspace__organization_id")
     list_filter = (
         choice_filter("status", "status", lambda: ConnectorStatus.choices),
         choice_filter("reason", "auto-disable reason", lambda: AutoDisableReason.choices, field="auto_disable_reason"),

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import NOTHING, badge, code, link, moment, page_url_of
 from apps.backoffice.credits.verbs import ENTRY_VERBS
-from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
+from apps.backoffice.filters import choice_filter, days_filter, of_customers, organization_filter, text_filter
 from apps.backoffice.pages.expire_on_read import ExpireOnReadAdmin
 from apps.backoffice.pages.lookups import link_to, product_choices
 from apps.backoffice.panels import Fact, Panel, Row
@@ -46,6 +46,7 @@ class CreditEntryAdmin(ExpireOnReadAdmin[CreditEntry]):
     heading = "Credit entries"
     about = "All credit entries. Showing the last 24 hours; choose an organization to see everything."
     list_display = ("when", "what", "kind_cell", "amount_cell", "balance", "tenant")
+    listed = of_customers("account_id")
     list_filter = (
         organization_filter("account_id"),
         choice_filter("kind", "kind", lambda: EntryKind.choices),

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import NOTHING, Tone, badge, code, link, moment, page_url_of, record_link, title_and_slug
 from apps.backoffice.credits.verbs import GRANT_VERBS
-from apps.backoffice.filters import choice_filter, days_filter, flag_filter, organization_filter
+from apps.backoffice.filters import choice_filter, days_filter, flag_filter, of_customers, organization_filter
 from apps.backoffice.pages.expire_on_read import ExpireOnReadAdmin, ExpireOnReadListAdmin
 from apps.backoffice.pages.lookups import product_choices
 from apps.backoffice.panels import Fact, Panel
@@ -54,6 +54,7 @@ class CreditGrantAdmin(ExpireOnReadListAdmin[CreditGrant]):
     )
     ordering = ("-created_at",)
     list_display = ("named", "left", "tenant", "priority", "expires", "granted")
+    listed = of_customers("account_id")
     list_filter = (
         organization_filter("account_id"),
         choice_filter("grant_type", "kind", lambda: GrantType.choices),
@@ -149,6 +150,7 @@ class HoldAdmin(StaffAdmin[Hold]):
     about = "Credits reserved for a run, for at most 24 hours. Showing open holds; choose a state to see others."
     ordering = ("-created_at",)
     list_display = ("named", "amount_cell", "tenant", "of_product", "state", "ends")
+    listed = of_customers("account_id")
     list_filter = (
         organization_filter("account_id"),
         choice_filter("status", "state", lambda: HoldStatus.choices),
@@ -229,6 +231,7 @@ class UncoveredChargeAdmin(ExpireOnReadAdmin[UncoveredCharge]):
     about = "Charges that are not fully paid by grants. The organization's next grant pays the oldest first."
     ordering = ("-entry__recorded_at",)
     list_display = ("named", "left", "charged", "tenant", "when")
+    listed = of_customers("account_id")
     list_filter = (
         organization_filter("account_id"),
         flag_filter("open", "not fully paid", Q(amount_left__gt=0)),

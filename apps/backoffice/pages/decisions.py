@@ -20,6 +20,7 @@ from apps.backoffice.filters import (
     around_filter,
     choice_filter,
     days_filter,
+    of_customers,
     organization_filter,
     text_filter,
 )
@@ -88,6 +89,7 @@ class DecisionReceiptAdmin(StaffAdmin[DecisionReceipt]):
     )
     ordering = ("-created_at",)
     list_display = ("when", "verdict", "person", "asked", "customer", "reason_code")
+    listed = of_customers("organization_id")
     list_filter = (
         organization_filter("organization_id"),
         AskedByFilter,

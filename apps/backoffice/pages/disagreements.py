@@ -20,7 +20,7 @@ from apps.backoffice.cells import (
     record_link,
     title_and_slug,
 )
-from apps.backoffice.filters import choice_filter, days_filter, organization_filter, text_filter
+from apps.backoffice.filters import choice_filter, days_filter, of_customers, organization_filter, text_filter
 from apps.backoffice.pages.difference_marks import EXPLAIN_ONE
 from apps.backoffice.pages.drift import class_badge
 from apps.backoffice.pages.lookups import organization_name, product_choices
@@ -44,6 +44,7 @@ class ShadowDisagreementAdmin(StaffAdmin[ShadowDisagreement]):
     about = "Where a product in shadow mode decided differently from us. The product's drift page counts them."
     ordering = ("-seen_at",)
     list_display = ("when", "difference_cell", "asked", "of_product", "tenant", "local", "ours")
+    listed = of_customers("organization_id")
     list_filter = (
         choice_filter("product", "product", product_choices, field="product_id"),
         choice_filter("difference", "what differs", lambda: DisagreementClass.choices),

@@ -21,7 +21,7 @@ from apps.backoffice.cells import (
     short,
     title_and_slug,
 )
-from apps.backoffice.filters import choice_filter, days_filter, organization_filter
+from apps.backoffice.filters import choice_filter, days_filter, of_customers, organization_filter
 from apps.backoffice.pages.lookups import organization_name
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target
@@ -54,6 +54,7 @@ class JobRunAdmin(StaffAdmin[JobRun]):
     about = "One row for each run. Each scheduled time runs once, even if the scheduler repeats it or a worker stops."
     ordering = ("-created_at",)
     list_display = ("named", "status_badge", "started_by", "tenant", "result", "finished", "created")
+    listed = of_customers("organization_id")
     list_filter = (
         choice_filter("name", "job", lambda: [(definition.name, definition.name) for definition in jobs()]),
         choice_filter("status", "status", lambda: JobRunStatus.choices),

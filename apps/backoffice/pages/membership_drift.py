@@ -10,7 +10,14 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import NOTHING, badge, code, link, list_url, moment, page_url_of, record_link, title_and_slug
-from apps.backoffice.filters import choice_filter, flag_filter, organization_filter, person_filter, text_filter
+from apps.backoffice.filters import (
+    choice_filter,
+    flag_filter,
+    of_customers,
+    organization_filter,
+    person_filter,
+    text_filter,
+)
 from apps.backoffice.pages.lookups import organization_name
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target
@@ -126,6 +133,7 @@ class MembershipDriftAdmin(StaffAdmin[MembershipDrift]):
     about = "Members about whom a product and we differ. Memberships here stay as they are until you decide."
     ordering = ("-last_seen_at",)
     list_display = ("kind", "person", "tenant", "from_product", "sides", "decided", "last_seen")
+    listed = of_customers("organization_id")
     list_filter = (
         text_filter("product", "product", field="product__slug", hint="Slug"),
         choice_filter("drift_class", "class", lambda: DriftClass.choices),

@@ -6,7 +6,7 @@ from django.contrib.admin import display
 from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import moment, record_link, short
-from apps.backoffice.filters import WorkspaceFilter, organization_filter
+from apps.backoffice.filters import WorkspaceFilter, of_customers, organization_filter
 from apps.backoffice.panels import Fact
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.subscriptions.models import WorkspaceNote
@@ -23,6 +23,7 @@ class WorkspaceNoteAdmin(StaffAdmin[WorkspaceNote]):
     ordering = ("workspace_id", "-written_at")
     list_select_related = ("workspace__organization",)
     list_display = ("beginning", "where", "author_label", "when")
+    listed = of_customers("workspace__organization_id")
     list_filter = (organization_filter("workspace__organization_id"), WorkspaceFilter)
     search_ids = ("pk", "workspace_id")
     search_help_text = "Id of a note or workspace"

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import NOTHING, badge, code, link, moment, number, page_url_of, short, title_and_slug
-from apps.backoffice.filters import choice_filter, flag_filter, organization_filter, text_filter
+from apps.backoffice.filters import choice_filter, flag_filter, of_customers, organization_filter, text_filter
 from apps.backoffice.pages.lookups import organization_name
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target
@@ -96,6 +96,7 @@ class OutboxItemAdmin(StaffAdmin[OutboxItem]):
     )
     ordering = ("-created_at",)
     list_display = ("named", "status_badge", "tenant", "tries", "next_try", "why", "created")
+    listed = of_customers("organization_id")
     list_filter = (
         choice_filter("status", "status", lambda: OutboxStatus.choices),
         flag_filter("dismissed", "dismissed", Q(dismissed_at__isnull=False)),

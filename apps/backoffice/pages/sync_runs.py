@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import NOTHING, code, moment, number, record_link, short, title_and_slug
-from apps.backoffice.filters import choice_filter, days_filter, organization_filter
+from apps.backoffice.filters import choice_filter, days_filter, of_customers, organization_filter
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.records.connectors import run_badge
@@ -31,6 +31,7 @@ class SyncRunAdmin(StaffAdmin[SyncRun]):
     ordering = ("-created_at", "id")
     list_select_related = ("connector__workspace__organization",)
     list_display = ("named", "where", "status_badge", "started_by", "result", "finished", "created")
+    listed = of_customers("connector__workspace__organization_id")
     list_filter = (
         choice_filter("status", "status", lambda: SyncStatus.choices),
         choice_filter("trigger", "started by", lambda: SyncTrigger.choices),

@@ -54,6 +54,8 @@ class Organization(models.Model):
             words_index("organization_words", "name", "slug"),
             # The sample organizations, which every home page offers.
             models.Index(fields=["name"], condition=Q(is_demo=True), name="organization_demo"),
+            # Lists of other records leave out what belongs to these few.
+            models.Index(fields=["id"], condition=Q(is_synthetic=True), name="organization_synthetic"),
         ]
         triggers: ClassVar = [
             pgtrigger.ReadOnly(name="organization_nature_is_fixed", fields=["is_demo", "kind"]),
