@@ -249,6 +249,7 @@ def test_only_what_rests_on_rollups_is_taken_over(sent: Any, afresh: Any, expect
 
 def test_of_the_platform_the_books_alone_follow() -> None:
     sent, afresh = document(credits_of(5), books(4, 5)), document(credits_of(7), books(9, 9))
-    found = repaired(*(replace(one, scope=replace(one.scope, organization_id=None)) for one in (sent, afresh)), ["a:"])
+    scope = replace(sent.scope, organization_id=None)
+    found = repaired(replace(sent, scope=scope), replace(afresh, scope=scope), ["a:"])
     assert found is not None
     assert found.sections == (credits_of(5), books(5, 5))

@@ -8,6 +8,13 @@ from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from apps.backoffice.verbs import ReasonForm, Verb
+from apps.backoffice.workspace.connector_preview import (
+    ConnectorVerb,
+    follows_asking,
+    follows_disabling,
+    follows_enabling,
+    follows_sync,
+)
 from apps.connectors.contracts import Month
 from apps.connectors.enums import ConnectorStatus
 from apps.connectors.ids import ConnectorId
@@ -91,9 +98,10 @@ def _unless_waiting(connector: Connector) -> str:
     return "" if months_waiting(connector) else "No month waits for an answer."
 
 
-CONNECTOR_VERBS = (
-    Verb(
+CONNECTOR_VERBS: tuple[Verb, ...] = (
+    ConnectorVerb(
         name="sync",
+        follows=follows_sync,
         label="Sync now",
         description="Reads every month that is not final, oldest first. A month that is being read is not read twice.",
         operation=SYNC,
@@ -139,8 +147,9 @@ CONNECTOR_VERBS = (
         done="The connector has another name.",
         organization_of=_organization_of,
     ),
-    Verb(
+    ConnectorVerb(
         name="reauthorize",
+        follows=follows_asking,
         label="Ask for re-authorization",
         description="Stops the connector until an admin of its organization has authorized it at Google again. They "
         "get an e-mail that says so.",
@@ -155,8 +164,9 @@ CONNECTOR_VERBS = (
         organization_of=_organization_of,
         is_dangerous=True,
     ),
-    Verb(
+    ConnectorVerb(
         name="enable",
+        follows=follows_enabling,
         label="Enable",
         description="Runs the connector again with its next sync. Refused while an outside cause keeps it off.",
         operation=EDIT,
@@ -168,8 +178,9 @@ CONNECTOR_VERBS = (
         done="The connector is no longer disabled.",
         organization_of=_organization_of,
     ),
-    Verb(
+    ConnectorVerb(
         name="disable",
+        follows=follows_disabling,
         label="Disable",
         description="Stops the connector until a person enables it again.",
         operation=DISABLE,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from apps.backoffice.verbs import Verb
+from apps.backoffice.verbs import ChangeGroup, Verb
 from apps.backoffice.workspace import forms, told
 from apps.backoffice.workspace.forms import WorkspaceForm
 from apps.backoffice.workspace.preview import PreviewedVerb
@@ -21,6 +21,30 @@ from apps.subscriptions.rules.payment_transitions import CHANGE_OPERATION as PAY
 from apps.subscriptions.rules.payment_transitions import PAYMENT_TRANSITIONS, is_legal
 from apps.subscriptions.rules.transitions import CHANGE_OPERATION
 from apps.subscriptions.services import payment_config_change
+
+# What each means for money, which no field of the record says. v1 changes nothing at a provider (spec 03, Mutation).
+_MONEY = {
+    "start_grace": "It charges nothing. What is owed stays owed; the provider goes on trying by its own rules.",
+    "extend_grace": "What is owed stays owed, and service goes on without payment until then.",
+    "end_grace": "What is owed stays owed. The provider is not told: a subscription there goes on and may charge.",
+    "unlock": "It pays and forgives no invoice, and charges nothing.",
+    "lock": "The provider is not told: a subscription there goes on and may charge. End it there too.",
+    "set_manual": "The provider goes on charging. A payment that fails or arrives meanwhile changes no access.",
+    "leave_manual": "It charges nothing and gives nothing back. Invoices that are unpaid at the provider count again.",
+    "set_usage_override": "Free and internal usage takes no credits from now on; its quantities are still recorded. "
+    "What was charged before stays charged.",
+    "set_subscription_status": "It starts and ends nothing at a provider: nothing is charged more or less by it.",
+    "set_grace_days": "It charges nothing. A grace period that is running keeps its end.",
+    "set_provider_customer": "The customer's invoices count for this organization, unpaid ones too. Nothing is charged "
+    "by it.",
+    "forgive_invoice": "The provider is not told: there the invoice stays open and may still be collected. Void it "
+    "there too.",
+}
+
+
+def _effects(name: str) -> Callable[[WorkspaceSubject, Any], Sequence[ChangeGroup]]:
+    groups = (ChangeGroup("What it means for money", (), note=_MONEY[name]),)
+    return lambda subject, form: groups
 
 
 def _verb(
@@ -56,6 +80,7 @@ def _verb(
         done=done,
         section="payments",
         refusal=refusal,
+        effects=_effects(name),
         **options,
     )
 
@@ -165,6 +190,7 @@ PAYMENT_VERBS: tuple[Verb, ...] = (
         icon="money_off",
         description="The invoice no longer counts against the organization. Applies to all its workspaces.",
         form_class=forms.ForgiveForm,
+        effects=_effects("forgive_invoice"),
         refusal=lambda subject: "" if subject.has_open_invoices else "No invoice counts against the organization.",
         run=lambda context, subject, form: invoice_forgive(
             context,

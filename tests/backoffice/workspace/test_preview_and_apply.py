@@ -52,6 +52,21 @@ def test_every_verb_s_preview_changes_nothing(client: Client, place: WorkspacePl
     assert Workspace.objects.get(pk=place.workspace_id).manual_lifecycle_state == ""
 
 
+def test_a_payment_verb_s_preview_says_what_it_means_for_money(
+    client: Client, place: WorkspacePlace, plan: Plan
+) -> None:
+    told = {
+        "set_manual": "The provider goes on charging.",
+        "lock": "The provider is not told",
+        "start_grace": "charges",
+    }
+    for verb, sentence in told.items():
+        fields = fields_of(verb, place.workspace_id, plan)
+        _, _, body = post(client, place.workspace_id, verb, {**fields, "step": "preview"})
+        assert "What it means for money" in body
+        assert sentence in body
+
+
 def test_a_change_of_plan_names_the_plans(client: Client, place: WorkspacePlace, plan: Plan) -> None:
     business = make_plan("business")
     fields = fields_of("change_plan", place.workspace_id, business)
