@@ -57,6 +57,8 @@ class Queue(Generic[RowT]):
     claims: str = "attempts"
     due_at: str = "lease_expires_at"
     starts_at_once: bool = False
+    parked: Q | None = None
+    """Which rows nothing but a person brings on; None where none can come to that."""
 
     def __post_init__(self) -> None:
         QUEUES[self.name] = self

@@ -32,6 +32,7 @@ INBOX = Queue(
     lease=timedelta(minutes=3),
     beat=timedelta(seconds=45),
     due_at="next_try_at",
+    parked=Q(status=WebhookStatus.FAILED),
 )
 
 _STORE = """

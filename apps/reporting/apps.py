@@ -9,8 +9,10 @@ class ReportingConfig(AppConfig):
 
     def ready(self) -> None:
         """Add our page to the navigation of the billing pages, and the rollups to the nightly look at the books."""
+        from apps.core import backlog  # noqa: PLC0415
         from apps.credits.services import books  # noqa: PLC0415
         from apps.reporting.sections.registry import load_sections  # noqa: PLC0415
+        from apps.reporting.selectors.books import differences_of_check, differences_of_sums  # noqa: PLC0415
         from apps.reporting.selectors.faults import all_rollup_faults  # noqa: PLC0415
         from apps.reporting.services.books import check_keep  # noqa: PLC0415
         from apps.reporting.services.schedules import schedule_resume  # noqa: PLC0415
@@ -18,6 +20,8 @@ class ReportingConfig(AppConfig):
 
         closing.register_steps("reports", reopened=schedule_resume)
 
+        backlog.register_books("entries", differences_of_check)
+        backlog.register_books("sums", differences_of_sums)
         books.register_check("rollups", all_rollup_faults)
         books.register_keeper("reports", check_keep)
         pages.register_page(

@@ -18,6 +18,7 @@ from apps.core.leases import QUEUES, Queue
 from apps.core.models import JobRun, OutboxItem
 from apps.core.outbox.services import outbox_enqueue
 from apps.core.states import JobRunStatus, JobTrigger
+from apps.reporting.models import BooksCheck, PlatformBooks
 from tests.contexts import console_context
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +66,48 @@ def test_a_row_of_a_dead_worker_waits_since_its_lease_ended() -> None:
     assert 1_800 <= measured("countinghouse_queue_overdue_seconds", "core.outboxitem") < 1_860
 
 
+def test_what_waits_for_a_person_is_counted_until_it_is_dismissed() -> None:
+    assert measured("countinghouse_parked", "core.outboxitem") == 0
+    enqueue("parked", ago=HOUR, status="parked", finished_at=clock.real_now())
+    assert measured("countinghouse_parked", "core.outboxitem") == 1
+    OutboxItem.objects.update(dismissed_at=clock.real_now())
+    assert measured("countinghouse_parked", "core.outboxitem") == 0
+    assert measured("countinghouse_parked", "payments.webhookevent") == 0
+
+
+def name_ourselves(name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('application_name', %s, false)", [name])
+        # A transaction sees the activity as it was when it first looked, unless it forgets that.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+
+
+def test_connections_are_counted_by_who_holds_them() -> None:
+    name_ourselves("countinghouse-made-up")
+    assert measured("countinghouse_database_connections", "countinghouse-made-up") == 1
+    name_ourselves("somebody's shell")
+    others = measured("countinghouse_database_connections", "other")
+    text = backlog_metrics().decode()
+    assert "made-up" not in text
+    assert "shell" not in text
+    [allowed] = re.findall(r"^countinghouse_database_connections_allowed (\S+)$", text, re.MULTILINE)
+    assert 1 <= others < float(allowed)
+
+
+def test_differences_are_those_of_the_last_look_at_the_books() -> None:
+    assert measured("countinghouse_books_differences", "entries") == 0
+    assert measured("countinghouse_books_differences", "sums") == 0
+    for days, faults in ((2, []), (1, ["a burn is missing", "a rollup differs"])):
+        BooksCheck.objects.create(checked_at=NOW - timedelta(days=days), faults=faults)
+    for days, faults in ((2, ["granted differs"]), (1, [])):
+        day = (NOW - timedelta(days=days)).date()
+        PlatformBooks.objects.create(day=day, taken_at=NOW, accounts=1, faults=faults)
+    assert measured("countinghouse_books_differences", "entries") == 2
+    assert measured("countinghouse_books_differences", "sums") == 0
+    PlatformBooks.objects.filter(faults=[]).delete()
+    assert measured("countinghouse_books_differences", "sums") == 1
+
+
 CASES: list[tuple[str, dict[int, JobRunStatus], timedelta]] = [
     ("never ran", {}, timedelta(0)),
     ("in time", {10: JobRunStatus.SUCCEEDED}, timedelta(0)),
@@ -105,4 +148,4 @@ def test_a_question_of_prometheus_asks_little() -> None:
         connection,
     ) as asked:
         backlog_metrics()
-    assert len(asked) <= 3 * len(QUEUES) + 2 * len(jobs())
+    assert len(asked) <= 3 * len(QUEUES) + 2 * len(jobs()) + 5

@@ -57,6 +57,14 @@ def test_alerts_and_dashboard_name_metrics_that_there_are(exposed: set[str]) -> 
         assert found <= exposed | {"up"}, expression
 
 
+def test_each_metric_of_ours_is_described_and_shown(exposed: set[str]) -> None:
+    ours = {name for name in exposed if name.startswith("countinghouse_") and not name.endswith("_created")}
+    told = (PROJECT / "docs" / "operations.md").read_text("utf-8")
+    assert set(re.findall(r"`(countinghouse_[a-z_]+)`", told)) == ours
+    shown = METRIC.findall(" ".join([*dashboard_expressions(), *alert_expressions()]))
+    assert ours <= set(shown), "neither a panel nor an alert asks for it"
+
+
 def test_each_alert_says_what_to_do() -> None:
     rules = RULES.split("- alert: ")[1:]
     assert len(rules) == len(alert_expressions()) > 3

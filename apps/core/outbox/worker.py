@@ -36,6 +36,7 @@ OUTBOX = Queue(
     lease=timedelta(minutes=3),
     beat=timedelta(seconds=45),
     due_at="next_attempt_at",
+    parked=Q(status=OutboxStatus.PARKED, dismissed_at=None),
 )
 # A drain ends well inside the hard time limit of tasks, whatever the providers take.
 LONGEST_DRAIN = timedelta(seconds=150)

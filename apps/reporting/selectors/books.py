@@ -19,7 +19,7 @@ from apps.credits.models import CreditAccount
 from apps.credits.selectors.ledger import ledger_faults
 from apps.credits.selectors.rollups import ACCOUNT_NOW, ENTRIES_SINCE
 from apps.credits.selectors.seals import seal_faults
-from apps.reporting.models import BooksCheck
+from apps.reporting.models import BooksCheck, PlatformBooks
 from apps.reporting.rules.books import BooksLine, Figures, add_figures, books_lines
 from apps.reporting.rules.days import day_table
 from apps.reporting.selectors.faults import rollup_faults
@@ -201,3 +201,14 @@ def _figures_of(row: Sequence[int]) -> Figures:
         moved=moved,
         entries=entries,
     )
+
+
+def differences_of_check() -> int:
+    """How many differences the last look at all entries, holds, grants and rollups found; 0 before the first."""
+    check = last_check()
+    return len(check.faults) if check else 0
+
+
+def differences_of_sums() -> int:
+    """How many identities of all customers' books did not hold when they were computed last; 0 before the first."""
+    return len(PlatformBooks.objects.order_by("-day").values_list("faults", flat=True).first() or [])

@@ -138,7 +138,8 @@ def zone_of_rollups(organization_id: OrganizationId, database: str = DEFAULT_DB_
     zone = RollupState.objects.using(database).filter(pk=organization_id).values_list("zone", flat=True).first()
     if zone is not None:
         return zone
-    return Organization.objects.using(database).values_list("time_zone", flat=True).get(pk=organization_id)
+    # The replica may not know a new organization yet.
+    return Organization.objects.values_list("time_zone", flat=True).get(pk=organization_id)
 
 
 def credit_usage(span: Span) -> list[CreditUsage]:
