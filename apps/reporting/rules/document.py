@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-from apps.core.amounts import format_micro, format_minor
+from apps.core.amounts import MICRO, format_micro, format_minor
 from apps.core.enums import TextEnum
 from apps.core.moments import read_day, read_moment
 
@@ -166,7 +166,7 @@ def show(value: int | str | None, unit: Unit, currency: str = "") -> str:
     number = show_number(value, unit, currency)
     match unit:
         case Unit.CREDITS:
-            return f"{number} credits"
+            return f"{number} credit" if abs(value) == MICRO else f"{number} credits"
         case Unit.DAYS:
             return f"{number} day" if abs(value) == 1 else f"{number} days"
         case _:
