@@ -16,13 +16,17 @@ from apps.core.moments import in_zone, zone_names, zone_of
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One e-mail. `paragraphs` come before the link and `after` behind it; `url` begins with `PUBLIC_URL`."""
+    """One e-mail. `paragraphs` come before the link and `after` behind it; `url` begins with `PUBLIC_URL`.
+
+    `choose_url` is where admins choose who gets such mails.
+    """
 
     subject: str
     paragraphs: Sequence[str]
     url: str
     link_text: str
     after: Sequence[str] = ()
+    choose_url: str = ""
 
 
 def public_address(path: str) -> str:
@@ -50,7 +54,8 @@ def moment_in_zone(moment: datetime, time_zone: str) -> str:
 
 def mail_payload(mail: Mail, *, to: Sequence[str]) -> dict[str, Any]:
     """The payload of an `email.send` item of the outbox."""
-    lines = [*mail.paragraphs, f"{mail.link_text}:\n{mail.url}", *mail.after, support_line()]
+    choose = f"Choose who gets these mails:\n{mail.choose_url}" if mail.choose_url else ""
+    lines = [*mail.paragraphs, f"{mail.link_text}:\n{mail.url}", *mail.after, choose, support_line()]
     text = "\n\n".join(filter(None, lines))
     return {
         "to": list(to),

@@ -36,8 +36,9 @@ from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.models.payment_configs import CUSTOMER_FIELDS
 from apps.subscriptions.rules.payment_transitions import is_handed_back_from, is_in_grace, was_handed_back
 from apps.subscriptions.services.change_steps import is_person
+from apps.tenants.enums import NoticeKind
 from apps.tenants.models import Organization, Workspace
-from apps.tenants.selectors.members import owner_emails
+from apps.tenants.selectors.notices import notice_emails, notices_address
 
 REMINDER_BEFORE = timedelta(days=3)
 
@@ -193,7 +194,7 @@ class _Notice:
 
 def _enqueue_mail(context: ExecutionContext, config: OrganizationPaymentConfig, notice: _Notice) -> None:
     organization_id = OrganizationId(config.organization_id)
-    recipients = owner_emails(organization_id)
+    recipients = notice_emails(organization_id, NoticeKind.PAYMENTS)
     if not recipients:
         return
     organization = Organization.objects.get(pk=organization_id)
@@ -203,6 +204,7 @@ def _enqueue_mail(context: ExecutionContext, config: OrganizationPaymentConfig, 
         paragraphs=["Hello,", *(text.format(name=organization.name, end=end) for text in notice.paragraphs)],
         url=public_address(_invoices_path(organization_id)),
         link_text="Open the invoices",
+        choose_url=notices_address(organization_id),
     )
     outbox_enqueue(
         context,

@@ -25,8 +25,9 @@ from apps.payments.rules.statuses import SWITCHING_VERBS, CauseChange, cause_of_
 from apps.subscriptions.contracts import HandToProvider, SubscriptionChange
 from apps.subscriptions.enums import SubscriptionState, SubscriptionStatus
 from apps.subscriptions.models import OrganizationPaymentConfig, WorkspaceSubscription
+from apps.tenants.enums import NoticeKind
 from apps.tenants.models import Workspace
-from apps.tenants.selectors.members import owner_emails
+from apps.tenants.selectors.notices import notice_emails, notices_address
 
 _MOST_NAMES = 20
 
@@ -71,7 +72,7 @@ def _switch(context: ExecutionContext, workspace_id: WorkspaceId, change: CauseC
 def _notify_ended(context: ExecutionContext, workspace: Workspace, enabled: Sequence[UUID]) -> None:
     """E-mail the owners what the end has switched off; not where the organization's own end has just said it all."""
     organization, organization_id = workspace.organization, OrganizationId(workspace.organization_id)
-    recipients = owner_emails(organization_id)
+    recipients = notice_emails(organization_id, NoticeKind.PAYMENTS)
     status = OrganizationPaymentConfig.objects.values_list("subscription_status", flat=True).get(
         organization=organization_id
     )
@@ -90,6 +91,7 @@ def _notify_ended(context: ExecutionContext, workspace: Workspace, enabled: Sequ
         ],
         url=public_address(reverse("billing-invoices", args=[workspace.slug])),
         link_text="Open the invoices",
+        choose_url=notices_address(organization_id),
     )
     outbox_enqueue(
         context,

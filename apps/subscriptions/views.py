@@ -33,6 +33,7 @@ class PageBelow(NamedTuple):
 
 
 _MAILS = (
+    PageBelow("billing-notices", "notices.change", "Who gets mails about payments and connectors"),
     PageBelow("billing-report-recipients", "daily_reports.recipients", "Who gets the daily report"),
     PageBelow("billing-balance-alerts", "balance_alerts.change", "When to warn that credits run low, and whom"),
 )

@@ -135,6 +135,21 @@ class ImpersonationEnd(TextEnum):
     MEMBER_GONE = "member_gone", "Membership ended"
 
 
+class NoticeKind(TextEnum):
+    """What an organization's mails are about, where its admins choose who gets them (spec 08, Settings)."""
+
+    PAYMENTS = "payments", "Payments"
+    CONNECTORS = "connectors", "Connectors"
+
+
+class NoticeAudience(TextEnum):
+    """Who gets them by their role."""
+
+    OWNERS = "owners", "Owners"
+    ADMINS = "admins", "Owners and admins"
+    CHOSEN = "chosen", "Nobody by role"
+
+
 class TokenKind(TextEnum):
     """A product's token, or one that only starts jobs."""
 

@@ -20,6 +20,7 @@ IMPERSONATION_STARTED = audit_event("impersonation.started", "Impersonation star
 IMPERSONATION_VIEWED = audit_event("impersonation.page_viewed", "Page viewed as a member")
 IMPERSONATION_REFUSED = audit_event("impersonation.refused", "Refused while viewing as a member")
 IMPERSONATION_ENDED = audit_event("impersonation.ended", "Impersonation ended")
+NOTICES_CHANGED = audit_event("organization.notices_changed", "Who gets mails changed")
 PASSWORD_SET = audit_event("user.password_set", "Password set")
 STAFF_ROLE_SET = audit_event("user.staff_role_set", "Platform role given")
 MEMBERSHIP_CREATED = audit_event("membership.created", "Membership created")

@@ -49,6 +49,8 @@ register_operations(
     # The Settings page. A time zone is no commercial truth: whoever may read may, as an admin, set it.
     Operation("settings.read", tenant_role=Role.VIEWER, lifecycle=LifecycleNeed.READ, allows="see the settings"),
     Operation("settings.change", tenant_role=Role.ADMIN, lifecycle=LifecycleNeed.READ, allows="change the settings"),
+    # Who gets mails, like everything that a visit could leave behind, is said in a session of one's own.
+    Operation("notices.change", tenant_role=Role.ADMIN, allowed_in_visit=False, allows="choose who gets mails"),
     # It pays: whatever else is closed, invoices must find somebody.
     Operation(
         "billing_email.change", tenant_role=Role.OWNER, allowed_in_visit=False, allows="change where invoices are sent"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from apps.tenants.notices_page import NoticesPage
 from apps.tenants.sign_in.account import account
 from apps.tenants.sign_in.forgot import forgot_password, forgot_password_sent
 from apps.tenants.sign_in.impersonation import end_impersonation
@@ -37,6 +38,7 @@ urlpatterns = [
     path("billing/", billing_home, name="billing-home"),
     path(_WORKSPACE, WorkspaceHome.as_view(), name="billing-workspace"),
     path(f"{_WORKSPACE}help/", HelpPage.as_view(), name="billing-help"),
+    path(f"{_WORKSPACE}settings/mails/", NoticesPage.as_view(), name="billing-notices"),
     path(f"{_WORKSPACE}members/", MembersPage.as_view(), name="billing-members"),
     path(f"{_WORKSPACE}members/<uuid:user_id>/role/", MemberRole.as_view(), name="billing-member-role"),
     path(f"{_WORKSPACE}members/<uuid:user_id>/remove/", MemberRemove.as_view(), name="billing-member-remove"),

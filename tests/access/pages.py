@@ -37,6 +37,7 @@ DECLARED_PAGES: dict[str, dict[str, tuple[str, str, int]]] = {
     "billing-checkout": {"POST": ("checkout.start", "owner", 302)},
     "billing-portal": {"POST": ("checkout.start", "owner", 302)},
     "billing-settings": {"GET": ("settings.read", "viewer", 200), "POST": ("settings.change", "admin", 302)},
+    "billing-notices": {"GET": ("notices.change", "admin", 200), "POST": ("notices.change", "admin", 302)},
     "billing-settings-email": {"POST": ("billing_email.change", "owner", 302)},
     "billing-credit-stop": {"GET": ("settings.read", "viewer", 200), "POST": ("credit_stop.change", "admin", 302)},
     "billing-connectors": {"GET": ("connectors.read", "viewer", 200)},
@@ -69,6 +70,7 @@ BODIES: dict[str, dict[str, str]] = {
     "billing-settings": {"time_zone": "Europe/Lisbon"},
     "billing-settings-email": {"billing_email": "bills@elsewhere.example"},
     "billing-credit-stop": {"is_on": "yes"},
+    "billing-notices": {"kind": "payments", "audience": "admins"},
     "billing-members": {"email": "invited@example.com", "name": "Ivy", "role": "viewer"},
     "billing-member-role": {"role": "viewer"},
     "billing-connector-new": {

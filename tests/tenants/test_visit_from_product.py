@@ -180,7 +180,7 @@ def test_what_a_visit_may_not_do_names_all_that_concerns_members_and_credentials
     refused = {name for name, operation in OPERATIONS.items() if not operation.allowed_in_visit}
     assert changes <= refused
     # Who gets mails about the organization is theirs alone to say, too.
-    mails = {"balance_alerts.change", "daily_reports.recipients", "billing_email.change"}
+    mails = {"notices.change", "balance_alerts.change", "daily_reports.recipients", "billing_email.change"}
     assert refused == {"member.invite", "members.change", "connector.edit", "connector.credential", *mails}
 
 

@@ -80,6 +80,7 @@ PARTS: tuple[Part, ...] = (
         is_shared=True,
     ),
     Part("products", tenants.Product, "relations__organization", only=("id", "slug", "name"), is_shared=True),
+    Part("mail_choices", tenants.NoticeChoice, "organization"),
     Part("product_relations", tenants.ProductRelation, "organization"),
     Part("billing_mode_exceptions", tenants.BillingModeException, "organization"),
     Part(

@@ -29,7 +29,6 @@ from apps.connectors.services.timeline import connector_note
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.crypto import Binding, SealError, configured_key_ids, key_id_of, open_sealed, seal
-from apps.core.enums import MembershipRole
 from apps.core.errors import ConflictError
 from apps.core.ids import OrganizationId
 from apps.core.mails import Mail, mail_payload, public_address
@@ -37,7 +36,8 @@ from apps.core.operations import require
 from apps.core.outbox import outbox_enqueue
 from apps.core.outbox_handlers import EMAIL_KIND
 from apps.subscriptions.services.change_steps import require_reason
-from apps.tenants.models import Membership
+from apps.tenants.enums import NoticeKind
+from apps.tenants.selectors.notices import notice_emails, notices_address
 
 # Steps from one key id to the next along the index, however many credentials there are.
 _KEY_IDS_IN_USE = """
@@ -194,16 +194,13 @@ def _stop_until_authorized(context: ExecutionContext, connector: Connector, why:
     connector_update_state(context, connector, stopped, event=events.CONNECTOR_REAUTHORIZATION_NEEDED, reason=why)
     connector_id = ConnectorId(connector.pk)
     connector_note(context, connector_id=connector_id, kind=ConnectorEventKind.REAUTHORIZATION_NEEDED, sentence=why)
-    _notify_admins(context, connector, why)
+    _notify(context, connector, why)
     return True
 
 
-def _notify_admins(context: ExecutionContext, connector: Connector, why: str) -> None:
+def _notify(context: ExecutionContext, connector: Connector, why: str) -> None:
     organization = connector.workspace.organization
-    admins = Membership.objects.filter(
-        organization=organization, role__in=[MembershipRole.OWNER, MembershipRole.ADMIN]
-    ).order_by("user__email")
-    recipients = list(admins.values_list("user__email", flat=True))
+    recipients = notice_emails(OrganizationId(organization.pk), NoticeKind.CONNECTORS)
     if not recipients:
         return
     label, workspace = provider_label(connector.provider), connector.workspace
@@ -216,6 +213,7 @@ def _notify_admins(context: ExecutionContext, connector: Connector, why: str) ->
         ),
         url=public_address(reverse("billing-connector", args=[workspace.slug, connector.pk])),
         link_text="Open the connector",
+        choose_url=notices_address(OrganizationId(organization.pk)),
     )
     outbox_enqueue(
         context,

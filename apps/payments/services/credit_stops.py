@@ -31,8 +31,9 @@ from apps.credits.selectors.parts import first_places_since
 from apps.payments import events
 from apps.payments.credit_tracking import CreditScope, find_refused, track_exhaustion, track_grants
 from apps.payments.models import CreditStop, TrackingPosition
+from apps.tenants.enums import NoticeKind
 from apps.tenants.models import Organization
-from apps.tenants.selectors.members import owner_emails
+from apps.tenants.selectors.notices import notice_emails, notices_address
 from apps.tenants.selectors.organizations import organization_for_update
 from apps.tenants.services.refusals import unknown_organization
 
@@ -167,9 +168,9 @@ def _restore(context: ExecutionContext, stop: CreditStop) -> None:
 
 
 def _tell(context: ExecutionContext, stop: CreditStop, count: int) -> None:
-    """Mail the owners that connectors stopped, and what helps; nobody is told of none."""
+    """Mail that connectors stopped, and what helps; nobody is told of none."""
     organization = Organization.objects.get(pk=stop.pk)
-    recipients = owner_emails(OrganizationId(stop.pk))
+    recipients = notice_emails(OrganizationId(stop.pk), NoticeKind.CONNECTORS)
     if not count or not recipients or stop.stopped_at is None:
         return
     stopped = "1 connector" if count == 1 else f"{count} connectors"
@@ -183,6 +184,7 @@ def _tell(context: ExecutionContext, stop: CreditStop, count: int) -> None:
         ],
         url=public_address("/billing/"),
         link_text="Open billing",
+        choose_url=notices_address(OrganizationId(stop.pk)),
     )
     outbox_enqueue(
         context,

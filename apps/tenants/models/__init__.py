@@ -7,6 +7,7 @@ from apps.tenants.models.guesses import GuessCount, RecoveryCode
 from apps.tenants.models.impersonations import Impersonation
 from apps.tenants.models.links import SignInLink
 from apps.tenants.models.memberships import Membership, MembershipDrift, MembershipRemoval
+from apps.tenants.models.notices import NoticeChoice
 from apps.tenants.models.organizations import Organization, Workspace
 from apps.tenants.models.products import Product, ProductRelation
 from apps.tenants.models.reconciliation import ReconciliationRun, ReportedMember, SnapshotChunk
@@ -23,6 +24,7 @@ __all__ = [
     "Membership",
     "MembershipDrift",
     "MembershipRemoval",
+    "NoticeChoice",
     "Organization",
     "Product",
     "ProductRelation",

@@ -25,6 +25,7 @@ from apps.tenants.services.member_changes import (
     member_role_change,
 )
 from apps.tenants.services.members import member_remove, member_upsert
+from apps.tenants.services.notices import notice_choice_change
 from apps.tenants.services.organizations import organization_upsert
 from apps.tenants.services.passwords import password_change
 from apps.tenants.services.portal_sessions import portal_session_begin, portal_session_create
@@ -66,6 +67,7 @@ __all__ = [
     "member_report",
     "member_role_change",
     "member_upsert",
+    "notice_choice_change",
     "organization_close",
     "organization_reopen",
     "organization_replace",
