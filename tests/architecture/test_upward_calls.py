@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from types import ModuleType
 
+from apps.core import backlog
 from apps.core.jobs import demo
 from apps.credits.services import books
 from apps.subscriptions import handlers, preview, receipts
@@ -32,6 +33,7 @@ REGISTRIES: tuple[tuple[ModuleType, Mapping[str, object]], ...] = (
     (pages, pages._dues_sources),
     (preview, preview._consequences),
     (receipts, receipts._replayers),
+    (backlog, backlog._books),
     (demo, demo._questions),
     (shadow, shadow._readers),
 )

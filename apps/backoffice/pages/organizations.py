@@ -20,6 +20,7 @@ from apps.backoffice.cells import (
     moment,
     number,
     record_link,
+    side_by_side,
     title_and_slug,
 )
 from apps.backoffice.customer.closing import CLOSING_VERBS, charging_lines
@@ -193,7 +194,7 @@ def _members_panel(request: HttpRequest, record: Organization) -> Panel:
     def links(row: Membership) -> tuple[Cell, ...]:
         back = {BACK: f"organization:{record.pk}"}
         shown = [member_dialog(verb, row.pk, **back) for verb in verbs if verb is not VIEW_AS or not row.user.is_staff]
-        return (SafeString(" ".join(shown)),) if verbs else ()
+        return (side_by_side(shown),) if verbs else ()
 
     members = Membership.objects.filter(organization=record).select_related("user").order_by("user_id")
     return panel_of(

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from apps.backoffice.cells import badge, dialog_link, link, list_url, moment, record_link
+from apps.backoffice.cells import badge, dialog_link, link, list_url, moment, record_link, side_by_side
 from apps.backoffice.panels import panel_of
 from apps.backoffice.staff import may
 from apps.backoffice.workspace.references import why_url
@@ -33,7 +33,7 @@ def members_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
             record_link(row.user),
             badge(row.get_role_display()),
             moment(row.role_changed_at),
-            SafeString(" ".join(links(row))),
+            side_by_side(links(row)),
         ),
         empty="This organization has no members.",
         link=list_url(Membership, organization=subject.organization_id),
