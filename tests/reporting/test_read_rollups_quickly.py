@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 
 from apps.core import clock
 from apps.core.ids import OrganizationId
@@ -60,8 +60,9 @@ def buffers_of(organization_id: OrganizationId, window: TimeWindow) -> int:
     span = usage.Span(organization_id, None, "UTC", frames[0].start, frames[-1].end)
     seen = 0
 
-    def explain(statement: str, parameters: Any) -> list[Any]:
+    def explain(statement: str, parameters: Any, database: str) -> list[Any]:
         nonlocal seen
+        assert database == DEFAULT_DB_ALIAS
         with transaction.atomic(), connection.cursor() as cursor:
             # A table as small as the gate's would be read whole.
             cursor.execute("SET LOCAL enable_seqscan = off")
