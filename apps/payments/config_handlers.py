@@ -142,14 +142,14 @@ def _track(context: ExecutionContext, config: OrganizationPaymentConfig, propert
 
 
 def notify_grace_started(context: ExecutionContext, config: OrganizationPaymentConfig) -> None:
-    """E-mail the owners that a payment failed, and until when everything keeps working; once an end."""
+    """Mail that a payment failed, and until when everything keeps working; once an end."""
     end = config.grace_period_end_at
     if end is not None and end > clock.now():
         _enqueue_mail(context, config, _Notice(f"grace-started:{{}}:{_stamp(end)}", "A payment failed", _STARTED, end))
 
 
 def notify_grace_ending(context: ExecutionContext, config: OrganizationPaymentConfig, *, now: datetime) -> None:
-    """E-mail the owners that the grace period ends within three days; once an end."""
+    """Mail that the grace period ends within three days; once an end."""
     end = config.grace_period_end_at
     if end is None or end <= now:
         return
@@ -167,7 +167,7 @@ def _notify_switched_off(
     enabled: Sequence[UUID],
     grace_ended_at: datetime | None,
 ) -> None:
-    """E-mail the owners what a cause has switched off, and what helps: one mail a cause."""
+    """Mail what a cause has switched off, and what helps: one mail a cause."""
     happened, remedy = _SWITCHED_OFF[reason]
     stamp = _stamp(grace_ended_at) if grace_ended_at else str(config.version)
     key = f"grace-ended:{{}}:{stamp}" if grace_ended_at else f"{reason.value}:{{}}:{stamp}"
@@ -184,7 +184,7 @@ def _stamp(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Notice:
-    """One mail to the owners. `key` has a place for the organization; its texts one for `name`, and one for `end`."""
+    """One mail about payments. `key` has a place for the organization; its texts one for `name`, and one for `end`."""
 
     key: str
     subject: str

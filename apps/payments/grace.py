@@ -73,7 +73,7 @@ def start_overdue_grace(
 def remind_before_grace_ends(
     context: ExecutionContext, *, now: datetime, organization_id: UUID | None, include_demo: bool
 ) -> int:
-    """E-mail the owners of each grace period that ends within three days, once an end; returns how many there are.
+    """Mail about each grace period that ends within three days, once an end; returns how many there are.
 
     Raises `SomeFailedError` in the end where some could not be e-mailed; all the others are.
     """

@@ -70,7 +70,7 @@ def _switch(context: ExecutionContext, workspace_id: WorkspaceId, change: CauseC
 
 
 def _notify_ended(context: ExecutionContext, workspace: Workspace, enabled: Sequence[UUID]) -> None:
-    """E-mail the owners what the end has switched off; not where the organization's own end has just said it all."""
+    """Mail what the end has switched off; not where the organization's own end has just said it all."""
     organization, organization_id = workspace.organization, OrganizationId(workspace.organization_id)
     recipients = notice_emails(organization_id, NoticeKind.PAYMENTS)
     status = OrganizationPaymentConfig.objects.values_list("subscription_status", flat=True).get(

@@ -11,6 +11,9 @@ from apps.core import clock
 from apps.core.enums import MembershipRole, Role
 from apps.core.models import AuditEntry, OutboxItem
 from apps.core.moments import write_months
+from apps.core.outbox_handlers import EMAIL_KIND
+from apps.tenants.enums import NoticeAudience, NoticeKind
+from apps.tenants.models import NoticeChoice
 from tests.backoffice.people import client_of
 from tests.connectors.cast import make_active_workspace, make_connector, make_sync_run, statuses, suspend
 from tests.factories.tenants import make_membership, make_user
@@ -66,6 +69,22 @@ def test_asking_for_an_authorization_stops_one_of_google_and_no_other() -> None:
     for connector in (of_google, with_key):
         post(Role.BILLING_OPERATIONS, "reauthorize", connector)
     assert statuses(of_google, with_key) == ["needs_reauthorization", "enabled"]
+
+
+def test_the_question_for_an_authorization_counts_those_who_will_get_the_mail() -> None:
+    workspace = make_active_workspace()
+    organization, other = workspace.organization, make_user()
+    for role in (MembershipRole.OWNER, MembershipRole.ADMIN, MembershipRole.ADMIN):
+        make_membership(organization, make_user(), role)
+    make_membership(organization, other, MembershipRole.VIEWER)
+    connector = make_connector(workspace, provider="google_sheets")
+    assert "An e-mail asks 3 people to authorize it again." in look("reauthorize", connector)
+    NoticeChoice.objects.create(
+        organization=organization, kind=NoticeKind.CONNECTORS, audience=NoticeAudience.CHOSEN, chosen=[other.pk]
+    )
+    assert "An e-mail asks 1 person to authorize it again." in look("reauthorize", connector)
+    post(Role.BILLING_OPERATIONS, "reauthorize", connector)
+    assert OutboxItem.objects.get(kind=EMAIL_KIND).payload["to"] == [other.email]
 
 
 def test_each_switch_says_what_will_follow_before_it_is_pressed() -> None:

@@ -18,11 +18,11 @@ from apps.connectors.selectors.syncs import active_runs
 from apps.connectors.sync.queue import month_decisions
 from apps.core import clock
 from apps.core.context import ExecutionContext
-from apps.core.enums import MembershipRole
-from apps.core.ids import WorkspaceId
+from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.moments import write_months
 from apps.subscriptions.selectors.lifecycle import workspace_lifecycle
-from apps.tenants.models import Membership
+from apps.tenants.enums import NoticeKind
+from apps.tenants.selectors.notices import notice_emails
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +73,9 @@ def follows_disabling(connector: Connector, outcome: object) -> list[str]:
 
 def follows_asking(connector: Connector, outcome: object) -> list[str]:
     """What stops, and who is asked."""
-    roles = [MembershipRole.OWNER, MembershipRole.ADMIN]
-    asked = Membership.objects.filter(organization=connector.workspace.organization_id, role__in=roles).count()
+    asked = len(notice_emails(OrganizationId(connector.workspace.organization_id), NoticeKind.CONNECTORS))
     whom = "1 person" if asked == 1 else f"{asked} people"
-    told = f"An e-mail asks {whom} to authorize it again." if asked else "Nobody is told: there is no owner or admin."
+    told = f"An e-mail asks {whom} to authorize it again." if asked else "Nobody is told: no active member gets mails."
     return [*_runs_that_end(connector), told, "Nothing is lost: the sync goes on where it stopped."]
 
 

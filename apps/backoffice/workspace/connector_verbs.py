@@ -151,8 +151,8 @@ CONNECTOR_VERBS: tuple[Verb, ...] = (
         name="reauthorize",
         follows=follows_asking,
         label="Ask for re-authorization",
-        description="Stops the connector until an admin of its organization has authorized it at Google again. They "
-        "get an e-mail that says so.",
+        description="Stops the connector until an admin of its organization has authorized it at Google again. "
+        "Those who get its mails about connectors are told.",
         submit="Ask for it",
         operation=EDIT,
         icon="key",
