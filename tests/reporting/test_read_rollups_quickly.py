@@ -20,7 +20,7 @@ from tests.contexts import console_context
 from tests.credits.cast import make_place
 from tests.sizes import size
 
-YOUNG, OLD, A_DAY = size(small=(60, 600, 6), full=(500, 5_000, 100))
+YOUNG, OLD, A_DAY = size(small=(60, 600, 6), full=(500, 5_000, 1_000))
 _ENTRIES = """
     INSERT INTO credits_creditentry (id, account_id, sequence, kind, amount, balance_after, product_id, operation,
         quantity, free_quantity, outcome, category, is_billable, is_late, run_id, idempotency_key, reason, actor_label,
