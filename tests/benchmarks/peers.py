@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,20 +46,30 @@ class Peer:
 @contextmanager
 def peer_running(name: str, log: Path, *, size: int = 0) -> Iterator[Peer]:
     """`NAME_peer.py` in a fresh database beside ours, until the block ends."""
+    command = [str(python_environment("peers") / "python"), str(_HERE / f"{name}_peer.py")]
+    with _running(command, _environment(f"bench_{name}", size), log) as peer:
+        yield peer
+
+
+@contextmanager
+def keeper_running(log: Path, *, seconds: float) -> Iterator[Peer]:
+    """Our own worker that keeps the rollups, in our database, with so many seconds between two runs."""
+    command = [sys.executable, "-m", "tests.benchmarks.rollups_keeper", str(seconds)]
+    with _running(command, dict(os.environ), log) as peer:
+        yield peer
+
+
+@contextmanager
+def _running(command: list[str], environment: dict[str, str], log: Path) -> Iterator[Peer]:
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [python_environment("peers") / "python", str(_HERE / f"{name}_peer.py")],
-            env=_environment(f"bench_{name}", size),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=output,
-            text=True,
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output, text=True
         )
     assert process.stdout is not None
     try:
         while (line := process.stdout.readline()).strip() != "ready":
             if not line:
-                raise RuntimeError(f"{name} did not start: {log.read_text(encoding='utf-8')[-2000:]}")
+                raise RuntimeError(f"{command[-1]} did not start: {log.read_text(encoding='utf-8')[-2000:]}")
         yield Peer(process)
     finally:
         # It ends where its input does.

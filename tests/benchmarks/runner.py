@@ -6,6 +6,7 @@ import random
 import statistics
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +19,15 @@ django.setup()
 
 from apps.credits.services import credits_consume  # noqa: E402 - the applications come first
 from billing_site.launcher import places  # noqa: E402
-from tests.benchmarks import floors, load, peers, webhooks  # noqa: E402
+from tests.benchmarks import floors, load, peers, sync_speed, webhooks  # noqa: E402
 from tests.benchmarks import world as worlds  # noqa: E402
 from tests.benchmarks.servers import Server, serving  # noqa: E402
 from tests.benchmarks.table import print_table  # noqa: E402
 from tests.benchmarks.turns import CONNECTIONS, rate  # noqa: E402
 
 BATCH = 1_000
+_LONGER = 10
+KEPT = "consume, rollups kept"
 
 
 @dataclass(slots=True)
@@ -50,10 +53,11 @@ class Size:
     rounds: int = 3
     seconds: float = 2.0
     warm_up: float = 1.0
+    records: int = 20_000
     with_peers: bool = True
 
 
-QUICK = Size(organizations=5, rounds=1, seconds=0.2, warm_up=0.2, with_peers=False)
+QUICK = Size(organizations=5, rounds=1, seconds=0.2, warm_up=0.2, records=500, with_peers=False)
 
 
 def main(size: Size) -> int:
@@ -80,6 +84,12 @@ def main(size: Size) -> int:
             sides["hordak transfer, one at a time"] = lambda seconds: hordak.rate("transfer", seconds, 1)
             stripe = stack.enter_context(peers.peer_running("djstripe", folder / "djstripe.log"))
             sides |= webhooks.sides(stripe, figures.add)
+        # Two runs in ten times the time of a round: still more often than each minute.
+        longer = _LONGER * size.seconds
+        keeper = stack.enter_context(peers.keeper_running(folder / "rollups.log", seconds=longer / 2))
+        alone = sides[KEPT]
+        sides[KEPT] = lambda seconds: _beside(keeper, alone, _LONGER * seconds)
+        sides |= sync_speed.sides(size.records, figures.add)
         _measure(sides, size, figures)
     return print_table(figures.of)
 
@@ -92,6 +102,15 @@ def _measure(sides: dict[str, Callable[[float], float]], size: Size, figures: Fi
     for _ in range(size.rounds):
         for name in random.sample(list(sides), len(sides)):
             figures.add(name, sides[name](size.seconds))
+
+
+def _beside(keeper: peers.Peer, side: Callable[[float], float], seconds: float) -> float:
+    """What the side reaches while the keeper keeps the rollups."""
+    with ThreadPoolExecutor(1) as executor:
+        kept = executor.submit(keeper.rate, "keep", seconds, 1)
+        reached = side(seconds)
+        kept.result()
+    return reached
 
 
 def _sides(
@@ -115,17 +134,19 @@ def _sides(
     def consume() -> None:
         credits_consume(world.context, consumption=world.consumption())
 
-    def batch(seconds: float) -> float:
-        port, make = servers["product"].port, lambda: world.batch(BATCH)
+    def batch(seconds: float, repeated: int = 0) -> float:
+        port, make = servers["product"].port, lambda: world.batch(BATCH, repeated=repeated)
         return load.run(port, seconds, 4, make, to_the_end=True).only(200).rate * BATCH
 
     return {
         "bare": http("bare", "bare", lambda: bare, 200),
         "consume": http("consume", "product", world.consume, 201),
+        KEPT: http(KEPT, "product", world.consume, 201),
         "authorize": http("authorize", "product", world.authorize, 200),
         "hot consume": http("hot consume", "product", lambda: world.consume(0), 201),
         "naive": http("naive", "naive", lambda: world.consume(path="/naive"), 201),
         "batch": batch,
+        "batch, replays": lambda seconds: batch(seconds, BATCH // 10),
         "copy": lambda seconds: floors.copy_rate(world, seconds, BATCH),
         "pgbench": lambda seconds: floors.pgbench_rate(spread, max(1, round(seconds)), CONNECTIONS),
         "pgbench hot": lambda seconds: floors.pgbench_rate(hot, max(1, round(seconds)), CONNECTIONS),

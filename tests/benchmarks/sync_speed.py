@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -19,6 +20,7 @@ from apps.connectors.ids import ConnectorId, SyncRunId
 from apps.connectors.models import Connector
 from apps.connectors.sync.engine import sync_run_execute
 from apps.connectors.sync.requests import sync_request
+from tests.connectors.cast import make_active_workspace, make_connector
 from tests.contexts import console_context
 
 MONTH = Month(2026, 3)
@@ -95,6 +97,19 @@ def measured(connector: Connector, records: int) -> SyncSpeed:
     """A first sync, one that finds nothing changed, and COPY of the rows that the first one left."""
     first, again = synced(connector, records), synced(connector, records)
     return SyncSpeed(records, first, again, _copied(connector, records))
+
+
+def sides(records: int, add: Callable[[str, float], None]) -> dict[str, Callable[[float], float]]:
+    """A sync of so many records whatever the seconds; `add` takes what COPY of the same rows reaches."""
+    workspace = make_active_workspace()
+
+    def measure(seconds: float) -> float:
+        connector = make_connector(workspace)
+        reached = synced(connector, records)
+        add("sync copy", _copied(connector, records))
+        return reached
+
+    return {"sync": measure}
 
 
 def line_of(speed: SyncSpeed) -> str:

@@ -10,12 +10,16 @@ ROWS: tuple[tuple[str, str, str, float, float], ...] = (
     ("consume / naive DRF + ORM", "consume", "naive", 9, 20),
     ("hot organization / pgbench on one row", "hot consume", "pgbench hot", 0.75, 0.95),
     ("batch of 1,000 over HTTP / COPY into the twin", "batch", "copy", 0.40, 0.6),
+    ("batch with 10 % replays / all new", "batch, replays", "batch", 0.8, 0.95),
+    ("consume, rollups kept beside it / alone", "consume, rollups kept", "consume", 0.9, 1.0),
+    ("sync records / COPY into the same table", "sync", "sync copy", 0.3, 0.5),
     ("consume / django-hordak transfer, in process", "consume, in process", "hordak transfer, in process", 3, 8),
     ("webhook accepted / dj-stripe, new", "webhook, new", "dj-stripe webhook, new", 4, 10),
     ("webhook accepted / dj-stripe, duplicate", "webhook, duplicate", "dj-stripe webhook, duplicate", 6, 10),
 )
 _SIDES = (
     *("bare", "authorize", "consume", "hot consume", "naive", "pgbench", "pgbench hot", "batch", "copy"),
+    *("batch, replays", "consume, rollups kept", "sync", "sync copy"),
     *("consume, in process", "hordak transfer, in process", "consume, one at a time", "hordak transfer, one at a time"),
     *("webhook, new", "dj-stripe webhook, new", "webhook, duplicate", "dj-stripe webhook, duplicate"),
 )

@@ -6,6 +6,7 @@ import itertools
 import json
 import random
 import uuid
+from collections import deque
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -54,6 +55,7 @@ class World:
     token: str
     context: ExecutionContext
     _turn: itertools.count[int] = field(default_factory=itertools.count)
+    _sent: deque[str] = field(default_factory=deque)
     _chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - it must repeat
 
     def consumption(self, number: int | None = None) -> Consumption:
@@ -74,10 +76,17 @@ class World:
         body = f"{{{_asked(next(self._turn) % self.size)}}}"
         return request_bytes(f"{API}/credits:authorize", body.encode(), self.token)
 
-    def batch(self, count: int) -> bytes:
-        """The request that consumes many, of organizations by chance, as pgbench picks them."""
-        items = ", ".join(self._item(self._chance.randrange(self.size)) for _ in range(count))
-        return request_bytes(f"{API}/credits:consume-batch", f'{{"items": [{items}]}}'.encode(), self.token)
+    def batch(self, count: int, *, repeated: int = 0) -> bytes:
+        """The request that consumes many, of organizations by chance, as pgbench picks them; so many of its items were
+        charged by former ones.
+        """
+        fresh = [self._item(self._chance.randrange(self.size)) for _ in range(count - min(repeated, len(self._sent)))]
+        items = [*fresh, *(self._sent.popleft() for _ in range(count - len(fresh)))]
+        if repeated:
+            self._chance.shuffle(items)
+            self._sent.extend(fresh[:repeated])
+        body = f'{{"items": [{", ".join(items)}]}}'
+        return request_bytes(f"{API}/credits:consume-batch", body.encode(), self.token)
 
     def _item(self, at: int) -> str:
         turn = next(self._turn)
