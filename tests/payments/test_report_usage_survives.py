@@ -10,7 +10,10 @@ import pytest
 
 from apps.core import clock
 from apps.core.amounts import MICRO
+from apps.core.canonical import moment_text
+from apps.core.enums import Role
 from apps.core.failpoints import Failpoint
+from apps.core.ids import ProductId
 from apps.core.models import OutboxItem
 from apps.core.outbox import outbox_drain
 from apps.core.states import OutboxStatus
@@ -18,12 +21,13 @@ from apps.credits.models import CreditEntry
 from apps.credits.services import credits_consume, entry_reverse
 from apps.payments.models import UsageFault
 from apps.payments.rules import usage as usage_rules
-from apps.payments.services import usage_delivery, usage_report
-from tests.contexts import console_context
+from apps.payments.services import usage_backfill, usage_delivery, usage_report
+from apps.payments.services.usage_backfill import BACKFILL_KIND
+from tests.contexts import console_context, staff_context
 from tests.core.processes import dies_at, kill, started
 from tests.counterparts.orb_fake import OrbFake
-from tests.credits.cast import Place, consumption
-from tests.payments.usage_cast import expected_events, make_billed_place
+from tests.credits.cast import Place, consumption, make_place
+from tests.payments.usage_cast import become_customer, charge, expected_events, make_billed_place, report
 from tests.sizes import size
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.prove]
@@ -109,6 +113,58 @@ def test_killed_at_random_points_each_charge_is_told_once(orb: OrbFake, monkeypa
     assert wrongs(orb, places) == []
     assert UsageFault.objects.count() == 0
     print(f"usage to Orb: {KILLS} kills, seed {SEED}, {len(orb.taken)} charges, each told once")
+
+
+def fill(orb: OrbFake, chance: random.Random) -> list[Place]:
+    """Places charged in the weeks before their switch, whose backfills are asked for and not yet carried out."""
+    now, places = clock.now(), []
+    orb.takes_since = moment_text(now - timedelta(days=2))
+    for slug in ("red", "blue"):
+        place = make_place(slug, whole_credits=10_000)
+        become_customer(place)
+        for days in (3, 20, 34):
+            charge(place, chance.randrange(1, 12), occurred_at=now - timedelta(days=days))
+        report(place)
+        usage_backfill(
+            staff_context(Role.PLATFORM_ADMIN),
+            product_id=ProductId(place.product.pk),
+            since=now - timedelta(days=90),
+            reason="Orb prices the summer too.",
+            is_dry_run=False,
+        )
+        places.append(place)
+        # A month has one backfill at Orb at a time: the second product's comes when the first one's is reflected.
+        finish_backfill(orb, chance)
+    return places
+
+
+def finish_backfill(orb: OrbFake, chance: random.Random) -> None:
+    """Kill the worker again and again until nothing of the backfill is open; Orb then counts it."""
+    for _ in range(KILLS):
+        orb.faults = chance.choices(["", "drop", "500"], weights=[8, 1, 1], k=20)
+        process = started(work)
+        process.join(chance.uniform(0.02, 0.6))
+        kill(process)
+        if not make_due() and not OutboxItem.objects.filter(kind=BACKFILL_KIND, status__in=OPEN).exists():
+            break
+    orb.faults = []
+    for _ in range(50):
+        work()
+        OutboxItem.objects.filter(status=OutboxStatus.PENDING).update(next_attempt_at=clock.now(), attempts=0)
+        if not OutboxItem.objects.filter(status__in=OPEN).exists():
+            break
+    orb.closed.update(orb.backfills)
+
+
+def test_a_backfill_killed_at_random_points_tells_each_charge_once(
+    orb: OrbFake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage_rules.pack, "__kwdefaults__", {"most": 2})
+    places = fill(orb, random.Random(SEED))  # noqa: S311 - it need not be secret, it must repeat
+    finish()
+    assert wrongs(orb, places) == []
+    assert len(orb.backfills) <= 2 * 4
+    assert UsageFault.objects.count() == 0
 
 
 def test_keys_that_are_made_at_the_call_are_caught(orb: OrbFake, monkeypatch: pytest.MonkeyPatch) -> None:
