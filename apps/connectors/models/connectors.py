@@ -13,6 +13,7 @@ from django.db.models import Q
 from apps.connectors.enums import AutoDisableReason, ConnectorStatus
 from apps.connectors.rules.causes import every_cause
 from apps.connectors.rules.transitions import status_pairs
+from apps.core import clock
 from apps.core.constraints import one_of
 from apps.core.free_text import FreeCharField
 from apps.core.ids import AuditTarget
@@ -56,7 +57,7 @@ class Connector(models.Model):
     )
     removed_at = models.DateTimeField(null=True, blank=True)
     version = models.PositiveIntegerField(default=1)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         constraints: ClassVar = [

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import Q
 
+from apps.core import clock
 from apps.core.constraints import name_prefix_index, one_of
 from apps.payments.enums import CustomerStatus, InvoiceStatus, PaymentMethodStatus, ProviderSubscriptionStatus
 from apps.subscriptions.enums import Provider
@@ -33,7 +34,7 @@ class MirroredObject(models.Model):
     news_id = models.CharField(max_length=255, blank=True, default="")
     asked_ticket = models.PositiveIntegerField(default=0)
     answered_ticket = models.PositiveIntegerField(default=0)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     objects: ClassVar[models.Manager[Any]] = models.Manager()
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from apps.core import clock
 from apps.core.constraints import one_of
 from apps.payments.enums import PlanReferenceKind
 from apps.subscriptions.enums import Provider
@@ -26,7 +27,7 @@ class PlanReference(models.Model):
     kind = models.CharField(max_length=16, choices=PlanReferenceKind.choices)
     value = models.CharField(max_length=255)
     is_remembered = models.BooleanField(default=False, help_text="Recognised from an event, not named by staff.")
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         constraints: ClassVar = [

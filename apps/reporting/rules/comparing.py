@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, timedelta
 
-from apps.core.amounts import divide_half_away
+from apps.core.amounts import MICRO, round_to_quantum
 from apps.reporting.rules.document import Comparison
 
 MEAN_DAYS = 28
@@ -18,7 +18,10 @@ def first_compared_day(day: date) -> date:
 
 
 def compare(by_day: Mapping[date, int], day: date) -> tuple[Comparison, Comparison]:
-    """The figure of the day before, and the mean of the 28 days before, rounded once; a day that is absent is 0."""
+    """The micro-credits of the day before, and the mean of the 28 days before, rounded once to a hundredth of a credit.
+
+    A day that is absent is 0.
+    """
     days = [day - back * _DAY for back in range(1, MEAN_DAYS + 1)]
-    mean = divide_half_away(sum(by_day.get(former, 0) for former in days), MEAN_DAYS)
+    mean = round_to_quantum(sum(by_day.get(former, 0) for former in days), MEAN_DAYS, MICRO // 100)
     return Comparison("Day before", by_day.get(days[0], 0)), Comparison(f"{MEAN_DAYS}-day mean", mean)

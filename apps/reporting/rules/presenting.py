@@ -47,6 +47,11 @@ class Chapter:
     note: str
     tables: Sequence[Table]
 
+    @property
+    def has_columns(self) -> bool:
+        """Whether a table compares its figures with others, and so takes the width of the page."""
+        return any(table.heads for table in self.tables)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -10,10 +10,11 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet, Sum
 
 from apps.core import clock
-from apps.core.amounts import format_micro
+from apps.core.amounts import MICRO, round_to_quantum, show_micro
 from apps.core.enums import UsageCategory
 from apps.core.ids import OrganizationId
 from apps.core.moments import in_zone, zone_of
+from apps.core.texts import name_operation
 from apps.credits.enums import CHARGES, EntryKind, HoldStatus
 from apps.credits.models import CreditAccount, CreditGrant, Hold
 from apps.credits.rules.forecast import WINDOW_DAYS
@@ -106,7 +107,8 @@ def _consumed(
         compared = compare(by_day, day)
         if not (by_day.get(day) or runs.get(words) or any(found.value for found in compared)):
             continue
-        label = f"{names.get(product_id, 'No product') if product_id else 'No product'}, {operation or 'no operation'}"
+        product = names.get(product_id, "No product") if product_id else "No product"
+        label = f"{product}, {name_operation(operation) if operation else 'no operation'}"
         kind = UsageCategory(category).label.lower() if category else "no category"
         note = f"{kind}, {runs[words]:,} {'run' if runs[words] == 1 else 'runs'}"
         key = f"{product_id or ''}/{operation}/{category}"
@@ -152,7 +154,8 @@ def _standing(scope: ReportScope, day: date, account: CreditAccount, movements: 
         observed_days=(today - first).days + 1 if first else 0,
     )
     link = page_link(scope, "billing-credits")
-    pace = f"at {format_micro(outlook.a_day)} credits a day" if outlook.a_day else "nothing is spent"
+    a_day = show_micro(round_to_quantum(outlook.a_day, 1, MICRO // 100))
+    pace = f"at {a_day} credits a day" if outlook.a_day else "nothing is spent"
     is_short = outlook.days is not None and outlook.days <= 7  # noqa: PLR2004 - as the default of alerts
     return Group(
         "standing",
@@ -192,7 +195,7 @@ def _old_holds(scope: ReportScope, holds: QuerySet[Hold]) -> Group:
     lines = tuple(
         Line(
             str(hold.pk),
-            f"{hold.product.name}, {hold.operation}{_whose(scope, hold.account)}",
+            f"{hold.product.name}, {name_operation(hold.operation)}{_whose(scope, hold.account)}",
             hold.amount,
             Unit.CREDITS,
             link=link,

@@ -9,6 +9,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 
+from apps.core import clock
 from apps.core.constraints import one_of
 from apps.core.row_versions import kept_row_versions
 from apps.subscriptions.enums import (
@@ -55,7 +56,7 @@ class OrganizationPaymentConfig(models.Model):
         max_length=16, choices=UsageCategoryOverride.choices, blank=True, default=""
     )
     version = models.PositiveIntegerField(default=1)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         constraints: ClassVar = [

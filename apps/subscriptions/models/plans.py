@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from apps.core import clock
 from apps.core.amounts import LARGEST_AMOUNT
 from apps.core.constraints import one_of
 from apps.core.free_text import FreeCharField
@@ -38,7 +39,7 @@ class Plan(models.Model):
     credit_rollover_cap = models.BigIntegerField(
         null=True, blank=True, help_text="Micro-credits that are granted again where they ended unused."
     )
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         constraints: ClassVar = [

@@ -9,6 +9,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
+from apps.core import clock
 from apps.core.constraints import one_of
 from apps.core.row_versions import kept_row_versions
 from apps.subscriptions.enums import ManagedBy, Provider, SubscriptionState
@@ -39,7 +40,7 @@ class WorkspaceSubscription(models.Model):
     provider = models.CharField(max_length=16, choices=Provider.choices, blank=True, default="")
     provider_subscription_id = models.CharField(max_length=255, blank=True, default="")
     version = models.PositiveIntegerField(default=1)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         constraints: ClassVar = [

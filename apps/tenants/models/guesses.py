@@ -7,6 +7,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from apps.core import clock
+
 
 class GuessCount(models.Model):
     """Tries in one window. The key is a keyed hash: what was typed as an address may be a password."""
@@ -29,7 +31,7 @@ class RecoveryCode(models.Model):
     user = models.ForeignKey("tenants.User", on_delete=models.CASCADE, related_name="recovery_codes", db_index=False)
     selector = models.CharField(max_length=8)
     secret_hash = models.CharField(max_length=200)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.real_now, editable=False)
     used_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

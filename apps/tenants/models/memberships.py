@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from apps.core import clock
 from apps.core.constraints import one_of
 from apps.core.enums import MembershipRole
 from apps.core.free_text import FreeTextField
@@ -28,7 +29,7 @@ class Membership(models.Model):
     origin = models.CharField(max_length=16, choices=MembershipOrigin.choices)
     origin_product = models.ForeignKey(Product, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     role_changed_at = models.DateTimeField()
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         constraints: ClassVar = [

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
+from apps.core import clock
 from apps.core.constraints import name_prefix_index, one_of, words_index
 from apps.core.enums import LifecycleState
 from apps.core.free_text import FreeCharField, FreeTextField
@@ -42,7 +43,7 @@ class Organization(models.Model):
         help_text="Where payment providers send invoices and receipts; empty: to an owner.",
     )
     closed_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         constraints: ClassVar = [
@@ -85,7 +86,7 @@ class Workspace(models.Model):
     name = FreeCharField(max_length=200)
     manual_lifecycle_state = models.CharField(max_length=32, choices=LifecycleState.choices, blank=True, default="")
     manual_lifecycle_reason = FreeTextField(blank=True, default="")
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         constraints: ClassVar = [

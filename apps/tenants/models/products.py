@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from apps.core import clock
 from apps.core.constraints import one_of
 from apps.core.free_text import FreeCharField
 from apps.core.ids import AuditTarget
@@ -32,7 +33,7 @@ class Product(models.Model):
     sealed_export_key = models.BinaryField(null=True, blank=True)
     # One host a line, as `apps.tenants.return_urls` writes it.
     return_hosts = models.TextField(blank=True, default="", db_default="")
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         constraints: ClassVar = [
@@ -66,7 +67,7 @@ class ProductRelation(models.Model):
         Organization, on_delete=models.PROTECT, related_name="product_relations", db_index=False
     )
     source = models.CharField(max_length=16, choices=RelationSource.choices)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         constraints: ClassVar = [

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
+from apps.core import clock
 from apps.core.constraints import name_prefix_index, words_index
 from apps.core.emails import email_to_find
 from apps.core.free_text import FreeCharField
@@ -46,7 +47,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         related_name="+",
         help_text="The product that may change this user's e-mail and name, beside the identity service.",
     )
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     erased_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Since when nothing personal is left but the id."
     )

@@ -14,6 +14,7 @@ from apps.backoffice.seeding.data import SEEDS
 from apps.backoffice.seeding.demo import ensure_demo, fill_demo
 from apps.backoffice.seeding.memberships import seed_membership_report
 from apps.backoffice.seeding.payments import seed_payments
+from apps.backoffice.seeding.reports import seed_reports
 from apps.backoffice.seeding.subscriptions import seed_plans, seed_subscriptions
 from apps.backoffice.seeding.tenants import seed_staff, seed_tenants
 from apps.core import clock
@@ -48,6 +49,7 @@ class Command(BaseCommand):
         seed_membership_report(context)
         seed_staff(context, password=SAMPLE_PASSWORD)
         rollups_refresh(context)
+        seed_reports(context)
         self.stdout.write(self._sign_ins())
 
     def _sign_ins(self) -> str:
