@@ -77,6 +77,9 @@ def test_what_is_not_known_is_said() -> None:
     assert monthly_revenue(None, NOW).gaps == (Gap.NO_PRICES,)
     assert monthly_revenue(Pricing((line(), line(None))), NOW).gaps == (Gap.NO_UNIT_PRICE,)
     assert monthly_revenue(Pricing((line(None, is_metered=True),)), NOW).gaps == ()
+    assert monthly_revenue(Pricing((line(), PricedLine("price_1"))), NOW).gaps == (Gap.UNTOLD_PRICE,)
+    # A setup fee is told, and recurs not.
+    assert monthly_revenue(Pricing((line(), PricedLine("price_1", currency="EUR"))), NOW).gaps == ()
     found = monthly_revenue(Pricing((line(),), unknown_discounts=("di_1",), is_whole=False), NOW)
     assert (found.minor, found.gaps) == ({"EUR": 1900}, (Gap.NOT_WHOLE, Gap.UNKNOWN_DISCOUNT))
 

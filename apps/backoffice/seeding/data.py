@@ -53,6 +53,9 @@ class Seeds:
     organizations: tuple[SeedOrganization, ...]
 
 
+# Slug, name and price a month in cents.
+PLANS = (("starter", "Starter", 1900), ("team", "Team", 4900), ("business", "Business", 19900))
+
 SEEDS = Seeds(
     products=(("red", "Red"), ("blue", "Blue"), ("green", "Green")),
     staff=(

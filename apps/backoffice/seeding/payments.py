@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from apps.backoffice.seeding.data import seed_id
+from apps.backoffice.seeding.data import PLANS, seed_id
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId
@@ -34,6 +34,13 @@ MONTH = timedelta(days=30)
 _DELIVERY = timedelta(seconds=2)
 _DAY = timedelta(days=1)
 _INVOICE_STEPS = {"paid": "paid", "open": "finalized", "void": "voided", "uncollectible": "marked_uncollectible"}
+
+
+def _price(plan: str) -> dict[str, Any]:
+    """The plan's price as Stripe tells it with a subscription."""
+    cents = {slug: price for slug, _, price in PLANS}[plan]
+    monthly = {"currency": "eur", "unit_amount": cents, "recurring": {"interval": "month", "interval_count": 1}}
+    return {"id": f"price_{plan}", "lookup_key": plan, **monthly}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +101,9 @@ class SampleCustomer:
         for place in range(periods):
             ago = PERIOD_AGE + MONTH * (periods - 1 - place)
             is_last = place == periods - 1
-            price = {"id": f"price_{plan}", "lookup_key": plan}
             item = {
                 "id": f"si_{self.mark}",
-                "price": price,
+                "price": _price(plan),
                 "current_period_start": _seconds(self.now - ago),
                 "current_period_end": _seconds(self.now - ago + MONTH),
             }
@@ -144,7 +150,7 @@ class SampleCustomer:
         for begun, status, step in ((started, "active", "created"), (ago, "past_due", "updated")):
             item = {
                 "id": f"si_{self.mark}",
-                "price": {"id": f"price_{plan}", "lookup_key": plan},
+                "price": _price(plan),
                 "current_period_start": _seconds(self.now - begun),
                 "current_period_end": _seconds(self.now - begun + MONTH),
             }

@@ -7,6 +7,7 @@ from datetime import timedelta
 from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.jobs.record_errors import RecordErrors
+from apps.reporting.services import revenue_write
 from apps.reporting.services.daily_reports import reports_due, reports_make
 from apps.reporting.services.schedules import schedules_prepare
 
@@ -14,9 +15,11 @@ DAYS = timedelta(days=6)
 
 
 def seed_reports(context: ExecutionContext) -> None:
-    """Begin the schedules some days ago, and make what is due since, as the hourly job does after a standstill."""
+    """Begin the schedules some days ago, and make what is due since, as the hourly jobs do after a standstill."""
     with clock.as_of(clock.now() - DAYS):
         schedules_prepare()
+    # Before the reports, which tell yesterday's revenue.
+    revenue_write(context)
     errors, waiting = RecordErrors("daily reports"), reports_due()
     while waiting:
         waiting = reports_make(context, waiting, errors)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from apps.backoffice.seeding.data import seed_id
+from apps.backoffice.seeding.data import PLANS, seed_id
 from apps.backoffice.seeding.payments import MONTH, PERIOD_AGE
 from apps.core import clock
 from apps.core.context import ExecutionContext
@@ -31,7 +31,6 @@ from apps.subscriptions.services import (
 from apps.tenants.models import Workspace
 
 REASON = "sample data"
-PLANS = (("starter", "Starter", 1900), ("team", "Team", 4900), ("business", "Business", 19900))
 
 
 def seed_plans(context: ExecutionContext) -> None:

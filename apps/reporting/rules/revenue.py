@@ -30,6 +30,7 @@ class Gap(TextEnum):
     """Why a subscription's figure may not be what the customer pays."""
 
     NO_PRICES = "no_prices", "No event since the update has told its prices"
+    UNTOLD_PRICE = "untold_price", "A price of which the event tells neither amount nor interval"
     NO_UNIT_PRICE = "no_unit_price", "A price in tiers, which events do not hold"
     NOT_WHOLE = "not_whole", "More lines than the event held"
     UNKNOWN_DISCOUNT = "unknown_discount", "A discount is named and not told"
@@ -66,6 +67,7 @@ def monthly_revenue(pricing: Pricing | None, at: datetime) -> MonthlyRevenue:
         totals[share.line.currency] += share.minor
     minor = {currency: divide_half_away(total.numerator, total.denominator) for currency, total in totals.items()}
     found = {
+        Gap.UNTOLD_PRICE: any(_is_untold(line) for line in pricing.lines),
         Gap.NO_UNIT_PRICE: len(shares) < len(counted),
         Gap.NOT_WHOLE: not pricing.is_whole,
         Gap.UNKNOWN_DISCOUNT: bool(pricing.unknown_discounts),
@@ -105,6 +107,11 @@ def movement_of(before: int, now: int, *, has_paid_before: bool) -> Movement | N
 
 def _recurs(line: PricedLine) -> bool:
     return line.interval in _A_MONTH and line.every > 0 and not line.is_metered
+
+
+def _is_untold(line: PricedLine) -> bool:
+    """Whether nothing is known of the line but its name: it may recur, and is counted as nothing."""
+    return not line.interval and not line.currency and line.unit_minor is None and not line.is_metered
 
 
 def _share_of(line: PricedLine, at: datetime) -> _Share:
