@@ -1,6 +1,6 @@
 # The two commands are `make run` and `make test`. Both make the environment in .venv first.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint format prove mutants bench scale audit shell lock bump locks runtime development
+.PHONY: help run test test-fast lint format prove mutants bench scale audit shell lock bump locks tracing runtime development
 
 VENV_PYTHON := .venv/bin/python
 UV_COMPILE = $(VENV_PYTHON) -m uv pip compile --universal --python-version 3.11 --quiet $(RAISED) --generate-hashes \
@@ -54,11 +54,14 @@ bump: locks ## raise or add one dependency (PACKAGE=name) and leave the others a
 locks: development
 	$(UV_COMPILE) pyproject.toml -o .requirements/runtime.txt
 	$(UV_COMPILE) --group engines -c .requirements/runtime.txt -o .requirements/engines.txt
-	$(UV_COMPILE) pyproject.toml --extra development -c .requirements/runtime.txt -o .requirements/development.txt
+	$(UV_COMPILE) pyproject.toml --extra tracing -c .requirements/runtime.txt -o .requirements/tracing.txt
+	$(UV_COMPILE) pyproject.toml --extra tracing --extra development -c .requirements/tracing.txt -o .requirements/development.txt
 	$(UV_COMPILE) --group peers -o .requirements/peers.txt
 	$(UV_COMPILE) --group localstripe -o .requirements/localstripe.txt
 	$(UV_COMPILE) --group build -o .requirements/build.txt
 	$(UV_COMPILE) --group node -o .requirements/node.txt
 
-runtime development:
+tracing: ## install what OTEL_EXPORTER_OTLP_ENDPOINT needs, for make run
+
+runtime development tracing:
 	@sh .ci/environment $@

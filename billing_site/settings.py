@@ -172,6 +172,9 @@ LOGGING = set_up_logs(
     secrets=(variables.SECRET_KEY, *variables.CREDENTIAL_KEYS),
 )
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
+if variables.OTEL_EXPORTER_OTLP_ENDPOINT:
+    _request_ids = MIDDLEWARE.index("apps.core.observability.requests.RequestIdMiddleware")
+    MIDDLEWARE.insert(_request_ids + 1, "apps.core.observability.tracing.TracingMiddleware")
 # --- Celery -------------------------------------------------------------------------------------------------------
 CELERY_TASK_ROUTES = queues.TASK_ROUTES
 # A task that nobody routed is found by its test; until then it runs.

@@ -10,6 +10,7 @@ import os
 import secrets
 
 from billing_site import configuration
+from billing_site.collector import collector
 from billing_site.environment import Environment
 from billing_site.launcher import places
 from billing_site.public_url import page_hosts, public_url
@@ -20,6 +21,8 @@ ENVIRONMENT = env.name
 IS_PRODUCTION = env.is_production
 STATE_DIR = places.state_folder()
 LOG_LEVEL = env.read("LOG_LEVEL", "INFO", configuration.log_level)
+# The collector of traces, over HTTP; empty: there are none, and nothing of them is loaded.
+OTEL_EXPORTER_OTLP_ENDPOINT = env.read("OTEL_EXPORTER_OTLP_ENDPOINT", "", collector)
 
 # --- Secrets, and where we are --------------------------------------------------------------------------------------
 SECRET_KEY = env.require(

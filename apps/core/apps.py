@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.core.checks import Tags, register
 from django.utils.module_loading import autodiscover_modules
 
@@ -19,4 +20,9 @@ class CoreConfig(AppConfig):
         register(database_is_usable, Tags.database)
         if not explain_missing_clock():
             clock.follow(read_shift)
+        if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+            # Imports packages that only those have installed who want traces.
+            from apps.core.observability.tracing import set_up_tracing  # noqa: PLC0415
+
+            set_up_tracing(settings.OTEL_EXPORTER_OTLP_ENDPOINT)
         autodiscover_modules("operations", "events", "outbox_handlers", "jobs")

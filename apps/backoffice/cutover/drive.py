@@ -101,6 +101,7 @@ def _ask(stage: Stage, method: str, path: str, expected: int, body: dict[str, An
             secret_headers={"Authorization": f"Bearer {stage.token}"},
             is_guarded=False,
             is_repeatable=False,
+            is_to_product=True,
             seconds=30,
         )
     )

@@ -25,6 +25,8 @@ SECRET_VARIABLES = (
     "GOOGLE_CLIENT_SECRET",
     "SEGMENT_WRITE_KEY",
     "OIDC_CLIENT_SECRET",
+    # Read by OpenTelemetry itself: how the collector knows us.
+    "OTEL_EXPORTER_OTLP_HEADERS",
 )
 # Of these, the password is the secret.
 SECRET_URL_VARIABLES = ("DATABASE_URL", "CELERY_BROKER_URL", "EMAIL_URL")

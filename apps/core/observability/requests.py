@@ -21,7 +21,7 @@ _IN_META = "HTTP_X_REQUEST_ID"
 WELL_FORMED = r"[A-Za-z0-9._-]{8,64}"
 _WELL_FORMED = re.compile(WELL_FORMED, re.ASCII)
 # Asked for every few seconds by machines; a line for each would bury the others.
-_QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +61,7 @@ class RequestIdMiddleware:
         try:
             response = self._get_response(request)
             response.headers[HEADER] = request_id
-            if request.path not in _QUIET_PATHS:
+            if request.path not in QUIET_PATHS:
                 log.info(
                     "request_finished",
                     method=request.method,

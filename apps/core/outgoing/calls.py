@@ -19,6 +19,7 @@ import stamina
 from urllib3.exceptions import HTTPError
 
 from apps.core import clock
+from apps.core.observability.spans import outgoing_span, trace_headers
 from apps.core.outgoing.addresses import RefusedAddressError, checked_url
 from apps.core.outgoing.connections import CheckedAdapter, Watch
 from apps.core.outgoing.pace import keep_pace
@@ -41,6 +42,7 @@ class Call:
     `secret_headers` go to the address's own origin alone; they show in no text form of the call. `is_guarded` is
     for an address that a tenant typed; the operator's own settings are trusted. `seconds` bound the whole call with its
     redirects, `largest_body` is in bytes. A call that is not `is_repeatable` is made once, whatever comes of it.
+    `is_to_product` is for a product of ours: its own trace continues ours, where there is one.
     """
 
     url: str
@@ -53,12 +55,17 @@ class Call:
     form: Mapping[str, str] | None = field(default=None, repr=False)
     is_guarded: bool = True
     is_repeatable: bool = True
+    is_to_product: bool = False
     seconds: int = 60
     largest_body: int = 8 * 1024 * 1024
 
     @property
     def has_body(self) -> bool:
         return self.json is not None or self.form is not None
+
+    @property
+    def verb(self) -> str:
+        return self.method or ("POST" if self.has_body else "GET")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +137,20 @@ def _worth_another_try(error: Exception) -> bool | timedelta:
 
 
 def _once(call: Call) -> Answer:
+    host = urlsplit(call.url).hostname or ""
     if call.is_guarded:
-        keep_pace(urlsplit(call.url).hostname or "")
+        keep_pace(host)
     watch = Watch(is_guarded=call.is_guarded, seconds=call.seconds)
     try:
-        with watch.running(), _session() as session:
+        with outgoing_span(host, call.verb) as note_status, watch.running(), _session() as session:
             answer = _followed(session, call)
+            note_status(answer.status)
     except RefusedAddressError:
         raise
     except (requests.RequestException, HTTPError, OSError) as error:
         refusal = _refusal_within(error)
         if refusal is not None:
             raise refusal from None
-        host = urlsplit(call.url).hostname
         if watch.is_over:
             raise _too_slow(call) from None
         is_permanent = isinstance(error, requests.exceptions.SSLError | requests.exceptions.InvalidURL)
@@ -184,12 +192,12 @@ def _followed(session: requests.Session, call: Call) -> Answer:
     """The answer at the end of the redirects, each of them judged like the first address."""
     for _ in range(_MOST_REDIRECTS + 1):
         response = session.request(
-            call.method or ("POST" if call.has_body else "GET"),
+            call.verb,
             call.url,
             params=dict(call.params),
             json=call.json,
             data=call.form,
-            headers={"Accept-Encoding": "identity", **call.headers, **call.secret_headers},
+            headers={"Accept-Encoding": "identity", **call.headers, **call.secret_headers, **_of_trace(call)},
             timeout=(_CONNECT_SECONDS, min(_READ_SECONDS, call.seconds)),
             allow_redirects=False,
             stream=True,
@@ -208,7 +216,17 @@ def _redirected(call: Call, here: str, location: str) -> Call:
     if call.is_guarded:
         checked_url(target)
     is_same_origin = _origin(target) == _origin(here)
-    return replace(call, url=target, params={}, secret_headers=call.secret_headers if is_same_origin else {})
+    return replace(
+        call,
+        url=target,
+        params={},
+        secret_headers=call.secret_headers if is_same_origin else {},
+        is_to_product=call.is_to_product and is_same_origin,
+    )
+
+
+def _of_trace(call: Call) -> Mapping[str, str]:
+    return trace_headers() if call.is_to_product else {}
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

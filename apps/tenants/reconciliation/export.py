@@ -53,6 +53,7 @@ def read_page(url: str, key: str, cursor: str, number: int) -> Page:
         params={"cursor": cursor} if cursor else {},
         headers={"Accept": "application/json"},
         secret_headers={"Authorization": f"Bearer {key}"} if key else {},
+        is_to_product=True,
     )
     try:
         answer = outgoing_call(call)
