@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
@@ -67,6 +68,7 @@ def _cell(value: object) -> object:
             return "yes" if value else "no"
         case datetime():
             return sheet_time(value, UTC)
-        case int():
+        # A number stays one, whatever it begins with: what a spreadsheet can't add up is of no use.
+        case int() | Decimal():
             return value
     return harmless(str(value))

@@ -107,12 +107,17 @@ def minor_digits(currency: str) -> int:
 
 def format_minor(value: int, currency: str, *, is_grouped: bool = False) -> str:
     """Minor units with their currency, for people: 1250 EUR is "12.50 EUR", 1250 JPY "1250 JPY" or "1,250 JPY"."""
+    return f"{format_minor_number(value, currency, is_grouped=is_grouped)} {currency}"
+
+
+def format_minor_number(value: int, currency: str, *, is_grouped: bool = False) -> str:
+    """The same without its currency, where that stands beside it: "12.50"."""
     digits = minor_digits(currency)
     whole, rest = divmod(abs(value), 10**digits)
     sign = "-" if value < 0 else ""
     places = f".{rest:0{digits}d}" if digits else ""
     number = f"{whole:,}" if is_grouped else f"{whole}"
-    return f"{sign}{number}{places} {currency}"
+    return f"{sign}{number}{places}"
 
 
 def divide_half_away(numerator: int, denominator: int) -> int:

@@ -16,8 +16,11 @@ from apps.backoffice.registry import registered_pages
 from apps.connectors.enums import SyncStatus, SyncTrigger
 from apps.connectors.models import Connector, SyncRun
 from apps.core import clock
+from apps.core.amounts import MICRO
 from apps.core.enums import ActorKind, AuthorizationSource, Role
 from apps.core.models import AuditEntry
+from apps.credits.models import CreditAccount
+from apps.payments.models import ProviderInvoice
 from tests.backoffice.people import client_of
 from tests.backoffice.records import MAKERS
 from tests.connectors.cast import make_connector
@@ -108,3 +111,15 @@ def test_the_audit_log_of_people_only_and_its_names(client: Client) -> None:
 
 def _audit_of_people() -> str:
     return f"{reverse('admin:core_auditentry_changelist')}?people=yes"
+
+
+def test_a_negative_amount_stays_a_number(client: Client) -> None:
+    """Semkoo/niko-table-registry#194: a guard against formulas made texts of them, which nothing adds up."""
+    invoice = MAKERS[ProviderInvoice]()
+    ProviderInvoice.objects.filter(pk=invoice.pk).update(total_minor=-1_950, currency="EUR")
+    account = MAKERS[CreditAccount]()
+    CreditAccount.objects.filter(pk=account.pk).update(balance=-12_500_000, held=0, floor=-MICRO * 100)
+    (row,) = [row for row in file_of(client, "payments_providerinvoice") if row["id"] == str(invoice.pk)]
+    assert (row["total"], row["currency"]) == ("-19.50", "EUR")
+    (row,) = [row for row in file_of(client, "credits_creditaccount") if row["organization id"] == str(account.pk)]
+    assert row["balance"] == "-12.5"

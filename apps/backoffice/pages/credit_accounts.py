@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.contrib.admin import display
@@ -48,12 +49,12 @@ class CreditAccountAdmin(ExpireOnReadAdmin[CreditAccount]):
     file_columns: ClassVar[FileColumns] = {
         "organization": lambda row: row.organization.name,
         "slug": lambda row: row.organization.slug,
-        "available": lambda row: format_micro(row.balance - row.held + row.overdraft_limit),
-        "balance": lambda row: format_micro(row.balance),
-        "held": lambda row: format_micro(row.held),
-        "overdraft limit": lambda row: format_micro(row.overdraft_limit),
+        "available": lambda row: Decimal(format_micro(row.balance - row.held + row.overdraft_limit)),
+        "balance": lambda row: Decimal(format_micro(row.balance)),
+        "held": lambda row: Decimal(format_micro(row.held)),
+        "overdraft limit": lambda row: Decimal(format_micro(row.overdraft_limit)),
         "runs out (UTC)": lambda row: row.runway.runs_out_at if hasattr(row, "runway") else None,
-        "spent a day": lambda row: format_micro(row.runway.a_day) if hasattr(row, "runway") else "",
+        "spent a day": lambda row: Decimal(format_micro(row.runway.a_day)) if hasattr(row, "runway") else "",
         "demo": lambda row: row.organization.is_demo,
         "organization id": lambda row: row.organization_id,
     }

@@ -29,7 +29,7 @@ from apps.core.amounts import (
     MalformedNumberError,
     NumberOutOfRangeError,
     format_micro,
-    format_minor,
+    format_minor_number,
     minor_digits,
     parse_amount,
 )
@@ -134,7 +134,7 @@ def _amount(value: int | None) -> str:
 
 
 def _whole_units(plan: Plan) -> str:
-    return format_minor(plan.price_minor, plan.currency).removesuffix(f" {plan.currency}")
+    return format_minor_number(plan.price_minor, plan.currency)
 
 
 def _change_plan(context: ExecutionContext, plan: Plan, form: PlanForm) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
 from django.contrib.admin import display
@@ -26,7 +27,7 @@ from apps.backoffice.list_files import FileColumns
 from apps.backoffice.panels import Fact, Panel
 from apps.backoffice.records.invoices import STATUS_TONES, invoices_panel, money
 from apps.backoffice.staff_admin import StaffAdmin
-from apps.core.amounts import format_minor
+from apps.core.amounts import format_minor_number
 from apps.payments.enums import CustomerStatus, InvoiceStatus
 from apps.payments.models import MirroredObject, ProviderCustomer, ProviderDispute, ProviderInvoice
 from apps.subscriptions.enums import Provider
@@ -86,8 +87,8 @@ class ProviderInvoiceAdmin(_MirroredAdmin[ProviderInvoice]):
         "organization": lambda row: row.organization.name if row.organization else "",
         "status": lambda row: row.get_status_display(),
         "currency": lambda row: row.currency,
-        "total": lambda row: format_minor(row.total_minor, row.currency),
-        "still open": lambda row: format_minor(row.amount_remaining_minor, row.currency),
+        "total": lambda row: Decimal(format_minor_number(row.total_minor, row.currency)),
+        "still open": lambda row: Decimal(format_minor_number(row.amount_remaining_minor, row.currency)),
         "issued (UTC)": lambda row: row.issued_at,
         "due (UTC)": lambda row: row.due_at,
         "paid (UTC)": lambda row: row.paid_at,

@@ -28,7 +28,7 @@ from apps.connectors.selectors.records import (
 from apps.connectors.views.base import ConnectorsPage
 from apps.connectors.views.presenters import total_lines
 from apps.core import clock
-from apps.core.amounts import format_minor
+from apps.core.amounts import format_minor, format_minor_number
 from apps.core.exports import csv_lines, harmless, sheet_time
 from apps.core.ids import WorkspaceId
 from apps.core.moments import read_iso_moment
@@ -165,7 +165,7 @@ def _cells(record: BillingRecord, zone: tzinfo) -> list[object]:
         harmless(record.unit),
         "" if amount is None else amount,
         record.currency,
-        "" if amount is None else format_minor(amount, record.currency).rpartition(" ")[0],
+        "" if amount is None else format_minor_number(amount, record.currency),
         record.category,
         harmless(record.status),
         sheet_time(record.voided_at, zone) if record.voided_at else "",
