@@ -10,18 +10,25 @@ import itertools
 import os
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from django.urls import resolve
 
+from apps.backoffice.seeding.reports import seed_reports
 from apps.connectors.enums import ConnectorStatus
 from apps.connectors.models import Connector
 from apps.core import clock
 from apps.payments.enums import InvoiceStatus
+from apps.reporting.services import rollups_refresh
+from apps.tenants.models import Organization
+from tests.access.pages import DECLARED_PAGES
 from tests.backoffice.records import make_invoice
 from tests.connectors.cast import make_connector
-from tests.contexts import product_context
+from tests.contexts import console_context, product_context
 from tests.credits.cast import Place
 from tests.credits.history import live_a_month, make_old_place
 from tests.factories.tenants import PASSWORD
@@ -57,9 +64,8 @@ def stops(active: Room, connector: Connector, overdue: Room) -> list[Stop]:
         Stop(active.address("invoices"), (".account summary",)),
         Stop(active.address("members"), (".confirm summary",)),
         Stop(active.address("settings")),
-        Stop(active.address("daily-reports")),
-        Stop(active.address("report-recipients")),
-        Stop(active.address("balance-alerts")),
+        *(Stop(active.address(page)) for page in ("daily-reports", "report-recipients", "balance-alerts")),
+        *(Stop(active.address(page)) for page in ("notices", "credit-stop")),
         Stop(active.address("connector-new")),
         Stop(f"{active.address('connector-new')}?provider=usage_feed"),
         Stop(active.address("connector", connector.pk)),
@@ -102,6 +108,10 @@ def rooms() -> tuple[Room, Connector, Room]:
     connector = make_connector(active.workspace)
     broken = make_connector(active.workspace)
     Connector.objects.filter(pk=broken.pk).update(status=ConnectorStatus.NEEDS_REAUTHORIZATION)
+    # As if they had been there for some days, so that there are reports.
+    Organization.objects.update(created_at=clock.now() - timedelta(days=9))
+    rollups_refresh(console_context())
+    seed_reports(console_context())
     for person in active.people.values():
         person.set_password(PASSWORD)
         person.save(update_fields=["password"])
@@ -133,6 +143,20 @@ def judge(tab: Tab, meant: tuple[int, ...], how: str) -> list[str]:
     except AssertionError as error:
         return [f"{how}: {error}"]
     return []
+
+
+def test_no_page_is_left_out(rooms: tuple[Room, Connector, Room]) -> None:
+    """Each page that answers with a page of its own is a stop."""
+    declared = {name for name, methods in DECLARED_PAGES.items() if methods.get("GET", ("", "", 0))[2] == HTTPStatus.OK}
+    active, connector, overdue = rooms
+    stopped = {
+        resolve(urlsplit(stop.path).path).url_name
+        for stop in stops(active, connector, overdue)
+        if "nothing" not in stop.path
+    }
+    assert {name for name in declared if not name.endswith("-csv")} - stopped == set()
+    report = active.see("daily-reports")
+    assert "Balance at the end of the day" in report.text
 
 
 def test_every_tenant_page_for_everybody(rooms: tuple[Room, Connector, Room], open_tab: Opener) -> None:
