@@ -26,6 +26,7 @@ from apps.core.errors import ConflictError, Reason
 from apps.core.ids import WorkspaceId
 from apps.core.moments import zone_of
 from apps.core.registry import Registry
+from apps.core.rehearsals import rehearsal
 from apps.subscriptions.history import changes_between
 from apps.subscriptions.messages import banner_of
 from apps.subscriptions.rules.lifecycle import Allowance, LifecycleDecision
@@ -88,12 +89,11 @@ def preview(
     issued_at = clock.now()
     before = workspace_lifecycle(workspace_id)
     tellers = [hook(workspace_id) for hook in _consequences.values()]
-    with transaction.atomic():
+    with rehearsal():
         run()
         after = workspace_lifecycle(workspace_id)
         tenant_sees = banner_text(workspace_id, after)
         lines = tuple(line for tell in tellers for line in tell())
-        transaction.set_rollback(True)
     could, can = before.operations(role=Role.OWNER), after.operations(role=Role.OWNER)
     return Preview(
         before=before,

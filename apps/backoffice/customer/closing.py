@@ -21,6 +21,7 @@ from apps.core.canonical import canonical_hash
 from apps.core.context import ExecutionContext
 from apps.core.enums import MembershipRole
 from apps.core.ids import OrganizationId, WorkspaceId
+from apps.core.rehearsals import rehearsal
 from apps.credits.selectors.ledger import account_of
 from apps.payments.selectors.dues import charging_subscriptions, owed_invoices
 from apps.subscriptions.history import organization_changes_between
@@ -64,13 +65,12 @@ class OrganizationVerb(Verb):
 
     def preview(self, context: ExecutionContext, record: Organization, form: ReasonForm) -> Preview:
         """Make the change, see what it has changed, and roll it back."""
-        with transaction.atomic():
+        with rehearsal():
             digest, issued_at = _digest(record), clock.now()
             before = _standing(record)
             self.run(context, record, form)
             after = _standing(record)
             sees = _what_is_seen(after)
-            transaction.set_rollback(True)
         names = dict(Workspace.objects.filter(pk__in=after.states).values_list("pk", "name"))
         changes = [Change(names[key], before.states[key], state) for key, state in after.states.items()]
         return Preview(

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
-from django.db import transaction
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -19,6 +18,7 @@ from apps.core.context import ExecutionContext
 from apps.core.emails import LONGEST_EMAIL, email_to_find
 from apps.core.enums import MembershipRole
 from apps.core.ids import OrganizationId, UserId
+from apps.core.rehearsals import rehearsal
 from apps.tenants.memberships import ROLE_WORDS
 from apps.tenants.models import Membership, Organization
 from apps.tenants.selectors.users import user_by_email
@@ -67,9 +67,8 @@ class MemberVerb(Verb):
         """What the verb would do, by its own code; nothing of it stays."""
         if self.effect is None:
             raise AssertionError(f"{self.name} has no preview")
-        with transaction.atomic():
+        with rehearsal():
             self.run(context, record, form)
-            transaction.set_rollback(True)
         return self.effect(record, form)
 
 

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
-
 from apps.backoffice.verbs import Change, ChangeGroup, Preview, Verb
 from apps.connectors.enums import ConnectorStatus
 from apps.connectors.ids import ConnectorId
@@ -20,6 +18,7 @@ from apps.core import clock
 from apps.core.context import ExecutionContext
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.core.moments import write_months
+from apps.core.rehearsals import rehearsal
 from apps.subscriptions.selectors.lifecycle import workspace_lifecycle
 from apps.tenants.enums import NoticeKind
 from apps.tenants.selectors.notices import notice_emails
@@ -38,11 +37,10 @@ class ConnectorVerb(Verb):
     def preview(self, context: ExecutionContext, record: Connector, form: Any) -> Preview:
         """Run the change, say what has become of the connector, and roll it back."""
         before = record.get_status_display()
-        with transaction.atomic():
+        with rehearsal():
             outcome = self.run(context, record, form)
             after = connector_of(ConnectorId(record.pk))
             lines = list(self.follows(after, outcome))
-            transaction.set_rollback(True)
         return Preview([ChangeGroup("", [Change("Status", before, after.get_status_display())])], lines=lines)
 
 
