@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -9,13 +10,15 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from apps.backoffice.filters import of_customers
 from apps.backoffice.registry import registered_pages
 from apps.connectors.enums import SyncStatus, SyncTrigger
 from apps.connectors.models import Connector, SyncRun
 from apps.core import clock
 from apps.core.enums import Role
-from apps.core.models import AuditEntry
+from apps.core.models import AuditEntry, OutboxItem
 from apps.core.states import OutboxStatus
+from apps.subscriptions.models import DecisionReceipt
 from tests.backoffice.people import client_of
 from tests.backoffice.records import make_outbox_item
 from tests.connectors.cast import make_connector, make_sync_run
@@ -99,6 +102,32 @@ def test_an_index_serves_the_order_of_sync_runs_with_each_filter(condition: dict
     plan = rows.explain()
     assert index in plan
     assert "Sort" not in plan
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        ({"question__product_id": str(uuid.uuid4())}, "decision_receipt_product"),
+        ({"question__operation": "unit"}, "decision_receipt_operation"),
+    ],
+)
+def test_an_index_serves_the_order_of_decisions_by_what_was_asked(asked: dict[str, str], index: str) -> None:
+    rows = DecisionReceipt.objects.filter(**asked).order_by("-created_at")[:50]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off")
+    plan = rows.explain()
+    assert index in plan
+    assert "Sort" not in plan
+
+
+def test_what_cutover_checks_made_is_looked_up_once_for_a_whole_list() -> None:
+    rows = OutboxItem.objects.filter(of_customers("organization_id")).order_by("-created_at")[:50]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off")
+    plan = rows.explain()
+    assert "outbox_item_created" in plan
+    assert "hashed SubPlan" in plan
+    assert "Join" not in plan
 
 
 def test_workspaces_with_auto_disabled_connectors(client: Client) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
-from typing import Any
 from uuid import UUID
 
-from django.db.models import Max, Min, QuerySet, Sum
+from django.db.models import Max, Q, Sum
 from django.db.models.functions import TruncDate
 
 from apps.credits.enums import EntryKind
@@ -43,10 +42,15 @@ def days_of_burn(account_id: UUID, *, now: datetime, zone: tzinfo, days: int) ->
         day=recorded_on
     )
     spent: dict[date, dict[UUID | None, int]] = {}
-    spending = recent.filter(kind__in=_SPENDING, amount__lt=0).values("day", "product_id").annotate(sum=Sum("amount"))
-    for row in spending.order_by("day"):
-        spent.setdefault(row["day"], {})[row["product_id"]] = -row["sum"]
-    balances = _balances(recent, account_id, since)
+    last_places: dict[date, int] = {}
+    is_spent = Q(kind__in=_SPENDING, amount__lt=0)
+    # One look at the entries: a busy account has many in a month.
+    grouped = recent.values("day", "product_id").annotate(sum=Sum("amount", filter=is_spent), place=Max("sequence"))
+    for row in grouped.order_by("day"):
+        last_places[row["day"]] = max(row["place"], last_places.get(row["day"], 0))
+        if row["sum"] is not None:
+            spent.setdefault(row["day"], {})[row["product_id"]] = -row["sum"]
+    balances = _balances(last_places, account_id, since)
     found, balance = [], balances.pop(None)
     for place in range(days):
         day = first + timedelta(days=place)
@@ -55,18 +59,8 @@ def days_of_burn(account_id: UUID, *, now: datetime, zone: tzinfo, days: int) ->
     return found
 
 
-def first_spent_at(account_id: UUID, since: datetime) -> datetime | None:
-    """When the account was first charged since then; None when it was not."""
-    charged = CreditEntry.objects.filter(
-        account_id=account_id, recorded_at__gte=since, kind__in=_SPENDING, amount__lt=0
-    )
-    first: datetime | None = charged.aggregate(at=Min("recorded_at"))["at"]
-    return first
-
-
-def _balances(recent: QuerySet[Any], account_id: UUID, since: datetime) -> dict[date | None, int]:
+def _balances(last_places: Mapping[date, int], account_id: UUID, since: datetime) -> dict[date | None, int]:
     """The balance at the end of each day that has entries; under None what stood there before all of them."""
-    last_places = dict(recent.values_list("day").annotate(place=Max("sequence")))
     before = (
         CreditEntry.objects.filter(account_id=account_id, recorded_at__lt=since)
         .order_by("-sequence")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from uuid import UUID
 
 from apps.core.moments import in_zone
 from apps.credits.models import CreditAccount, CreditGrant
 from apps.credits.rules.forecast import WINDOW_DAYS, Forecast, Lot, forecast
-from apps.credits.selectors.burn import DayOfBurn, days_of_burn, first_spent_at
+from apps.credits.selectors.burn import DayOfBurn, days_of_burn
 from apps.credits.selectors.statement import grants_of_accounts, grants_with_rest
 
 
@@ -19,8 +19,8 @@ def forecast_of(
 ) -> Forecast:
     """How long the account's credits last. Its charges have burned; `days` where they were read already."""
     read = days_of_burn(account.pk, now=now, zone=zone, days=WINDOW_DAYS) if days is None else days
-    first = first_spent_at(account.pk, now - timedelta(days=WINDOW_DAYS))
-    observed = (in_zone(now, zone).date() - in_zone(first, zone).date()).days + 1 if first else 0
+    spent_on = [day.day for day in read if day.total]
+    observed = (in_zone(now, zone).date() - spent_on[0]).days + 1 if spent_on else 0
     pace = Pace(sum(day.total for day in read), observed)
     return _forecast(account, grants_with_rest(account.pk, now), pace, now)
 

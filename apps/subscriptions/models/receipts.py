@@ -8,7 +8,7 @@ from typing import ClassVar
 import pgtrigger
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.fields.json import KeyTextTransform
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
 
 from apps.core.constraints import one_of
 from apps.core.models.protection import refuse_truncate
@@ -16,6 +16,7 @@ from apps.subscriptions.enums import ReceiptKind, Verdict
 
 # The person of the question, as text: who would have acted.
 ASKED_BY = KeyTextTransform("user_id", "question")
+_PRODUCT, _OPERATION = KeyTransform("product_id", "question"), KeyTransform("operation", "question")
 
 
 class DecisionReceipt(models.Model):
@@ -60,6 +61,9 @@ class DecisionReceipt(models.Model):
             ),
             models.Index(fields=["-created_at"], condition=Q(decision=Verdict.DENY), name="denial_latest"),
             models.Index(ASKED_BY, F("created_at").desc(), name="decision_receipt_person"),
+            # As filters of the question itself ask it.
+            models.Index(_PRODUCT, F("created_at").desc(), name="decision_receipt_product"),
+            models.Index(_OPERATION, F("created_at").desc(), name="decision_receipt_operation"),
         ]
         triggers: ClassVar = [
             pgtrigger.Protect(name="decision_receipt_is_not_updated", operation=pgtrigger.Update),

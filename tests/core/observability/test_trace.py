@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -198,12 +199,13 @@ def test_a_worker_continues_the_trace_of_its_message(traced: tracing.Tracing, re
         "OTEL_EXPORTER_OTLP_ENDPOINT": received.base,
     }
     arguments = ["-m", "celery", "--app=billing_site", "worker", f"--queues={queue}", "--concurrency=1"]
-    worker = subprocess.Popen([sys.executable, *arguments], env=environment, cwd=PROJECT)
+    worker = subprocess.Popen([sys.executable, *arguments], env=environment, cwd=PROJECT, start_new_session=True)
     try:
         task = received.wait_for("core.sweep_jobs")
     finally:
-        worker.terminate()
-        worker.wait(120)
+        # With the processes of its pool; how a worker ends is no matter here.
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
     tracing.stop_tracing()
     cause = received.spans()["GET cause.example"]
     assert (task.trace_id, task.parent_span_id, task.kind) == (cause.trace_id, cause.span_id, Span.SPAN_KIND_CONSUMER)
