@@ -21,6 +21,7 @@ from tests.credits.cast import make_place
 from tests.sizes import size
 
 YOUNG, OLD, A_DAY = size(small=(60, 600, 6), full=(500, 5_000, 1_000))
+_AT_ONCE = 100_000
 _ENTRIES = """
     INSERT INTO credits_creditentry (id, account_id, sequence, kind, amount, balance_after, product_id, operation,
         quantity, free_quantity, outcome, category, is_billable, is_late, run_id, idempotency_key, reason, actor_label,
@@ -28,7 +29,7 @@ _ENTRIES = """
     SELECT gen_random_uuid(), %(account)s, number, 'consumption', 0, 0, %(product)s, 'op-' || number %% 4, 1000000, 0,
         'succeeded', 'regular', TRUE, FALSE, '', '', '', 'test', 'test', at, at
     FROM (SELECT number, %(from)s::timestamptz + number * interval '1 day' / %(a_day)s AS at
-        FROM generate_series(1, %(count)s) AS number) AS numbered
+        FROM generate_series(%(first)s, least(%(first)s + %(at_once)s - 1, %(count)s)) AS number) AS numbered
 """
 
 
@@ -42,10 +43,10 @@ def live_long(days: int) -> OrganizationId:
         "a_day": A_DAY,
         "count": days * A_DAY,
     }
-    with transaction.atomic(), connection.cursor() as cursor:
-        # So many rows at once take longer than anything that the product does.
-        cursor.execute("SET LOCAL statement_timeout = 0")
-        cursor.execute(_ENTRIES, values)
+    with connection.cursor() as cursor:
+        # All at once would take longer than a statement of the product may.
+        for first in range(1, days * A_DAY + 1, _AT_ONCE):
+            cursor.execute(_ENTRIES, {**values, "first": first, "at_once": _AT_ONCE})
         cursor.execute(
             "UPDATE credits_creditaccount SET last_sequence = %(count)s, burned_sequence = %(count)s"
             " WHERE organization_id = %(account)s",
