@@ -53,7 +53,8 @@ def live_long(days: int) -> OrganizationId:
             values,
         )
     with patch.object(rollups, "cut_pieces", lambda **given: cut_pieces(**given, most=A_DAY)):
-        rollups_refresh(console_context())
+        while rollups_refresh(console_context())["entries"]:
+            pass
     return OrganizationId(place.organization.pk)
 
 
