@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apps.backoffice.filters import of_customers
@@ -20,7 +21,7 @@ from apps.core.models import AuditEntry, OutboxItem
 from apps.core.states import OutboxStatus
 from apps.subscriptions.models import DecisionReceipt
 from tests.backoffice.people import client_of
-from tests.backoffice.records import make_outbox_item
+from tests.backoffice.records import make_job_run, make_outbox_item
 from tests.connectors.cast import make_connector, make_sync_run
 from tests.factories.tenants import make_membership, make_organization, make_user, make_workspace
 
@@ -128,6 +129,16 @@ def test_what_cutover_checks_made_is_looked_up_once_for_a_whole_list() -> None:
     assert "outbox_item_created" in plan
     assert "hashed SubPlan" in plan
     assert "Join" not in plan
+
+
+def test_runs_and_calls_are_searched_by_words_that_are_known(client: Client) -> None:
+    run, call = make_job_run(), make_outbox_item(make_organization())
+    with CaptureQueriesContext(connection) as captured:
+        assert found(client, "core_jobrun", q="drain-") == {str(run.pk)}
+        assert found(client, "core_outboxitem", q="Email.s") == {str(call.pk)}
+        assert found(client, "core_jobrun", q="nothing-begins-so") == set()
+    # No index serves the beginning of a text in these columns.
+    assert not [query["sql"] for query in captured if "LIKE" in query["sql"]]
 
 
 def test_workspaces_with_auto_disabled_connectors(client: Client) -> None:

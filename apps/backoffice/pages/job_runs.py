@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
 
 from django.contrib.admin import display
 from django.db.models import QuerySet
@@ -63,7 +64,9 @@ class JobRunAdmin(StaffAdmin[JobRun]):
         days_filter("created_at", "created"),
     )
     search_ids = ("pk", "organization_id")
-    search_prefixes = ("name",)
+    search_words: ClassVar[dict[str, Callable[[], Iterable[str]]]] = {
+        "name": lambda: (definition.name for definition in jobs())
+    }
     search_help_text = "Id or beginning of the job's name"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[JobRun]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
 
 from django.contrib.admin import display
 from django.db.models import Q, QuerySet
@@ -20,7 +21,7 @@ from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.verbs import Verb
 from apps.core.ids import OutboxItemId
 from apps.core.models import OutboxItem
-from apps.core.outbox import outbox_dismiss, outbox_retry, waiting_kinds, waiting_reason
+from apps.core.outbox import kinds, outbox_dismiss, outbox_retry, waiting_kinds, waiting_reason
 from apps.core.states import OutboxStatus
 from apps.tenants.models import Organization
 
@@ -99,12 +100,12 @@ class OutboxItemAdmin(StaffAdmin[OutboxItem]):
     listed = of_customers("organization_id")
     list_filter = (
         choice_filter("status", "status", lambda: OutboxStatus.choices),
-        flag_filter("dismissed", "dismissed", Q(dismissed_at__isnull=False)),
+        flag_filter("dismissed", "dismissed", Q(status=OutboxStatus.PARKED, dismissed_at__isnull=False)),
         text_filter("kind", "kind", hint="email.send"),
         organization_filter("organization_id"),
     )
     search_ids = ("pk", "organization_id")
-    search_prefixes = ("kind",)
+    search_words: ClassVar[dict[str, Callable[[], Iterable[str]]]] = {"kind": kinds}
     search_help_text = "Id, organization's id or beginning of the kind"
     verbs = OUTBOX_VERBS
 

@@ -93,6 +93,11 @@ def handler_of(kind: str) -> OutboxHandler:
     return _handlers[kind]
 
 
+def kinds() -> list[str]:
+    """Every kind that has a handler."""
+    return sorted(_handlers)
+
+
 def ready_kinds() -> list[str]:
     """The kinds whose calls can be made now."""
     return sorted(kind for kind, handler in _handlers.items() if handler.is_configured())
