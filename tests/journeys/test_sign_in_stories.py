@@ -12,19 +12,20 @@ from django.urls import reverse
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from apps.core.enums import MembershipRole
+from apps.core.enums import MembershipRole, Role
 from apps.core.ids import OrganizationId, ProductId, ServiceTokenId, UserId, WorkspaceId
 from apps.tenants.enums import LinkKind
 from apps.tenants.models import ServiceToken, User, Workspace
 from apps.tenants.oidc.provider import memory
 from apps.tenants.services import portal_session_create, product_return_hosts_change, sign_in_link_send
 from tests.contexts import console_context, product_context
-from tests.counterparts.google import CLIENT_ID, CLIENT_SECRET, google_stand_in
+from tests.counterparts.google import CLIENT_ID, CLIENT_SECRET, GoogleStandIn, google_stand_in
 from tests.factories.tenants import (
     make_membership,
     make_organization,
     make_product,
     make_signing_in_user,
+    make_staff,
     make_token,
     make_user,
     make_workspace,
@@ -184,3 +185,37 @@ def test_through_the_identity_service(identity_service: str, open_tab: Opener) -
         tab.page.locator("[type=submit]", has_text="Continue").click()
         tab.page.get_by_role("heading", name="You have no account here yet").wait_for()
         tab.check(statuses=(403,))
+
+
+@pytest.fixture
+def staff_service(settings: Settings, live_server: LiveServer) -> Iterator[GoogleStandIn]:
+    """The same for staff, who come in with a proof of a second factor."""
+    callback = f"{live_server.url}{reverse('admin:oidc_callback')}"
+    with google_stand_in(redirect_uris=[callback], scopes=[], token_auth_method="client_secret_basic") as stand_in:
+        settings.OIDC_ISSUER, settings.OIDC_CLIENT_ID = stand_in.issuer, CLIENT_ID
+        settings.OIDC_CLIENT_SECRET = CLIENT_SECRET
+        settings.STAFF_OIDC, settings.STAFF_OIDC_PROOF = True, ("amr", "mfa")
+        memory.clear()
+        yield stand_in
+
+
+@pytest.mark.parametrize("factors", [["pwd"], ["pwd", "mfa"]])
+def test_staff_through_the_identity_service(staff_service: GoogleStandIn, open_tab: Opener, factors: list[str]) -> None:
+    staff_service.control(amr=factors)
+    user = elsewhere(lambda: make_staff(Role.SUPPORT))
+    with open_tab(viewport=SIZES["desk"]) as tab:
+        tab.page.goto(f"{tab.address}/admin/")
+        tab.page.get_by_role("link", name="Continue with your company account").click()
+        tab.page.wait_for_url(f"{staff_service.issuer}/**")
+        tab.page.locator("[name=login]").fill(str(user.pk))
+        tab.page.locator("[name=password]").fill("any")
+        tab.page.locator("[type=submit]").click()
+        tab.page.locator("[type=submit]", has_text="Continue").click()
+        if "mfa" in factors:
+            tab.page.wait_for_url(f"{tab.address}/admin/")
+            tab.page.get_by_role("heading", name="Overview").first.wait_for()
+        else:
+            tab.page.get_by_text("No proof of a second factor").first.wait_for()
+            tab.check(statuses=(403,))
+            tab.page.goto(f"{tab.address}/admin/")
+            tab.page.wait_for_url("**/admin/login/**")

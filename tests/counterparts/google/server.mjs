@@ -5,7 +5,7 @@ import http from 'node:http'
 import Provider from 'oidc-provider'
 
 const settings = JSON.parse(process.env.SETTINGS)
-const control = { tokenCalls: 0, refreshCalls: 0, issueRefreshToken: true, dropScope: null }
+const control = { tokenCalls: 0, refreshCalls: 0, issueRefreshToken: true, dropScope: null, amr: null }
 
 const provider = new Provider(settings.issuer, {
   clients: [
@@ -19,6 +19,7 @@ const provider = new Provider(settings.issuer, {
     },
   ],
   scopes: ['openid', 'offline_access', ...settings.scopes],
+  claims: { openid: ['sub', 'amr'] },
   pkce: { required: () => true },
   extraParams: ['access_type', 'include_granted_scopes', 'login_hint'],
   features: { devInteractions: { enabled: true }, revocation: { enabled: true } },
@@ -28,6 +29,13 @@ const provider = new Provider(settings.issuer, {
   cookies: { keys: ['stand-in'] },
   findAccount: async (_, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
 })
+
+// How people sign in here: with the factors that the control names.
+const finish = provider.interactionFinished.bind(provider)
+provider.interactionFinished = (request, response, result, options) => {
+  if (result.login && control.amr) result = { ...result, login: { ...result.login, amr: control.amr } }
+  return finish(request, response, result, options)
+}
 
 const handle = provider.callback()
 
