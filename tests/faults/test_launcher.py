@@ -16,6 +16,7 @@ import pytest
 from billing_site.launcher import places
 from billing_site.queues import WORKERS
 from tests.faults.stacks import Stack, fresh_stack, migrated_stack, wait_until
+from tests.sizes import size
 
 pytestmark = pytest.mark.faults
 
@@ -36,12 +37,30 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stack]:
-    """A running stack, which every test that takes it leaves running."""
+    """A stack that was started over stale notes, which every test that takes it leaves running."""
     with migrated_stack() as stack:
+        _leave_stale_notes(stack)
         stack.start()
         yield stack
-        assert stack.stop() == 0
+        assert stack.stop(signal.SIGTERM) == 0
         assert stack.processes() == []
+
+
+def _leave_stale_notes(stack: Stack) -> None:
+    """As after a power cut: the notes name processes that are others now, and sockets nobody listens on."""
+    bystander = str(os.getpid())
+    (stack.state / "postgres" / "data" / "postmaster.pid").write_text(
+        f"{bystander}\n{stack.state}/postgres/data\n1\n5432\n\n\n", encoding="ascii"
+    )
+    (stack.state / "postgres" / "ready").write_text(bystander, encoding="ascii")
+    (stack.state / "valkey" / "server.pid").write_text(bystander, encoding="ascii")
+    (stack.state / "run.lock").write_text(bystander, encoding="ascii")
+    for path in (
+        "valkey/socket/valkey.sock",
+        "postgres/socket/.s.PGSQL.5432",
+    ):
+        with socket.socket(socket.AF_UNIX) as stale:
+            stale.bind(str(stack.state / path))
 
 
 def _write_row(stack: Stack, name: str) -> None:
@@ -59,6 +78,7 @@ def _has_row(stack: Stack, name: str) -> bool:
 
 
 def test_a_stop_leaves_no_process_and_a_second_start_finds_the_data(fresh: Stack) -> None:
+    """The second run ends as `make run` does when make itself is killed: its parent is gone."""
     stack = fresh
     stack.start()
     wait_until(stack.answers, stack.said)
@@ -66,11 +86,13 @@ def test_a_stop_leaves_no_process_and_a_second_start_finds_the_data(fresh: Stack
     _write_row(stack, "written in the first run")
     assert stack.stop(signal.SIGINT) == 0
     assert stack.processes() == []
-    stack.start()
+    stack.begin("--end-with-parent", below_a_shell=True)
+    wait_until(lambda: "Ready." in stack.said(), stack.said)
     assert _has_row(stack, "written in the first run")
     wait_until(stack.answers, stack.said)
-    assert stack.stop(signal.SIGTERM) == 0
-    assert stack.processes() == []
+    stack.stop(signal.SIGKILL)
+    wait_until(lambda: not stack.processes(), lambda: str(stack.processes()))
+    assert "Stopping." in stack.said()
 
 
 @pytest.mark.parametrize(
@@ -89,15 +111,6 @@ def test_a_stop_during_the_start_leaves_no_process(stack: Stack, phase: str, num
     assert stack.processes() == []
     # The machine may be quick enough to say it before the signal comes, but never afterwards.
     assert "Ready" not in stack.said().partition("Stopping.")[2]
-
-
-def test_a_launcher_whose_parent_is_killed_stops_everything(stack: Stack) -> None:
-    """As `make run` does when make itself is killed."""
-    stack.begin("--end-with-parent", below_a_shell=True)
-    wait_until(lambda: "Ready." in stack.said(), stack.said)
-    stack.stop(signal.SIGKILL)
-    wait_until(lambda: not stack.processes(), lambda: str(stack.processes()))
-    assert "Stopping." in stack.said()
 
 
 # Whole words of one command line alone (NUL stands between them): the web server too speaks of --workers.
@@ -125,17 +138,12 @@ def test_a_killed_engine_is_started_again(running: Stack, engine: str) -> None:
     wait_until(running.answers, running.said)
 
 
-def test_whatever_of_the_launcher_is_killed_the_next_start_recovers(stack: Stack) -> None:
-    """The launcher alone takes everything with it. Then launcher, keepers and the web server's main process die at one
-    stroke: its workers would keep the port.
+def test_when_the_launcher_and_its_keepers_are_killed_the_next_start_recovers(stack: Stack) -> None:
+    """Launcher, keepers and the web server's main process die at one stroke: its workers would keep the port.
+
+    That the launcher alone takes everything with it is shown by test_outbox_survives.py.
     """
     stack.start()
-    _write_row(stack, "before the kill")
-    stack.stop(signal.SIGKILL)
-    wait_until(lambda: not stack.processes(), lambda: str(stack.processes()))
-
-    stack.start()
-    assert _has_row(stack, "before the kill")
     _write_row(stack, "before the stroke")
     victims = [int(line.split()[0]) for line in stack.processes() if "launcher" in line]
     os.kill(stack.program("granian"), signal.SIGSTOP)  # it cannot end its workers any more
@@ -152,23 +160,9 @@ def test_whatever_of_the_launcher_is_killed_the_next_start_recovers(stack: Stack
     assert stack.processes() == []
 
 
-def test_stale_notes_of_processes_are_no_obstacle(stack: Stack) -> None:
-    """As after a power cut: the notes name processes that are others now, and sockets nobody listens on."""
-    bystander = str(os.getpid())
-    (stack.state / "postgres" / "data" / "postmaster.pid").write_text(
-        f"{bystander}\n{stack.state}/postgres/data\n1\n5432\n\n\n", encoding="ascii"
-    )
-    (stack.state / "postgres" / "ready").write_text(bystander, encoding="ascii")
-    (stack.state / "valkey" / "server.pid").write_text(bystander, encoding="ascii")
-    (stack.state / "run.lock").write_text(bystander, encoding="ascii")
-    for path in (
-        "valkey/socket/valkey.sock",
-        "postgres/socket/.s.PGSQL.5432",
-    ):
-        with socket.socket(socket.AF_UNIX) as stale:
-            stale.bind(str(stack.state / path))
-    stack.start()
-    wait_until(stack.answers, stack.said)
+def test_stale_notes_of_processes_are_no_obstacle(running: Stack) -> None:
+    """It was started over them."""
+    wait_until(running.answers, running.said)
 
 
 def test_a_second_run_of_the_same_state_is_refused(running: Stack) -> None:
@@ -191,6 +185,7 @@ def test_a_port_in_use_is_named(stack: Stack) -> None:
 
 
 _RUN = "import time; time.sleep({}); from django.db import connection as c; c.cursor().execute('{}')"
+PAUSES = size(small=(0, 1, 2), full=(0, 1, 2, 0, 1))
 _MAKE_TABLE = _RUN.format(0, "CREATE TABLE kept (at int)")
 
 
@@ -198,16 +193,16 @@ def test_commands_at_once_share_the_engines_and_the_last_one_stops_them(stack: S
     assert stack.manage("shell", "--no-imports", "-c", _MAKE_TABLE).returncode == 0
     assert stack.processes() == []
     with ThreadPoolExecutor() as pool:
-        asked = [("shell", "--no-imports", "-c", _RUN.format(pause, "SELECT FROM kept")) for pause in (0, 1, 2, 0, 1)]
+        asked = [("shell", "--no-imports", "-c", _RUN.format(pause, "SELECT FROM kept")) for pause in PAUSES]
         runs = list(pool.map(lambda arguments: stack.manage(*arguments), asked))
     assert [run.returncode for run in runs] == [0] * len(runs), [run.stderr for run in runs]
     assert stack.processes() == []
 
 
-@pytest.mark.parametrize("kind", ["private", "long", "named oddly"])
+@pytest.mark.parametrize("kind", ["long", "named oddly"])
 def test_any_place_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """A folder that only its owner can enter, one too deep for a socket's path, one with odd characters."""
-    state = tmp_path / {"private": "state", "long": "deep" * 30, "named oddly": "50% of #1? ü"}[kind] / "state"
+    """Below a folder that only its owner can enter: one too deep for a socket's path, one with odd characters."""
+    state = tmp_path / {"long": "deep" * 30, "named oddly": "50% of #1? ü"}[kind] / "state"
     tmp_path.chmod(0o700)
     monkeypatch.setenv("COUNTINGHOUSE_STATE_DIR", str(state))
     stack, outer = Stack(state), places.outer_folder()

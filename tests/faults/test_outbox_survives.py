@@ -78,6 +78,7 @@ def test_every_call_to_the_outside_is_carried_out_once_whatever_is_killed(stack:
     enqueue(stack, "launcher")
     flush_broker()
     stack.stop(signal.SIGKILL)
+    wait_until(lambda: not stack.processes(), lambda: str(stack.processes()))  # it takes everything with it
     stack.start()
 
     expected = MESSAGES_A_FAULT * (len(VICTIMS) + 1)
