@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from django.urls import reverse
 from apps.tenants import resolver
 from apps.tenants.contracts import AccessFacts, Person
 from apps.tenants.resolver import Denial
-from tests.access.cells import PAIRS, ROUTES, api_cells, cell_counts
+from tests.access.cells import PAGES, PAIRS, ROUTES, STAFF_ROUTES, api_cells, cell_counts, page_cells, staff_cells
 from tests.access.outcomes import DELETE_BODIES, expected
 from tests.access.routes import METHODS, Route, undeclared
 from tests.access.world import PRINCIPALS, World, request_of
@@ -72,14 +73,23 @@ def test_every_cell_answers_as_declared(world: World, clients: Clients, route: R
     assert wrong == []
 
 
-def test_every_caller_and_relation_has_its_turn_at_methods_that_no_route_serves() -> None:
-    unserved = [
+@pytest.mark.parametrize("is_served", [True, False])
+@pytest.mark.parametrize(("routes", "cells"), [(ROUTES, api_cells), (PAGES, page_cells)], ids=["API", "pages"])
+def test_every_caller_and_relation_has_its_turn(
+    routes: list[Route], cells: Callable[[Route, str], list[tuple[str, str]]], is_served: bool
+) -> None:
+    asked = [
         pair
-        for route, method in itertools.product(ROUTES, METHODS)
-        if method not in route.operations
-        for pair in api_cells(route, method)
+        for route, method in itertools.product(routes, METHODS)
+        if (method in route.operations) is is_served
+        for pair in cells(route, method)
     ]
-    assert set(unserved) == set(PAIRS)
+    assert set(asked) == set(PAIRS)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_caller_has_its_turn_at_the_staff_plane(method: str) -> None:
+    assert {principal for name in STAFF_ROUTES for principal in staff_cells(name, method)} == set(PRINCIPALS)
 
 
 def test_every_route_of_the_api_is_declared() -> None:
@@ -92,9 +102,8 @@ def test_a_route_added_without_a_declaration_is_found() -> None:
     assert undeclared([*ROUTES, added]) == ["secrets"]
 
 
-def differences(world: World, clients: Clients) -> list[str]:
+def differences(world: World, clients: Clients) -> Iterator[str]:
     """The routes that tell a person a foreign object from an absent one."""
-    found = []
     for route in ROUTES:
         for method, principal in itertools.product(route.operations, ("signed-in stranger", "tenant owner")):
             foreign, absent = (
@@ -102,8 +111,7 @@ def differences(world: World, clients: Clients) -> list[str]:
                 for relation in ("foreign", "absent")
             )
             if foreign != absent:
-                found.append(f"{route.name} {method} {principal}")
-    return found
+                yield f"{route.name} {method} {principal}"
 
 
 def _comparable(answer: HttpResponse) -> tuple[int, dict[str, Any]]:
@@ -113,7 +121,7 @@ def _comparable(answer: HttpResponse) -> tuple[int, dict[str, Any]]:
 
 
 def test_a_foreign_object_answers_a_person_exactly_as_an_absent_one(world: World, clients: Clients) -> None:
-    assert differences(world, clients) == []
+    assert list(differences(world, clients)) == []
 
 
 def test_an_answer_that_names_the_foreign_object_is_found(
@@ -124,4 +132,4 @@ def test_an_answer_that_names_the_foreign_object_is_found(
         return Denial("not_found", f"{name} is not yours", ())
 
     monkeypatch.setattr(resolver, "_resolve_job_starter", leaky)
-    assert differences(world, clients) != []
+    assert next(differences(world, clients), None) is not None

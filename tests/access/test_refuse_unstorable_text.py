@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.test.client import MULTIPART_CONTENT
 from django.urls import reverse
 
 from apps.backoffice.registry import registered_pages
@@ -18,12 +20,19 @@ from apps.core.pages import PROGRAM_PATHS
 from apps.tenants.models import User, Workspace
 from tests.access.pages import PREFIX, more_in_address
 from tests.access.routes import API, Route, all_routes, api_routes
+from tests.access.test_access_table import Clients
 from tests.access.test_staff_plane import GUARDED, arguments_of, make_records
-from tests.access.world import World, request_of
+from tests.access.world import PRINCIPALS, World, request_of
+from tests.sizes import size
 
 pytestmark = pytest.mark.django_db
 
+Item = TypeVar("Item")
+
 NUL = "a\x00b"
+# Of the names and forms that an address is asked for, so many; the next address has the next ones.
+NAMES, FORMS = size(small=(2, 3), full=(1_000, 1_000))
+BAD_FORMS = ({"reason": NUL}, {NUL: "x"}, {"username": NUL, "password": NUL}, {"next": "\x00/billing/"})
 OPEN_FORMS = ("sign-in", "sign-out", "admin:login", "admin:second_factor", "admin:enrol", "admin:logout")
 
 
@@ -50,6 +59,18 @@ def everywhere(stage: World) -> list[tuple[str, str]]:
     return list(addresses(stage))
 
 
+@pytest.fixture(scope="module")
+def clients(stage: World) -> Clients:
+    """A client builds all middleware before its first request: once each."""
+    return {principal: stage.client(principal) for principal in PRINCIPALS}
+
+
+def in_turn(items: Sequence[Item], number: int, count: int) -> list[Item]:
+    """So many of the items, others for the next number; all of them where there are no more."""
+    start = number * count % len(items)
+    return [*items[start:], *items[:start]][:count]
+
+
 def query_names(address: str) -> set[str]:
     """What a list of the staff plane takes in its address; for the rest of the pages what any of them takes."""
     for page in registered_pages():
@@ -67,16 +88,16 @@ def kept() -> tuple[int, int]:
     return AuditEntry.objects.count(), User.objects.count()
 
 
+@pytest.mark.prove("no route takes unstorable text in its address", size=NAMES)
 def test_no_route_takes_it_in_the_address_the_query_a_header_or_a_cookie(
-    world: World, everywhere: list[tuple[str, str]]
+    clients: Clients, everywhere: list[tuple[str, str]], db: None
 ) -> None:
     assert len(everywhere) > 150
     before, wrong, count = kept(), [], 0
-    for address, principal in everywhere:
-        client, headers = world.client(principal)
-        cases: list[tuple[str, dict[str, Any]]] = [
-            (f"{address}?{quote(name)}=x%00", {}) for name in query_names(address)
-        ]
+    for number, (address, principal) in enumerate(everywhere):
+        client, headers = clients[principal]
+        names = in_turn(sorted(query_names(address)), number, NAMES)
+        cases: list[tuple[str, dict[str, Any]]] = [(f"{address}?{quote(name)}=x%00", {}) for name in names]
         cases += [
             (f"{address}?%00=x", {}),
             (address, {"headers": {**headers, "user-agent": NUL}}),
@@ -90,7 +111,7 @@ def test_no_route_takes_it_in_the_address_the_query_a_header_or_a_cookie(
             if status not in {400, 415}:
                 wrong.append((method, path, parts, status))
     assert wrong == []
-    assert count > 1_500
+    assert count > size(small=1_000, full=1_500)
     assert kept() == before
 
 
@@ -110,23 +131,22 @@ def test_an_address_that_holds_it_is_refused(address: str) -> None:
     assert Client(raise_request_exception=False).get(address).status_code == 400
 
 
-def test_no_form_takes_it_in_any_field(world: World, everywhere: list[tuple[str, str]]) -> None:
+@pytest.mark.prove("no form takes unstorable text", size=FORMS)
+def test_no_form_takes_it_in_any_field(clients: Clients, everywhere: list[tuple[str, str]]) -> None:
     before, wrong, count = kept(), [], 0
-    for address, principal in everywhere:
+    for number, (address, principal) in enumerate(everywhere):
         if address.startswith(PROGRAM_PATHS):
             continue
-        client, headers = world.client(principal)
-        for form in ({"reason": NUL}, {NUL: "x"}, {"username": NUL, "password": NUL}, {"next": "\x00/billing/"}):
-            for sent in (form, "&".join(f"{quote(name)}={quote(value)}" for name, value in form.items())):
-                count += 1
-                parts: dict[str, Any] = (
-                    {} if isinstance(sent, dict) else {"content_type": "application/x-www-form-urlencoded"}
-                )
-                answer = client.post(address, sent, headers=headers, **parts)
-                if answer.status_code not in {400, 404}:
-                    wrong.append((address, form, answer.status_code))
+        client, headers = clients[principal]
+        for form, is_multipart in in_turn(list(itertools.product(BAD_FORMS, (True, False))), number, FORMS):
+            count += 1
+            sent = form if is_multipart else "&".join(f"{quote(name)}={quote(form[name])}" for name in form)
+            content_type = MULTIPART_CONTENT if is_multipart else "application/x-www-form-urlencoded"
+            answer: Any = client.post(address, sent, content_type, headers=headers)
+            if answer.status_code not in {400, 404}:
+                wrong.append((address, form, answer.status_code))
     assert wrong == []
-    assert count > 800
+    assert count > size(small=400, full=800)
     assert kept() == before
 
 
@@ -144,12 +164,12 @@ def strings_replaced(body: Any, text: str) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("text", ["\x00", "a\ud800", "\udc00b"], ids=ascii)
-def test_no_body_of_the_api_takes_it_in_any_field(world: World, text: str) -> None:
+def test_no_body_of_the_api_takes_it_in_any_field(world: World, clients: Clients, text: str) -> None:
     before, wrong, count = kept(), [], 0
     for route in api_routes():
         arguments, body = request_of(route.name, world.tenants["own"], world)
         for method in set(route.operations) - {"GET", "DELETE"}:
-            client, headers = world.client("cron token" if route.name == "job-run" else "identity token")
+            client, headers = clients["cron token" if route.name == "job-run" else "identity token"]
             for changed in strings_replaced(body, text):
                 count += 1
                 address, sent = reverse(route.name, kwargs=arguments), json.dumps(changed)
