@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from html import unescape
 
 import pytest
@@ -26,9 +27,15 @@ WHY = "ticket 4711"
 SCRIPT = {"HX-Request": "true"}
 
 
-@pytest.fixture
-def room() -> Room:
+@pytest.fixture(scope="module")
+def lasting_room(lasting_db: None) -> Room:
     return Room()
+
+
+@pytest.fixture
+def room(lasting_room: Room, db: None) -> Room:
+    """What a test changes on its objects stays with the test, as what it writes does."""
+    return deepcopy(lasting_room)
 
 
 def truth(room: Room) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -25,9 +26,15 @@ REASONS = {
 EDITS = ("connectors", "connector-new")
 
 
-@pytest.fixture
-def room() -> Room:
+@pytest.fixture(scope="module")
+def lasting_room(lasting_db: None) -> Room:
     return Room()
+
+
+@pytest.fixture
+def room(lasting_room: Room, db: None) -> Room:
+    """What a test changes on its objects stays with the test, as what it writes does."""
+    return deepcopy(lasting_room)
 
 
 @pytest.mark.parametrize("state", REASONS)

@@ -26,9 +26,14 @@ FIRST, LAST = "0001-01-01 00:00:00+00", "9999-12-31 23:59:59.999999+00"
 SPARED = {"django_session", "otp_totp_totpdevice", "axes_accessattempt", "django_migrations"}
 
 
-@pytest.fixture
-def world() -> World:
+@pytest.fixture(scope="module")
+def stage(lasting_db: None) -> World:
     return make_world()
+
+
+@pytest.fixture
+def world(stage: World, db: None) -> World:
+    return stage
 
 
 def columns() -> list[tuple[str, str]]:

@@ -36,13 +36,13 @@ def raw(statement: str, *parameters: UUID | str) -> bool:
     return True
 
 
-@pytest.fixture
-def place() -> WorkspacePlace:
+@pytest.fixture(scope="module")
+def place(lasting_db: None) -> WorkspacePlace:
     return make_place()
 
 
-@pytest.fixture
-def plan() -> Plan:
+@pytest.fixture(scope="module")
+def plan(lasting_db: None) -> Plan:
     return make_plan()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -80,9 +81,15 @@ class Room:
         return self.organization.time_zone, AuditEntry.objects.count()
 
 
-@pytest.fixture
-def room() -> Room:
+@pytest.fixture(scope="module")
+def lasting_room(lasting_db: None) -> Room:
     return Room()
+
+
+@pytest.fixture
+def room(lasting_room: Room, db: None) -> Room:
+    """What a test changes on its objects stays with the test, as what it writes does."""
+    return deepcopy(lasting_room)
 
 
 def has_form(page: Page) -> bool:

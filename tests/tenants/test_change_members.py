@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from copy import deepcopy
 from datetime import timedelta
 
 import pytest
@@ -27,9 +28,15 @@ pytestmark = pytest.mark.django_db
 LADDER = ["owner", "admin", "member", "viewer"]
 
 
-@pytest.fixture
-def room() -> Room:
+@pytest.fixture(scope="module")
+def lasting_room(lasting_db: None) -> Room:
     return Room()
+
+
+@pytest.fixture
+def room(lasting_room: Room, db: None) -> Room:
+    """What a test changes on its objects stays with the test, as what it writes does."""
+    return deepcopy(lasting_room)
 
 
 def truth(room: Room) -> tuple[object, ...]:

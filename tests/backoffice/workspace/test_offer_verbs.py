@@ -36,11 +36,31 @@ pytestmark = pytest.mark.django_db
 
 ROLES = (Role.SUPPORT, Role.BILLING_OPERATIONS, Role.PLATFORM_ADMIN)
 STATES = (None, *SubscriptionState)
+Places = dict[SubscriptionState | None, WorkspacePlace]
+Clients = dict[Role, Client]
 
 
-@pytest.fixture
-def plan() -> Plan:
+@pytest.fixture(scope="module")
+def plan(lasting_db: None) -> Plan:
     return make_plan()
+
+
+@pytest.fixture(scope="module")
+def in_state(plan: Plan) -> Places:
+    """A workspace in each state; what a test makes of it is undone."""
+    return {state: place_in(state, plan) for state in STATES}
+
+
+@pytest.fixture(scope="module")
+def with_status(lasting_db: None) -> dict[PaymentStatus, WorkspacePlace]:
+    """A workspace of an organization with each payment status."""
+    return {status: place_with(status) for status in PaymentStatus}
+
+
+@pytest.fixture(scope="module")
+def clients(lasting_db: None) -> Clients:
+    """Somebody with each role, signed in."""
+    return {role: client_of(role) for role in ROLES}
 
 
 def offered(client: Client, workspace_id: WorkspaceId) -> set[str]:
@@ -58,25 +78,23 @@ def place_in(state: SubscriptionState | None, plan: Plan) -> WorkspacePlace:
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("state", STATES)
 def test_subscription_verbs_are_offered_as_the_table_says(
-    role: Role, state: SubscriptionState | None, plan: Plan
+    role: Role, state: SubscriptionState | None, in_state: Places, clients: Clients
 ) -> None:
-    place = place_in(state, plan)
     legal = {
         name
         for name, row in SUBSCRIPTION_TRANSITIONS.items()
         if state in row.sources and reaches(role, OPERATIONS[row.operation].platform_role)
     } - {"take_over"}  # staff manage the record already
-    assert offered(client_of(role), place.workspace_id) & set(SUBSCRIPTION_TRANSITIONS) == legal
+    assert offered(clients[role], in_state[state].workspace_id) & set(SUBSCRIPTION_TRANSITIONS) == legal
 
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("verb", sorted(set(SUBSCRIPTION_TRANSITIONS) - {"take_over"}))
 def test_a_subscription_verb_does_what_it_says_or_changes_nothing(
-    verb: str, state: SubscriptionState | None, plan: Plan
+    verb: str, state: SubscriptionState | None, plan: Plan, in_state: Places, clients: Clients
 ) -> None:
-    place = place_in(state, plan)
+    place, client = in_state[state], clients[Role.BILLING_OPERATIONS]
     other = make_plan("other") if verb == "change_plan" else plan
-    client = client_of(Role.BILLING_OPERATIONS)
     before = everything()
     is_done = do(client, place.workspace_id, verb, fields_of(verb, place.workspace_id, other))
     row = SUBSCRIPTION_TRANSITIONS[verb]
@@ -113,21 +131,24 @@ def test_every_verb_of_the_tables_that_staff_have_is_on_the_page() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("status", PaymentStatus)
-def test_payment_verbs_are_offered_as_the_table_says(role: Role, status: PaymentStatus) -> None:
+def test_payment_verbs_are_offered_as_the_table_says(
+    role: Role, status: PaymentStatus, with_status: dict[PaymentStatus, WorkspacePlace], clients: Clients
+) -> None:
     legal = {
         name
         for name in STAFF_PAYMENT_VERBS
         if status in PAYMENT_TRANSITIONS[name].sources
         and reaches(role, OPERATIONS[PAYMENT_TRANSITIONS[name].operation].platform_role)
     }
-    assert offered(client_of(role), place_with(status).workspace_id) & set(PAYMENT_TRANSITIONS) == legal
+    assert offered(clients[role], with_status[status].workspace_id) & set(PAYMENT_TRANSITIONS) == legal
 
 
 @pytest.mark.parametrize("status", PaymentStatus)
 @pytest.mark.parametrize("verb", STAFF_PAYMENT_VERBS)
-def test_a_payment_verb_does_what_it_says_or_changes_nothing(verb: str, status: PaymentStatus, plan: Plan) -> None:
-    place = place_with(status)
-    client = client_of(Role.BILLING_OPERATIONS)
+def test_a_payment_verb_does_what_it_says_or_changes_nothing(
+    verb: str, status: PaymentStatus, plan: Plan, with_status: dict[PaymentStatus, WorkspacePlace], clients: Clients
+) -> None:
+    place, client = with_status[status], clients[Role.BILLING_OPERATIONS]
     before = everything()
     is_done = do(client, place.workspace_id, verb, fields_of(verb, place.workspace_id, plan))
     row = PAYMENT_TRANSITIONS[verb]
@@ -139,9 +160,11 @@ def test_a_payment_verb_does_what_it_says_or_changes_nothing(verb: str, status: 
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_role_without_permission_is_refused_and_changes_nothing(verb: str, plan: Plan) -> None:
-    place = place_in(SubscriptionState.ACTIVE, plan)
-    client, fields = client_of(Role.SUPPORT), fields_of(verb, place.workspace_id, plan)
+def test_a_role_without_permission_is_refused_and_changes_nothing(
+    verb: str, plan: Plan, in_state: Places, clients: Clients
+) -> None:
+    place = in_state[SubscriptionState.ACTIVE]
+    client, fields = clients[Role.SUPPORT], fields_of(verb, place.workspace_id, plan)
     before = everything()
     is_permitted = reaches(Role.SUPPORT, OPERATIONS[VERBS[verb].operation].platform_role)
     assert is_permitted is (verb == "add_note")
@@ -152,9 +175,8 @@ def test_a_role_without_permission_is_refused_and_changes_nothing(verb: str, pla
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_that_is_not_possible_says_so_instead_of_a_form(verb: str, plan: Plan) -> None:
-    place = place_in(SubscriptionState.ENDED, plan)
-    client = client_of(Role.PLATFORM_ADMIN)
+def test_a_verb_that_is_not_possible_says_so_instead_of_a_form(verb: str, in_state: Places, clients: Clients) -> None:
+    place, client = in_state[SubscriptionState.ENDED], clients[Role.PLATFORM_ADMIN]
     body = client.get(url_of(place.workspace_id, verb)).content.decode()
     assert ('name="reason"' in body) is (verb in offered(client, place.workspace_id))
 
@@ -171,5 +193,5 @@ def test_as_of_a_moment_nothing_is_offered(plan: Plan) -> None:
 def test_the_organization_is_the_one_of_the_page(plan: Plan) -> None:
     place, other = place_in(SubscriptionState.ACTIVE, plan), place_in(SubscriptionState.ACTIVE, plan)
     do(client_of(Role.BILLING_OPERATIONS), place.workspace_id, "end", fields_of("end", place.workspace_id, plan))
-    entry = AuditEntry.objects.get(event="subscription.ended")
+    entry = AuditEntry.objects.get(event="subscription.ended", reason=WHY)
     assert OrganizationId(entry.organization_id) == place.organization_id != other.organization_id  # type: ignore[arg-type]
