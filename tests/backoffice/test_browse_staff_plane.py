@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from base64 import b32decode
 
@@ -15,10 +16,11 @@ from apps.core import clock
 from apps.core.enums import Role
 from apps.core.states import OutboxStatus
 from apps.tenants.models import User
-from tests.backoffice.conftest import PHONE, StaffBrowser
+from tests.backoffice.conftest import DESK, PHONE, StaffBrowser
 from tests.backoffice.people import code_of, enrol
 from tests.backoffice.records import MAKERS, make_outbox_item
 from tests.factories.tenants import PASSWORD, make_organization, make_staff
+from tests.sizes import size
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -86,15 +88,23 @@ def test_a_script_that_the_policy_refuses_would_be_noticed(
         assert tab.page.evaluate("window.injected") is None
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+Look = tuple[dict[str, int], str]
+# In the gate each page is opened once, in turn on a light desk and on a dark phone; every one must fit the phone.
+ALTERNATING: list[Look] = [({"width": 1280, "height": 900}, "light"), (PHONE, "dark")]
+LOOKS: list[list[Look]] = [[look] for look in itertools.product((DESK, PHONE), ("light", "dark"))]
+
+
+@pytest.mark.parametrize("looks", size(small=[ALTERNATING], full=LOOKS))
 def test_every_page_opens_on_desk_and_phone(
-    staff: User, device: TOTPDevice, staff_browser: StaffBrowser, theme: str
+    staff: User, device: TOTPDevice, staff_browser: StaffBrowser, looks: list[Look]
 ) -> None:
     tab = staff_browser
     enter(tab, staff, device)
-    tab.page.evaluate("theme => localStorage.setItem('adminTheme', JSON.stringify(theme))", theme)
     lists = [reverse(f"admin:{page.route_prefix}_changelist") for page in registered_pages()]
-    for path in (reverse("admin:index"), reverse("admin:jobs"), reverse("admin:password_change"), *lists):
+    paths = (reverse("admin:index"), reverse("admin:jobs"), reverse("admin:password_change"), *lists)
+    for path, (viewport, theme) in zip(paths, itertools.cycle(looks), strict=False):
+        tab.page.set_viewport_size(viewport)
+        tab.page.evaluate("theme => localStorage.setItem('adminTheme', JSON.stringify(theme))", theme)
         assert tab.open(path, until="load") == 200
         assert theme in (tab.page.locator("html").get_attribute("class") or "")
         if path in lists:
@@ -102,7 +112,6 @@ def test_every_page_opens_on_desk_and_phone(
             tab.page.locator(".ch-facts").first.wait_for()
         tab.page.set_viewport_size(PHONE)
         assert not tab.is_too_wide(), tab.page.url
-        tab.page.set_viewport_size({"width": 1440, "height": 900})
     assert tab.complaints == []
 
 

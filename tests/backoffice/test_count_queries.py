@@ -28,7 +28,7 @@ def statements(client: Client, url: str) -> list[str]:
 
 
 # A question a row shows at any two numbers below a page's length; making the rows is what takes the time.
-FEW, MANY = 3, 12
+FEW, MANY = 2, 5
 
 
 @pytest.mark.parametrize("model", PAGES, ids=lambda model: model.__name__)

@@ -31,8 +31,11 @@ from apps.tenants.services import organization_replace
 from tests.contexts import console_context
 from tests.credits.cast import assert_sound
 from tests.factories.tenants import make_organization, make_signing_in_user
+from tests.sizes import size
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+NIGHTS = size(small=2, full=5)
 
 
 def run(*, organization_id: uuid.UUID | None = None, include_demo: bool = False) -> Any:
@@ -63,8 +66,18 @@ def content(demo: Organization) -> dict[str, int]:
     }
 
 
-def test_the_sample_data_fill_the_demo_and_a_night_makes_it_anew() -> None:
+def sees_one_demo(client: Client) -> bool:
+    """Whether the demo's address opens, and the list of workspaces has it once and no closed one."""
+    opens = client.get(reverse("billing-credits", args=["demo"])).status_code == 200
+    home = client.get(reverse("billing-home")).content.decode()
+    return opens and home.count(reverse("billing-workspace", args=["demo"])) == 1 and "closed" not in home
+
+
+def test_the_sample_data_fill_the_demo_and_a_night_makes_it_anew(client: Client) -> None:
+    """Anybody who is signed in sees the new one under the old address."""
     call_command("seed_demo")
+    client.force_login(make_signing_in_user())
+    assert sees_one_demo(client)
     first = Organization.objects.get(slug=DEMO.slug)
     filled = content(first)
     assert (filled["workspaces"], filled["members"], filled["connectors"]) == (1, 4, 3)
@@ -90,30 +103,17 @@ def test_the_sample_data_fill_the_demo_and_a_night_makes_it_anew() -> None:
     # Nothing leaves the building for either.
     sent = OutboxItem.objects.filter(organization_id__in=[first.pk, second.pk])
     assert {item.status for item in sent} == {OutboxStatus.SUPPRESSED}
+    assert sees_one_demo(client)
 
     call_command("seed_demo")
     assert Organization.objects.get(slug=DEMO.slug) == second
     assert content(second) == filled
 
 
-def test_anybody_who_is_signed_in_sees_the_new_demo_under_the_old_address(client: Client) -> None:
-    call_command("seed_demo")
-    client.force_login(make_signing_in_user())
-    path = reverse("billing-credits", args=["demo"])
-    assert client.get(path).status_code == 200
-    old = Workspace.objects.get(slug="demo")
-    run()
-    page = client.get(path)
-    assert page.status_code == 200
-    assert Workspace.objects.get(slug="demo") != old
-    home = client.get(reverse("billing-home")).content.decode()
-    assert (home.count(reverse("billing-workspace", args=["demo"])), "closed" in home) == (1, False)
-
-
 def test_the_same_slot_again_makes_no_second_demo_and_carries_on_where_it_broke_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    call_command("seed_demo")
+    ensure_demo(console_context())
     slot = clock.now()
 
     def die(*arguments: object) -> None:
@@ -164,12 +164,13 @@ def test_what_is_replaced_twice_keeps_the_slug_of_the_first_time() -> None:
     assert AuditEntry.objects.filter(event="organization.closed").count() == 1
 
 
+@pytest.mark.prove("the demo is made anew night after night", size=NIGHTS)
 def test_the_night_comes_again_and_again() -> None:
     ensure_demo(console_context())
-    for night in range(1, 4):
+    for night in range(NIGHTS):
         counts = reset_demo(
-            as_scheduler(), slot=clock.now() + timedelta(seconds=night), organization_id=None, include_demo=False
+            as_scheduler(), slot=clock.now() + timedelta(seconds=night + 1), organization_id=None, include_demo=False
         )
         assert counts == {"closed": 1, "made": 1}
     assert Organization.objects.filter(is_demo=True, closed_at=None).count() == 1
-    assert Organization.objects.filter(slug__startswith="demo-closed-").count() == 3
+    assert Organization.objects.filter(slug__startswith="demo-closed-").count() == NIGHTS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,6 +20,9 @@ _TOO_WIDE = """() => document.documentElement.scrollWidth <= window.innerWidth ?
     .map((node) => `${node.tagName}.${node.className}`)"""
 EMAIL = "ann@northwind.example"
 SIZES = {"phone": {"width": 360, "height": 780}, "desk": {"width": 1280, "height": 900}}
+LOOKS = list(itertools.product(SIZES, ("light", "dark")))
+# What the gate looks at; `make prove` looks at all.
+ALTERNATING = [("desk", "light"), ("phone", "dark")]
 
 
 class Tab:

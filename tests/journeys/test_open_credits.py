@@ -10,8 +10,9 @@ import pytest
 from apps.tenants.models import Workspace
 from tests.credits.history import live_a_month, make_old_place
 from tests.factories.tenants import make_membership, make_signing_in_user, make_workspace
-from tests.journeys.tabs import EMAIL, SIZES, Opener
+from tests.journeys.tabs import ALTERNATING, EMAIL, LOOKS, SIZES, Opener
 from tests.journeys.tabs import open_tab as open_tab  # noqa: PLC0414 - a fixture of this module
+from tests.sizes import size
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.journey, pytest.mark.browser]
 
@@ -25,11 +26,9 @@ def workspace() -> Workspace:
     return make_workspace(place.organization)
 
 
-@pytest.mark.parametrize(
-    ("size", "scheme"), [("phone", "light"), ("phone", "dark"), ("desk", "light"), ("desk", "dark")]
-)
-def test_the_credits_page_for_everybody(workspace: Workspace, open_tab: Opener, size: str, scheme: str) -> None:
-    with open_tab(viewport=SIZES[size], color_scheme=scheme) as tab:
+@pytest.mark.parametrize(("screen", "scheme"), size(small=ALTERNATING, full=LOOKS))
+def test_the_credits_page_for_everybody(workspace: Workspace, open_tab: Opener, screen: str, scheme: str) -> None:
+    with open_tab(viewport=SIZES[screen], color_scheme=scheme) as tab:
         tab.page.goto(f"{tab.address}/billing/{workspace.slug}/credits/")
         tab.sign_in()
         tab.page.wait_for_url("**/credits/")
@@ -37,7 +36,7 @@ def test_the_credits_page_for_everybody(workspace: Workspace, open_tab: Opener, 
         assert tab.page.locator(".plot rect").count() > 0
         folder = os.environ.get("SCREENSHOTS")
         if folder:
-            tab.page.screenshot(path=Path(folder) / f"credits-{size}-{scheme}.png", full_page=True)
+            tab.page.screenshot(path=Path(folder) / f"credits-{screen}-{scheme}.png", full_page=True)
         tab.page.get_by_text("As a table: Spent each day").click()
         tab.check()
         tab.page.get_by_label("Kind").select_option("grant")

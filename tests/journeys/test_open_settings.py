@@ -6,8 +6,9 @@ import pytest
 
 from apps.tenants.models import Workspace
 from tests.factories.tenants import make_organization, make_signing_in_user, make_workspace
-from tests.journeys.tabs import EMAIL, SIZES, Opener
+from tests.journeys.tabs import ALTERNATING, EMAIL, LOOKS, SIZES, Opener
 from tests.journeys.tabs import open_tab as open_tab  # noqa: PLC0414 - a fixture of this module
+from tests.sizes import size
 from tests.subscriptions.cast import make_plan
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.journey, pytest.mark.browser]
@@ -20,13 +21,12 @@ def workspaces() -> list[Workspace]:
     return [make_workspace(organization, name) for name in ("Production", "Staging")]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("screen", "scheme"), size(small=ALTERNATING, full=LOOKS))
 def test_from_the_sign_in_to_settings_and_out_again(
-    workspaces: list[Workspace], open_tab: Opener, size: str, scheme: str
+    workspaces: list[Workspace], open_tab: Opener, screen: str, scheme: str
 ) -> None:
     production, staging = (workspace.slug for workspace in workspaces)
-    with open_tab(viewport=SIZES[size], color_scheme=scheme) as tab:
+    with open_tab(viewport=SIZES[screen], color_scheme=scheme) as tab:
         tab.page.goto(f"{tab.address}/billing/")
         tab.check()
         tab.sign_in()

@@ -13,8 +13,9 @@ from apps.core import clock
 from apps.core.enums import Role
 from apps.tenants.models import User
 from tests.factories.tenants import PASSWORD, make_staff
-from tests.journeys.tabs import Opener, Tab
+from tests.journeys.tabs import ALTERNATING, LOOKS, Opener, Tab
 from tests.journeys.tabs import open_tab as open_tab  # noqa: PLC0414 - a fixture of this module
+from tests.sizes import size
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.journey, pytest.mark.browser]
 
@@ -84,12 +85,11 @@ def use_code(tab: Tab, code: str) -> None:
     tab.page.get_by_text("9 of 10 left").wait_for()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("screen", "scheme"), size(small=ALTERNATING, full=LOOKS))
 def test_from_enrolment_to_a_sign_in_with_a_recovery_code(
-    person: User, open_tab: Opener, size: str, scheme: str, tmp_path: Path
+    person: User, open_tab: Opener, screen: str, scheme: str, tmp_path: Path
 ) -> None:
-    look = {"viewport": SIZES[size], "color_scheme": scheme}
+    look = {"viewport": SIZES[screen], "color_scheme": scheme}
     with open_tab(**look, permissions=["clipboard-read", "clipboard-write"]) as tab:
         totp = enrol(tab)
         codes = store_codes(tab, tmp_path)

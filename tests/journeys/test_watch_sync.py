@@ -23,6 +23,7 @@ from tests.connectors.web import Web, put_up
 from tests.connectors.web import web as web  # noqa: PLC0414 - a fixture
 from tests.factories.tenants import make_membership, make_signing_in_user
 from tests.journeys.tabs import SIZES, Tab
+from tests.sizes import size
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.journey, pytest.mark.browser]
 ADMIN, VIEWER = "ann@northwind.example", "vic@northwind.example"
@@ -95,12 +96,12 @@ def sign_in(tab: Tab, email: str, path: str) -> None:
     tab.page.get_by_role("button", name="Sign in").click()
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("screen", size(small=["phone"], full=list(SIZES)))
 def test_a_wrong_key_then_a_right_one_then_the_sync(
-    chromium: Any, workspace: Workspace, live_server: LiveServer, size: str
+    chromium: Any, workspace: Workspace, live_server: LiveServer, screen: str
 ) -> None:
     path = f"/billing/{workspace.slug}/connectors/"
-    tab = Tab(chromium.new_context(viewport=SIZES[size]).new_page(), live_server.url)
+    tab = Tab(chromium.new_context(viewport=SIZES[screen]).new_page(), live_server.url)
     sign_in(tab, ADMIN, path)
     tab.page.get_by_role("link", name="Add a connector").click()
     tab.check()
@@ -133,11 +134,11 @@ def test_a_wrong_key_then_a_right_one_then_the_sync(
     assert tab.complaints == []
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_viewer_sees_no_button(chromium: Any, workspace: Workspace, live_server: LiveServer, size: str) -> None:
+@pytest.mark.parametrize("screen", size(small=["desk"], full=list(SIZES)))
+def test_a_viewer_sees_no_button(chromium: Any, workspace: Workspace, live_server: LiveServer, screen: str) -> None:
     connector = aside(lambda: make_connector(workspace))
     path = f"/billing/{workspace.slug}/connectors/"
-    tab = Tab(chromium.new_context(viewport=SIZES[size]).new_page(), live_server.url)
+    tab = Tab(chromium.new_context(viewport=SIZES[screen]).new_page(), live_server.url)
     sign_in(tab, VIEWER, path)
     tab.page.get_by_role("link", name=connector.name).click()
     tab.page.get_by_role("heading", name="Months").wait_for()
