@@ -31,8 +31,8 @@ from tests.factories.tenants import make_token
 from tests.faults.clusters import Pair
 from tests.faults.poolers import server_socket_folder
 from tests.faults.stacks import Stack, free_port, fresh_stack, wait_until
+from tests.faults.test_deliveries_survive import SECRET, post
 from tests.faults.test_failover import Caller
-from tests.faults.test_inbox_survives import SECRET, post
 from tests.faults.web_servers import asked_until_answered
 from tests.sizes import size
 
