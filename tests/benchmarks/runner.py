@@ -55,15 +55,16 @@ class Size:
     warm_up: float = 1.0
     records: int = 20_000
     with_peers: bool = True
+    empties_database: bool = True
 
 
-QUICK = Size(organizations=5, rounds=1, seconds=0.2, warm_up=0.2, records=500, with_peers=False)
+QUICK = Size(organizations=5, rounds=1, seconds=0.2, warm_up=0.2, records=500, with_peers=False, empties_database=False)
 
 
 def main(size: Size) -> int:
     """Measure everything once."""
     folder = places.make_state_folder()
-    _fresh_database()
+    _make_database(empties=size.empties_database)
     say(f"Making {size.organizations} organizations.")
     world = worlds.world_make(size.organizations)
     floors.twin_make()
@@ -155,10 +156,11 @@ def _sides(
     }
 
 
-def _fresh_database() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("DROP SCHEMA public CASCADE")
-        cursor.execute("CREATE SCHEMA public")
+def _make_database(*, empties: bool) -> None:
+    if empties:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP SCHEMA public CASCADE")
+            cursor.execute("CREATE SCHEMA public")
     call_command("migrate", verbosity=0, interactive=False)
 
 

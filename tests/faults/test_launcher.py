@@ -15,22 +15,18 @@ import pytest
 
 from billing_site.launcher import places
 from billing_site.queues import WORKERS
-from tests.faults.stacks import Stack, fresh_stack, migrated_stack, wait_until
+from tests.faults.stacks import Stack, migrated_stack, wait_until
 from tests.sizes import size
 
 pytestmark = pytest.mark.faults
 
 
 @pytest.fixture
-def fresh() -> Iterator[Stack]:
-    """A stack that was never started, without any state."""
-    with fresh_stack(WEB_WORKERS="2") as stack:
-        yield stack
-
-
-@pytest.fixture
 def stack() -> Iterator[Stack]:
-    """A stack that was never started, over a database that has its shape."""
+    """A stack that was never started, over a database that has its shape.
+
+    `make run` without any state is run by tests/journeys/test_readme_commands.py.
+    """
     with migrated_stack() as stack:
         yield stack
 
@@ -77,9 +73,9 @@ def _has_row(stack: Stack, name: str) -> bool:
         return False
 
 
-def test_a_stop_leaves_no_process_and_a_second_start_finds_the_data(fresh: Stack) -> None:
+def test_a_stop_leaves_no_process_and_a_second_start_finds_the_data(stack: Stack) -> None:
     """The second run ends as `make run` does when make itself is killed: its parent is gone."""
-    stack = fresh
+    stack.environment["WEB_WORKERS"] = "2"
     stack.start()
     wait_until(stack.answers, stack.said)
     assert stack.processes()  # the control: the search finds a running stack
@@ -141,7 +137,7 @@ def test_a_killed_engine_is_started_again(running: Stack, engine: str) -> None:
 def test_when_the_launcher_and_its_keepers_are_killed_the_next_start_recovers(stack: Stack) -> None:
     """Launcher, keepers and the web server's main process die at one stroke: its workers would keep the port.
 
-    That the launcher alone takes everything with it is shown by test_outbox_survives.py.
+    That the launcher alone takes everything with it is shown by test_deliveries_survive.py.
     """
     stack.start()
     _write_row(stack, "before the stroke")
