@@ -19,7 +19,7 @@ from apps.tenants.models import User
 from tests.backoffice.conftest import DESK, PHONE, StaffBrowser
 from tests.backoffice.people import code_of, enrol
 from tests.backoffice.records import MAKERS, make_outbox_item
-from tests.factories.tenants import PASSWORD, make_organization, make_staff
+from tests.factories.tenants import PASSWORD, make_organization, make_product, make_staff
 from tests.sizes import size
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -27,11 +27,26 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def staff(transactional_db: None) -> User:
-    """A platform admin who has yet to enrol, and something to look at on every page."""
+    """A platform admin who has yet to enrol."""
+    return make_staff(Role.PLATFORM_ADMIN)
+
+
+@pytest.fixture
+def _records(transactional_db: None) -> None:
+    """Something to look at on every page."""
     for make in MAKERS.values():
         make()
     make_outbox_item(make_organization(name="<b>Bold & Sons</b>"), status=OutboxStatus.PARKED)
-    return make_staff(Role.PLATFORM_ADMIN)
+
+
+@pytest.fixture
+def _product(transactional_db: None) -> None:
+    make_product()
+
+
+@pytest.fixture
+def _organization(transactional_db: None) -> None:
+    make_organization(name="<b>Bold & Sons</b>")
 
 
 @pytest.fixture
@@ -94,6 +109,7 @@ ALTERNATING: list[Look] = [({"width": 1280, "height": 900}, "light"), (PHONE, "d
 LOOKS: list[list[Look]] = [[look] for look in itertools.product((DESK, PHONE), ("light", "dark"))]
 
 
+@pytest.mark.usefixtures("_records")
 @pytest.mark.parametrize("looks", size(small=[ALTERNATING], full=LOOKS))
 def test_every_page_opens_on_desk_and_phone(
     staff: User, device: TOTPDevice, staff_browser: StaffBrowser, looks: list[Look]
@@ -115,6 +131,7 @@ def test_every_page_opens_on_desk_and_phone(
     assert tab.complaints == []
 
 
+@pytest.mark.usefixtures("_product")
 def test_makes_a_token_sees_it_once_and_revokes_it(
     staff: User, device: TOTPDevice, staff_browser: StaffBrowser
 ) -> None:
@@ -139,6 +156,7 @@ def test_makes_a_token_sees_it_once_and_revokes_it(
     assert tab.complaints == []
 
 
+@pytest.mark.usefixtures("_organization")
 def test_finds_an_organization_from_the_keyboard(staff: User, device: TOTPDevice, staff_browser: StaffBrowser) -> None:
     tab = staff_browser
     enter(tab, staff, device)
