@@ -29,6 +29,7 @@ from apps.core.errors import (
     UnprocessableError,
 )
 from apps.core.failpoints import failpoint
+from apps.core.kept_elsewhere import kept_elsewhere
 from apps.core.locks import lock_number
 from apps.core.models import IdempotencyRecord
 from apps.core.old_answers import GONE, rebuild_answer
@@ -203,7 +204,7 @@ def _first_time(request: _Request, perform: Callable[[], Answer]) -> Answer | Co
     with transaction.atomic(durable=True):
         _lock(request)
         # Whoever held the lock before us may have committed since we looked.
-        record = _find(request)
+        record = _find(request) or kept_elsewhere(request.scope, request.key)
         if record is not None:
             return _replay(record, request)
         outcome = _perform(perform)
@@ -288,8 +289,7 @@ def refusal_from_json(stored: Mapping[str, Any]) -> RepeatedRefusalError:
 
 def _object(body: Mapping[str, object]) -> dict[str, Plain]:
     """The body in its canonical order of keys: JSONB forgets the order, and a repetition is answered byte for byte."""
-    ordered: dict[str, Plain] = json.loads(canonical_bytes(body))
-    return ordered
+    return dict(json.loads(canonical_bytes(body)))
 
 
 def _check_key(key: str) -> None:

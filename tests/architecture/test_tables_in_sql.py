@@ -31,6 +31,8 @@ FOREIGN = {
     "apps/credits/migrations/sql/0018/facts.sql": {"subscriptions", "tenants"},
     "apps/credits/migrations/sql/0018/consume.sql": {"core"},
     "apps/credits/migrations/sql/0018/consume_set.sql": {"core", "tenants"},
+    "apps/credits/migrations/sql/0020/consume.sql": {"core"},
+    "apps/credits/migrations/sql/0020/consume_set.sql": {"core", "tenants"},
 }
 
 

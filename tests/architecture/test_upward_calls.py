@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from types import ModuleType
 
-from apps.core import backlog
+from apps.core import backlog, kept_elsewhere
 from apps.core.jobs import demo
 from apps.credits.services import books
 from apps.subscriptions import handlers, preview, receipts
@@ -35,6 +35,7 @@ REGISTRIES: tuple[tuple[ModuleType, Mapping[str, object]], ...] = (
     (receipts, receipts._replayers),
     (backlog, backlog._books),
     (demo, demo._questions),
+    (kept_elsewhere, kept_elsewhere._finders),
     (shadow, shadow._readers),
 )
 

@@ -19,10 +19,10 @@ django.setup()
 
 from apps.credits.services import credits_consume  # noqa: E402 - the applications come first
 from billing_site.launcher import places  # noqa: E402
-from tests.benchmarks import floors, load, peers, sync_speed, webhooks  # noqa: E402
+from tests.benchmarks import floors, load, peers, storage, sync_speed, webhooks  # noqa: E402
 from tests.benchmarks import world as worlds  # noqa: E402
 from tests.benchmarks.servers import Server, serving  # noqa: E402
-from tests.benchmarks.table import print_table  # noqa: E402
+from tests.benchmarks.table import print_table, print_weights  # noqa: E402
 from tests.benchmarks.turns import CONNECTIONS, rate  # noqa: E402
 
 BATCH = 1_000
@@ -54,11 +54,21 @@ class Size:
     seconds: float = 2.0
     warm_up: float = 1.0
     records: int = 20_000
+    consumptions: int = 20_000
     with_peers: bool = True
     empties_database: bool = True
 
 
-QUICK = Size(organizations=5, rounds=1, seconds=0.2, warm_up=0.2, records=500, with_peers=False, empties_database=False)
+QUICK = Size(
+    organizations=5,
+    rounds=1,
+    seconds=0.2,
+    warm_up=0.2,
+    records=500,
+    consumptions=100,
+    with_peers=False,
+    empties_database=False,
+)
 
 
 def main(size: Size) -> int:
@@ -69,6 +79,8 @@ def main(size: Size) -> int:
     world = worlds.world_make(size.organizations)
     floors.twin_make()
     figures = Figures()
+    say(f"Weighing {size.consumptions} consumptions.")
+    weighed = storage.weigh(world, size.consumptions)
     with ExitStack() as stack:
         servers = {
             name: stack.enter_context(serving(application, settings, folder / f"{name}.log"))
@@ -92,7 +104,8 @@ def main(size: Size) -> int:
         sides[KEPT] = lambda seconds: _beside(keeper, alone, _LONGER * seconds)
         sides |= sync_speed.sides(size.records, figures.add)
         _measure(sides, size, figures)
-    return print_table(figures.of)
+    missed = print_table(figures.of)
+    return print_weights(weighed) or missed
 
 
 def _measure(sides: dict[str, Callable[[float], float]], size: Size, figures: Figures) -> None:

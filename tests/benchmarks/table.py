@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+from tests.benchmarks.storage import DISK, WAL
 
 ROWS: tuple[tuple[str, str, str, float, float], ...] = (
     ("consume / pgbench, same statement", "consume", "pgbench", 0.50, 0.75),
@@ -26,6 +28,7 @@ _SIDES = (
 _STATEMENTS = "statements: consume, authorize, replay, refusal"
 _CPU = "application CPU per consume / bare view"
 _MOST_CPU = 3.5
+_MOST_BYTES = {DISK: (700, 500), WAL: (1_200, 900)}
 
 
 def print_table(of: Callable[[str], float | None]) -> int:
@@ -42,6 +45,19 @@ def print_table(of: Callable[[str], float | None]) -> int:
         rate, used = of(name), of(f"cpu {name}")
         if rate is not None:
             print(f"  {name:<32} {rate:>10,.0f} a second" + (f"   {used:>7,.0f} µs CPU a request" if used else ""))
+    return 1 if missed else 0
+
+
+def print_weights(of: Mapping[str, float]) -> int:
+    """Print the bytes of a consumption; 1 where they are more than they may be."""
+    missed = 0
+    for name, each in of.items():
+        if name in _MOST_BYTES:
+            most, aim = _MOST_BYTES[name]
+            missed += each > most
+            print(f"{name:<48} {f'at most {most:,}':>15} {aim:>6} {each:>9,.0f}{'  MISSED' if each > most else ''}")
+        else:
+            print(f"  {name:<46} {each:>32,.1f}")
     return 1 if missed else 0
 
 

@@ -12,7 +12,8 @@ from threading import Thread
 import pytest
 
 from tests.benchmarks import load
-from tests.benchmarks.table import ROWS, print_table
+from tests.benchmarks.storage import DISK, SETTLING_WAL, WAL
+from tests.benchmarks.table import ROWS, print_table, print_weights
 from tests.faults.stacks import migrated_stack
 
 _PEERS = ("django-hordak", "dj-stripe")
@@ -31,6 +32,8 @@ def test_the_quick_bench_measures_every_side_of_our_own() -> None:
         )
     assert "asserted by make test" in " ".join(done.stdout.split()), done.stdout + done.stderr
     lines = done.stdout.splitlines()
+    for name in (DISK, WAL, SETTLING_WAL, "credits_creditentry "):
+        assert any(f"{line.strip()} ".startswith(name) for line in lines), name
     for title, *_ in ROWS:
         [line] = [line for line in lines if line.startswith(title)]
         assert ("not run" in line) is any(peer in title for peer in _PEERS), line
@@ -42,6 +45,12 @@ def test_a_side_that_did_nothing_in_its_time_is_told_and_breaks_nothing(capsys: 
     printed = capsys.readouterr().out
     assert printed.count("too short  MISSED") == len(ROWS)
     assert "asserted by make test" in printed
+
+
+def test_bytes_that_are_too_many_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert print_weights({DISK: 700, WAL: 1_200, "credits_creditentry": 900}) == 0
+    assert print_weights({DISK: 700, WAL: 1_201}) == 1
+    assert capsys.readouterr().out.count("MISSED") == 1
 
 
 def slow_server(seconds: float) -> int:

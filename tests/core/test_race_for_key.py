@@ -89,6 +89,8 @@ def test_a_statement_that_claims_the_key_itself_wins(effects: Callable[[], int])
 
     def overtaken() -> Answer:
         def insert(_: int) -> None:
+            with connection.cursor() as cursor:
+                cursor.execute("SET session_replication_role = replica")  # no trigger makes it wait for the lock
             IdempotencyRecord.objects.bulk_create([stored])
 
         at_once(1, insert)

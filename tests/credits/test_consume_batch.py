@@ -217,7 +217,7 @@ def test_what_is_sold_for_other_workspaces_leaves_grants_alone_to_spend_whicheve
 def without_single_items() -> Iterator[None]:
     """Meanwhile the function that carries out one item raises."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_get_functiondef('credits_consume_3'::regproc)")
+        cursor.execute("SELECT pg_get_functiondef('credits_consume_4'::regproc)")
         (whole,) = cursor.fetchone()
         head, _, _ = whole.partition("AS $function$")
         cursor.execute(f"{head} AS $function$ BEGIN RAISE 'no single items'; END $function$")

@@ -27,7 +27,9 @@ from django.db import IntegrityError, ProgrammingError, connection
 
 from apps.core import clock
 from apps.core.amounts import MICRO
+from apps.core.idempotency import IdempotencyKeyReusedError, lock_of_key
 from apps.core.statements import fetch_all
+from apps.credits.contracts import Consumption, scope_of
 from apps.credits.models import CreditPolicy
 from apps.credits.refusals import InsufficientCreditsError
 from apps.credits.services import (
@@ -42,6 +44,7 @@ from apps.credits.services import (
     hold_capture,
     hold_release,
 )
+from apps.credits.services.consumption import hash_of
 from apps.credits.services.holds import CaptureParams
 from tests.contexts import console_context
 from tests.credits import cast
@@ -90,6 +93,46 @@ def test_hot_calls_of_a_former_release_are_decided_and_booked(path: Path) -> Non
     ((facts,),) = send(steps["facts"], names)
     assert json.loads(facts)["balance"] == place.account.balance == 92_500_000
     look_at(place)
+    assert_sound()
+
+
+def consume_as_sent(path: Path, place: Place, item: Consumption) -> tuple[str, Any]:
+    """What the release is answered for this consumption: by itself, with the key's own lock and hash."""
+    (step,) = (each for each in json.loads(path.read_text(encoding="utf-8"))["story"] if each["name"] == "consume")
+    own = {"key": item.key, "hash": hash_of(item), "lock": lock_of_key(scope_of(place.context), item.key)}
+    sent = {**step, "parameters": [json.dumps(json.loads(text) | own) for text in step["parameters"]]}
+    ((outcome, answer, _),) = send(sent, names_of(place))
+    return outcome, json.loads(answer)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", RELEASES, ids=lambda path: path.stem)
+def test_what_a_former_release_charged_is_answered_the_same(path: Path) -> None:
+    place = make_place(whole_credits=100)
+    item = cast.consumption(place, "run")
+    outcome, first = consume_as_sent(path, place, item)
+    again = credits_consume(place.context, consumption=item)
+    (listed,) = credits_consume_batch(place.context, consumptions=[item])
+    assert (outcome, again.replayed, again.body, listed) == ("charged", True, first, again)
+    other = credits_consume_batch(place.context, consumptions=[cast.consumption(place, "run", outcome="failed")])
+    assert isinstance(other[0], IdempotencyKeyReusedError)
+    assert place.account.balance == 97_500_000
+    assert_sound()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", RELEASES, ids=lambda path: path.stem)
+def test_what_this_release_charged_a_former_one_does_not_charge_again(path: Path) -> None:
+    """The release before answers the same. Those before it find no answer, and nothing is booked."""
+    place = make_place(whole_credits=100)
+    item = cast.consumption(place, "run")
+    first = credits_consume(place.context, consumption=item)
+    if path == RELEASES[-1]:
+        assert consume_as_sent(path, place, item) == ("replayed", first.body)
+    else:
+        with pytest.raises(IntegrityError, match="was charged"):
+            consume_as_sent(path, place, item)
+    assert place.account.balance == 97_500_000
     assert_sound()
 
 

@@ -26,8 +26,9 @@ from apps.core.jobs.runs import job_run_execute
 from apps.core.models import IdempotencyRecord, JobRun, OutboxItem
 from apps.core.retention import RETENTIONS, purge
 from apps.core.states import JobRunStatus, JobTrigger, OutboxStatus
-from apps.credits.contracts import Consumption
+from apps.credits.contracts import Consumption, scope_of
 from apps.credits.services import credits_authorize, credits_consume, credits_consume_batch, hold_capture
+from apps.credits.services.consumption import hash_of
 from apps.credits.services.holds import CaptureParams
 from apps.tenants.models import GuessCount
 from tests.connectors.cast import make_active_workspace, make_connector
@@ -181,6 +182,21 @@ class Asked:
     def consume(self, key: str = "run", **values: Any) -> dict[str, Any]:
         return dict(credits_consume(self.place.context, consumption=self.asked(key, **values)).body)
 
+    def consume_as_before(self, key: str = "run") -> dict[str, Any]:
+        """As before the entry was the record of its key: the key and the whole answer in the store."""
+        body = self.consume(f"entry of {key}")
+        IdempotencyRecord.objects.create(
+            scope=scope_of(self.place.context),
+            key=key,
+            operation="credits.consume",
+            body_hash=hash_of(self.asked(key)),
+            outcome="answered",
+            status=201,
+            answer=body,
+            created_at=clock.now(),
+        )
+        return body
+
     def asked(self, key: str, **values: Any) -> Consumption:
         return consumption(self.place, key, **values)
 
@@ -206,7 +222,7 @@ class Asked:
 def asked() -> tuple[Asked, dict[str, Any]]:
     with time_machine.travel(clock.now() - 401 * DAY):
         scene = Asked()
-        first = {"authorize": scene.authorize(), "consume": scene.consume(), "refused": scene.refused()}
+        first = {"authorize": scene.authorize(), "consume": scene.consume_as_before(), "refused": scene.refused()}
         first["capture"] = scene.capture()
         return scene, first
 
@@ -246,14 +262,14 @@ def test_an_old_answer_is_made_of_its_entry_again(asked: tuple[Asked, dict[str, 
 
 def test_young_answers_stay_whole() -> None:
     scene = Asked()
-    scene.consume()
+    scene.consume_as_before()
     whole = answers()
     assert purge("purge-payloads")["answers"] == 0
     assert answers() == whole
 
 
 def test_of_an_answer_parts_may_go_and_nothing_else(asked: tuple[Asked, dict[str, Any]]) -> None:
-    Asked("blue").consume("young")
+    Asked("blue").consume_as_before("young")
     changes = (
         ("answer = answer || '{\"charged\": 1}'", "run"),
         ("answer = '{}', body_hash = 'x'", "run"),

@@ -68,6 +68,12 @@ class CreditEntry(models.Model):
     local_charge = models.BigIntegerField(null=True, blank=True)
     shadow_charge = models.BigIntegerField(null=True, blank=True)
     idempotency_key = models.CharField(max_length=255, blank=True, default="")
+    # A consumption is the record of its key, of which its id is made (`credits_entry_of_key`); the keys of all other
+    # entries are in the idempotency store.
+    body_hash = models.UUIDField(null=True, blank=True, help_text="The last 128 bits of the hash of its request.")
+    answer_rest = models.JSONField(
+        null=True, blank=True, help_text="What it was answered that no other column tells: what was held, warnings."
+    )
     reason = FreeTextField(blank=True, default="")
     actor_label = models.CharField(max_length=254)
     request_id = models.CharField(max_length=200)

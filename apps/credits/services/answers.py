@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import Func, Value
+
+from apps.core.models import IdempotencyRecord
 from apps.core.old_answers import register_rebuilt_answer
 from apps.credits.models import CreditEntry
 from apps.credits.selectors.as_of import standing_at
+from apps.credits.services.decisions import CONSUME_OPERATION
 
 # What is kept of each operation's answer.
 _CONSUMPTION_KEPT = frozenset({"entry_id"})
@@ -51,9 +55,18 @@ def _rebuild(entry: CreditEntry) -> dict[str, Any]:
     return answer
 
 
+def find_consumption(scope: str, key: str) -> IdempotencyRecord | None:
+    """The consumption that is the record of its key, as the store would say it."""
+    entries = CreditEntry.objects.filter(pk=Func(Value(scope), Value(key), function="credits_entry_of_key"))
+    booked_at = entries.values_list("recorded_at", flat=True).first()
+    if booked_at is None:
+        return None
+    return IdempotencyRecord(scope=scope, key=key, operation=CONSUME_OPERATION, created_at=booked_at)
+
+
 def register_rebuilt_answers() -> None:
     """Tell the idempotency store. Grants, reversals and the like answer with ids and amounts alone, and stay whole."""
-    register_rebuilt_answer("credits.consume", kept=_CONSUMPTION_KEPT, rebuild=_rebuild_consumption)
+    register_rebuilt_answer(CONSUME_OPERATION, kept=_CONSUMPTION_KEPT, rebuild=_rebuild_consumption)
     register_rebuilt_answer("holds.capture", kept=_CAPTURE_KEPT, rebuild=_rebuild_capture)
     register_rebuilt_answer(
         "credits.authorize", kept=_AUTHORIZATION_KEPT, rebuild=lambda kept: {**kept, "explanation": []}

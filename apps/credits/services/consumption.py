@@ -48,8 +48,8 @@ def _gate_arguments() -> str:
 
 
 _GATE = _gate_arguments()  # of our own enumerations alone
-CONSUME = f"SELECT outcome, answer, facts FROM credits_consume_3($1::jsonb, {_GATE})"  # noqa: S608
-BATCH = f"SELECT place, outcome, answer, facts FROM credits_consume_batch_3($1::jsonb, $2::jsonb, {_GATE})"  # noqa: S608
+CONSUME = f"SELECT outcome, answer, facts FROM credits_consume_4($1::jsonb, {_GATE})"  # noqa: S608
+BATCH = f"SELECT place, outcome, answer, facts FROM credits_consume_batch_4($1::jsonb, $2::jsonb, {_GATE})"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)

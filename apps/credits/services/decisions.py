@@ -27,9 +27,13 @@ from apps.tenants.enums import BillingMode
 from apps.tenants.selectors.missing import missing_memberships
 
 CONSUME_OPERATION = "credits.consume"
-# One statement stores both, or neither: a refusal that lost the race for its key leaves no receipt.
+# One statement stores both, or neither: a refusal that lost the race for its key leaves no receipt. A trigger of the
+# store keeps out the keys that were charged.
 _STORE = f"""
-WITH refused AS ({INSERT_REFUSALS}), told AS (SELECT key FROM refused UNION ALL SELECT key FROM ({UNUSED_KEYS}) unused),
+WITH refused AS ({INSERT_REFUSALS}), told AS (
+    SELECT key FROM refused UNION ALL SELECT key FROM ({UNUSED_KEYS}) unused
+    WHERE NOT EXISTS (SELECT 1 FROM credits_creditentry e WHERE e.id = credits_entry_of_key(unused.scope, unused.key))
+),
 receipts AS ({INSERT_RECEIPTS}
     WHERE d->>'key' IS NULL OR EXISTS (SELECT 1 FROM told WHERE told.key = d->>'key')
 )
