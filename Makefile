@@ -31,8 +31,8 @@ bench: development ## the ratios of speed, each against a floor measured beside 
 	@$(VENV_PYTHON) -m tests.benchmarks
 
 ENTRIES ?= 500000
-scale: development ## what each page reads at a tenth of ENTRIES and at all of them (minutes; ENTRIES=5000000 for years)
-	@COUNTINGHOUSE_SCALE=$(ENTRIES) $(VENV_PYTHON) -m pytest -q -n 0 -s tests/scale
+scale: development ## what each page, call, job and report reads at a tenth of ENTRIES and at all (minutes; ENTRIES=5000000 for years)
+	@COUNTINGHOUSE_SCALE=$(ENTRIES) $(VENV_PYTHON) -m pytest -q -n 0 --show-capture=no tests/scale
 
 format: development ## format the sources
 	@$(VENV_PYTHON) -m ruff check --fix --quiet .

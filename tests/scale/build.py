@@ -1,51 +1,33 @@
 """Builds a database of years in minutes: one row of each kind as tests make it, then many like it in one statement.
 
-The ledger is sound by `manage.py verify_ledger`: one account has a fifth of all entries, the others share the rest,
-each begins with a grant that pays for everything. Moments lie in the 400 days before now, in the order of the disk.
+The ledger is sound by `manage.py verify_ledger`. Moments lie in the 400 days before now, in the order of the disk.
 """
 
 from __future__ import annotations
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Model
 
+from apps.connectors.models import BillingRecord, SyncRun
+from apps.core import clock
 from apps.core.models import AuditEntry, IdempotencyRecord, JobRun, OutboxItem
-from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, ShadowDisagreement
-from apps.payments.models import ProviderInvoice, WebhookEvent
-from apps.subscriptions.models import DecisionReceipt, OrganizationPaymentConfig
+from apps.credits.models import CreditEntry, GrantBurn, ShadowDisagreement
+from apps.payments.enums import BillingEventName
+from apps.payments.models import BillingEvent, ProviderInvoice, WebhookEvent
+from apps.reporting.services import rollups_refresh
+from apps.subscriptions.models import DecisionReceipt, OrganizationPaymentConfig, WorkspaceSubscription
 from apps.subscriptions.models.payment_configs import CUSTOMER_FIELDS
-from apps.tenants.models import Membership, Organization, User, Workspace
+from apps.tenants.models import Membership, Organization, Product, ProductRelation, User, Workspace
+from tests.access.ledgers import publish_prices
 from tests.backoffice.records import MAKERS
+from tests.connectors.cast import activate
+from tests.contexts import console_context
+from tests.factories.tenants import make_organization, make_product
+from tests.scale.ledger import ENTRIES_AN_ACCOUNT, fill_ledger
+from tests.scale.records import fill_records, make_templates
+from tests.scale.rows import at, filling, multiply, numbers, row_id
 
-_GRANTED, _CHARGED = 10**13, 1_000
-ENTRIES_AN_ACCOUNT = 400
-
-
-def _id(kind: str, number: str = "n") -> str:
-    """SQL: the id of the row with this number."""
-    return f"md5('{kind}-' || ({number}))::uuid"
-
-
-def _at(share: str) -> str:
-    """SQL: a moment of the last 400 days, later for a greater share between 0 and 1."""
-    return f"now() - interval '400 days' * (1 - ({share}))"
-
-
-def _multiply(template: Model, source: str, order: str = "", **values: str) -> None:
-    """Insert a row like the template for each row of `source`, with `values` in SQL; generated columns are left out."""
-    meta = type(template)._meta
-    columns = [field.column for field in meta.local_concrete_fields if not field.generated]
-    if meta.pk.get_internal_type() == "BigAutoField":
-        columns.remove(meta.pk.column)
-    chosen = ", ".join(values.get(column, f't."{column}"') for column in columns)
-    chosen = chosen.replace("%", "%%")
-    names = ", ".join(f'"{column}"' for column in columns)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {meta.db_table} ({names}) SELECT {chosen} FROM {source}, "
-            f"(SELECT * FROM {meta.db_table} WHERE {meta.pk.column} = %s) t {order}",
-            [template.pk],
-        )
+PRODUCT = "red"
 
 
 def build(entries: int) -> None:
@@ -53,146 +35,122 @@ def build(entries: int) -> None:
     hot = entries // 5
     organizations = max(20, (entries - hot) // ENTRIES_AN_ACCOUNT)
     charge = MAKERS[CreditEntry]()
-    kinds: list[type[Model]] = [*_BESIDE, Workspace, User, Membership]
-    templates = {model: MAKERS[model]() for model in kinds}
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            # What services and triggers would do row by row is done here at once, or does not matter to lists.
-            cursor.execute("SET LOCAL session_replication_role = replica")
-        assert isinstance(charge, CreditEntry)
+    assert isinstance(charge, CreditEntry)
+    kinds: list[type[Model]] = [*(kind for kind in _BESIDE if kind in MAKERS), Workspace, User, Membership]
+    templates = {model: MAKERS[model]() for model in kinds} | {BillingEvent: _billing_event()}
+    workspace = templates[Workspace]
+    assert isinstance(workspace, Workspace)
+    activate(workspace)
+    of_connectors = make_templates(workspace)
+    charge.product_id = make_product(PRODUCT, charge.account.organization).pk
+    publish_prices()
+    with filling(*_BESIDE, CreditEntry, GrantBurn, BillingRecord, SyncRun, IdempotencyRecord):
+        CreditEntry.objects.filter(pk=charge.pk).update(product_id=charge.product_id)
         _tenants(charge.account.organization, templates, organizations)
-        _ledger(charge, hot, organizations)
+        fill_ledger(charge, hot, organizations)
+        fill_records(*of_connectors, entries, organizations)
         for model, (share, values) in _BESIDE.items():
-            count = max(50, int(entries * share))
-            numbers = f"(SELECT n, {organizations} AS orgs, {count} AS total FROM generate_series(1, {count}) n) s"
-            _multiply(templates[model], numbers, "ORDER BY n", **values)
+            multiply(templates[model], numbers(max(50, int(entries * share)), organizations), "ORDER BY n", **values)
         _keys(entries)
+    _settle()
+    _roll_up()
+
+
+def _roll_up() -> None:
+    """As the job does, until nothing is left."""
+    while any(rollups_refresh(console_context()).values()):
+        pass
+    _settle()
+
+
+def _settle() -> None:
+    """What autovacuum does in time."""
     with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
         cursor.execute("VACUUM ANALYZE")
+        cursor.execute("RESET statement_timeout")
+
+
+def _billing_event() -> BillingEvent:
+    now = clock.now()
+    event: BillingEvent = BillingEvent.objects.create(
+        organization=make_organization(),
+        name=BillingEventName.values[0],
+        key="scale",
+        occurred_at=now,
+        recorded_at=now,
+        request_id="scale",
+    )
+    return event
 
 
 def _tenants(template: Organization, templates: dict[type[Model], Model], count: int) -> None:
-    numbers = f"generate_series(1, {count}) n"
-    _multiply(
-        template, numbers, id=_id("o"), slug="'scale-' || n", name="'Scale ' || n", created_at=_at(f"n / {count}.0")
+    each = f"generate_series(1, {count}) n"
+    multiply(
+        template, each, id=row_id("o"), slug="'scale-' || n", name="'Scale ' || n", created_at=at(f"n / {count}.0")
     )
     config = OrganizationPaymentConfig.objects.get(organization=template)
-    _multiply(config, numbers, id=_id("c"), organization_id=_id("o"), **_unknown_to_providers())
-    place = {"organization_id": _id("o")}
-    _multiply(templates[Workspace], numbers, id=_id("w"), slug="'scale-' || n || '-production'", **place)
-    _multiply(templates[User], numbers, id=_id("u"), email="'user' || n || '@scale.example'")
-    _multiply(templates[Membership], numbers, id=_id("m"), user_id=_id("u"), role="'owner'", **place)
-
-
-def _unknown_to_providers() -> dict[str, str]:
-    return dict.fromkeys(CUSTOMER_FIELDS.values(), "NULL")
-
-
-def _ledger(charge: CreditEntry, hot: int, organizations: int) -> None:
-    # The first organization is the hot one.
-    size = f"(CASE WHEN n = 1 THEN {hot} ELSE {ENTRIES_AN_ACCOUNT} END)"
-    numbers = f"generate_series(1, {organizations}) n"
-    account = charge.account
-    _multiply(
-        account,
-        numbers,
-        organization_id=_id("o"),
-        balance=f"{_GRANTED} - {_CHARGED} * ({size} - 1)",
-        held="0",
-        overdraft_limit="0",
-        floor="0",
-        last_sequence=size,
-        burned_sequence="1",
-        next_due_at="NULL",
+    unknown_to_providers = dict.fromkeys(CUSTOMER_FIELDS.values(), "NULL")
+    multiply(config, each, id=row_id("c"), organization_id=row_id("o"), **unknown_to_providers)
+    place = {"organization_id": row_id("o")}
+    multiply(
+        templates[Workspace], each, id=row_id("w"), slug="'scale-' || n || '-production'", name="'Scale ' || n", **place
     )
-    _grants(account, numbers)
-    _charges(charge, size, organizations)
-
-
-def _grants(account: CreditAccount, numbers: str) -> None:
-    grant = CreditGrant.objects.filter(account=account, is_posted=True).latest("created_at")
-    _multiply(
-        grant,
-        numbers,
-        id=_id("g"),
-        account_id=_id("o"),
-        amount=str(_GRANTED),
-        remaining=str(_GRANTED),
-        expires_at="NULL",
-        voided_at="NULL",
-        idempotency_key="'grant-' || n",
-        effective_at=_at("0"),
-        created_at=_at("0"),
-    )
-    first = CreditEntry.objects.filter(grant=grant, kind="grant").earliest("sequence")
-    _multiply(
-        first,
-        numbers,
-        id=_id("f"),
-        account_id=_id("o"),
-        grant_id=_id("g"),
-        sequence="1",
-        amount=str(_GRANTED),
-        balance_after=str(_GRANTED),
-        recorded_at=_at("0"),
-        occurred_at=_at("0"),
-    )
-
-
-def _charges(charge: CreditEntry, size: str, organizations: int) -> None:
-    lines = (
-        f"(SELECT n, s, {size} AS size FROM generate_series(1, {organizations}) n, "
-        f"LATERAL generate_series(2, {size}) s) x"
-    )
-    _multiply(
-        charge,
-        lines,
-        "ORDER BY s::float / size, n",
-        id="gen_random_uuid()",
-        account_id=_id("o"),
-        sequence="s",
-        amount=str(-_CHARGED),
-        balance_after=f"{_GRANTED} - {_CHARGED} * (s - 1)",
-        workspace_id=_id("w"),
-        acting_user_id=_id("u"),
-        run_id="'run-' || n || '-' || s",
-        hold_id="NULL",
-        grant_id="NULL",
-        idempotency_key="'key-' || n || '-' || s",
-        recorded_at=_at("s::float / size"),
-        occurred_at=_at("s::float / size"),
-    )
+    subscription = WorkspaceSubscription.objects.get(workspace=templates[Workspace].pk)
+    multiply(subscription, each, id=row_id("b"), workspace_id=row_id("w"))
+    multiply(templates[User], each, id=row_id("u"), email="'user' || n || '@scale.example'", name="'Scale ' || n")
+    multiply(templates[Membership], each, id=row_id("m"), user_id=row_id("u"), role="'owner'", **place)
+    relation = ProductRelation.objects.get(product=Product.objects.get(slug=PRODUCT), organization=template)
+    multiply(relation, each, id=row_id("r"), **place)
 
 
 def _keys(count: int) -> None:
-    record = IdempotencyRecord.objects.first()
-    if record is not None:
-        numbers = f"(SELECT n, {count} AS total FROM generate_series(1, {count}) n) s"
-        _multiply(record, numbers, "ORDER BY n", key="'scale-' || n", created_at=_at("n::float / total"))
+    record = IdempotencyRecord.objects.earliest("created_at")
+    multiply(record, numbers(count, 1), "ORDER BY n", key="'scale-' || n", created_at=at("n::float / total"))
 
 
-_TENANT = _id("o", "1 + n % orgs")
-_WHEN = _at("n::float / total")
+def _seldom(seldom: str, mostly: str) -> str:
+    """SQL: one thing in a thousand rows, another in all others."""
+    return f"CASE WHEN n % 1000 = 0 THEN {seldom} ELSE {mostly} END"
+
+
+_TENANT, _WORKSPACE = row_id("o", "1 + n % orgs"), row_id("w", "1 + n % orgs")
+_WHEN = at("n::float / total")
 # Of each entry so many rows, and what differs from row to row.
 _BESIDE: dict[type[Model], tuple[float, dict[str, str]]] = {
     AuditEntry: (
         0.2,
         {
-            "id": _id("a"),
+            "id": row_id("a"),
             "organization_id": _TENANT,
             "sequence": "n + 1000000000",
-            "event": "CASE WHEN n % 1000 = 0 THEN t.event ELSE 'credits.granted' END",
+            "event": _seldom("t.event", "'credits.granted'"),
             "actor_label": "'person' || (n % 1000) || '@scale.example'",
-            "target_id": f"{_id('t')}::text",
-            "workspace_id": _id("w", "1 + n % orgs"),
+            "target_id": f"{row_id('t')}::text",
+            "workspace_id": _WORKSPACE,
+            "recorded_at": _WHEN,
+        },
+    ),
+    BillingEvent: (
+        0.1,
+        {
+            "id": row_id("v"),
+            "organization_id": _TENANT,
+            "name": "(ARRAY[" + ", ".join(f"'{name}'" for name in BillingEventName.values) + "])[1 + n % "
+            f"{len(BillingEventName.values)}]",
+            "key": "'scale-' || n",
+            "occurred_at": _WHEN,
             "recorded_at": _WHEN,
         },
     ),
     WebhookEvent: (
         0.1,
         {
-            "id": _id("e"),
+            "id": row_id("e"),
             "event_id": "'evt_scale_' || n",
+            "status": _seldom("t.status", "'processed'"),
+            "error": _seldom("t.error", "''"),
+            "processed_at": _WHEN,
             "organization_id": _TENANT,
             "customer_external_id": "'cus_' || (n % orgs)",
             "received_at": _WHEN,
@@ -202,40 +160,55 @@ _BESIDE: dict[type[Model], tuple[float, dict[str, str]]] = {
     JobRun: (
         0.1,
         {
-            "id": _id("j"),
+            "id": row_id("j"),
             "slot": "'scale-' || n",
-            "name": "CASE WHEN n % 1000 = 0 THEN t.name ELSE 'sweep-inbox' END",
-            "slot_at": f"CASE WHEN t.slot_at IS NULL THEN NULL ELSE {_WHEN} END",
+            "name": _seldom("t.name", "'sweep-inbox'"),
+            "trigger": "'schedule'",
+            "slot_at": _WHEN,
+            "status": _seldom("'failed'", "'succeeded'"),
+            "lease_expires_at": "NULL",
             "created_at": _WHEN,
-            "finished_at": f"CASE WHEN t.finished_at IS NULL THEN NULL ELSE {_WHEN} END",
+            "started_at": _WHEN,
+            "finished_at": _WHEN,
         },
     ),
     OutboxItem: (
         0.06,
-        {"id": _id("x"), "key": "'scale-' || n", "organization_id": _TENANT, "created_at": _WHEN},
+        {
+            "id": row_id("x"),
+            "key": "'scale-' || n",
+            # A third waits for its time.
+            "status": "CASE WHEN n % 3 = 0 THEN 'pending' ELSE 'done' END",
+            "next_attempt_at": f"CASE WHEN n % 3 = 0 THEN now() + interval '1 day' ELSE {_WHEN} END",
+            "finished_at": f"CASE WHEN n % 3 = 0 THEN NULL ELSE {_WHEN} END",
+            "organization_id": _TENANT,
+            "created_at": _WHEN,
+        },
     ),
     DecisionReceipt: (
         0.06,
         {
-            "id": _id("d"),
+            "id": row_id("d"),
             "organization_id": _TENANT,
-            "workspace_id": _id("w", "1 + n % orgs"),
+            "workspace_id": _WORKSPACE,
             "request_id": "'request-' || n",
-            "code": "CASE WHEN n % 1000 = 0 THEN t.code ELSE 'lifecycle_denied' END",
+            "code": _seldom("t.code", "'lifecycle_denied'"),
             "created_at": _WHEN,
         },
     ),
     ProviderInvoice: (
         0.1,
         {
-            "id": _id("i"),
+            "id": row_id("i"),
             "external_id": "'in_scale_' || n",
             "organization_id": _TENANT,
             "customer_external_id": "'cus_' || (n % orgs)",
             "number": "'S-' || n",
+            "status": _seldom("t.status", "'paid'"),
+            "amount_remaining_minor": _seldom("t.amount_remaining_minor", "0"),
             "news_at": _WHEN,
             "issued_at": _WHEN,
         },
     ),
-    ShadowDisagreement: (0.06, {"id": _id("s"), "organization_id": _TENANT, "seen_at": _WHEN}),
+    ShadowDisagreement: (0.06, {"id": row_id("s"), "organization_id": _TENANT, "seen_at": _WHEN}),
 }
