@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from django.db import connection, transaction
 from django.db.models import Model
 
+from apps.core.postgresql.base import BoundedConnection
+
+_HOUR_SECONDS = 3_600.0
 # Those that hold no constraint.
 _INDEXES = """
     SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
@@ -43,9 +46,20 @@ def multiply(template: Model, source: str, order: str = "", **values: str) -> No
 
 
 @contextmanager
+def _unhurried() -> Iterator[None]:
+    """Wait for the server as long as millions of rows take, on whatever machine."""
+    raw: BoundedConnection = connection.connection
+    before, raw.longest_wait = raw.longest_wait, _HOUR_SECONDS
+    try:
+        yield
+    finally:
+        raw.longest_wait = before
+
+
+@contextmanager
 def filling(*tables: type[Model]) -> Iterator[None]:
     """A transaction in which nothing is checked row by row, and the indexes of these tables are made at its end."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor, _unhurried():
         # What services and triggers would do row by row is done here at once, or does not matter to lists.
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute("SET LOCAL statement_timeout = 0")
