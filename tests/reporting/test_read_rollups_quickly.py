@@ -12,16 +12,17 @@ from django.db import DEFAULT_DB_ALIAS, connection, transaction
 
 from apps.core import clock
 from apps.core.ids import OrganizationId
+from apps.credits.models import CreditEntry
 from apps.reporting.rules.pieces import cut_pieces
 from apps.reporting.rules.windows import TimeWindow, timeframes
 from apps.reporting.selectors import usage
 from apps.reporting.services import rollups, rollups_refresh
 from tests.contexts import console_context
 from tests.credits.cast import make_place
+from tests.scale.rows import filling
 from tests.sizes import size
 
 YOUNG, OLD, A_DAY = size(small=(60, 600, 6), full=(500, 5_000, 1_000))
-_AT_ONCE = 100_000
 _ENTRIES = """
     INSERT INTO credits_creditentry (id, account_id, sequence, kind, amount, balance_after, product_id, operation,
         quantity, free_quantity, outcome, category, is_billable, is_late, run_id, idempotency_key, reason, actor_label,
@@ -29,7 +30,7 @@ _ENTRIES = """
     SELECT gen_random_uuid(), %(account)s, number, 'consumption', 0, 0, %(product)s, 'op-' || number %% 4, 1000000, 0,
         'succeeded', 'regular', TRUE, FALSE, '', '', '', 'test', 'test', at, at
     FROM (SELECT number, %(from)s::timestamptz + number * interval '1 day' / %(a_day)s AS at
-        FROM generate_series(%(first)s, least(%(first)s + %(at_once)s - 1, %(count)s)) AS number) AS numbered
+        FROM generate_series(1, %(count)s) AS number) AS numbered
 """
 
 
@@ -43,10 +44,8 @@ def live_long(days: int) -> OrganizationId:
         "a_day": A_DAY,
         "count": days * A_DAY,
     }
-    with connection.cursor() as cursor:
-        # All at once would take longer than a statement of the product may.
-        for first in range(1, days * A_DAY + 1, _AT_ONCE):
-            cursor.execute(_ENTRIES, {**values, "first": first, "at_once": _AT_ONCE})
+    with filling(CreditEntry), connection.cursor() as cursor:
+        cursor.execute(_ENTRIES, values)
         cursor.execute(
             "UPDATE credits_creditaccount SET last_sequence = %(count)s, burned_sequence = %(count)s"
             " WHERE organization_id = %(account)s",
