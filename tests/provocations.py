@@ -7,6 +7,7 @@ end of a whole session each code of `tests.architecture.problem_codes` without s
 from __future__ import annotations
 
 import sys
+from collections.abc import Set as AbstractSet
 from functools import cache
 from pathlib import Path
 from types import FrameType
@@ -15,14 +16,14 @@ from typing import Any
 import pytest
 
 from apps.core.errors import CountinghouseError
-from tests.architecture.problem_codes import ANYWHERE, WrittenCode, written_codes
-from tests.architecture.sources import PROJECT, sources
+from tests.architecture.problem_codes import ANYWHERE, WrittenCode, codes_of_product
+from tests.architecture.sources import PROJECT
 
 _PROVOKED = pytest.StashKey[set[WrittenCode]]()
 _WORKER_NOTE = "provoked_codes"
 
 
-def unprovoked(written: set[WrittenCode], provoked: set[WrittenCode]) -> list[str]:
+def unprovoked(written: AbstractSet[WrittenCode], provoked: set[WrittenCode]) -> list[str]:
     """The codes that no test provoked, with the module that should have."""
     return sorted(f"{code} ({path or 'any module'})" for code, path in written - provoked)
 
@@ -89,7 +90,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(config, "workeroutput"):
         # Plain tuples: nothing else goes from a worker to its controller.
         config.workeroutput[_WORKER_NOTE] = [tuple(code) for code in sorted(provoked)]
-    elif _is_whole(config) and unprovoked(written_codes(sources("apps")), provoked):
+    elif _is_whole(config) and unprovoked(codes_of_product(), provoked):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -97,7 +98,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     config = terminalreporter.config
     if not _is_whole(config):
         return
-    missing = unprovoked(written_codes(sources("apps")), config.stash[_PROVOKED])
+    missing = unprovoked(codes_of_product(), config.stash[_PROVOKED])
     if missing:
         terminalreporter.section("problem codes that no test provokes", red=True)
         terminalreporter.write_line("\n".join([*missing, "Write a test that gets each of these refusals."]))

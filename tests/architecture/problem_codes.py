@@ -8,11 +8,12 @@ its place where the called function or record has a parameter or field `code`. T
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from apps.credits.enums import HoldStatus, Owned
-from tests.architecture.sources import Source
+from tests.architecture.sources import Source, sources
 
 ANYWHERE = ""
 # Codes that are put together or handed on as a text: no call names them.
@@ -58,21 +59,27 @@ class WrittenCode(NamedTuple):
     path: str
 
 
-def written_codes(sources: Sequence[Source]) -> set[WrittenCode]:
+@cache
+def codes_of_product() -> frozenset[WrittenCode]:
+    """Every code that the product writes down."""
+    return frozenset(written_codes(sources("apps")))
+
+
+def written_codes(written: Sequence[Source]) -> set[WrittenCode]:
     """All codes of the sources, the computed ones included."""
-    places = {source.path: dict(_places_of_code(source.tree)) for source in sources}
-    found = {WrittenCode(code, ANYWHERE) for source in sources for code in _codes_of_classes(source.tree)}
-    for source in sources:
+    places = {source.path: dict(_places_of_code(source.nodes)) for source in written}
+    found = {WrittenCode(code, ANYWHERE) for source in written for code in _codes_of_classes(source.nodes)}
+    for source in written:
         if not source.path.startswith(_OTHER_MODULES):
-            codes = {*_codes_of_calls(source.tree, _known_places(source, places)), *COMPUTED.get(source.path, ())}
+            codes = {*_codes_of_calls(source.nodes, _known_places(source, places)), *COMPUTED.get(source.path, ())}
             path = ANYWHERE if source.path.startswith(_HANDED_ON) else source.path
             found |= {WrittenCode(code, path) for code in codes}
     return found
 
 
-def _places_of_code(tree: ast.AST) -> Iterator[tuple[str, int]]:
+def _places_of_code(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
     """Name of each function and record with a parameter or field `code`, and where it stands among the others."""
-    for node in ast.walk(tree):
+    for node in nodes:
         names: list[str] = []
         if isinstance(node, ast.FunctionDef):
             names = [argument.arg for argument in node.args.args]
@@ -87,22 +94,22 @@ def _known_places(source: Source, places: dict[str, dict[str, int]]) -> dict[str
     """What the module itself defines, and what it imports from another one."""
     # `problems.Problem` is the one that is named by its module.
     known = {"Problem": 1, **places[source.path]}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ImportFrom) and node.module:
             there = places.get(f"{node.module.replace('.', '/')}.py", {})
             known |= {name.asname or name.name: there[name.name] for name in node.names if name.name in there}
     return {name: place for name, place in known.items() if name not in _OTHER_CALLS}
 
 
-def _codes_of_classes(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _codes_of_classes(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         match node:
             case ast.Assign(targets=[ast.Name(id="code")], value=ast.Constant(value=str(code))):
                 yield code
 
 
-def _codes_of_calls(tree: ast.AST, places: dict[str, int]) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _codes_of_calls(nodes: Iterable[ast.AST], places: dict[str, int]) -> Iterator[str]:
+    for node in nodes:
         if not isinstance(node, ast.Call):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """One Python file."""
 
@@ -22,6 +22,11 @@ class Source:
     @property
     def line_count(self) -> int:
         return self.text.count("\n")
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All nodes of the tree; `ast.walk` takes seconds for the whole product, so each file is walked once."""
+        return tuple(ast.walk(self.tree))
 
 
 @cache
@@ -34,6 +39,7 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*.py")) if "migrations" not in path.parts)
 
 
+@cache
 def _read(path: Path) -> Source:
     text = path.read_text(encoding="utf-8")
     return Source(str(path.relative_to(PROJECT)), text, ast.parse(text))

@@ -28,7 +28,7 @@ BROAD = {"Exception", "BaseException"}
 def broad_handlers(source: Source) -> dict[str, list[ast.stmt]]:
     """The handlers that catch every error, by function; `suppress(Exception)` has no statements."""
     found: dict[str, list[ast.stmt]] = {}
-    for function in ast.walk(source.tree):
+    for function in source.nodes:
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         for node in ast.walk(function):

@@ -18,7 +18,7 @@ ROUNDERS = ("apps/core/amounts.py",)
 def clock_reads(source: Source) -> list[str]:
     return [
         f"{source.path}:{node.lineno}"
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in CLOCK_CALLS
@@ -34,7 +34,7 @@ def clock_reads(source: Source) -> list[str]:
 
 def roundings(source: Source) -> list[str]:
     found = []
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"round", "float"}:
             found.append(f"{source.path}:{node.lineno}")
         if isinstance(node, ast.Attribute) and node.attr in {"quantize", "FloatField"}:
@@ -91,7 +91,7 @@ OF_OUR_OWN = (
 
 def moment_reads(source: Source) -> list[str]:
     found = []
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Attribute):
             is_form_field = isinstance(node.value, ast.Name) and node.value.id == "forms" and node.attr in FIELDS
             if node.attr in READERS or is_form_field:

@@ -13,7 +13,7 @@ def unexplained(found: tuple[Source, ...]) -> list[str]:
     """The places that raise a denial without an explanation, or refuse with Django's, which has none."""
     places = []
     for source in found:
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 names = {keyword.arg for keyword in node.keywords}
                 if node.func.id == "PermissionDenied" or (

@@ -10,7 +10,7 @@ from tests.architecture.sources import Source, sources
 def unpacked_by_position(source: Source) -> list[str]:
     return [
         f"{source.path}:{node.lineno}"
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Assign)
         and isinstance(node.targets[0], ast.Tuple)
         and isinstance(node.value, ast.Name)

@@ -11,11 +11,10 @@ import sys
 import pytest
 
 from apps.core.errors import ConflictError
-from tests.architecture.problem_codes import ANYWHERE, WrittenCode, written_codes
-from tests.architecture.sources import Source, sources
+from tests.architecture.problem_codes import ANYWHERE, WrittenCode, codes_of_product, written_codes
+from tests.architecture.sources import Source
 from tests.provocations import note, unprovoked
 
-FOUND = written_codes(sources("apps"))
 MADE_UP = """
 class TakenError(ConflictError):
     code = "own_code"
@@ -55,7 +54,7 @@ def test_codes_are_found_wherever_they_are_written() -> None:
     ],
 )
 def test_the_codes_of_each_kind_are_among_them(code: WrittenCode) -> None:
-    assert code in FOUND
+    assert code in codes_of_product()
 
 
 def test_one_module_does_not_stand_in_for_another() -> None:

@@ -37,7 +37,7 @@ def _prepares(call: ast.Call) -> bool:
 def server_side_cursors(source: Source) -> list[str]:
     """Calls that open a cursor on the server: `iterator()`, and psycopg's own cursors with a name."""
     found = []
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call):
             is_named = _name_of(node) == "cursor" and (bool(node.args) or any(word.arg for word in node.keywords))
             if is_named or _name_of(node) in _CALLS:
@@ -48,7 +48,7 @@ def server_side_cursors(source: Source) -> list[str]:
 def preparations(source: Source) -> list[str]:
     return [
         f"{source.path}:{node.lineno}"
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Call)
         and (_prepares(node) or any(word.arg in {"prepare", "prepare_threshold"} for word in node.keywords))
     ]
@@ -58,7 +58,7 @@ def session_statements(source: Source) -> list[str]:
     """Texts of SQL that change or use what belongs to one session."""
     return [
         f"{source.path}:{node.lineno}"
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _SESSION_SQL.search(node.value)
     ]
 

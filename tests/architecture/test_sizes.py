@@ -15,7 +15,7 @@ DRAWERS = {"utils", "helpers", "common", "manager", "managers", "misc"}
 def long_functions(source: Source) -> list[str]:
     return [
         f"{source.path}:{node.lineno} {node.name}"
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (node.end_lineno or node.lineno) - node.lineno + 1 > LONGEST_FUNCTION
     ]

@@ -39,7 +39,7 @@ FOREIGN = {
 def statements() -> Iterator[tuple[str, str]]:
     """Each text of the product that may hold SQL, with the path of its file."""
     for source in sources("apps"):
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield source.path, node.value
     for path in sorted(PROJECT.glob("apps/*/migrations/sql/**/*.sql")):

@@ -211,7 +211,7 @@ def callers(names: set[str], folder: str = "apps") -> set[str]:
     return {
         source.path
         for source in sources(folder)
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Call)
         and (getattr(node.func, "attr", None) or getattr(node.func, "id", None)) in names
         and not source.path.startswith(OTHERS)
@@ -227,7 +227,7 @@ def test_no_other_place_checks_a_secret() -> None:
     subclassed = {
         source.path: source.text
         for source in sources("apps")
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.ClassDef) and forms & {getattr(base, "id", "") for base in node.bases}
     }
     assert len(subclassed) >= 2

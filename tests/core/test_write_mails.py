@@ -95,7 +95,7 @@ def payload_makers() -> tuple[str, ...]:
         f"{function.name}("
         for source in sources("apps")
         if source.path.endswith("/mails.py")
-        for function in ast.walk(source.tree)
+        for function in source.nodes
         if isinstance(function, ast.FunctionDef)
         if any(isinstance(node, ast.Call) and ast.unparse(node.func) == "mail_payload" for node in ast.walk(function))
     ]
@@ -107,7 +107,7 @@ def mails_without_a_link(source: Source) -> list[str]:
     makers = payload_makers()
     return [
         f"{source.path}:{node.lineno}"
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Call)
         for values in [{keyword.arg: keyword.value for keyword in node.keywords}]
         if isinstance(node.func, ast.Name)

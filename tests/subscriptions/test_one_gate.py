@@ -48,7 +48,7 @@ def names_a_field(keyword: ast.keyword) -> bool:
 
 
 def decisions(source: Source) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         where = f"{source.path}:{getattr(node, 'lineno', 0)}"
         match node:
             case ast.Compare() if speaks_of_a_state(node):

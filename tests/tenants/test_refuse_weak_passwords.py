@@ -148,7 +148,7 @@ def test_no_other_place_sets_a_password() -> None:
     found = {
         source.path
         for source in sources("apps")
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Attribute) and node.attr in {"set_password", "make_password"}
     }
     assert found == SETTERS
