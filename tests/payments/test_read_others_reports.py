@@ -23,20 +23,21 @@ def stripe() -> Stripe:
     return found
 
 
-def tell(stripe: Stripe, status: str, hours: int, step: str = "updated", **values: Any) -> dict[str, Any]:
+def tell(stripe: Stripe, status: str, hours: int, step: str, **values: Any) -> dict[str, Any]:
     thing = stripe.subscription(status, **values)
     return stripe.event(f"customer.subscription.{step}", thing, NOON + timedelta(hours=hours))
 
 
 def mirrored() -> ProviderSubscription:
-    return ProviderSubscription.objects.get()
+    found: ProviderSubscription = ProviderSubscription.objects.get()
+    return found
 
 
 @pytest.mark.parametrize("step", ["updated", "deleted"])
 def test_what_is_cancelled_while_paused_is_over(stripe: Stripe, step: str) -> None:
     """letsrevel/revel-backend#402: `pause_collection` stands beside `canceled`, and the pause must not win."""
     pause = {"pause_collection": {"behavior": "void", "resumes_at": None}}
-    deliver(tell(stripe, "active", 0), tell(stripe, "active", 1, **pause))
+    deliver(tell(stripe, "active", 0, "updated"), tell(stripe, "active", 1, "updated", **pause))
     assert mirrored().pause_behavior == "void"
     over = tell(stripe, "canceled", 2, step, **pause, ended_at=seconds(NOON + timedelta(hours=2)))
     deliver(over)
@@ -49,7 +50,7 @@ def test_what_is_cancelled_while_paused_is_over(stripe: Stripe, step: str) -> No
 def test_a_first_payment_that_never_came_ends_nothing_and_starts_nothing(stripe: Stripe) -> None:
     """pay-rails/pay#91: `incomplete_expired` with `canceled_at`, with no `ended_at` and no `cancel_at`."""
     deliver(tell(stripe, "incomplete", 0, "created"))
-    gone = tell(stripe, "incomplete_expired", 23, canceled_at=seconds(NOON), cancel_at=None)
+    gone = tell(stripe, "incomplete_expired", 23, "updated", canceled_at=seconds(NOON), cancel_at=None)
     deliver(gone)
     assert stored(gone).status == "processed"
     assert (mirrored().status, mirrored().cancel_at_period_end) == ("incomplete", False)
@@ -58,10 +59,10 @@ def test_a_first_payment_that_never_came_ends_nothing_and_starts_nothing(stripe:
 
 def test_a_subscription_kept_after_all_is_cancelled_no_more(stripe: Stripe) -> None:
     """laravel/cashier-stripe#669: resumed at the provider, `cancel_at_period_end` is false and `canceled_at` null."""
-    ends = tell(stripe, "active", 0, cancel_at_period_end=True, canceled_at=seconds(NOON))
+    ends = tell(stripe, "active", 0, "updated", cancel_at_period_end=True, canceled_at=seconds(NOON))
     deliver(ends)
     assert mirrored().cancel_at_period_end
-    deliver(tell(stripe, "active", 1, cancel_at_period_end=False, canceled_at=None, cancel_at=None))
+    deliver(tell(stripe, "active", 1, "updated", cancel_at_period_end=False, canceled_at=None, cancel_at=None))
     assert not mirrored().cancel_at_period_end
     assert not WorkspaceSubscription.objects.get(workspace=stripe.tenant.workspace).cancel_at_period_end
 
@@ -106,8 +107,8 @@ def test_both_places_of_the_period_are_read(stripe: Stripe) -> None:
     end = NOON + timedelta(days=12)
     item = {"id": "si_1", "price": {"id": "price_team", "lookup_key": "team"}}
     old = {"current_period_start": seconds(NOON), "current_period_end": seconds(end)}
-    deliver(tell(stripe, "active", 0, items={"object": "list", "data": [item]}, **old))
+    deliver(tell(stripe, "active", 0, "updated", items={"object": "list", "data": [item]}, **old))
     assert mirrored().period_end == end
     later = {**item, "current_period_start": seconds(end), "current_period_end": seconds(end + timedelta(days=30))}
-    deliver(tell(stripe, "active", 300, items={"object": "list", "data": [later]}))
+    deliver(tell(stripe, "active", 300, "updated", items={"object": "list", "data": [later]}))
     assert (mirrored().period_start, mirrored().period_end) == (end, end + timedelta(days=30))
