@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -15,10 +15,10 @@ from apps.core.ids import OrganizationId
 from apps.credits.models import CreditEntry
 from apps.reporting.rules.pieces import cut_pieces
 from apps.reporting.rules.windows import TimeWindow, timeframes
-from apps.reporting.selectors import usage
+from apps.reporting.selectors import lines, usage
 from apps.reporting.services import rollups, rollups_refresh
 from tests.contexts import console_context
-from tests.credits.cast import make_place
+from tests.credits.cast import Place, make_place
 from tests.scale.rows import filling
 from tests.sizes import size
 
@@ -34,16 +34,20 @@ _ENTRIES = """
 """
 
 
-def live_long(days: int) -> OrganizationId:
-    """An account with the same entries a day for so many days until now, rolled up day by day."""
-    place = make_place(f"age-{days}")
-    values: dict[str, Any] = {
+def entry_values(place: Place, *, days: int, a_day: int) -> dict[str, Any]:
+    return {
         "account": place.organization.pk,
         "product": place.product.pk,
         "from": clock.now() - timedelta(days=days),
-        "a_day": A_DAY,
-        "count": days * A_DAY,
+        "a_day": a_day,
+        "count": days * a_day,
     }
+
+
+def live_long(days: int) -> OrganizationId:
+    """An account with the same entries a day for so many days until now, rolled up day by day."""
+    place = make_place(f"age-{days}")
+    values = entry_values(place, days=days, a_day=A_DAY)
     with filling(CreditEntry), connection.cursor() as cursor:
         cursor.execute(_ENTRIES, values)
         cursor.execute(
@@ -51,6 +55,9 @@ def live_long(days: int) -> OrganizationId:
             " WHERE organization_id = %(account)s",
             values,
         )
+    with connection.cursor() as cursor:
+        # As the server does by itself while a table grows.
+        cursor.execute("ANALYZE credits_creditentry")
     with patch.object(rollups, "cut_pieces", lambda **given: cut_pieces(**given, most=A_DAY)):
         while rollups_refresh(console_context())["entries"]:
             pass
@@ -97,6 +104,28 @@ def test_an_older_ledger_costs_no_more_to_read() -> None:
     assert buffers_of(old, TimeWindow.LAST_MONTH) <= max(
         12 * buffers_of(young, TimeWindow.LAST_MONTH) // 10, buffers_of(young, TimeWindow.LAST_MONTH) + 8
     )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_came_in_is_added_up_without_a_look_at_the_rest() -> None:
+    """On a ledger large enough for the planner to prefer reading all of it: some 2,000 pages."""
+    place = make_place("news")
+    with filling(CreditEntry), connection.cursor() as cursor:
+        cursor.execute(_ENTRIES, entry_values(place, days=500, a_day=80))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE credits_creditentry")
+    parts = [lines.EntryPart(place.organization.pk, first, first + 9) for first in range(39_801, 40_000, 10)]
+    parameters = lines.entry_parameters(parts)
+    days = lines.days_of_lines(lines.ENTRY_SPAN, parameters, UTC)
+    assert 0 < buffers_of_statement(lines.ENTRY_SUMS, parameters | days) < 300
+
+
+def buffers_of_statement(statement: str, parameters: dict[str, Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters)
+        (found,) = cursor.fetchone() or ({},)
+    plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
 @pytest.mark.django_db
