@@ -21,6 +21,7 @@ FUNCTIONS = (
     "apps.credits.migrations.0014_explained_differences",
     "apps.credits.migrations.0018_functions_that_know_named_workspaces",
     "apps.credits.migrations.0020_functions_that_keep_keys_with_entries",
+    "apps.credits.migrations.0021_burn_what_is_new_alone",
 )
 
 
