@@ -108,15 +108,17 @@ def test_newer_releases_change_nothing_and_no_resolver_is_asked(
     assert sorted(registry.asked) == sorted(_wheels("tool", "part", "extra"))
 
 
-@pytest.mark.parametrize("python", OLD_PIPS, indirect=True)
-def test_the_control_a_pip_that_resolves_falls_over_the_newer_release(
-    python: Path, registry: Registry, tmp_path: Path
-) -> None:
-    lock = _lock(registry, tmp_path / "lock.txt", *_wheels("tool", "part", "extra"))
-    done = _run([python, "-m", "pip", "install", "-qq", "--require-hashes", "-r", lock], registry)
-    assert done.returncode == 1
-    assert "In --require-hashes mode" in done.stderr
-    assert "part-2.0-py3-none-any.whl" in done.stderr
+if OLD_PIPS:
+
+    @pytest.mark.parametrize("python", OLD_PIPS, indirect=True)
+    def test_the_control_a_pip_that_resolves_falls_over_the_newer_release(
+        python: Path, registry: Registry, tmp_path: Path
+    ) -> None:
+        lock = _lock(registry, tmp_path / "lock.txt", *_wheels("tool", "part", "extra"))
+        done = _run([python, "-m", "pip", "install", "-qq", "--require-hashes", "-r", lock], registry)
+        assert done.returncode == 1
+        assert "In --require-hashes mode" in done.stderr
+        assert "part-2.0-py3-none-any.whl" in done.stderr
 
 
 def test_a_lock_that_is_not_complete_is_refused(python: Path, registry: Registry, tmp_path: Path) -> None:

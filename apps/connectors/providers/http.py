@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from apps.connectors.contracts import ProviderError
+from apps.core.depths import is_too_deep
 from apps.core.errors import FieldError
 from apps.core.outgoing import Answer, Call, OutgoingError, RefusedAddressError, outgoing_call
 
@@ -51,11 +52,14 @@ def fetch_json(label: str, call: Call) -> Any:
 def read_json(label: str, body: bytes) -> Any:
     """The JSON of a body; numbers with a point become `Decimal`. Raises `ProviderError`."""
     try:
-        return json.loads(body, parse_float=Decimal)
+        found = json.loads(body, parse_float=Decimal)
     except (ValueError, RecursionError):
         begin = body.lstrip()[:1]
         kind = "is empty" if not begin else "is a web page or XML, not JSON" if begin == b"<" else "is not JSON"
         raise ProviderError(f"{label} sent an answer that {kind}.", is_permanent=True, code=UNREADABLE) from None
+    if is_too_deep(found):
+        raise ProviderError(f"{label} sent an answer that is nested too deep.", is_permanent=True, code=UNREADABLE)
+    return found
 
 
 def parse(label: str, form: type[ModelT], value: Any) -> ModelT:

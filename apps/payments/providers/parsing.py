@@ -28,6 +28,7 @@ from pydantic import (
     WrapValidator,
 )
 
+from apps.core.depths import is_too_deep
 from apps.core.errors import FieldError, MalformedRequestError
 from apps.core.moments import PROVIDER_YEARS, read_iso_moment, read_seconds
 from apps.core.texts import UNSTORABLE
@@ -226,7 +227,11 @@ def read_stored(raw: bytes) -> dict[str, Any]:
 
 
 def _parsed(text: str) -> Any:
-    return json.loads(text, parse_int=_integer, parse_float=Decimal, parse_constant=str)
+    """The value; raises `RecursionError` where it is nested too deep, whatever this version of Python reads."""
+    found = json.loads(text, parse_int=_integer, parse_float=Decimal, parse_constant=str)
+    if is_too_deep(found):
+        raise RecursionError("nested too deep")
+    return found
 
 
 def _integer(token: str) -> int | str:

@@ -138,5 +138,7 @@ def test_the_body_is_shown_in_the_providers_order_without_what_can_not_be_shown(
     text = bill.get(url(make_event(body=body))).content.decode()
     assert text.index("zeta") < text.index("alpha")
     assert "pi_secret" not in text
-    deep = b'{"a":' * 5_000 + b"1" + b"}" * 5_000
-    assert "nested too deep" in bill.get(url(make_event(body=deep))).content.decode()
+    # Deeper than any version of Python reads, and than the newer ones do.
+    for levels in (5_000, 500):
+        deep = b'{"a":' * levels + b"1" + b"}" * levels
+        assert "nested too deep" in bill.get(url(make_event(body=deep))).content.decode()
