@@ -25,6 +25,8 @@ from apps.core.jobs.runs import job_run_execute
 from apps.core.models import AuditEntry, OutboxItem
 from apps.core.states import JobRunStatus, OutboxStatus
 from apps.credits.models import CreditAccount, CreditEntry
+from apps.reporting.models import DailyReport
+from apps.reporting.rules.document import read_document
 from apps.tenants.access import task_context
 from apps.tenants.models import Membership, Organization, Workspace
 from apps.tenants.services import organization_replace
@@ -73,6 +75,13 @@ def sees_one_demo(client: Client) -> bool:
     return opens and home.count(reverse("billing-workspace", args=["demo"])) == 1 and "closed" not in home
 
 
+def late_reports_named() -> Any:
+    """What the platform's newest report says of reports that were not made yet."""
+    document = read_document(DailyReport.objects.filter(organization=None).latest("day").document)
+    groups = (group for section in document.sections for group in section.groups if group.key == "late_jobs")
+    return next(line.value for group in groups for line in group.lines if line.key == "reports")
+
+
 def test_the_sample_data_fill_the_demo_and_a_night_makes_it_anew(client: Client) -> None:
     """Anybody who is signed in sees the new one under the old address."""
     call_command("seed_demo")
@@ -80,7 +89,7 @@ def test_the_sample_data_fill_the_demo_and_a_night_makes_it_anew(client: Client)
     assert sees_one_demo(client)
     first = Organization.objects.get(slug=DEMO.slug)
     filled = content(first)
-    assert (filled["workspaces"], filled["members"], filled["connectors"]) == (1, 4, 3)
+    assert (filled["workspaces"], filled["members"], filled["connectors"], late_reports_named()) == (1, 4, 3, 0)
     assert filled["entries"] > 20
     assert filled["records"] > 0
     assert CreditAccount.objects.get(pk=first.pk).balance > 0
