@@ -10,7 +10,7 @@ from uuid import UUID
 
 from apps.core.amounts import show_column, show_micro
 from apps.core.enums import UsageCategory
-from apps.core.moments import write_moment
+from apps.core.moments import in_zone, write_moment
 from apps.core.texts import name_operation, name_units
 from apps.credits.enums import EntryKind
 from apps.credits.models import CreditEntry, CreditGrant
@@ -34,7 +34,7 @@ class EntryLine:
     """An entry as the page shows it: what it is, and in smaller letters what paid it and what is odd about it."""
 
     entry: CreditEntry
-    recorded_on: str
+    recorded_at: str
     sentence: str
     details: str
     amount: str
@@ -53,7 +53,7 @@ def describe_entries(entries: Sequence[CreditEntry], names: Names) -> list[Entry
 
 def _describe(entry: CreditEntry, names: Names, amount: str, balance: str) -> EntryLine:
     sentence, *details = _SENTENCES[EntryKind(entry.kind)](entry, names)
-    at = write_moment(entry.recorded_at, names.zone)
+    at = f"{in_zone(entry.recorded_at, names.zone):%H:%M}"
     return EntryLine(entry, at, sentence, " ".join(details), amount, balance)
 
 

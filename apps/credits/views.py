@@ -18,6 +18,7 @@ from apps.core.amounts import format_micro, round_to_quantum, show_column, show_
 from apps.core.exports import csv_lines, harmless, sheet_time
 from apps.core.moments import zone_of
 from apps.credits.chart import draw_charts
+from apps.credits.entry_days import statement_of
 from apps.credits.forms import EntryFilterForm, FilterNames
 from apps.credits.messages import Names, RefusalLine, describe_entries, describe_refusal, grant_name
 from apps.credits.models import CreditAccount, CreditEntry, CreditGrant
@@ -194,8 +195,10 @@ class CreditsPage(_Credits):
         before = self.request.GET.get("before", "")
         place = int(before) if before.isascii() and before.isdecimal() and len(before) < 19 else None  # noqa: PLR2004
         page = entry_page(account.pk, wanted, before=place, size=PAGE_SIZE)
+        lines = describe_entries(page.entries, self.names_of(page.entries))
         return {
-            "lines": describe_entries(page.entries, self.names_of(page.entries)),
+            "lines": lines,
+            "statement": statement_of(account.pk, wanted, lines, self.products, self.zone),
             "older_than": page.older_than,
             "is_later_page": place is not None,
         }

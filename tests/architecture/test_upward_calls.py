@@ -8,6 +8,7 @@ from types import ModuleType
 
 from apps.core import backlog, kept_elsewhere
 from apps.core.jobs import demo
+from apps.credits.selectors import entry_sums
 from apps.credits.services import books
 from apps.subscriptions import handlers, preview, receipts
 from apps.tenants import bootstrap, closing, pages, shadow
@@ -35,6 +36,7 @@ REGISTRIES: tuple[tuple[ModuleType, Mapping[str, object]], ...] = (
     (receipts, receipts._replayers),
     (backlog, backlog._books),
     (demo, demo._questions),
+    (entry_sums, entry_sums._sources),
     (kept_elsewhere, kept_elsewhere._finders),
     (shadow, shadow._readers),
 )

@@ -19,6 +19,8 @@ from apps.subscriptions.models import DecisionReceipt
 from apps.tenants.models import Membership, Product, ProductRelation, User, Workspace
 from apps.tenants.selectors.members import FORMER_MEMBER, SUPPORT
 
+# The kinds of entries that are about usage, and so about a workspace or none.
+USES = (EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.REVERSAL)
 _CHUNK = 1_000
 _LATELY = timedelta(days=30)
 
@@ -53,7 +55,7 @@ def filtered_entries(account_id: UUID, wanted: EntryFilter) -> QuerySet[CreditEn
     if wanted.workspace_id:
         rows = rows.filter(workspace_id=wanted.workspace_id)
     if wanted.without_workspace:
-        rows = rows.filter(workspace_id=None, kind__in=[EntryKind.CONSUMPTION, EntryKind.CAPTURE, EntryKind.REVERSAL])
+        rows = rows.filter(workspace_id=None, kind__in=USES)
     if wanted.since:
         rows = rows.filter(recorded_at__gte=wanted.since)
     if wanted.until:
