@@ -1,7 +1,7 @@
 """Which characters text may hold: what PostgreSQL can't store, and what nobody can see, said once. Pure.
 
 The same character classes stand in the OpenAPI document, so they are written for regular expressions of Python and of
-JSON Schema (ECMA 262 with its Unicode flag) alike, and name no property that differs between versions of Unicode.
+JSON Schema (ECMA 262) alike, and name no property that differs between versions of Unicode.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ _LINE_BREAKS = "\\u0009\\u000a"
 # Invisible, turning the direction of what follows, private, or no character: but not U+200C and U+200D, which join
 # letters in Persian, in Hindi and in emoji.
 _UNSEEN = (
-    "\\u00ad\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ue000-\\uf8ff\\ufeff\\ufff9-\\ufffb\\ufffe\\uffff"
-    "\U000e0000-\U000e0fff"
+    "\\u00ad\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ue000-\\uf8ff"
+    "\\ufeff\\ufff9-\\ufffb\\ufffe\\uffff"
 )
+# Tags, invisible too. Not for the document: many of its readers compile patterns without ECMA's Unicode flag, where a
+# range beyond 16 bits is an error, and they could use nothing of the document.
+_TAGS = "\U000e0000-\U000e0fff"
 _BLANKS = " \\u00a0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000"
 
 
 def refused(*, multiline: bool) -> str:
-    """The inside of a character class: what one line of text, or several, may not hold."""
+    """The inside of a character class: what one line of text, or several, may not hold, of 16 bits each."""
     return _CONTROLS + ("" if multiline else _LINE_BREAKS) + _UNSEEN
 
 
@@ -33,10 +36,10 @@ def text_pattern(*, multiline: bool, may_be_blank: bool) -> str:
 
 
 # Half a surrogate pair can't even be written in JSON's own encoding, so that the document need not speak of it.
-LINE_REFUSED = re.compile(f"[{refused(multiline=False)}\ud800-\udfff]")
-LINES_REFUSED = re.compile(f"[{refused(multiline=True)}\ud800-\udfff]")
+LINE_REFUSED = re.compile(f"[{refused(multiline=False)}{_TAGS}\ud800-\udfff]")
+LINES_REFUSED = re.compile(f"[{refused(multiline=True)}{_TAGS}\ud800-\udfff]")
 
-_HIDDEN = re.compile(f"(?![\\r])[{_CONTROLS}{_UNSEEN}\ud800-\udfff]")
+_HIDDEN = re.compile(f"(?![\\r])[{_CONTROLS}{_UNSEEN}{_TAGS}\ud800-\udfff]")
 
 
 def make_visible(text: str) -> str:

@@ -17,7 +17,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "UUIDs in lower-case text form. Unknown fields are refused. Errors are problem documents (RFC 9457)."
     ),
     "VERSION": "1",
-    "LICENSE": {"name": "For internal use"},
+    # No licence is chosen yet (README); SPDX has no name of its own for that.
+    "LICENSE": {"name": "For internal use; all rights reserved", "identifier": "LicenseRef-all-rights-reserved"},
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1/internal",
     "SERVE_INCLUDE_SCHEMA": False,

@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
+from apps.core.mails import support_address
 from apps.core.wire.fields import UUID_PATTERN
 from apps.core.wire.serializers import StrictListSerializer
 
@@ -109,7 +110,7 @@ def _own_schema(serializer: Any, auto_schema: AutoSchema, direction: str) -> dic
 
 
 def finish(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """What the library leaves out: the form of ids in addresses, a summary of each operation, the list of tags."""
+    """What the library leaves out: the form of ids in addresses, a summary of each operation, tags, whom to ask."""
     tags: set[str] = set()
     for methods in result["paths"].values():
         for operation in methods.values():
@@ -121,6 +122,8 @@ def finish(result: dict[str, Any], generator: Any, request: Any, public: bool) -
                 _add_example(parameter)
     result["tags"] = [{"name": tag, "description": _describe_tag(tag)} for tag in sorted(tags)]
     result["servers"] = [{"url": "/", "description": "This installation."}]
+    if address := support_address():
+        result["info"]["contact"] = {"name": "Who runs this installation", "email": address}
     return result
 
 
