@@ -15,9 +15,9 @@ from tests.contexts import console_context  # noqa: E402
 
 
 def keep() -> None:
-    """One run, and the pause until the next."""
-    rollups_refresh(console_context())
+    """The pause since the last run, then one for what has come in meanwhile."""
     time.sleep(float(sys.argv[1]))
+    rollups_refresh(console_context())
 
 
 turns.serve({"keep": keep})
