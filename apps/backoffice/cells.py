@@ -162,6 +162,11 @@ def counts(values: Mapping[str, object]) -> SafeString:
     return format_html_join(", ", "{} <b>{}</b>", ((name.replace("_", " "), value) for name, value in values.items()))
 
 
+def happened(values: Mapping[str, object]) -> SafeString:
+    """The counts for a list, without those that are zero: a run's page has them all."""
+    return counts({name: value for name, value in values.items() if value != 0})
+
+
 def side_by_side(links: Iterable[SafeString]) -> SafeString:
     """Several links in one cell, far enough apart to hit the right one."""
     return format_html('<span class="ch-decide">{}</span>', format_html_join(" ", "{}", ((link,) for link in links)))

@@ -87,7 +87,35 @@
     }
   });
 
+  // Unfold opens a list's filters by a link without an address, which no key reaches.
+  const listenForFilters = () => {
+    const button = document.querySelector('a[x-on\\:click*="filterOpen"]');
+    const sheet = document.getElementById("changelist-filter");
+    if (!button || !sheet) return;
+    button.setAttribute("role", "button");
+    button.tabIndex = 0;
+    button.querySelector(".material-symbols-outlined")?.setAttribute("aria-hidden", "true");
+    button.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      button.click();
+    });
+    button.addEventListener("click", () => setTimeout(() => sheet.querySelector(FIELDS)?.focus()));
+    sheet.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      document.getElementById("changelist-filter-close").click();
+      button.focus();
+    });
+  };
+
+  // What scrolls by simplebar is a region that is called "scrollable content": two of them can't be told apart.
+  const SCROLLED = { "#nav-sidebar-apps": "Pages", "#changelist-form [data-simplebar]": "The list" };
+
   document.addEventListener("DOMContentLoaded", () => {
+    for (const [selector, name] of Object.entries(SCROLLED)) {
+      document.querySelector(selector)?.setAttribute("data-simplebar-aria-label", name);
+    }
+    listenForFilters();
     if (!frame()) return;
     frame().addEventListener("pointerdown", (event) => {
       if (event.target === frame()) leave();

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browsing import violations
+
 if TYPE_CHECKING:
     from pytest_django.live_server_helper import LiveServer
 
@@ -39,6 +41,11 @@ class StaffBrowser:
         response = self.page.goto(f"{self.address}{path}")
         self.page.wait_for_load_state(until)
         return int(response.status)
+
+    def faults(self, how: str) -> list[str]:
+        """What axe-core finds here, and whether the page is wider than its screen."""
+        wide = ["too wide"] if self.is_too_wide() else []
+        return [f"{self.page.url} {how}: {fault}" for fault in [*violations(self.page), *wide]]
 
     def is_too_wide(self) -> bool:
         """Whether the page has to be pushed sideways."""

@@ -19,7 +19,15 @@ from apps.tenants.models import User
 from tests.backoffice.conftest import DESK, PHONE, StaffBrowser
 from tests.backoffice.people import code_of, enrol
 from tests.backoffice.records import MAKERS, make_outbox_item
-from tests.factories.tenants import PASSWORD, make_organization, make_product, make_staff
+from tests.factories.tenants import (
+    PASSWORD,
+    make_membership,
+    make_organization,
+    make_product,
+    make_staff,
+    make_user,
+    make_workspace,
+)
 from tests.sizes import size
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -118,16 +126,96 @@ def test_every_page_opens_on_desk_and_phone(
     enter(tab, staff, device)
     lists = [reverse(f"admin:{page.route_prefix}_changelist") for page in registered_pages()]
     paths = (reverse("admin:index"), reverse("admin:jobs"), reverse("admin:password_change"), *lists)
+    wrong: list[str] = []
     for path, (viewport, theme) in zip(paths, itertools.cycle(looks), strict=False):
-        tab.page.set_viewport_size(viewport)
-        tab.page.evaluate("theme => localStorage.setItem('adminTheme', JSON.stringify(theme))", theme)
+        face(tab, viewport, theme)
         assert tab.open(path, until="load") == 200
         assert theme in (tab.page.locator("html").get_attribute("class") or "")
+        wrong += tab.faults(theme)
         if path in lists:
             tab.page.locator("#result_list tbody a").first.click()
             tab.page.locator(".ch-facts").first.wait_for()
+            wrong += tab.faults(theme)
         tab.page.set_viewport_size(PHONE)
         assert not tab.is_too_wide(), tab.page.url
+    assert wrong == []
+    assert tab.complaints == []
+
+
+def face(tab: StaffBrowser, viewport: dict[str, int], theme: str) -> None:
+    """How the next page is to be shown."""
+    tab.page.set_viewport_size(viewport)
+    tab.page.emulate_media(color_scheme=theme)
+    tab.page.evaluate("theme => localStorage.setItem('adminTheme', JSON.stringify(theme))", theme)
+
+
+@pytest.fixture
+def _workspace(transactional_db: None) -> None:
+    """One customer with somebody to view as."""
+    organization = make_organization()
+    make_workspace(organization)
+    make_membership(organization, make_user())
+
+
+AFTER_CLICKS = pytest.mark.parametrize("looks", size(small=[[(PHONE, "dark")]], full=LOOKS))
+
+
+@AFTER_CLICKS
+@pytest.mark.usefixtures("_workspace")
+def test_filters_open_by_the_keyboard_and_are_saved(
+    staff: User, device: TOTPDevice, staff_browser: StaffBrowser, looks: list[Look]
+) -> None:
+    expect = pytest.importorskip("playwright.sync_api").expect
+    tab, page = staff_browser, staff_browser.page
+    ((viewport, theme),) = looks
+    enter(tab, staff, device)
+    face(tab, viewport, theme)
+    tab.open(f"{reverse('admin:tenants_workspace_changelist')}?demo=no")
+    page.get_by_placeholder("Name of this filter").fill("Ours")
+    page.get_by_role("button", name="Save filter").click()
+    page.get_by_text("The filter is saved").wait_for()
+    wrong = tab.faults(f"{theme}, saved")
+    opener = page.get_by_role("button", name="Filters", exact=True)
+    opener.press("Enter")
+    first = page.locator("#changelist-filter").locator("input:not([type=hidden]), select").first
+    expect(first).to_be_focused()
+    wrong += tab.faults(f"{theme}, filters are open")
+    page.keyboard.press("Escape")
+    expect(first).to_be_hidden()
+    expect(opener).to_be_focused()
+    tab.open(reverse("admin:saved_filters"))
+    assert wrong + tab.faults(theme) == []
+    assert tab.complaints == []
+
+
+@AFTER_CLICKS
+@pytest.mark.usefixtures("_workspace")
+def test_dialogs_and_the_bar_that_sticks_are_fit_for_everybody(
+    staff: User, device: TOTPDevice, staff_browser: StaffBrowser, looks: list[Look]
+) -> None:
+    """In the dark the red of a refusal was too dark to read."""
+    tab, page = staff_browser, staff_browser.page
+    ((viewport, theme),) = looks
+    enter(tab, staff, device)
+    face(tab, viewport, theme)
+    tab.open(reverse("admin:tenants_workspace_changelist"))
+    page.locator("#result_list tbody a").first.click()
+    page.locator(".ch-jump").wait_for()
+    page.mouse.wheel(0, 1500)
+    wrong = tab.faults(f"{theme}, further down")
+    page.get_by_role("link", name="Grant credits").click()
+    reason = page.locator("#dialog [name=reason]")
+    reason.wait_for()
+    wrong += tab.faults(f"{theme}, a dialog")
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_text("This field is required").first.wait_for()
+    wrong += tab.faults(f"{theme}, a dialog that refuses")
+    reason.fill("journey")
+    page.locator("#dialog [name=amount]").fill("5")
+    page.locator("#dialog select").first.select_option(index=1)
+    page.get_by_role("button", name="Preview").click()
+    page.locator("#dialog [value=apply]").wait_for()
+    assert wrong + tab.faults(f"{theme}, a preview") == []
     assert tab.complaints == []
 
 

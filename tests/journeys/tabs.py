@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pytest_django.live_server_helper import LiveServer
 
+from tests.browsing import violations
 from tests.factories.tenants import PASSWORD
 
 # What sticks out of the screen; what scrolls within its own card does not.
@@ -47,11 +48,9 @@ class Tab:
         """
         meant = [f"the server responded with a status of {status} " for status in statuses]
         self.complaints = [text for text in self.complaints if not any(words in text for words in meant)]
-        axe = pytest.importorskip("axe_playwright_python.sync_playwright")
         if not is_settled:
             self.page.wait_for_load_state("networkidle")
-        found = axe.Axe().run(self.page).response["violations"]
-        told = [f"{rule['id']}: {[node['target'] for node in rule['nodes']]}" for rule in found]
+        told = violations(self.page)
         assert told == [], f"{self.page.url}: {told}"
         too_wide = self.page.evaluate(_TOO_WIDE)
         assert too_wide == [], f"{self.page.url}: {too_wide}"

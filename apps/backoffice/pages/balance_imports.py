@@ -225,7 +225,7 @@ class BalanceImportAdmin(StaffAdmin[BalanceImport]):
         rows: list[Row] = [
             (label, format_micro(record.totals[name])) for name, label in _TOTALS.items() if name in record.totals
         ]
-        totals = Panel("Totals on both sides", ("", "Credits"), rows, icon="balance")
+        totals = Panel("Totals on both sides", ("Total", "Credits"), rows, icon="balance")
         return [totals, *changes_of_target(request, "product", record.product_id)]
 
     def extra_context(self, request: HttpRequest, record: BalanceImport) -> dict[str, Any]:

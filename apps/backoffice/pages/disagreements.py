@@ -117,7 +117,7 @@ class ShadowDisagreementAdmin(StaffAdmin[ShadowDisagreement]):
             ("Balance", _told(record.local_balance), format_credits(record.central_balance)),
             ("Charge", _told(record.local_charge), charge),
         ]
-        return [Panel("Both sides", ("", "The product", "We"), rows, icon="compare_arrows")]
+        return [Panel("Both sides", ("What", "The product", "We"), rows, icon="compare_arrows")]
 
 
 def _told(amount: int | None) -> str | SafeString:

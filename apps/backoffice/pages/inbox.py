@@ -270,7 +270,7 @@ class WebhookEventAdmin(StaffAdmin[WebhookEvent]):
 
     def panels(self, request: HttpRequest, record: WebhookEvent) -> list[Panel]:
         shown = shown_body(record)
-        row = (format_html('<pre class="ch-payload">{}</pre>', shown),)
+        row = (format_html('<pre class="ch-payload" tabindex="0">{}</pre>', shown),)
         return [
             Panel("Payload, without secrets and personal data", ("Content",), [row], icon="code"),
             *changes_of_target(request, "webhook_event", record.pk),

@@ -15,6 +15,7 @@ from apps.backoffice.cells import (
     badge,
     code,
     counts,
+    happened,
     link,
     moment,
     number,
@@ -93,7 +94,7 @@ class JobRunAdmin(StaffAdmin[JobRun]):
 
     @display(description="Result")
     def result(self, record: JobRun) -> SafeString:
-        return short(record.error, 60) if record.error else counts(record.counts)
+        return short(record.error, 60) if record.error else happened(record.counts)
 
     @display(description="Finished")
     def finished(self, record: JobRun) -> SafeString:

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_safe
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
-from apps.backoffice.cells import ago, badge, counts, list_url
+from apps.backoffice.cells import ago, badge, happened, list_url
 from apps.backoffice.pages.job_runs import run_badge
 from apps.backoffice.pages.lookups import find_organization
 from apps.backoffice.staff import may, require_may
@@ -95,7 +95,7 @@ def _card(
         last_badge=run_badge(run) if run else badge("No recent run", "warn"),
         last_ago=ago(run.created_at if run else None),
         succeeded_ago=ago(success.finished_at if success else None),
-        result=counts(success.counts if success else {}),
+        result=happened(success.counts if success else {}),
         runs_url=list_url(JobRun, name=definition.name),
         run_url=reverse("admin:run_job", args=(definition.name,)) if may_start else "",
         note=_NOTES[definition.name]() if definition.name in _NOTES else "",

@@ -82,7 +82,7 @@ def names_panel(plan: Plan) -> Panel:
     """What the plan is called at the providers."""
     return panel_of(
         "Names at the providers",
-        ("Provider", "Kind", "Name", "Since", ""),
+        ("Provider", "Kind", "Name", "Since", "Source"),
         PlanReference.objects.filter(plan=plan).order_by("provider", "kind", "value"),
         lambda row: (
             row.get_provider_display(),

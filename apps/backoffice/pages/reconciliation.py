@@ -8,7 +8,7 @@ from django.contrib.admin import display
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.backoffice.cells import NOTHING, badge, code, counts, list_url, moment, number, record_link, short
+from apps.backoffice.cells import NOTHING, badge, code, counts, happened, list_url, moment, number, record_link, short
 from apps.backoffice.filters import choice_filter, text_filter
 from apps.backoffice.pages.membership_drift import drift_list_url, organization_cell, person_cell, with_names
 from apps.backoffice.panels import Fact, Panel, panel_of
@@ -117,7 +117,7 @@ class ReconciliationRunAdmin(StaffAdmin[ReconciliationRun]):
     def result(self, record: ReconciliationRun) -> SafeString:
         if record.stop_reason and record.status == ReconciliationStatus.WAITING:
             return badge(record.get_stop_reason_display(), "warn")
-        return short(record.error, 60) if record.error else counts(record.counts)
+        return short(record.error, 60) if record.error else happened(record.counts)
 
     @display(description="Requested by")
     def asked_by(self, record: ReconciliationRun) -> str:

@@ -105,7 +105,7 @@ def _days(day: date, last: date) -> dict[str, Any]:
 
 
 def _books_panel(lines: Iterable[BooksLine]) -> Panel:
-    return Panel("Books", _HEADS, [_books_row(line) for line in lines], icon="balance")
+    return Panel("Identities of the books", _HEADS, [_books_row(line) for line in lines], icon="balance")
 
 
 def _books_row(line: BooksLine) -> tuple[Any, ...]:
