@@ -158,6 +158,10 @@ def test_a_batch_answers_each_item_by_itself(call: Call, place: Place) -> None:
     status, answer = call("POST", "credits:consume-batch", {"items": items})
     assert (status, [result["status"] for result in answer["results"]]) == (200, [201, 422, 200, 402, 201, *[400] * 4])
     assert place.account.balance == 95_000_000
+    # Whoever had no answer sends all of it again, what failed included.
+    status, again = call("POST", "credits:consume-batch", {"items": items})
+    assert [result["status"] for result in again["results"]] == [200, 422, 200, 402, 200, *[400] * 4]
+    assert place.account.balance == 95_000_000
     for count in (0, 1_001):
         assert call("POST", "credits:consume-batch", {"items": [same] * count})[0] == 422
     assert_sound()
