@@ -32,11 +32,6 @@ def user_of(request: HttpRequest) -> User:
     return cast("User", request.user)
 
 
-def filters_of(request: HttpRequest, page: str) -> list[SavedFilter]:
-    """The colleague's filters of the list, by name."""
-    return list(SavedFilter.objects.filter(user=user_of(request).pk, page=page).order_by("name")[:MOST_OF_A_LIST])
-
-
 def query_to_keep(query: str, parameters: Collection[str]) -> str:
     """Of the query what narrows or orders the list; which page of it was shown is left out."""
     asked = QueryDict(query)
@@ -69,10 +64,16 @@ def filter_remove(user: User, key: str) -> bool:
         return False
 
 
+def filters_of(request: HttpRequest, page: str, parameters: Collection[str]) -> list[tuple[str, str]]:
+    """Name and query of the colleague's filters of the list. What the list has no more is left out: it would refuse."""
+    kept = SavedFilter.objects.filter(user=user_of(request).pk, page=page).order_by("name")[:MOST_OF_A_LIST]
+    return [(row.name, query_to_keep(row.query, parameters)) for row in kept]
+
+
 def list_context(request: HttpRequest, page: str, parameters: Collection[str]) -> dict[str, Any]:
     """What the head of a list shows: the kept filters, and the one that is set now."""
     return {
-        "saved_filters": filters_of(request, page),
+        "saved_filters": filters_of(request, page, parameters),
         "filter_to_save": query_to_keep(request.GET.urlencode(), parameters),
         "saved_filters_url": reverse("admin:saved_filters"),
         "list_page": page,

@@ -219,6 +219,32 @@ def test_dialogs_and_the_bar_that_sticks_are_fit_for_everybody(
     assert tab.complaints == []
 
 
+@AFTER_CLICKS
+@pytest.mark.usefixtures("_workspace")
+def test_the_bar_over_a_member_s_pages_is_fit_for_everybody(
+    staff: User, device: TOTPDevice, staff_browser: StaffBrowser, looks: list[Look]
+) -> None:
+    tab, page = staff_browser, staff_browser.page
+    ((viewport, theme),) = looks
+    enter(tab, staff, device)
+    face(tab, viewport, theme)
+    tab.open(reverse("admin:tenants_membership_changelist"))
+    page.locator("#result_list tbody a").first.click()
+    page.get_by_role("link", name="View as member").click()
+    page.locator("#dialog [name=reason]").fill("journey")
+    wrong = tab.faults(f"{theme}, a dialog")
+    page.get_by_role("button", name="Open the pages").click()
+    page.wait_for_url("**/billing/**")
+    bar = page.get_by_role("form", name="You are viewing as somebody else")
+    page.mouse.wheel(0, 1500)
+    assert bar.bounding_box()["y"] == 0
+    wrong += tab.faults(f"{theme}, the bar")
+    bar.get_by_role("button", name="End").click()
+    page.wait_for_url("**/admin/**")
+    assert wrong == []
+    assert tab.complaints == []
+
+
 @pytest.mark.usefixtures("_product")
 def test_makes_a_token_sees_it_once_and_revokes_it(
     staff: User, device: TOTPDevice, staff_browser: StaffBrowser

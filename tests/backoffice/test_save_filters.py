@@ -73,3 +73,13 @@ def test_what_can_not_be_kept_is_refused_and_changes_nothing(monkeypatch: pytest
     save(client, "One")
     assert "You have 1 filters of this list. Remove one first." in save(client, "Two")
     assert [kept.name for kept in SavedFilter.objects.all()] == ["One"]
+
+
+@pytest.mark.django_db
+def test_a_saved_filter_outlives_a_filter_that_its_list_no_longer_has() -> None:
+    client = client_of(Role.SUPPORT)
+    save(client, "In grace")
+    SavedFilter.objects.update(query="gone=1&grace=yes")
+    assert client.get(f"{reverse(LIST)}?gone=1&grace=yes").status_code == 400
+    assert '<a class="ch-button" href="?grace=yes">' in client.get(reverse(LIST)).content.decode()
+    assert f'href="{reverse(LIST)}?grace=yes"' in client.get(reverse(PAGE)).content.decode()

@@ -28,8 +28,7 @@ def saved_filters_page(request: HttpRequest, lists: Iterable[StaffAdmin[Any]]) -
     pages = {page.route_prefix: page for page in lists if may(request, page.operation)}
     page, form = pages.get(request.POST.get("page", "")), SavedFilterForm(request.POST or None)
     if page is not None and form.is_valid():
-        parameters = [name for declared in page.declared_filters() for name in declared.parameters]
-        query = query_to_keep(form.cleaned_data["query"], parameters)
+        query = query_to_keep(form.cleaned_data["query"], _parameters(page))
         refused = filter_keep(user_of(request), page.route_prefix, form.cleaned_data["name"], query)
         if refused:
             messages.warning(request, refused)
@@ -38,6 +37,15 @@ def saved_filters_page(request: HttpRequest, lists: Iterable[StaffAdmin[Any]]) -
         url = reverse(f"admin:{page.route_prefix}_changelist")
         return HttpResponseRedirect(f"{url}?{query}" if query else url)
     rows = SavedFilter.objects.filter(user=user_of(request).pk, page__in=pages).order_by("page", "name")
-    shown = [(row, pages[row.page].heading, f"{reverse(f'admin:{row.page}_changelist')}?{row.query}") for row in rows]
+    shown = [(row, pages[row.page].heading, _url(row, pages[row.page])) for row in rows]
     context = {**admin.site.each_context(request), "title": "Saved filters", "filters": shown}
     return TemplateResponse(request, "backoffice/saved_filters.html", context)
+
+
+def _parameters(page: StaffAdmin[Any]) -> list[str]:
+    return [name for declared in page.declared_filters() for name in declared.parameters]
+
+
+def _url(row: SavedFilter, page: StaffAdmin[Any]) -> str:
+    """The list with the filter, without what the list no longer has."""
+    return f"{reverse(f'admin:{row.page}_changelist')}?{query_to_keep(row.query, _parameters(page))}"
