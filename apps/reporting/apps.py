@@ -10,12 +10,13 @@ class ReportingConfig(AppConfig):
     def ready(self) -> None:
         """Add our pages to the navigation, the rollups to the nightly look at the books, and their sums to Credits."""
         from apps.core import backlog  # noqa: PLC0415
-        from apps.credits.selectors import entry_sums  # noqa: PLC0415
+        from apps.credits.selectors import burn, entry_sums  # noqa: PLC0415
         from apps.credits.services import books  # noqa: PLC0415
         from apps.reporting.sections.registry import load_sections  # noqa: PLC0415
         from apps.reporting.selectors.books import differences_of_check, differences_of_sums  # noqa: PLC0415
         from apps.reporting.selectors.entry_sums import sums_of_entries  # noqa: PLC0415
         from apps.reporting.selectors.faults import all_rollup_faults  # noqa: PLC0415
+        from apps.reporting.selectors.movements import kept_days  # noqa: PLC0415
         from apps.reporting.services.books import check_keep  # noqa: PLC0415
         from apps.reporting.services.schedules import schedule_resume  # noqa: PLC0415
         from apps.tenants import closing, pages  # noqa: PLC0415
@@ -23,6 +24,7 @@ class ReportingConfig(AppConfig):
         closing.register_steps("reports", reopened=schedule_resume)
 
         entry_sums.register_sums(sums_of_entries)
+        burn.register_reader("rollups", kept_days)
         backlog.register_books("entries", differences_of_check)
         backlog.register_books("sums", differences_of_sums)
         books.register_check("rollups", all_rollup_faults)

@@ -8,7 +8,7 @@ from types import ModuleType
 
 from apps.core import backlog, kept_elsewhere
 from apps.core.jobs import demo
-from apps.credits.selectors import entry_sums
+from apps.credits.selectors import burn, entry_sums
 from apps.credits.services import books
 from apps.subscriptions import handlers, preview, receipts
 from apps.tenants import bootstrap, closing, pages, shadow
@@ -21,6 +21,7 @@ ROW = re.compile(r"^\| `(apps\.[\w.]+)` \| `\w+` \| (?:`(\w+)`)? ?\| `([\w.]+)` 
 REGISTRIES: tuple[tuple[ModuleType, Mapping[str, object]], ...] = (
     (books, books._checks),
     (books, books._keepers),
+    (burn, burn._readers),
     (bootstrap, bootstrap._steps),
     (closing, closing._open_items),
     (closing, closing._closed),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, tzinfo
 from uuid import UUID
 
 from apps.core.ids import OrganizationId
-from apps.credits.selectors.rollups import ENTRY_LINES
+from apps.credits.selectors.burn import KeptDays, ProductDay
+from apps.credits.selectors.rollups import ACCOUNT_NOW, ENTRY_LINES
 from apps.reporting.selectors.lines import day_of, fetch
 from apps.reporting.selectors.usage import WITH_ZONE, Span, of_zone, span_parameters
 
@@ -30,6 +31,25 @@ _MOVEMENTS = f"""
     )
 }
 """  # noqa: S608 - constants alone
+# The balance and the sums are of one moment. An account that is not rolled up has no part: it would be its whole life.
+_BY_PRODUCT = f"""
+    WITH part AS (SELECT account_id, 9223372036854775807 AS last_sequence, last_sequence + 1 AS first_sequence
+        FROM reporting_rollupstate WHERE account_id = %(organization)s AND zone = %(zone)s),
+    line AS MATERIALIZED ({ENTRY_LINES}),
+    moved AS (
+        SELECT recorded_on, product_id, kind, amount::numeric FROM reporting_creditrollup
+        WHERE account_id = %(organization)s AND recorded_on >= %(first)s
+        UNION ALL
+        SELECT {day_of("recorded_at")}, product_id, kind, amount FROM line
+    )
+    SELECT account.last_balance, found.*
+    FROM part AS asked CROSS JOIN LATERAL ({ACCOUNT_NOW}) AS account
+    LEFT JOIN (
+        SELECT recorded_on, product_id, COALESCE(SUM(-amount) FILTER (WHERE kind IN ('consumption', 'capture')), 0),
+            SUM(amount)
+        FROM moved WHERE recorded_on >= %(first)s GROUP BY 1, 2
+    ) AS found ON TRUE
+"""  # noqa: S608 - constants alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +67,13 @@ def credit_movements(organization_id: UUID, zone: str, first: date) -> list[Move
     span = Span(OrganizationId(organization_id), None, zone, first, first)
     rows = of_zone(span, fetch(_MOVEMENTS, span_parameters(span)))
     return [Movement(recorded_on, occurred_on, kind, int(amount)) for recorded_on, occurred_on, kind, amount in rows]
+
+
+def kept_days(account_id: UUID, zone: tzinfo, first: date) -> KeptDays | None:
+    """The sums of each product's entries from the day on; None where the account's days are not cut in this zone."""
+    span = Span(OrganizationId(account_id), None, str(zone), first, first)
+    rows = fetch(_BY_PRODUCT, {**span_parameters(span), "zone": span.zone})
+    if not rows:
+        return None
+    sums = [ProductDay(day, product, int(spent), int(moved)) for _, day, product, spent, moved in rows if day]
+    return KeptDays(int(rows[0][0]), sums)
