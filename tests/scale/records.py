@@ -24,6 +24,9 @@ _KEPT = (
         SELECT DISTINCT connector_id, month, now() FROM connectors_monthtotal ON CONFLICT DO NOTHING""",
     """INSERT INTO connectors_changedmonth (connector_id, month)
         SELECT DISTINCT connector_id, month FROM connectors_monthtotal""",
+    """UPDATE connectors_connector c SET last_failure_at = failed.last FROM (SELECT connector_id,
+        MAX(created_at) AS last FROM connectors_syncrun WHERE status = 'failed' GROUP BY 1) failed
+        WHERE failed.connector_id = c.id""",
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib.admin import display
-from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -18,10 +18,11 @@ from apps.backoffice.records.audit import changes_of_target
 from apps.backoffice.records.connectors import connector_badge, describe_credential, run_row
 from apps.backoffice.staff_admin import StaffAdmin
 from apps.backoffice.workspace.connector_verbs import CONNECTOR_VERBS
-from apps.connectors.enums import AutoDisableReason, ConnectorStatus, SyncStatus
+from apps.connectors.enums import AutoDisableReason, ConnectorStatus
 from apps.connectors.ids import ConnectorId
 from apps.connectors.messages import CAUSES, REMEDIES
 from apps.connectors.models import Connector, ConnectorEvent, SyncRun
+from apps.connectors.models.connectors import IS_FAILING
 from apps.connectors.providers.registry import provider_classes, provider_label
 from apps.connectors.rules.causes import reason_of
 from apps.connectors.selectors.connectors import connector_timeline, first_month
@@ -32,13 +33,6 @@ from apps.core.texts import make_visible
 
 def event_row(event: ConnectorEvent) -> Row:
     return moment(event.occurred_at), event.get_kind_display(), make_visible(event.sentence), event.actor_label
-
-
-def last_sync_failed() -> Q:
-    """Connectors with a failed sync since their last success."""
-    failed = SyncRun.objects.filter(connector=OuterRef("pk"), status=SyncStatus.FAILED)
-    since = failed.filter(created_at__gt=OuterRef("last_success_at"))
-    return Q(Exists(failed), last_success_at__isnull=True) | Q(Exists(since))
 
 
 class ConnectorAdmin(StaffAdmin[Connector]):
@@ -56,7 +50,7 @@ class ConnectorAdmin(StaffAdmin[Connector]):
         choice_filter("status", "status", lambda: ConnectorStatus.choices),
         choice_filter("reason", "auto-disable reason", lambda: AutoDisableReason.choices, field="auto_disable_reason"),
         choice_filter("provider", "provider", lambda: [(name, cls.label) for name, cls in provider_classes().items()]),
-        flag_filter("failing", "last sync failed", last_sync_failed()),
+        flag_filter("failing", "last sync failed", IS_FAILING),
         organization_filter("workspace__organization_id"),
         WorkspaceFilter,
     )
@@ -80,7 +74,7 @@ class ConnectorAdmin(StaffAdmin[Connector]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connector]:
         """Of the list those that are not removed; the page of a removed one can be opened from its records."""
-        rows = super().get_queryset(request).annotate(is_failing=ExpressionWrapper(last_sync_failed(), BooleanField()))
+        rows = super().get_queryset(request).annotate(is_failing=ExpressionWrapper(IS_FAILING, BooleanField()))
         match = request.resolver_match
         is_list = match is not None and (match.url_name or "").endswith(("_changelist", "_list_file"))
         return rows.filter(removed_at__isnull=True) if is_list else rows

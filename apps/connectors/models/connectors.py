@@ -8,7 +8,7 @@ from typing import ClassVar
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from apps.connectors.enums import AutoDisableReason, ConnectorStatus
 from apps.connectors.rules.causes import every_cause
@@ -22,7 +22,7 @@ from apps.subscriptions.models.version_counter import counts_versions
 from apps.tenants.models import Workspace
 
 # Moved by each sync, for machines: no version of the connector is kept or counted for them.
-CLOCK_FIELDS = ("next_due_at", "last_success_at")
+CLOCK_FIELDS = ("next_due_at", "last_success_at", "last_failure_at")
 
 _MONTH = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
 
@@ -30,6 +30,11 @@ _MONTH = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
 NEEDS_A_PERSON = Q(
     status__in=[ConnectorStatus.AUTO_DISABLED, ConnectorStatus.NEEDS_REAUTHORIZATION], removed_at__isnull=True
 ) & ~Q(auto_disable_causes__contains=[AutoDisableReason.ORGANIZATION_CLOSED])
+
+# The last sync failed: nothing has succeeded since it was asked for.
+IS_FAILING = Q(last_failure_at__isnull=False) & (
+    Q(last_success_at__isnull=True) | Q(last_failure_at__gt=F("last_success_at"))
+)
 
 
 @kept_row_versions("ConnectorVersion", without=CLOCK_FIELDS)
@@ -51,6 +56,9 @@ class Connector(models.Model):
     auto_disable_reason = models.CharField(max_length=32, choices=AutoDisableReason.choices, blank=True, default="")
     auto_disable_causes = ArrayField(models.CharField(max_length=48), default=list, blank=True)
     last_success_at = models.DateTimeField(null=True, blank=True)
+    last_failure_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the last sync that failed was asked for; the database keeps it."
+    )
     next_due_at = models.DateTimeField(null=True, blank=True)
     first_month = models.CharField(
         max_length=7, blank=True, default="", db_default="", help_text="Empty: 13 months before the one it was made in."
@@ -100,6 +108,7 @@ class Connector(models.Model):
             ),
             models.Index(fields=["-created_at", "id"], name="connector_latest"),
             models.Index(fields=["-created_at", "id"], condition=NEEDS_A_PERSON, name="connector_for_a_person"),
+            models.Index(fields=["-created_at", "id"], condition=IS_FAILING, name="connector_failing"),
         ]
         triggers: ClassVar = [
             counts_versions("connector_counts_versions", table="connectors_connector", without=CLOCK_FIELDS),

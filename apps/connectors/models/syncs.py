@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import ClassVar
 
+import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -15,6 +16,11 @@ from apps.core.constraints import one_of
 from apps.core.enums import AuthorizationSource, Role
 
 ACTIVE = (SyncStatus.QUEUED, SyncStatus.RUNNING)
+_NOTE_FAILURE = """
+    UPDATE connectors_connector SET last_failure_at = NEW.created_at
+    WHERE id = NEW.connector_id AND (last_failure_at IS NULL OR last_failure_at < NEW.created_at);
+    RETURN NULL;
+"""
 _MONTH = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
 
 
@@ -96,6 +102,16 @@ class SyncRun(models.Model):
                 name="sync_run_by_trigger",
             ),
             models.Index(fields=["-finished_at"], condition=Q(status=SyncStatus.FAILED), name="sync_run_failed"),
+        ]
+        triggers: ClassVar = [
+            # Of the database, as runs fail in many ways. Locks the connector after the run.
+            pgtrigger.Trigger(
+                name="sync_run_failure_noted",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("status"),  # type: ignore[no-untyped-call]
+                condition=pgtrigger.Q(new__status=SyncStatus.FAILED),
+                func=_NOTE_FAILURE,
+            )
         ]
 
     def __str__(self) -> str:

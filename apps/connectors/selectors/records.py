@@ -23,13 +23,15 @@ from apps.core.ids import WorkspaceId
 
 _CHUNK = 2_000
 _MOST_MONTHS = 240
-# The newest of each connector, along its index, and of these the newest.
+# The newest of each connector, along its index, and of these the newest. The statement names them: of a connector that
+# comes from a list PostgreSQL expects few records, and sorts the whole month.
+_NEWEST = """
+    (SELECT id, occurred_at FROM connectors_billingrecord
+    WHERE connector_id = <connector> AND month = %(month)s <conditions>
+    ORDER BY occurred_at DESC, id DESC LIMIT %(size)s)
+"""
 _PAGE = """
-    SELECT found.id FROM unnest(%(connectors)s::uuid[]) AS asked (id) CROSS JOIN LATERAL (
-        SELECT id, occurred_at FROM connectors_billingrecord
-        WHERE connector_id = asked.id AND month = %(month)s <conditions>
-        ORDER BY occurred_at DESC, id DESC LIMIT %(size)s
-    ) AS found
+    SELECT found.id FROM (<newest>) AS found
     ORDER BY found.occurred_at DESC, found.id DESC LIMIT %(size)s
 """
 _CONDITIONS: Mapping[str, str] = {
@@ -73,9 +75,12 @@ def read_records(
         "live": not wanted.with_voided,
         "before": before is not None,
     }
-    chosen = " ".join(text for name, text in _CONDITIONS.items() if conditions[name])
+    chosen = _NEWEST.replace("<conditions>", " ".join(text for name, text in _CONDITIONS.items() if conditions[name]))
+    connectors = {f"connector_{place}": key for place, key in enumerate(_connector_ids(wanted))}
+    if not connectors:
+        return []
     values: dict[str, Any] = {
-        "connectors": _connector_ids(wanted),
+        **connectors,
         "month": wanted.month,
         "size": size,
         "kind": wanted.kind,
@@ -83,8 +88,9 @@ def read_records(
         "before_at": before and before[0],
         "before_id": before and before[1],
     }
+    newest = " UNION ALL ".join(chosen.replace("<connector>", f"%({name})s") for name in connectors)
     with connections[database].cursor() as cursor:
-        cursor.execute(_PAGE.replace("<conditions>", chosen), values)
+        cursor.execute(_PAGE.replace("<newest>", newest), values)
         found = [row[0] for row in cursor.fetchall()]
     rows = BillingRecord.objects.using(database).filter(pk__in=found).select_related("connector").defer("raw")
     return list(rows.order_by("-occurred_at", "-pk"))

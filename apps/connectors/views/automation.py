@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from apps.connectors.messages import describe_actor
 from apps.connectors.selectors.connectors import connectors_of_workspace
-from apps.connectors.selectors.syncs import sync_runs_of_workspace
+from apps.connectors.selectors.syncs import latest_sync_runs
 from apps.connectors.views.base import ConnectorsPage
 from apps.connectors.views.presenters import ConnectorCard, month_lines, run_lines
 from apps.core import clock
@@ -33,7 +33,7 @@ class Automation(ConnectorsPage):
     def get(self, request: HttpRequest, workspace_slug: str) -> HttpResponse:
         """The page. While a sync is active, a script reloads it."""
         now = clock.now()
-        runs = list(sync_runs_of_workspace(self.workspace_id)[:_RUNS_SHOWN])
+        runs = list(latest_sync_runs(self.workspace_id, most=_RUNS_SHOWN))
         syncs = [
             (ConnectorCard(connector), [line for line in month_lines(connector, now) if line.is_due])
             for connector in connectors_of_workspace(self.workspace_id)

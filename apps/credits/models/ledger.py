@@ -114,6 +114,12 @@ class CreditEntry(models.Model):
         ]
         indexes: ClassVar = [
             BrinIndex(fields=["recorded_at"], name="credit_entry_recorded"),
+            # What is no consumption is seldom, and each kind of it is found without walking over all that is.
+            models.Index(
+                fields=["account", "kind", "-sequence"],
+                condition=~Q(kind=EntryKind.CONSUMPTION),
+                name="credit_entry_of_kind",
+            ),
             models.Index(fields=["grant"], condition=Q(grant__isnull=False), name="credit_entry_of_grant"),
             models.Index(fields=["reversal_of"], condition=Q(reversal_of__isnull=False), name="credit_entry_reversal"),
             # By the hash alone: eight bytes an entry, whatever products call their runs.

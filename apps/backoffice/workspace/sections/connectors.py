@@ -8,7 +8,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from apps.backoffice.cells import NOTHING, link, list_url, moment, page_url, title_and_slug
-from apps.backoffice.panels import panel_of
+from apps.backoffice.panels import PANEL_ROWS, panel_of
 from apps.backoffice.records.connectors import connector_badge, describe_credential, run_row
 from apps.backoffice.verbs import buttons
 from apps.backoffice.workspace.connector_verbs import CONNECTOR_VERBS
@@ -17,7 +17,7 @@ from apps.backoffice.workspace.subject import WorkspaceSubject
 from apps.connectors.models import Connector
 from apps.connectors.providers.registry import provider_label
 from apps.connectors.selectors.connectors import connectors_of_workspace
-from apps.connectors.selectors.syncs import sync_runs_of_workspace
+from apps.connectors.selectors.syncs import latest_sync_runs
 
 
 def connectors_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
@@ -46,7 +46,7 @@ def syncs_section(request: HttpRequest, subject: WorkspaceSubject) -> Section:
     panel = panel_of(
         "Syncs",
         ("Connector", "Month", "Status", "Result", "Started by", "When"),
-        sync_runs_of_workspace(subject.workspace_id),
+        latest_sync_runs(subject.workspace_id, most=PANEL_ROWS + 1),
         lambda run: (link(page_url(run.connector), run.connector.name), *run_row(run)),
         empty="No sync yet. Enabled connectors sync by themselves: each hour, and less often while nothing changes.",
         icon="sync",
