@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cached_property
+from typing import Any
 
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 
+from apps.core import clock
+
 COUNT_LIMIT = 10_000
+_LONGEST_DAYS = 3_650
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     """Counts at most `COUNT_LIMIT` rows; filters lead to the rest."""
 
     template_name = "backoffice/pagination.html"
+
+    def page(self, number: int | str) -> Page[Any]:
+        """The rows of the page, by their keys: nothing is looked up for rows that are sorted or skipped for it."""
+        number = self.validate_number(number)
+        first = (number - 1) * self.per_page
+        rows = self.object_list
+        if not isinstance(rows, QuerySet):
+            return super().page(number)
+        last = min(first + self.per_page, self.count)
+        keys = self._first_of(rows, last).values("pk")[first:last]
+        return Page(rows.filter(pk__in=keys), number, self)
+
+    def _first_of(self, rows: QuerySet[Any], needed: int) -> QuerySet[Any]:
+        """The rows, or some of them among which are the first `needed`."""
+        return rows
 
     @cached_property
     def _counted(self) -> int:
@@ -32,3 +52,19 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     def is_bounded(self) -> bool:
         """Whether there are more rows than the limit."""
         return self._counted > COUNT_LIMIT
+
+
+class RecentPaginator(BoundedPaginator):
+    """For rows by `recorded_at`, the newest first, where an index finds a range of moments and has no order.
+
+    Only so many days are read, back from now, as have the rows that are asked for; else years are sorted for one page.
+    """
+
+    def _first_of(self, rows: QuerySet[Any], needed: int) -> QuerySet[Any]:
+        now, days = clock.now(), 1
+        while days < _LONGEST_DAYS:
+            recent = rows.filter(recorded_at__gte=now - timedelta(days=days))
+            if recent.order_by().values("pk")[:needed].count() >= needed:
+                return recent
+            days *= 2
+        return rows

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date, timedelta
+from urllib.parse import urlencode
+
 import pytest
+import time_machine
 from django.db import connection
 from django.db.models import Model
 from django.test import Client
@@ -11,11 +16,16 @@ from django.urls import reverse
 
 from apps.backoffice import paginator as pages
 from apps.backoffice.registry import PAGES, registered_pages
+from apps.backoffice.staff_admin import StaffAdmin
+from apps.core import clock
+from apps.core.amounts import MICRO
 from apps.core.enums import Role
 from apps.core.ids import OrganizationId
+from apps.credits.models import CreditEntry
 from apps.tenants.models import Organization
 from tests.backoffice.people import client_of
 from tests.backoffice.records import MAKERS
+from tests.credits.cast import give, make_place
 from tests.factories.tenants import make_membership, make_organization, make_product, make_user, make_workspace
 
 pytestmark = [pytest.mark.django_db, pytest.mark.walk]
@@ -73,6 +83,41 @@ def test_a_list_counts_to_its_bound_and_says_so(monkeypatch: pytest.MonkeyPatch)
         make_organization()
     body = client_of(Role.SUPPORT).get(reverse("admin:tenants_organization_changelist")).content.decode()
     assert "More than 3 organizations" in body
+
+
+def keys_of(sql: str) -> str:
+    """The part of a page's statement that finds which rows it has."""
+    return sql.rpartition('"id" IN (SELECT')[2] if "ORDER BY" in sql else ""
+
+
+def test_a_later_page_looks_nothing_up_for_the_rows_that_it_skips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StaffAdmin, "list_per_page", 2)
+    client, url = client_of(Role.SUPPORT), reverse("admin:tenants_organization_changelist")
+    made = sorted(make_organization(name=f"Customer {number}").slug for number in range(5))
+    shown = [row.slug for page in (1, 2, 3) for row in client.get(url, {"p": page}).context["cl"].result_list]
+    assert shown == made
+    skipping = [sql for sql in statements(client, f"{url}?p=3") if "OFFSET" in sql]
+    assert len(skipping) == 1
+    assert "tenants_membership" not in keys_of(skipping[0])
+
+
+def test_a_page_of_years_of_entries_sorts_as_many_days_as_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StaffAdmin, "list_per_page", 1)
+    place = make_place()
+    ages = (0, 3, 40, 300)
+    for age in reversed(ages):
+        with time_machine.travel(clock.now() - timedelta(days=age), tick=False):
+            give(place, MICRO)
+    client, url = client_of(Role.SUPPORT), reverse("admin:credits_creditentry_changelist")
+    asked = {"recorded_at_from": f"{clock.now() - timedelta(days=400):%Y-%m-%d}"}
+    sorted_since = []
+    for page, entry in enumerate(CreditEntry.objects.order_by("-recorded_at"), start=1):
+        sql = statements(client, f"{url}?{urlencode(asked | {'p': page})}")
+        (keys,) = [keys_of(each) for each in sql if "recorded_at" in keys_of(each) and "LIMIT 1" in keys_of(each)]
+        sorted_since.append(max(re.findall(r"recorded_at\" >= '(\d{4}-\d\d-\d\d)", keys)))
+        assert [row.pk for row in client.get(url, asked | {"p": page}).context["cl"].result_list] == [entry.pk]
+    days = [(clock.now().date() - date.fromisoformat(day)).days for day in sorted_since]
+    assert days == [1, 4, 64, 400]
 
 
 @pytest.mark.parametrize(

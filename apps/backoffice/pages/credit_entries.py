@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.admin import display
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
@@ -15,6 +16,7 @@ from apps.backoffice.credits.verbs import ENTRY_VERBS
 from apps.backoffice.filters import choice_filter, days_filter, of_customers, organization_filter, text_filter
 from apps.backoffice.pages.expire_on_read import ExpireOnReadAdmin
 from apps.backoffice.pages.lookups import link_to, product_choices
+from apps.backoffice.paginator import BoundedPaginator, RecentPaginator
 from apps.backoffice.panels import Fact, Panel, Row
 from apps.backoffice.records.credits import (
     account_link,
@@ -70,6 +72,12 @@ class CreditEntryAdmin(ExpireOnReadAdmin[CreditEntry]):
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         # One account's lines lie in an index by their place; all accounts' are a day's, by their moment.
         return ("-sequence",) if request.GET.get("organization") else ("-recorded_at",)
+
+    def get_paginator(self, request: HttpRequest, *args: Any, **options: Any) -> Paginator[Any]:
+        days = request.GET.get("recorded_at_from") or request.GET.get("recorded_at_until")
+        is_ordered = any(request.GET.get(name) for name in ("organization", "q"))
+        chosen = RecentPaginator if days and not is_ordered else BoundedPaginator
+        return cast("Paginator[Any]", chosen(*args, **options))
 
     def prepare_rows(self, rows: list[Any]) -> list[Any]:
         """Read the names of all rows at once."""

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from apps.backoffice.cells import NOTHING, badge, moment, page_url, record_link, title_and_slug
-from apps.backoffice.filters import StaffFilter, choice_filter, flag_filter, organization_filter
+from apps.backoffice.filters import StaffFilter, choice_filter, flag_filter, of_customers, organization_filter
 from apps.backoffice.list_files import FileColumns
 from apps.backoffice.panels import Fact
 from apps.backoffice.staff import require_may
@@ -110,7 +110,7 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
     ordering = ("slug",)
     list_display = ("named", "lifecycle", "grace_end", "plan", "attention", "customer")
     sortable_by = ("named",)
-    listed = Q(organization__is_synthetic=False)
+    listed = of_customers("organization_id")
     file_columns: ClassVar[FileColumns] = {
         "organization": lambda row: row.organization.name,
         "workspace": lambda row: row.name,
