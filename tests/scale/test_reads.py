@@ -18,7 +18,7 @@ from apps.connectors.selectors.syncs import latest_sync_runs
 from apps.core import clock
 from apps.core.ids import WorkspaceId
 from apps.credits.enums import EntryKind
-from apps.credits.models import CreditEntry
+from apps.credits.models import CreditEntry, ShadowDisagreement
 from apps.credits.selectors.statement import EntryFilter, entry_page
 from tests.backoffice.records import MAKERS
 from tests.connectors.cast import make_connector, make_sync_run
@@ -106,6 +106,15 @@ def test_connectors_whose_last_sync_failed() -> None:
     assert buffers(lambda: failing[:_SHOWN]) <= 10
     Connector.objects.filter(pk=connector.pk).update(last_success_at=F("last_failure_at"))
     assert list(failing.all()) == []
+
+
+def test_disagreements_about_a_seldom_operation() -> None:
+    seldom = MAKERS[ShadowDisagreement]()
+    assert isinstance(seldom, ShadowDisagreement)
+    grow(seldom, id="gen_random_uuid()", operation="'often'", seen_at=_WHEN)
+    found = ShadowDisagreement.objects.filter(operation=seldom.operation).order_by("-seen_at", "pk")
+    assert list(found) == [seldom]
+    assert buffers(lambda: found.all()[:_SHOWN]) <= 10
 
 
 def test_the_rows_are_many() -> None:

@@ -105,6 +105,7 @@ class ShadowDisagreement(models.Model):
             models.Index(fields=["product", "-seen_at"], name="shadow_disagreement_recent"),
             models.Index(fields=["-seen_at"], name="shadow_disagreement_latest"),
             models.Index(fields=["difference", "-seen_at"], name="shadow_disagreement_kind"),
+            models.Index(fields=["operation", "-seen_at"], name="shadow_disagreement_asked"),
             models.Index(fields=["organization_id", "-seen_at"], name="shadow_disagreement_tenant"),
         ]
 
