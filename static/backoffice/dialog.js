@@ -35,7 +35,7 @@
       line = document.createElement("p");
       line.className = "ch-kept";
       line.setAttribute("role", "status");
-      dialog.append(line);
+      (dialog.querySelector("footer") ?? dialog).prepend(line);
     }
     line.textContent = text;
   };
@@ -63,7 +63,8 @@
       [...dialog.querySelectorAll(`.errors :is(${FIELDS}), .group-\\[\\.errors\\] :is(${FIELDS})`)][0] ||
       [...dialog.querySelectorAll(FIELDS)].find((field) => field.getClientRects().length > 0) ||
       stops()[0];
-    wanted?.focus();
+    wanted?.focus({ preventScroll: Boolean(wanted.closest("footer")) });
+    if (wanted?.closest("footer")) content().scrollTop = 0;
   };
 
   document.addEventListener("htmx:beforeRequest", (event) => {

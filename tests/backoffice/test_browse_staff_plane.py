@@ -210,12 +210,38 @@ def test_dialogs_and_the_bar_that_sticks_are_fit_for_everybody(
     page.get_by_role("button", name="Preview").click()
     page.get_by_text("This field is required").first.wait_for()
     wrong += tab.faults(f"{theme}, a dialog that refuses")
-    reason.fill("journey")
-    page.locator("#dialog [name=amount]").fill("5")
-    page.locator("#dialog select").first.select_option(index=1)
-    page.get_by_role("button", name="Preview").click()
-    page.locator("#dialog [value=apply]").wait_for()
+    preview_grant(tab)
     assert wrong + tab.faults(f"{theme}, a preview") == []
+    assert tab.complaints == []
+
+
+def preview_grant(tab: StaffBrowser) -> None:
+    """Fill in the dialog that is open, and look at what it will do."""
+    tab.page.locator("#dialog [name=reason]").fill("journey")
+    tab.page.locator("#dialog [name=amount]").fill("5")
+    tab.page.locator("#dialog select").first.select_option(index=1)
+    tab.page.get_by_role("button", name="Preview").click()
+    tab.page.locator("#dialog [value=apply]").wait_for()
+
+
+@pytest.mark.usefixtures("_workspace")
+def test_a_preview_longer_than_the_screen_begins_at_its_beginning(
+    staff: User, device: TOTPDevice, staff_browser: StaffBrowser
+) -> None:
+    """What is decided is in view with it; the focus on a button used to scroll to the end."""
+    expect = pytest.importorskip("playwright.sync_api").expect
+    tab, page = staff_browser, staff_browser.page
+    enter(tab, staff, device)
+    page.set_viewport_size({"width": 390, "height": 480})
+    tab.open(reverse("admin:tenants_workspace_changelist"))
+    page.locator("#result_list tbody a").first.click()
+    page.get_by_role("link", name="Grant credits").click()
+    page.locator("#dialog [name=reason]").wait_for()
+    preview_grant(tab)
+    assert page.locator("#modal-content").evaluate("each => each.scrollHeight > each.clientHeight + 100")
+    for part in ("#dialog-title", "#dialog [value=apply]", "#dialog [value=edit]"):
+        expect(page.locator(part)).to_be_in_viewport(ratio=1)
+    expect(page.locator("#dialog [value=apply]")).to_be_focused()
     assert tab.complaints == []
 
 

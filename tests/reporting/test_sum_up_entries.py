@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,7 @@ from apps.credits.selectors.statement import EntryFilter, filtered_entries
 from apps.credits.services import credits_consume
 from apps.reporting.models import CreditRollup, RollupState
 from apps.reporting.services import rollups_refresh
-from apps.tenants.models import Workspace
+from apps.tenants.models import Organization, Workspace
 from tests.contexts import console_context
 from tests.credits.cast import Place, consumption, give
 from tests.credits.history import live_a_month, make_old_place
@@ -173,3 +174,20 @@ def test_there_are_no_sums_while_days_are_cut_anew(place: Place, browser: Client
     assert [day.sums for day in statement.days] == [""]
     assert statement.total is None
     assert CreditEntry.objects.count() == len(statement.days[0].lines)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/St_Johns", "Pacific/Kiritimati"])
+def test_days_are_the_organization_s_and_no_neighbour_s_hours_are_added(
+    place: Place, browser: Client, workspace: Workspace, zone: str
+) -> None:
+    Organization.objects.filter(pk=place.organization.pk).update(time_zone=zone)
+    live_a_month(place)
+    rollups_refresh(console_context())
+    sums = counted(place, EntryFilter(), zone)
+    day = sorted({key[0] for key in sums})[5]
+    found = browser.get(
+        reverse("billing-credits", args=[workspace.slug]), {"since": str(day), "until": str(day)}
+    ).context["statement"]
+    whole = sum(amount for key, amount in sums.items() if key[0] == day)
+    assert [shown.name for shown in found.days] == [f"{day.day} {day:%B %Y}"]
+    assert Decimal(found.total.amount.replace(",", "")) * MICRO == whole
