@@ -21,12 +21,9 @@ from tests.backoffice.people import code_of, enrol
 from tests.backoffice.records import MAKERS, make_outbox_item
 from tests.factories.tenants import (
     PASSWORD,
-    make_membership,
     make_organization,
     make_product,
     make_staff,
-    make_user,
-    make_workspace,
 )
 from tests.sizes import size
 
@@ -147,128 +144,6 @@ def face(tab: StaffBrowser, viewport: dict[str, int], theme: str) -> None:
     tab.page.set_viewport_size(viewport)
     tab.page.emulate_media(color_scheme=theme)
     tab.page.evaluate("theme => localStorage.setItem('adminTheme', JSON.stringify(theme))", theme)
-
-
-@pytest.fixture
-def _workspace(transactional_db: None) -> None:
-    """One customer with somebody to view as."""
-    organization = make_organization()
-    make_workspace(organization)
-    make_membership(organization, make_user())
-
-
-AFTER_CLICKS = pytest.mark.parametrize("looks", size(small=[[(PHONE, "dark")]], full=LOOKS))
-
-
-@AFTER_CLICKS
-@pytest.mark.usefixtures("_workspace")
-def test_filters_open_by_the_keyboard_and_are_saved(
-    staff: User, device: TOTPDevice, staff_browser: StaffBrowser, looks: list[Look]
-) -> None:
-    expect = pytest.importorskip("playwright.sync_api").expect
-    tab, page = staff_browser, staff_browser.page
-    ((viewport, theme),) = looks
-    enter(tab, staff, device)
-    face(tab, viewport, theme)
-    tab.open(f"{reverse('admin:tenants_workspace_changelist')}?demo=no")
-    page.get_by_placeholder("Name of this filter").fill("Ours")
-    page.get_by_role("button", name="Save filter").click()
-    page.get_by_text("The filter is saved").wait_for()
-    wrong = tab.faults(f"{theme}, saved")
-    opener = page.get_by_role("button", name="Filters", exact=True)
-    opener.press("Enter")
-    first = page.locator("#changelist-filter").locator("input:not([type=hidden]), select").first
-    expect(first).to_be_focused()
-    wrong += tab.faults(f"{theme}, filters are open")
-    page.keyboard.press("Escape")
-    expect(first).to_be_hidden()
-    expect(opener).to_be_focused()
-    tab.open(reverse("admin:saved_filters"))
-    assert wrong + tab.faults(theme) == []
-    assert tab.complaints == []
-
-
-@AFTER_CLICKS
-@pytest.mark.usefixtures("_workspace")
-def test_dialogs_and_the_bar_that_sticks_are_fit_for_everybody(
-    staff: User, device: TOTPDevice, staff_browser: StaffBrowser, looks: list[Look]
-) -> None:
-    """In the dark the red of a refusal was too dark to read."""
-    tab, page = staff_browser, staff_browser.page
-    ((viewport, theme),) = looks
-    enter(tab, staff, device)
-    face(tab, viewport, theme)
-    tab.open(reverse("admin:tenants_workspace_changelist"))
-    page.locator("#result_list tbody a").first.click()
-    page.locator(".ch-jump").wait_for()
-    page.mouse.wheel(0, 1500)
-    wrong = tab.faults(f"{theme}, further down")
-    page.get_by_role("link", name="Grant credits").click()
-    reason = page.locator("#dialog [name=reason]")
-    reason.wait_for()
-    wrong += tab.faults(f"{theme}, a dialog")
-    page.get_by_role("button", name="Preview").click()
-    page.get_by_text("This field is required").first.wait_for()
-    wrong += tab.faults(f"{theme}, a dialog that refuses")
-    preview_grant(tab)
-    assert wrong + tab.faults(f"{theme}, a preview") == []
-    assert tab.complaints == []
-
-
-def preview_grant(tab: StaffBrowser) -> None:
-    """Fill in the dialog that is open, and look at what it will do."""
-    tab.page.locator("#dialog [name=reason]").fill("journey")
-    tab.page.locator("#dialog [name=amount]").fill("5")
-    tab.page.locator("#dialog select").first.select_option(index=1)
-    tab.page.get_by_role("button", name="Preview").click()
-    tab.page.locator("#dialog [value=apply]").wait_for()
-
-
-@pytest.mark.usefixtures("_workspace")
-def test_a_preview_longer_than_the_screen_begins_at_its_beginning(
-    staff: User, device: TOTPDevice, staff_browser: StaffBrowser
-) -> None:
-    """What is decided is in view with it; the focus on a button used to scroll to the end."""
-    expect = pytest.importorskip("playwright.sync_api").expect
-    tab, page = staff_browser, staff_browser.page
-    enter(tab, staff, device)
-    page.set_viewport_size({"width": 390, "height": 480})
-    tab.open(reverse("admin:tenants_workspace_changelist"))
-    page.locator("#result_list tbody a").first.click()
-    page.get_by_role("link", name="Grant credits").click()
-    page.locator("#dialog [name=reason]").wait_for()
-    preview_grant(tab)
-    assert page.locator("#modal-content").evaluate("each => each.scrollHeight > each.clientHeight + 100")
-    for part in ("#dialog-title", "#dialog [value=apply]", "#dialog [value=edit]"):
-        expect(page.locator(part)).to_be_in_viewport(ratio=1)
-    expect(page.locator("#dialog [value=apply]")).to_be_focused()
-    assert tab.complaints == []
-
-
-@AFTER_CLICKS
-@pytest.mark.usefixtures("_workspace")
-def test_the_bar_over_a_member_s_pages_is_fit_for_everybody(
-    staff: User, device: TOTPDevice, staff_browser: StaffBrowser, looks: list[Look]
-) -> None:
-    tab, page = staff_browser, staff_browser.page
-    ((viewport, theme),) = looks
-    enter(tab, staff, device)
-    face(tab, viewport, theme)
-    tab.open(reverse("admin:tenants_membership_changelist"))
-    page.locator("#result_list tbody a").first.click()
-    page.get_by_role("link", name="View as member").click()
-    page.locator("#dialog [name=reason]").fill("journey")
-    wrong = tab.faults(f"{theme}, a dialog")
-    page.get_by_role("button", name="Open the pages").click()
-    page.wait_for_url("**/billing/**")
-    bar = page.get_by_role("form", name="You are viewing as somebody else")
-    page.mouse.wheel(0, 1500)
-    assert bar.bounding_box()["y"] == 0
-    wrong += tab.faults(f"{theme}, the bar")
-    bar.get_by_role("button", name="End").click()
-    page.wait_for_url("**/admin/**")
-    assert wrong == []
-    assert tab.complaints == []
 
 
 @pytest.mark.usefixtures("_product")
