@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models import F, Model
+from django.test.utils import CaptureQueriesContext
 
+from apps.backoffice.filters import of_customers
+from apps.backoffice.paginator import BoundedPaginator
 from apps.connectors.enums import SyncStatus
 from apps.connectors.models import BillingRecord, Connector, SyncRun
 from apps.connectors.models.connectors import IS_FAILING
@@ -20,6 +23,7 @@ from apps.core.ids import WorkspaceId
 from apps.credits.enums import EntryKind
 from apps.credits.models import CreditEntry, ShadowDisagreement
 from apps.credits.selectors.statement import EntryFilter, entry_page
+from apps.subscriptions.models import DecisionReceipt
 from tests.backoffice.records import MAKERS
 from tests.connectors.cast import make_connector, make_sync_run
 from tests.factories.tenants import make_organization, make_workspace
@@ -115,6 +119,20 @@ def test_disagreements_about_a_seldom_operation() -> None:
     found = ShadowDisagreement.objects.filter(operation=seldom.operation).order_by("-seen_at", "pk")
     assert list(found) == [seldom]
     assert buffers(lambda: found.all()[:_SHOWN]) <= 10
+
+
+def test_counting_the_receipts_of_a_gate_reads_none_of_them() -> None:
+    receipt = MAKERS[DecisionReceipt]()
+    assert isinstance(receipt, DecisionReceipt)
+    rows = DecisionReceipt.objects.filter(of_customers("organization_id"), kind=receipt.kind).order_by("pk")
+    with connection.cursor() as cursor, CaptureQueriesContext(connection) as captured:
+        assert BoundedPaginator(rows, _SHOWN).count == 1
+        # Of a table as small as this one each of them costs the same.
+        cursor.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
+        cursor.execute(f"EXPLAIN {captured.captured_queries[0]['sql']}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+        cursor.execute("RESET enable_seqscan; RESET enable_bitmapscan")
+    assert "Index Only Scan using decision_receipt_of_gate" in plan
 
 
 def test_the_rows_are_many() -> None:
