@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
@@ -19,13 +19,15 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     """Counts at most `COUNT_LIMIT` rows; filters lead to the rest."""
 
     template_name = "backoffice/pagination.html"
+    # Whether all rows are read and sorted for the first page too, so that it has its keys first as well.
+    sorts_all: ClassVar[bool] = False
 
     def page(self, number: int | str) -> Page[Any]:
-        """The rows of the page, by their keys: nothing is looked up for rows that are sorted or skipped for it."""
+        """The rows of the page. Those of a later one by their keys: nothing is looked up for rows that it skips."""
         number = self.validate_number(number)
         first = (number - 1) * self.per_page
         rows = self.object_list
-        if not isinstance(rows, QuerySet):
+        if not isinstance(rows, QuerySet) or not (first or self.sorts_all):
             return super().page(number)
         last = min(first + self.per_page, self.count)
         keys = self._first_of(rows, last).values("pk")[first:last]
@@ -54,7 +56,13 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
         return self._counted > COUNT_LIMIT
 
 
-class RecentPaginator(BoundedPaginator):
+class SortingPaginator(BoundedPaginator):
+    """For rows by a condition that no index serves."""
+
+    sorts_all = True
+
+
+class RecentPaginator(SortingPaginator):
     """For rows by `recorded_at`, the newest first, where an index finds a range of moments and has no order.
 
     Only so many days are read, back from now, as have the rows that are asked for; else years are sorted for one page.

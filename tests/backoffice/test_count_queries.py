@@ -101,6 +101,17 @@ def test_a_later_page_looks_nothing_up_for_the_rows_that_it_skips(monkeypatch: p
     assert "tenants_membership" not in keys_of(skipping[0])
 
 
+def test_what_is_sorted_by_its_lifecycle_has_nothing_looked_up_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StaffAdmin, "list_per_page", 1)
+    organization = make_organization()
+    slugs = sorted(make_workspace(organization).slug for _ in range(2))
+    client, url = client_of(Role.SUPPORT), reverse("admin:tenants_workspace_changelist")
+    asked = f"{url}?lifecycle=pre_subscription"
+    assert [row.slug for row in client.get(asked).context["cl"].result_list] == slugs[:1]
+    (keys,) = [keys for keys in map(keys_of, statements(client, asked)) if "CASE WHEN" in keys]
+    assert "payments_review" not in keys
+
+
 def test_a_page_of_years_of_entries_sorts_as_many_days_as_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StaffAdmin, "list_per_page", 1)
     place = make_place()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django.contrib.admin import display
+from django.core.paginator import Paginator
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -18,6 +19,7 @@ from django.views.decorators.http import require_safe
 from apps.backoffice.cells import NOTHING, badge, moment, page_url, record_link, title_and_slug
 from apps.backoffice.filters import StaffFilter, choice_filter, flag_filter, of_customers, organization_filter
 from apps.backoffice.list_files import FileColumns
+from apps.backoffice.paginator import BoundedPaginator, SortingPaginator
 from apps.backoffice.panels import Fact
 from apps.backoffice.staff import require_may
 from apps.backoffice.staff_admin import StaffAdmin
@@ -158,6 +160,10 @@ class WorkspaceAdmin(StaffAdmin[Workspace]):
                 grace_ends_at=F("organization__payment_config__grace_period_end_at"),
             )
         )
+
+    def get_paginator(self, request: HttpRequest, *args: Any, **options: Any) -> Paginator[Any]:
+        chosen = SortingPaginator if request.GET.get("lifecycle") else BoundedPaginator
+        return cast("Paginator[Any]", chosen(*args, **options))
 
     def prepare_rows(self, rows: list[Any]) -> list[Any]:
         """Resolve the lifecycles of all rows at once."""
