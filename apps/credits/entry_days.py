@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta, tzinfo
+from datetime import date, tzinfo
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -68,7 +68,8 @@ def statement_of(
         return Statement([], None)
     whole = filtered_days(wanted, zone)
     shown = [day for day, _ in grouped]
-    first, until = whole or (min(shown), max(shown) + timedelta(days=1))
+    # Of days that are named one by one the span is not asked for: the last that there is has no day after it.
+    first, until = whole or (min(shown), max(shown))
     days = EntryDays(str(zone), first, until, only=None if whole else shown)
     sums = entry_sums(account_id, wanted, days)
     total = _total(sums, products) if whole and sums is not None else None

@@ -18,7 +18,7 @@ from apps.connectors.models import ChangedMonth
 from apps.connectors.selectors.rollups import RECORD_LINES
 from apps.core import clock
 from apps.core.ids import OrganizationId, WorkspaceId
-from apps.core.moments import zone_of
+from apps.core.moments import FIRST_YEAR, LAST_YEAR, zone_of
 from apps.credits.selectors.rollups import ENTRY_LINES
 from apps.reporting.models import RollupState
 from apps.reporting.selectors.lines import day_of, day_parameters, fetch
@@ -179,9 +179,11 @@ def of_zone(span: Span, rows: list[Any]) -> list[Any]:
 
 def span_parameters(span: Span) -> dict[str, Any]:
     """The span as parameters of a statement, with the table of its days up to now."""
+    # Within the years that we take: two days beyond the calendar's edges there is no day.
+    earliest, latest = max(span.first, date(FIRST_YEAR, 1, 1)), min(span.until, date(LAST_YEAR, 12, 31))
     # A day to either side covers every zone; a moment of an entry is at most some minutes ahead.
-    first = datetime.combine(span.first - timedelta(days=2), time(), UTC)
-    last = max(datetime.combine(span.until, time(), UTC), clock.now()) + timedelta(days=2)
+    first = datetime.combine(earliest - timedelta(days=2), time(), UTC)
+    last = max(datetime.combine(latest, time(), UTC), clock.now()) + timedelta(days=2)
     return {
         "organization": span.organization_id,
         "workspace": span.workspace_id,
