@@ -34,6 +34,7 @@ FOREIGN = {
     "apps/credits/migrations/sql/0020/consume.sql": {"core"},
     "apps/credits/migrations/sql/0020/consume_set.sql": {"core", "tenants"},
     "apps/credits/migrations/sql/0022/consume_set.sql": {"core", "tenants"},
+    "apps/credits/migrations/sql/0025/charged_before.sql": {"tenants"},
 }
 
 

@@ -23,6 +23,7 @@ FUNCTIONS = (
     "apps.credits.migrations.0020_functions_that_keep_keys_with_entries",
     "apps.credits.migrations.0021_burn_what_is_new_alone",
     "apps.credits.migrations.0022_batches_that_answer_from_what_they_insert",
+    "apps.credits.migrations.0025_runs_of_an_account",
 )
 
 

@@ -25,7 +25,8 @@ _FILL = """
         quantity, free_quantity, outcome, category, is_billable, is_late, run_id, idempotency_key, reason, actor_label,
         request_id, occurred_at, recorded_at)
     SELECT gen_random_uuid(), %(account)s, number, 'consumption', 0, 0, %(product)s, 'fix_run', 1000000, 0, 'succeeded',
-        'regular', TRUE, FALSE, '', '', '', 'test', 'test', %(at)s, %(at)s FROM generate_series(1, %(count)s) AS number
+        'regular', TRUE, FALSE, replace(%(run)s, '#', number::text), '', '', 'test', 'test', %(at)s, %(at)s
+    FROM generate_series(1, %(count)s) AS number
 """
 
 
@@ -37,6 +38,7 @@ def place() -> Place:
         "account": found.organization.pk,
         "product": found.product.pk,
         "at": clock.now() - timedelta(hours=1),
+        "run": "",
         "count": ENTRIES,
         "seen": ENTRIES - NEW,
     }
@@ -83,3 +85,18 @@ def test_sealing(place: Place) -> None:
     }
     assert 0 < buffers_of(seals._SEAL.format(mark=MARK, row=row_text(columns)), values) < FEW_BUFFERS
     assert EntrySeal.objects.latest("sequence").sequence == ENTRIES
+
+
+@pytest.mark.parametrize("run", ["run-#", "nightly"])
+def test_looking_for_a_run(run: str) -> None:
+    """Of an account with many runs, and of runs that many entries of others have; before the table is analyzed."""
+    asked, other = make_place(), make_place("blue")
+    values: dict[str, Any] = {"product": asked.product.pk, "at": clock.now(), "count": ENTRIES // 2, "run": run}
+    with filling(CreditEntry), connection.cursor() as cursor:
+        cursor.execute(_FILL, {**values, "account": other.organization.pk})
+        cursor.execute(_FILL, {**values, "account": asked.organization.pk, "run": "mine-#"})
+    statement = "SELECT * FROM credits_charged_before(%s, %s)"
+    parameters = [asked.organization.pk, run.replace("#", "7")]
+    # The second time: what is read once in a session is of the catalogue.
+    _, read = (buffers_of(statement, parameters) for _ in range(2))
+    assert 0 < read < FEW_BUFFERS // 10
