@@ -84,7 +84,8 @@ class Supervisor:
     def _start(self) -> None:
         say("Starting web, workers and beat.")
         for child in self.children:
-            child.start()
+            with self._whole():
+                child.start()
         self._wait_until_ready()
         self._is_starting = False
         _print_addresses(self.port)
@@ -124,7 +125,8 @@ class Supervisor:
         deadline = time.monotonic() + _START_SECONDS
         web = self.children[0]
         while (obstacle := obstacle_to_ready(self.port)) is not None:
-            self._watch_children()
+            with self._whole():
+                self._watch_children()
             if time.monotonic() > deadline:
                 raise LauncherError(f"{obstacle}\n{web.log} ends with:\n{last_lines(web.log)}")
             time.sleep(_POLL_SECONDS)
@@ -142,18 +144,40 @@ class Supervisor:
         """Run a command of `manage.py`; what it printed, or an error with what it said."""
         if saying:
             say(saying)
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=places.PROJECT,
-            env=children.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise LauncherError(f"manage.py {arguments[0]} failed:\n{done.stdout}{done.stderr}".rstrip())
-        return done.stdout
+        process: subprocess.Popen[str] | None = None
+        try:
+            with self._whole():
+                process = subprocess.Popen(
+                    [sys.executable, "manage.py", *arguments],
+                    cwd=places.PROJECT,
+                    env=children.environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            output, errors = process.communicate()
+        except BaseException:
+            if process is not None:
+                process.kill()
+                process.wait()
+            raise
+        if process.returncode:
+            raise LauncherError(f"manage.py {arguments[0]} failed:\n{output}{errors}".rstrip())
+        return output
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """For starting a process: whoever asks us to end meanwhile is heard when we know the process.
+
+        Interrupted half-way, it would run and be nobody's.
+        """
+        self._is_starting = False
+        yield
+        self._is_starting = True
+        if self._asked_to_stop:
+            self._is_starting = False
+            raise _Stop
 
     def _listen_for_signals(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -11,12 +11,13 @@ from django.urls import reverse
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from apps.backoffice.navigation import GROUPS
 from apps.backoffice.registry import registered_pages
 from apps.core import clock
 from apps.core.enums import Role
 from apps.core.states import OutboxStatus
 from apps.tenants.models import User
-from tests.backoffice.conftest import DESK, PHONE, StaffBrowser
+from tests.backoffice.conftest import PHONE, StaffBrowser
 from tests.backoffice.people import code_of, enrol
 from tests.backoffice.records import MAKERS, make_outbox_item
 from tests.factories.tenants import (
@@ -110,8 +111,9 @@ def test_a_script_that_the_policy_refuses_would_be_noticed(
 
 Look = tuple[dict[str, int], str]
 # In the gate each page is opened once, in turn on a light desk and on a dark phone; every one must fit the phone.
-ALTERNATING: list[Look] = [({"width": 1280, "height": 900}, "light"), (PHONE, "dark")]
-LOOKS: list[list[Look]] = [[look] for look in itertools.product((DESK, PHONE), ("light", "dark"))]
+SCREEN, NARROW = {"width": 1280, "height": 900}, {"width": 320, "height": 640}
+ALTERNATING: list[Look] = [(SCREEN, "light"), (PHONE, "dark")]
+LOOKS: list[list[Look]] = [[look] for look in itertools.product((SCREEN, PHONE, NARROW), ("light", "dark"))]
 
 
 @pytest.mark.usefixtures("_records")
@@ -122,7 +124,8 @@ def test_every_page_opens_on_desk_and_phone(
     tab = staff_browser
     enter(tab, staff, device)
     lists = [reverse(f"admin:{page.route_prefix}_changelist") for page in registered_pages()]
-    paths = (reverse("admin:index"), reverse("admin:jobs"), reverse("admin:password_change"), *lists)
+    linked = [reverse(f"admin:{entry.route}") for _, entries in GROUPS for entry in entries]
+    paths = dict.fromkeys((*linked, reverse("admin:password_change"), *lists))
     wrong: list[str] = []
     for path, (viewport, theme) in zip(paths, itertools.cycle(looks), strict=False):
         face(tab, viewport, theme)
@@ -133,7 +136,7 @@ def test_every_page_opens_on_desk_and_phone(
             tab.page.locator("#result_list tbody a").first.click()
             tab.page.locator(".ch-facts").first.wait_for()
             wrong += tab.faults(theme)
-        tab.page.set_viewport_size(PHONE)
+        tab.page.set_viewport_size(NARROW if viewport == NARROW else PHONE)
         assert not tab.is_too_wide(), tab.page.url
     assert wrong == []
     assert tab.complaints == []
