@@ -91,7 +91,10 @@ def test_what_holds_stand_on_goes_when_they_end(place: Place) -> None:
     assert_sound()
     hold_release(place.context, hold_id=hold_id, key="r-1")
     assert (place.account.balance, place.account.held) == (0, 0)
-    assert list(CreditEntry.objects.filter(kind="void").values_list("amount", flat=True)) == [-4 * MICRO, -6 * MICRO]
+    assert list(CreditEntry.objects.filter(kind="void").order_by("sequence").values_list("amount", flat=True)) == [
+        -4 * MICRO,
+        -6 * MICRO,
+    ]
     assert_sound()
 
 
