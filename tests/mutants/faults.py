@@ -22,7 +22,7 @@ PYTHON = (
     "apps/payments/workspace_sync.py",
     "apps/*/services/*.py",
 )
-SQL = ("apps/*/migrations/sql/*/*.sql",)
+SQL = "apps/*/migrations/sql/*/*.sql"
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 
 
@@ -47,18 +47,34 @@ class Fault:
 
 
 def all_faults(only: Sequence[str]) -> Iterator[Fault]:
-    """Every fault that we know how to make, below the named paths."""
-    for pattern in (*PYTHON, *SQL):
-        for path in sorted(PROJECT.glob(pattern)):
-            file, text = path.relative_to(PROJECT).as_posix(), path.read_text(encoding="utf-8")
-            if only and not file.startswith(tuple(only)):
-                continue
-            if path.suffix == ".sql":
-                for number, (line, change, wrong) in enumerate(sql_faults.faults(text)):
-                    yield Fault(file, line, change, number, wrong)
-            else:
-                for number, (line, change) in enumerate(python_faults.faults(ast.parse(text))):
-                    yield Fault(file, line, change, number)
+    """Every fault that we know how to make, below the named paths: rules and guards, then SQL, then services."""
+    *first, services = PYTHON
+    chosen = tuple(only)
+    for patterns, make in ((first, _python_faults), ([], _sql_faults), ([services], _python_faults)):
+        yield from (fault for fault in make(patterns) if not chosen or fault.file.startswith(chosen))
+
+
+def _python_faults(patterns: Sequence[str]) -> Iterator[Fault]:
+    for pattern in patterns:
+        for file, text in _texts(pattern).items():
+            for number, (line, change) in enumerate(python_faults.faults(ast.parse(text))):
+                yield Fault(file, line, change, number)
+
+
+def _sql_faults(_: Sequence[str]) -> Iterator[Fault]:
+    trees = (ast.parse(text) for file, text in _texts("apps/**/*.py").items() if "/migrations/" not in file)
+    # Queries stand in strings; functions of Python can have the same names.
+    strings = [str(node.value) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    for file, statements in sorted(sql_faults.standing(_texts(SQL), "\n".join(strings)).items()):
+        for before, statement in statements:
+            for number, (line, change, wrong) in enumerate(sql_faults.faults(statement)):
+                yield Fault(file, before + line, change, number, wrong)
+
+
+def _texts(pattern: str) -> dict[str, str]:
+    return {
+        path.relative_to(PROJECT).as_posix(): path.read_text(encoding="utf-8") for path in sorted(PROJECT.glob(pattern))
+    }
 
 
 def survivors_known() -> dict[tuple[str, str, str], str]:

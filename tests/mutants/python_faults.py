@@ -55,7 +55,7 @@ def with_fault(source: str, number: int) -> ast.Module:
 def _slots(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
     """Every node below, with the place that holds it."""
     for field, value in ast.iter_fields(node):
-        if field in _LEFT_OUT:
+        if field in _LEFT_OUT or isinstance(node, ast.JoinedStr):
             continue
         children: list[tuple[int | None, object]] = [(None, value)]
         if isinstance(value, list):

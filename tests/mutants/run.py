@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import os
 import pickle
 import signal
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from itertools import accumulate
 from pathlib import Path
 
 import psycopg
@@ -24,7 +27,8 @@ from tests.mutants.patching import put_in
 from tests.mutants.session import BROKEN, Notes, Plugin, noting_tree, run_in_child, run_tests, tests_of_lines
 
 PROCESSES = 2
-MOST_TESTS = 400  # against one fault; those that run little else come first
+# Against one fault: so many tests, and so many seconds of them. Those that run little else come first.
+MOST_TESTS, MOST_SECONDS = 400, 30.0
 _BASE = "mutants_base"
 _CAN_NOT_PATCH = 77
 # By the status of the child. A run that could not be made says nothing about the tests, and is no kill.
@@ -51,6 +55,16 @@ class Run:
     def prepare(self, tests: Sequence[str]) -> None:
         """Make the database and take the notes; raises where a test fails without any fault."""
         self._wait({run_in_child(make_base, {}, log=self.folder / "base"): "the database"})
+        kept, digest = self.folder / "notes", _digest(tests)
+        if kept.exists():
+            of, notes = pickle.loads(kept.read_bytes())  # noqa: S301 - our own
+            if of == digest:
+                self.notes = notes
+                return
+        self._take_notes(tests)
+        kept.write_bytes(pickle.dumps((digest, self.notes)))
+
+    def _take_notes(self, tests: Sequence[str]) -> None:
         files = sorted({fault.file for fault in self.faults if not fault.sql} | set(_files("apps/*/services/*.py")))
         trees = {file: partial(noting_tree, file) for file in files}
         found = [
@@ -131,17 +145,21 @@ class Run:
         if fault.sql:
             app = f"apps/{fault.file.split('/')[1]}/services/"
             found = {test for test, lines in self.notes.lines.items() if any(file.startswith(app) for file, _ in lines)}
-            return sorted(
-                found, key=lambda test: (not test.startswith(f"tests/{app.split('/')[1]}/"), self.notes.seconds[test])
-            )[:MOST_TESTS]
+            own = f"tests/{app.split('/')[1]}/"
+            return self._first(sorted(found, key=lambda test: (not test.startswith(own), self.notes.seconds[test])))
         # A statement that spans lines was noted at its first one.
         lines = [line for file, line in places_of if file == fault.file and line <= fault.line]
         inside = _function_lines(fault)
         near = [line for line in lines if line in inside]
         if inside:
-            return places_of[fault.file, max(near)][:MOST_TESTS] if near else []
+            return self._first(places_of[fault.file, max(near)]) if near else []
         ran = {test for (file, _), tests in places_of.items() if file == fault.file for test in tests}
-        return sorted(ran, key=lambda test: self.notes.seconds[test])[:MOST_TESTS]
+        return self._first(sorted(ran, key=lambda test: self.notes.seconds[test]))
+
+    def _first(self, tests: Sequence[str]) -> list[str]:
+        """As many of them as may be tried, and always one."""
+        ends = list(accumulate(self.notes.seconds[test] for test in tests[:MOST_TESTS]))
+        return list(tests[: max(1, bisect_right(ends, MOST_SECONDS))])
 
     def _start_copy(self, plugin: Plugin, fault: Fault, slot: int, tests: list[str]) -> int:
         """A copy of this process that has the fault; 0 where the fault is none."""
@@ -214,6 +232,16 @@ def make_base() -> int:
 
 def _files(pattern: str) -> list[str]:
     return [path.relative_to(PROJECT).as_posix() for path in sorted(PROJECT.glob(pattern))]
+
+
+def _digest(tests: Sequence[str]) -> str:
+    """What the notes depend on: the sources of the product and of the tests, and which tests were chosen."""
+    found = hashlib.sha256("\0".join(tests).encode())
+    for folder in ("apps", "billing_site", "tests"):
+        for path in sorted((PROJECT / folder).rglob("*")):
+            if path.suffix in {".py", ".sql", ".html", ".toml"} and "mutants" not in path.parts:
+                found.update(f"\0{path.relative_to(PROJECT)}\0".encode() + path.read_bytes())
+    return found.hexdigest()
 
 
 def _take_notes(plugin: Plugin, files: Sequence[str], notes: Notes, store: Path) -> int:

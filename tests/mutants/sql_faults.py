@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 _WORDS = {
     " < ": " <= ",
@@ -29,15 +29,40 @@ _WORD = re.compile("|".join(re.escape(word) for word in sorted(_WORDS, key=len, 
 _CONDITION = re.compile(r"\b(?P<word>WHERE|AND|OR(?! REPLACE)|ON(?! CONFLICT)|WHEN|IF(?! EXISTS))\b(?!\s*\(?\s*SELECT)")
 _DROPPED = {"OR": "false", "WHEN": "false", "IF": "false"}
 _END = re.compile(
-    r"\b(AND|OR|THEN|GROUP|ORDER|LIMIT|LEFT|JOIN|WHERE|FOR|UNION|WINDOW|RETURNING|ELSE|END|LOOP|AS)\b|[;,]"
+    r"\b(AND|OR|THEN|GROUP|ORDER|LIMIT|LEFT|JOIN|WHERE|FOR|UNION|WINDOW|RETURNING|ELSE|END|LOOP|AS)\b|[;,]|\$\$"
 )
 _COMMENT = re.compile(r"--[^\n]*")
+_STATEMENT = re.compile(r"^CREATE (?:OR REPLACE )?(?P<kind>[A-Z]+) (?P<name>\w+)", re.MULTILINE)
+
+
+def standing(files: Mapping[str, str], sources: str) -> dict[str, list[tuple[int, str]]]:
+    """The functions that the product calls, by file, as the line before each and its statement.
+
+    A later file replaces a function of its name, and what only servers of an earlier release call is not tried: a fault
+    in either changes nothing that runs today. `files` come in the order in which migrations apply them.
+    """
+    last: dict[str, tuple[str, int, str]] = {}
+    for file, text in files.items():
+        begins = [found.start() for found in _STATEMENT.finditer(text)]
+        for found, end in zip(_STATEMENT.finditer(text), [*begins[1:], len(text)], strict=True):
+            if found["kind"] == "FUNCTION":
+                last[found["name"]] = (file, text.count("\n", 0, found.start()), text[found.start() : end])
+    called, new = set[str](), set(re.findall(r"\w+(?=\()", sources)) & last.keys()
+    # A trigger calls its function by itself.
+    new |= {name for name, (_, _, text) in last.items() if "RETURNS trigger" in text}
+    while new:
+        called |= new
+        new = {word for name in new for word in re.findall(r"\w+(?=\()", _code(last[name][2]))} & last.keys() - called
+    found_in: dict[str, list[tuple[int, str]]] = {}
+    for name in last.keys() & called:
+        file, line, statement = last[name]
+        found_in.setdefault(file, []).append((line, statement))
+    return found_in
 
 
 def faults(text: str) -> Iterator[tuple[int, str, str]]:
-    """Each fault of the file: its line, what changed, and the whole text with it."""
-    # Comments become blanks, so that every place stays where it is.
-    code = _COMMENT.sub(lambda comment: " " * len(comment[0]), text)
+    """Each fault of the text: its line, what changed, and the whole text with it."""
+    code = _code(text)
     for word in _WORD.finditer(code):
         yield _fault(text, word.start(), word.end(), _WORDS[word[0]])
     for begin in _CONDITION.finditer(code):
@@ -45,6 +70,11 @@ def faults(text: str) -> Iterator[tuple[int, str, str]]:
         operand = code[begin.end() : end].strip()
         if operand and operand not in {"true", "false"}:
             yield _fault(text, begin.end(), end, f" {_DROPPED.get(begin['word'], 'true')} ")
+
+
+def _code(text: str) -> str:
+    # Comments become blanks, so that every place stays where it is.
+    return _COMMENT.sub(lambda comment: " " * len(comment[0]), text)
 
 
 def _fault(text: str, start: int, end: int, wrong: str) -> tuple[int, str, str]:

@@ -1,0 +1,46 @@
+"""Faults are made where they change what runs today, and a message is no place for one."""
+
+from __future__ import annotations
+
+import ast
+
+from tests.mutants import python_faults, sql_faults
+from tests.mutants.faults import all_faults, survivors_known
+
+FIRST = """CREATE OR REPLACE FUNCTION ledger_post(a int) RETURNS int LANGUAGE sql AS $$
+    SELECT ledger_fee(a) WHERE a > 1
+$$;
+CREATE OR REPLACE FUNCTION ledger_fee(a int) RETURNS int LANGUAGE sql AS $$
+    SELECT a WHERE a > 2
+$$;
+CREATE OR REPLACE FUNCTION ledger_of_former_servers(a int) RETURNS int LANGUAGE sql AS $$
+    SELECT a WHERE a > 3
+$$;
+"""
+SECOND = """-- It replaces the first.
+CREATE OR REPLACE FUNCTION ledger_post(a int) RETURNS int LANGUAGE sql AS $$
+    SELECT ledger_fee(a) WHERE a > 4
+$$;
+"""
+
+
+def test_sql_is_tried_where_the_product_calls_it() -> None:
+    standing = sql_faults.standing({"1.sql": FIRST, "2.sql": SECOND}, "SELECT ledger_post(%s)")
+    [[(fee_line, fee)], [(post_line, post)]] = standing["1.sql"], standing["2.sql"]
+    assert fee.splitlines()[0] == FIRST.splitlines()[fee_line]
+    assert post.splitlines()[0] == SECOND.splitlines()[post_line]
+    assert {change for _, change, _ in sql_faults.faults(post)} == {
+        "SELECT ledger_fee(a) WHERE a > 4 -> SELECT ledger_fee(a) WHERE a >= 4",
+        "SELECT ledger_fee(a) WHERE a > 4 -> SELECT ledger_fee(a) WHERE true",
+    }
+
+
+def test_no_fault_is_made_in_what_is_only_told() -> None:
+    told = ast.parse("raise ValueError(f'{text[:60]} is too long')")
+    assert [change for _, change in python_faults.faults(told)] == [
+        "raise ValueError(f'{text[:60]} is too long') -> pass"
+    ]
+
+
+def test_the_list_names_faults_that_are_made() -> None:
+    assert set(survivors_known()) <= {fault.key for fault in all_faults([])}
