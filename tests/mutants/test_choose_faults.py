@@ -31,7 +31,7 @@ def test_sql_is_tried_where_the_product_calls_it() -> None:
     assert post.splitlines()[0] == SECOND.splitlines()[post_line]
     assert {change for _, change, _ in sql_faults.faults(post)} == {
         "SELECT ledger_fee(a) WHERE a > 4 -> SELECT ledger_fee(a) WHERE a >= 4",
-        "SELECT ledger_fee(a) WHERE a > 4 -> SELECT ledger_fee(a) WHERE true",
+        "SELECT ledger_fee(a) WHERE a > 4 $$; -> SELECT ledger_fee(a) WHERE true $$;",  # to the end of the line
     }
 
 
