@@ -46,20 +46,23 @@ def _imported(project: Path, files: set[Path]) -> set[Path]:
     found: set[Path] = set()
     waiting = [path for path in files if path.suffix == ".py"]
     while waiting:
-        tree = ast.parse(waiting.pop().read_bytes())
-        fresh = {path for name in _names(tree) if (path := _file_of(project, name)) is not None} - found
+        names = _names(waiting.pop().read_bytes())
+        fresh = {path for name in names if (path := _file_of(project, name)) is not None} - found
         found |= fresh
         waiting += fresh
     return found
 
 
-def _names(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+@cache
+def _names(source: bytes) -> frozenset[str]:
+    """The modules and names that a module imports, and what may be a module among them."""
+    found = set[str]()
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(found)
 
 
 def _file_of(project: Path, name: str) -> Path | None:

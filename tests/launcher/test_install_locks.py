@@ -24,6 +24,9 @@ from tests.sizes import size
 
 # The pips that CPython 3.11 came with first, and long after. Newer Pythons have no pip that old.
 OLD_PIPS = ["22.3", "23.2.1"] if sys.version_info < (3, 12) else []
+PIPS = [*OLD_PIPS, "of this Python"]
+# What differs least between pips is tried with the oldest one alone.
+SOME_PIPS = size(small=PIPS[:1], full=PIPS)
 LOCKS = sorted(path for path in (PROJECT / ".requirements").glob("*.txt"))
 
 
@@ -46,7 +49,7 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
     return make
 
 
-@pytest.fixture(params=[*OLD_PIPS, "of this Python"])
+@pytest.fixture(params=PIPS)
 def python(request: pytest.FixtureRequest, environments: Callable[[str], Path], tmp_path: Path) -> Path:
     """The Python of a new environment with that pip. It is always called by its path, so that a copy will do."""
     folder = tmp_path / "environment"
@@ -121,6 +124,7 @@ if OLD_PIPS:
         assert "part-2.0-py3-none-any.whl" in done.stderr
 
 
+@pytest.mark.parametrize("python", SOME_PIPS, indirect=True)
 def test_a_lock_that_is_not_complete_is_refused(python: Path, registry: Registry, tmp_path: Path) -> None:
     lock = _lock(registry, tmp_path / "lock.txt", *_wheels("tool"))
     done = _run([PROJECT / ".ci" / "install", python, lock], registry)
@@ -148,6 +152,7 @@ def test_all_that_the_project_asks_for_is_installed_extras_too() -> None:
     assert len(seen) > 150  # it did walk
 
 
+@pytest.mark.parametrize("python", SOME_PIPS, indirect=True)
 def test_what_comes_as_sources_is_built_with_the_locked_tool(python: Path, registry: Registry, tmp_path: Path) -> None:
     locks = [
         _lock(registry, tmp_path / "build.txt", *_wheels("builder")),
@@ -171,6 +176,7 @@ def test_a_lock_names_exact_releases_with_hashes_and_no_registry(lock: Path) -> 
     assert "://" not in text
 
 
+@pytest.mark.parametrize("python", SOME_PIPS, indirect=True)
 @pytest.mark.parametrize("lock", size(small=["engines"], full=["runtime", "development"]))
 @pytest.mark.prove(
     "installing a whole lock beside newer releases of all of it",
