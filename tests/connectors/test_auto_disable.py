@@ -116,6 +116,13 @@ def test_a_connectors_own_cause_is_its_own(workspace: Workspace) -> None:
         connector_auto_disable(console_context(), connector_id=id_of(other), reason=UNPAID)
 
 
+@pytest.mark.parametrize("reason", AutoDisableReason)
+def test_a_cause_names_the_workspace_that_it_lies_in_and_no_own_cause_does(reason: AutoDisableReason) -> None:
+    scoped = reason.value if reason in OWN_REASONS else f"{reason.value}:workspace"
+    assert cause_of(reason, is_of_workspace=True) == scoped
+    assert cause_of(reason, is_of_workspace=False) == reason.value
+
+
 def test_a_caller_without_the_scope_changes_nothing(workspace: Workspace) -> None:
     connector = make_connector(workspace)
     context = product_context(make_product("red", workspace.organization), scopes=frozenset())

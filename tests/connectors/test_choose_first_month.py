@@ -111,6 +111,9 @@ def test_without_a_choice_it_is_13_months_before_the_one_it_was_made_in() -> Non
     assert first_month_of("", EVE, UTC) == Month(2025, 10)
     assert first_month_of("", EVE, AUCKLAND) == Month(2025, 11)
     assert first_month_of("2024-02", EVE, AUCKLAND) == Month(2024, 2)
+    # No month lies before the years that we calculate with.
+    assert first_month_of("", datetime(2001, 2, 1, tzinfo=UTC), UTC) == Month(2000, 1)
+    assert first_month_of("", datetime(2001, 1, 31, tzinfo=UTC), UTC) == Month(2000, 1)
 
 
 def test_it_reads_from_the_chosen_month_on_and_no_earlier_one(workspace: Workspace, feed: Web) -> None:

@@ -12,7 +12,7 @@ from apps.connectors.enums import AutoDisableReason, ConnectorStatus
 from apps.connectors.ids import ConnectorId
 from apps.connectors.models import Connector, ConnectorEvent
 from apps.connectors.rules.causes import OWN_REASONS
-from apps.connectors.rules.transitions import CONNECTOR_VERBS, status_pairs
+from apps.connectors.rules.transitions import CONNECTOR_VERBS, status_pairs, verbs_from
 from apps.connectors.services import (
     connector_auto_disable,
     connector_disable,
@@ -64,6 +64,20 @@ def test_each_verb_in_each_status(workspace: Workspace, verb: str, status: Conne
         service(staff_context(), connector_id=id_of(connector), reason="the customer asked")
     assert statuses(connector) == [status.value]
     assert traces() == before
+
+
+@pytest.mark.parametrize(
+    ("status", "verbs"),
+    [
+        ("pending", "disable authorize"),
+        ("enabled", "disable auto_disable need_reauthorization"),
+        ("disabled", "enable"),
+        ("auto_disabled", "enable disable restore"),
+        ("needs_reauthorization", "disable authorize"),
+    ],
+)
+def test_the_verbs_that_may_be_used_in_a_status(status: str, verbs: str) -> None:
+    assert verbs_from(ConnectorStatus(status)) == verbs.split()
 
 
 @pytest.mark.parametrize(("source", "target"), list(itertools.permutations(ConnectorStatus, 2)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -42,8 +43,7 @@ FAULTS: dict[str, tuple[object, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("faults", [c for n in range(8) for c in itertools.combinations(FAULTS, n)], ids="+".join)
-def test_every_combination_of_faults(faults: tuple[str, ...]) -> None:
+def refusal_of(faults: Sequence[str]) -> str | None:
     attempt, returned = ATTEMPT, CALLBACK
     for fault in faults:
         subject, change = FAULTS[fault]
@@ -51,8 +51,29 @@ def test_every_combination_of_faults(faults: tuple[str, ...]) -> None:
             attempt = replace(attempt, **change)
         else:
             returned = replace(returned, **change)
-    refused = find_refusal(attempt, returned)
+    return find_refusal(attempt, returned)
+
+
+@pytest.mark.parametrize("faults", [c for n in range(8) for c in itertools.combinations(FAULTS, n)], ids="+".join)
+def test_every_combination_of_faults(faults: tuple[str, ...]) -> None:
+    refused = refusal_of(faults)
     assert (refused is None) == (not faults), f"{faults}: {refused}"
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("server", "The authorization was started at another server."),
+        ("session", "The authorization was started in another session."),
+        ("person", "The authorization was started by another person."),
+        ("workspace", "The authorization was started for another connector."),
+        ("connector", "The authorization was started for another connector."),
+        ("late", "The authorization took longer than 10 minutes."),
+        ("used", "This authorization was already completed."),
+    ],
+)
+def test_a_refusal_says_what_differs(fault: str, sentence: str) -> None:
+    assert refusal_of([fault]) == sentence
 
 
 def test_a_state_names_its_attempt_and_any_other_text_names_none() -> None:

@@ -44,8 +44,27 @@ def test_however_quiet_a_month_is_read_when_it_ends_and_when_it_settles() -> Non
     hours = readings_of(BERLIN_APRIL, start, 24 * 60, set())
     ends = int((datetime(2026, 4, 30, 22, tzinfo=UTC) - start) / HOUR)
     assert ends in hours
-    assert hours[-1] == ends + 5 * 24
+    # Between the two it is no more often: neither moment counts once it is behind.
+    assert hours[-6:] == [ends + 24 * days for days in range(6)]
     assert max(later - earlier for earlier, later in pairwise(hours)) == 24
+
+
+@pytest.mark.parametrize("mark", ["its end", "its reopening"])
+def test_a_month_is_read_at_the_moment_after_which_it_was_not_read(mark: str) -> None:
+    """A reading that began at the very moment is one after it."""
+    moment, instant = datetime(2026, 4, 30, 22, tzinfo=UTC), timedelta.resolution
+    six_hours_before = MonthReading(changed_at=moment - 6 * HOUR)
+    if mark == "its reopening":
+        moment += 5 * HOUR
+        six_hours_before = MonthReading(changed_at=moment - 6 * HOUR, reopened_at=moment)
+    for read_at, expected in (
+        (moment - instant, moment),
+        (moment, moment + 6 * HOUR),
+        (moment + instant, moment + 6 * HOUR),
+    ):
+        readings = {Month(2026, 4): replace(six_hours_before, read_at=read_at)}
+        (april, *_) = select_months(replace(BERLIN_APRIL, readings=readings), moment + HOUR)
+        assert april.next_at == expected, read_at
 
 
 def test_a_connector_is_looked_at_again_at_the_next_of_its_months() -> None:
@@ -61,6 +80,22 @@ def test_a_connector_is_looked_at_again_at_the_next_of_its_months() -> None:
     ):
         decisions = select_months(replace(BERLIN_APRIL, readings={Month(2026, 4): reading}), now)
         assert next_reading(decisions, now) == expected, reading
+
+
+def test_a_month_that_waits_for_a_person_holds_up_none_of_the_others() -> None:
+    now = datetime(2026, 5, 2, 9, 20, tzinfo=UTC)
+    waiting, read = MonthReading(now, None, now, waits_since=now), MonthReading(now, None, now - timedelta(hours=6))
+    for readings in ({Month(2026, 4): waiting, Month(2026, 5): read}, {Month(2026, 4): read, Month(2026, 5): waiting}):
+        decisions = select_months(replace(BERLIN_APRIL, readings=readings), now)
+        assert next_reading(decisions, now) == datetime(2026, 5, 2, 15, tzinfo=UTC)
+
+
+def test_a_connector_whose_first_month_is_still_to_come_is_looked_at_in_a_day() -> None:
+    """So it is for some hours where its organization moved to a zone in which the month has not begun."""
+    now = datetime(2026, 3, 31, 9, 20, tzinfo=UTC)
+    decisions = select_months(BERLIN_APRIL, now)
+    assert decisions == []
+    assert next_reading(decisions, now) == datetime(2026, 4, 1, 10, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("before", [0, 1, 2, 3, 9, 10, 1_000])

@@ -29,7 +29,7 @@ MOST_MONTHS_BACK = 60
 DEFAULT_LAG = timedelta(days=5)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _LONGEST_PAUSE = timedelta(days=1)
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class MonthStatus(Enum):
@@ -77,8 +77,8 @@ class MonthDecision:
     zone: tzinfo
     is_due: bool
     is_settled: bool
-    next_at: datetime | None = None
-    reopens: bool = False
+    next_at: datetime | None
+    reopens: bool
 
     @property
     def why(self) -> str:
@@ -97,7 +97,7 @@ class MonthDecision:
 
     def _day(self, moment: datetime) -> str:
         # Midnight belongs to the day before: a month ends on its last day.
-        local = in_zone(moment - timedelta(microseconds=1), self.zone)
+        local = in_zone(moment - timedelta.resolution, self.zone)
         return f"{local.day} {local:%B %Y}"
 
 
@@ -208,10 +208,10 @@ def floor_hour(moment: datetime) -> datetime:
 
 def next_reading(decisions: Sequence[MonthDecision], now: datetime) -> datetime:
     """When the schedule looks at a connector again: at the next of its months, on an hour after now."""
-    wanted = min((decision.next_at for decision in decisions if decision.is_due and decision.next_at), default=None)
+    wanted = [decision.next_at for decision in decisions if decision.next_at]
     # Without any it is looked at when the current month ends, at which the next one begins.
     latest = max((decision.ends_at for decision in decisions), default=now + _LONGEST_PAUSE)
-    at = min(wanted or latest, max(latest, now))
+    at = min([*wanted, latest])
     return max(floor_hour(now) + _HOUR, at if at == floor_hour(at) else floor_hour(at) + _HOUR)
 
 
@@ -223,21 +223,13 @@ class MonthFrame:
 
     asked: Month
     zone: tzinfo | None
-    starts_at: datetime
-    ends_at: datetime
-
-    @classmethod
-    def of(cls, asked: Month, zone: tzinfo | None) -> MonthFrame:
-        """The frame of a month whose midnight is that of the zone."""
-        return cls(
-            asked, zone, asked.starts_at(zone or UTC).astimezone(UTC), asked.ends_at(zone or UTC).astimezone(UTC)
-        )
 
     def month_of(self, occurred_at: datetime) -> Month | None:
         """The month that a record belongs to; None for one that no answer about the asked month should hold."""
-        if self.zone is None or self.starts_at <= occurred_at < self.ends_at:
+        if self.zone is None:
             return self.asked
-        is_near = self.starts_at - _DAY <= occurred_at < self.ends_at + _DAY
+        starts_at, ends_at = self.asked.starts_at(self.zone).astimezone(UTC), _end_of(self.asked, self.zone)
+        is_near = starts_at - _DAY <= occurred_at < ends_at + _DAY
         return month_of(occurred_at, self.zone) if is_near else None
 
 
