@@ -66,7 +66,7 @@ def _tables_are_emptied_quickly() -> Iterator[None]:
 
 
 def pytest_collection_finish() -> None:
-    """Thousands of tests and all that they import stay to the end: the garbage collector need not look at them again."""
+    """Thousands of tests and what they import stay to the end: the garbage collector need not look at them again."""
     gc.collect()
     gc.freeze()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
-from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
