@@ -25,7 +25,7 @@ _SUMS: dict[type[ast.operator], type[ast.operator]] = {
     ast.FloorDiv: ast.Mult,
     ast.Mod: ast.Mult,
 }
-# What no fault is looked for in: types, and what is only told.
+# What no fault is looked for in: types, how a class is made (`frozen=True`, as in a decorator), and what is only told.
 _LEFT_OUT = {"annotation", "returns", "decorator_list"}
 _TELLING = ("log.", "super().")
 # A condition of these kinds gets faults of its own.
@@ -56,6 +56,8 @@ def _slots(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
     """Every node below, with the place that holds it."""
     for field, value in ast.iter_fields(node):
         if field in _LEFT_OUT or isinstance(node, ast.JoinedStr):
+            continue
+        if isinstance(node, ast.ClassDef) and field == "keywords":
             continue
         children: list[tuple[int | None, object]] = [(None, value)]
         if isinstance(value, list):

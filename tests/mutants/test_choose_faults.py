@@ -42,5 +42,10 @@ def test_no_fault_is_made_in_what_is_only_told() -> None:
     ]
 
 
+def test_no_fault_is_made_in_how_a_class_is_made() -> None:
+    made = ast.parse("class A(Struct, frozen=True):\n    size: int = 3")
+    assert [change for _, change in python_faults.faults(made)] == ["3 -> 4"]
+
+
 def test_the_list_names_faults_that_are_made() -> None:
     assert set(survivors_known()) <= {fault.key for fault in all_faults([])}
