@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,7 +21,7 @@ from apps.core.errors import Reason
 from apps.core.ids import OrganizationId, WorkspaceId
 from apps.credits.contracts import CreditFacts, Question
 from apps.credits.rules.allocation import affordable, available
-from apps.credits.rules.pricing import PolicyTerms, Price, charge_for, free_left, split_free
+from apps.credits.rules.pricing import PolicyTerms, charge_for, free_left, split_free
 from apps.subscriptions.enums import ManagedBy, PaymentStatus, SubscriptionState, SubscriptionStatus, Verdict
 from apps.subscriptions.ids import WorkspaceSubscriptionId
 from apps.subscriptions.rules.answers import GateAnswer, RecordRead, warnings_of
@@ -42,7 +43,7 @@ _LETTERS = {
     Allowance.NO: "n",
 }
 _NOBODY = uuid.UUID(int=0)
-_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+_SOME_DAY = datetime.max.replace(tzinfo=UTC)
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -55,9 +56,9 @@ class Decision(msgspec.Struct, frozen=True):
     chain: tuple[Reason, ...]
     price: int | None
     lifecycle: LifecycleDecision | None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...]
     # How much of the quantity the price counts as free.
-    free_quantity: int = 0
+    free_quantity: int
 
     @property
     def is_allowed(self) -> bool:
@@ -85,28 +86,24 @@ def decide(
     What `is_booked` has happened already: membership, lifecycle and balance don't deny it (spec 05, Calls).
     """
     chain: list[Reason] = []
-    lived = facts.lifecycle_facts(question.workspace_id, at) if facts.organization_id else None
-    lifecycle = resolve(lived) if lived else None
-    # Nobody's account yet: no lifecycle stands in the way.
-    allowance = lifecycle.allowance(LifecycleNeed.CONSUME) if lifecycle else Allowance.YES
+    lifecycle, allowance, warnings = _live(facts, question, at)
     code = _membership(facts, question, chain, missing)
     if code is None and lifecycle is not None:
         code = _lifecycle(lifecycle, allowance, question, chain)
     code = None if is_booked else code
-    price = terms.prices.get(question.operation) if terms else None
-    code, charge = _price(facts, terms, price, question, outcome, chain) if code is None else (code, None)
-    if code is None and charge is not None and not (is_booked and facts.has_account):
-        code = _affordable(facts, question, allowance, charge, chain)
+    code, charge = _price(facts, terms, question, outcome, chain) if code is None else (code, None)
+    if charge is not None and not (is_booked and facts.has_account):
+        code = _affordable(facts, question, allowance, charge.amount, chain)
     return Decision(
         facts=facts,
         question=question,
         verdict=Verdict.DENY if code else Verdict.ALLOW,
         code=code or "ok",
         chain=tuple(chain),
-        price=charge,
+        price=charge.amount if charge else None,
         lifecycle=lifecycle,
-        free_quantity=_free_part(facts, price, question, outcome) if code is None and price else 0,
-        warnings=warnings_of(lived, lifecycle) if lived and lifecycle else (),
+        free_quantity=charge.free if charge else 0,
+        warnings=warnings,
     )
 
 
@@ -118,6 +115,17 @@ def booking_warnings(facts: CreditFacts, question: Question, at: datetime) -> li
         *([] if is_member else ["booked_though_not_a_member"]),
         *([] if allowance.permits(None) else ["booked_though_lifecycle_denied"]),
     ]
+
+
+def _live(
+    facts: CreditFacts, question: Question, at: datetime
+) -> tuple[LifecycleDecision | None, Allowance, tuple[str, ...]]:
+    """The lifecycle, what it says of consumption, and its warnings. In the way of nobody's account stands none yet."""
+    if facts.organization_id is None:
+        return None, Allowance.YES, ()
+    lived = facts.lifecycle_facts(question.workspace_id, at)
+    lifecycle = resolve(lived)
+    return lifecycle, lifecycle.allowance(LifecycleNeed.CONSUME), warnings_of(lived, lifecycle)
 
 
 def _membership(
@@ -148,23 +156,25 @@ def _lifecycle(
     return None if is_allowed else "lifecycle_denied"
 
 
+class _Charge(NamedTuple):
+    """What is due, and how much of the quantity is free."""
+
+    amount: int
+    free: int
+
+
 def _price(
-    facts: CreditFacts,
-    terms: PolicyTerms | None,
-    price: Price | None,
-    question: Question,
-    outcome: str | None,
-    chain: list[Reason],
-) -> tuple[str | None, int | None]:
-    if terms is None or price is None:
-        fact = (
-            f"policy version {terms.version} has no operation {question.operation}"
-            if terms
-            else ("the product has no published credit policy in force")
-        )
-        chain.append(Reason("policy", "deny", fact, f"credit_policy:{terms.id}" if terms else ""))
+    facts: CreditFacts, terms: PolicyTerms | None, question: Question, outcome: str | None, chain: list[Reason]
+) -> tuple[str | None, _Charge | None]:
+    """A refusal or a charge, never both."""
+    if terms is None:
+        chain.append(Reason("policy", "deny", "the product has no published credit policy in force"))
         return "unknown_operation", None
-    record = f"credit_policy:{terms.id}"
+    record, price = f"credit_policy:{terms.id}", terms.prices.get(question.operation)
+    if price is None:
+        fact = f"policy version {terms.version} has no operation {question.operation}"
+        chain.append(Reason("policy", "deny", fact, record))
+        return "unknown_operation", None
     if outcome is not None and not price.knows(outcome):
         fact = f"policy version {terms.version} has no outcome {outcome} for {price.operation}"
         chain.append(Reason("policy", "deny", fact, record))
@@ -172,9 +182,10 @@ def _price(
     if facts.category_override or (outcome is not None and not price.bills(outcome)):
         why = f"usage counts as {facts.category_override}" if facts.category_override else f"{outcome} is not billable"
         chain.append(Reason("policy", "allow", f"{why}, so nothing is charged", record))
-        return None, 0
+        return None, _Charge(0, 0)
+    left = free_left(price, facts.free_used)
     try:
-        charge = charge_for(price, question.quantity, free_left=free_left(price, facts.free_used))
+        charge = charge_for(price, question.quantity, free_left=left)
     except NumberOutOfRangeError as error:
         chain.append(Reason("policy", "deny", str(error), record))
         return "charge_too_large", None
@@ -182,13 +193,7 @@ def _price(
     costs = f"costs {format_micro(charge)} by policy version {terms.version}"
     fact = f"{price.operation}: {quantity} (unit: {price.unit}) {costs}"
     chain.append(Reason("policy", "allow", fact, record))
-    return None, charge
-
-
-def _free_part(facts: CreditFacts, price: Price, question: Question, outcome: str | None) -> int:
-    if facts.category_override or (outcome is not None and not price.bills(outcome)):
-        return 0
-    return split_free(question.quantity, free_left(price, facts.free_used))[0]
+    return None, _Charge(charge, split_free(question.quantity, left)[0])
 
 
 def _affordable(
