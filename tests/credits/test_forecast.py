@@ -49,9 +49,14 @@ def played(lots: Sequence[Lot], *, owed: int = 0, a_day: int = 10) -> tuple[int 
         ([lot(100, begins=1), lot(20)], 0, 12, []),
         ([lot(100, begins=1, ends=5), lot(20)], 0, 6, [60]),
         ([lot(100, begins=0, ends=5)], 0, 5, [50]),
+        # What ends at this moment has ended: it pays nothing, and its lapse is not to come.
+        ([lot(50, ends=0), lot(20)], 0, 2, []),
+        ([lot(50, ends=-2), lot(100, begins=-3, ends=4), lot(20)], 0, 6, [60]),
         # What is owed is paid first, by what lives; a debt that it does not cover leaves nothing.
         ([lot(100, ends=4), lot(50)], 90, 6, []),
         ([lot(10), lot(100, begins=1)], 50, 0, []),
+        # Also where the next credits begin before a single one more is spent.
+        ([lot(10), lot(100, begins=0.05)], 50, 0, []),
         # What ends after the credits have run out is not told: it may be spent faster.
         ([lot(20), lot(100, begins=3, ends=4)], 0, 2, []),
     ],
@@ -71,6 +76,8 @@ def test_the_burn_order_is_played_with_its_ends(lots: list[Lot], owed: int, days
         (-5, 10, Forecast(None, 0, 10)),
         (1, FEWEST_DAYS, Forecast(None, 0, 3)),
         (5, 0, Forecast(None, 0, 0)),
+        (5, 1, Forecast(None, 5, 1)),
+        (1, 1, Forecast(None, 1, 1)),
     ],
 )
 def test_the_pace_is_that_of_the_last_30_days_once_there_are_three(
@@ -82,6 +89,17 @@ def test_the_pace_is_that_of_the_last_30_days_once_there_are_three(
 def test_where_nothing_is_spent_everything_that_ends_lapses() -> None:
     told = forecast([lot(70, ends=3), lot(30), lot(5, begins=1, ends=2)], owed=40, burned=0, observed_days=0, now=NOW)
     assert (told.days, [(lapse.amount, (lapse.at - NOW).days) for lapse in told.lapses]) == (None, [(5, 2), (30, 3)])
+
+
+def test_what_is_owed_is_paid_by_what_begins_later_where_nothing_is_spent() -> None:
+    told = forecast([lot(10), lot(100, begins=1, ends=2)], owed=50, burned=0, observed_days=9, now=NOW)
+    assert (told.days, [lapse.amount for lapse in told.lapses]) == (None, [60])
+
+
+@pytest.mark.parametrize(("days", "is_told"), [(None, False), (0, True), (3_650, True), (3_651, False)])
+def test_the_day_on_which_they_run_out_is_told_unless_it_lies_years_ahead(days: int | None, is_told: bool) -> None:
+    told = Forecast(days, 10, 30).runs_out_at(NOW)
+    assert told == (NOW + (days or 0) * DAY if is_told else None)
 
 
 @dataclass

@@ -65,9 +65,10 @@ def forecast(lots: Sequence[Lot], *, owed: int, burned: int, observed_days: int,
     `owed` is what is spent at once: what holds reserve, and what no grant has paid. Nothing lapses after the credits
     have run out, since what begins later may then be spent faster.
     """
-    days = min(observed_days, WINDOW_DAYS)
-    a_day = divide_half_away(burned, days) if days > 0 and burned > 0 else 0
-    if burned > 0 and days < FEWEST_DAYS:
+    # More may have been given back in these days than burned.
+    burned, days = max(burned, 0), min(observed_days, WINDOW_DAYS)
+    a_day = divide_half_away(burned, days) if days else 0
+    if burned and days < FEWEST_DAYS:
         return Forecast(None, a_day, days)
     runs_out_after, lapses = _play(list(lots), owed, a_day, now)
     return Forecast(runs_out_after, a_day, days, tuple(lapses))
