@@ -14,7 +14,8 @@ import pytest
 
 from apps.core.amounts import MICRO
 from apps.credits.enums import AccountType, GrantType
-from apps.credits.rules.balance_file import MOST_FAULTS, BalanceLine, read_balance_file
+from apps.credits.rules import balance_file
+from apps.credits.rules.balance_file import BalanceLine, read_balance_file
 from apps.credits.rules.balance_plan import KnownBalance, plan_of
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -93,6 +94,8 @@ def test_every_column_is_read() -> None:
 def test_a_file_that_can_not_be_read_says_why(data: bytes, told: str) -> None:
     lines, [fault, *more] = read(data)
     assert told in fault
+    # What is wrong with the file as a whole is told without the number of a line.
+    assert not fault.startswith("line ")
     assert more == []
     assert lines == [] or "Line 3" in fault
 
@@ -127,6 +130,13 @@ def test_a_bad_line_refuses_the_file_by_its_number(cells: str, told: str) -> Non
     assert len(faults) == 1
 
 
+def test_the_longest_texts_and_both_ends_of_the_priority_are_taken() -> None:
+    head = f"{WIDE}\norganization,{ONE},1,{'x' * 150}"
+    for priority in (0, 255):
+        [line], faults = read(f"{head},,{priority},,{'n' * 500}\n")
+        assert (faults, line.priority, len(line.external_ref), len(line.note)) == ([], priority, 150, 500)
+
+
 @pytest.mark.parametrize(
     ("cells", "told"),
     [
@@ -155,7 +165,22 @@ def test_a_reference_stands_once_in_a_file_and_lines_within_quotes_are_counted()
 
 def test_a_file_full_of_faults_tells_the_first_ones() -> None:
     _, faults = read(f"{HEAD}\n" + "x,y,z,\n" * 1_000)
-    assert len(faults) == MOST_FAULTS
+    assert len(faults) == 50
+
+
+def test_a_file_of_too_many_lines_is_refused_as_a_whole_and_read_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(balance_file, "MOST_LINES", 3)
+    rows = [f"organization,{ONE},1,wallet-{place}\n" for place in range(9)]
+    lines, faults = read(f"{HEAD}\n" + "".join(rows[:3]))
+    assert (len(lines), faults) == (3, [])
+    for more in (4, 9):
+        lines, faults = read(f"{HEAD}\n" + "".join(rows[:more]))
+        assert (len(lines), faults) == (4, ["The file has more than 3 lines. Split it."])
+
+
+def test_the_most_lines_are_a_hundred_thousand() -> None:
+    rows = (f"organization,{ONE},1,wallet-{place}\n" for place in range(100_001))
+    assert read(f"{HEAD}\n" + "".join(rows))[1] == ["The file has more than 100,000 lines. Split it."]
 
 
 def test_the_plan_compares_with_what_was_imported_before() -> None:

@@ -115,7 +115,7 @@ def _decode(data: bytes) -> str:
         # Most spreadsheets put a byte order mark in front; it is not part of the first column's name.
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        number = data.count(b"\n", 0, error.start) + 1
+        number = data[: error.start].count(b"\n") + 1
         raise _RefusedError(f'Line {number} is not UTF-8. Save the file as "CSV UTF-8" and try again.') from None
     if not text.strip():
         raise _RefusedError(f"The file is empty. Its first line names the columns: {', '.join(REQUIRED)}.")
@@ -143,7 +143,7 @@ def _read_header(rows: Iterator[tuple[int, list[str]]]) -> Sequence[str]:
     _, names = next(rows)
     for name in names:
         if name not in COLUMNS:
-            close = get_close_matches(name.lower(), COLUMNS, n=1)
+            close = get_close_matches(name.lower(), COLUMNS)
             meant = f" Did you mean {close[0]}?" if close else ""
             raise _RefusedError(
                 f"The first line must name the columns, and {name[:60]!r} is none.{meant} They are: "
@@ -193,7 +193,7 @@ def _read_line(number: int, cells: Mapping[str, str], now: datetime) -> BalanceL
 
 def _one_of(column: str, text: str, values: Sequence[str]) -> str:
     if text not in values:
-        close = get_close_matches(text.lower(), values, n=1)
+        close = get_close_matches(text.lower(), values)
         meant = f" Did you mean {close[0]}?" if close else ""
         raise _RefusedError(f"{column} is {text[:60]!r}, not one of {', '.join(values)}.{meant}")
     return text
