@@ -31,6 +31,8 @@ from tests.sizes import size
 DRAFT = {price.operation: price for price in PRICES if price.operation != "unit"} | {
     "fix_run": Price("fix_run", "run", 3_000_000, free_quantity=7 * MICRO, quantum=500_000),
     "huge": Price("huge", "run", 10**15),
+    # The smallest part of a unit costs something, and what is free decides whether the rest can be charged at all.
+    "vast": Price("vast", "run", 10**15, free_quantity=30 * MICRO),
 }
 ZONES = ("UTC", "Pacific/Kiritimati", "America/New_York")
 
@@ -76,7 +78,7 @@ def test_groups_are_priced_as_their_uses_one_by_one(seed: int) -> None:
     uses = [
         (
             chance.choice(accounts),
-            chance.choice(["fix_run", "scan", "review", "unit", "huge"]),
+            chance.choice(["fix_run", "scan", "review", "unit", "huge", "vast"]),
             date(2026, chance.choice([5, 6]), 1),
             chance.random() > 0.2,
             chance.choice(sizes) * (1_000_000 if chance.random() < 0.01 else 1),
@@ -90,11 +92,11 @@ def test_groups_are_priced_as_their_uses_one_by_one(seed: int) -> None:
         if not is_counted and is_billed and operation in DRAFT and DRAFT[operation].free_quantity:
             replay.use_up(Place(account_id, operation, month), quantity)
     counted = [use for use in uses if use[-1]]
-    step = chance.choice([1, 7, 60, 300])
+    step, in_some_order = chance.choice([1, 7, 60, 300]), chance.choice([in_order, all_in_order])
     for begin in range(0, len(counted), step):
         piece = counted[begin : begin + step]
         known = {(name, quantity): charge for name, quantity, charge in replay.known_charges(chance.choice([0, 2, 99]))}
-        replay.add(grouped(piece, known), partial(in_order, piece))
+        replay.add(grouped(piece, known), partial(in_some_order, piece))
     assert replay.result() == price_one_by_one(uses, DRAFT)
 
 
@@ -133,6 +135,11 @@ def in_order(piece: list[Any], places: Mapping[Place, int]) -> list[tuple[Place,
             found.append((place, use[4]))
             left[place] -= use[4]
     return found
+
+
+def all_in_order(piece: list[Any], places: Mapping[Place, int]) -> list[tuple[Place, int]]:
+    """The same without an end: what comes after the free quantity is given as well."""
+    return [(Place(*use[:3]), use[4]) for use in piece if use[3] and Place(*use[:3]) in places]
 
 
 def write_ledger(product_id: uuid.UUID, now: datetime, chance: random.Random, lines: int) -> list[CreditEntry]:

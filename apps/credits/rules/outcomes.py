@@ -15,7 +15,7 @@ USUAL_OUTCOMES = (BILLABLE_OUTCOME, *USUAL_OTHER_OUTCOMES)
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known word that was likely meant, whatever its case; None where none is close."""
     by_folded = {each.casefold(): each for each in known}
-    close = get_close_matches(word.casefold(), by_folded, n=1, cutoff=_CLOSE)
+    close = get_close_matches(word.casefold(), by_folded, cutoff=_CLOSE)
     return by_folded[close[0]] if close else None
 
 

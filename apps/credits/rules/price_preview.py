@@ -98,7 +98,6 @@ class PricePreview:
 class _PlaceSum:
     """What one place used in a piece; `would_charge` and `too_large` with nothing free."""
 
-    lines: int = 0
     total: int = 0
     least: int = 0
     most: int = 0
@@ -175,7 +174,7 @@ class PriceReplay:
             if found.total <= left:
                 continue
             self._charge(place, found.would_charge, found.too_large)
-            if left and found.least == found.most:
+            if found.least == found.most:
                 free_lines, rest = divmod(left, found.most)
                 self._give_free(place, found.most, found.most, free_lines)
                 self._give_free(place, found.most, rest)
@@ -187,8 +186,6 @@ class PriceReplay:
 
     def _give_free(self, place: Place, quantity: int, free: int, lines: int = 1) -> None:
         """Charge so much less of the quantity than with nothing free, which it was charged as."""
-        if not free:
-            return
         price = self.prices[place.operation]
         whole, rest = self._charge_for(price, quantity), self._charge_for(price, quantity - free)
         too_large = (rest is None) - (whole is None)
@@ -208,8 +205,6 @@ class PriceReplay:
 
     def _charge_for(self, price: Price, quantity: int) -> int | None:
         """Micro-credits; None beyond the largest amount."""
-        if not quantity:
-            return 0
         key = (price.operation, quantity)
         if key in self._charges:
             return self._charges[key]
@@ -224,7 +219,6 @@ class PriceReplay:
 
 def _sum_up(places: dict[Place, _PlaceSum], place: Place, group: UseGroup, would_charge: int, too_large: int) -> None:
     found = places.setdefault(place, _PlaceSum(least=group.least, most=group.most))
-    found.lines += group.lines
     found.total += group.total
     found.least, found.most = min(found.least, group.least), max(found.most, group.most)
     found.would_charge += would_charge
