@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import hashlib
 import os
 import pickle
@@ -23,18 +24,19 @@ from tests.architecture.sources import PROJECT
 from tests.drop_database import drop_database
 from tests.mutants import python_faults
 from tests.mutants.faults import Fault
-from tests.mutants.patching import put_in
+from tests.mutants.patching import functions_by_file, put_in
 from tests.mutants.session import BROKEN, Notes, Plugin, noting_tree, run_in_child, run_tests, tests_of_lines
 
 PROCESSES = 2
 # Against one fault: so many tests, and so many seconds of them. Those that run little else come first.
-MOST_TESTS, MOST_SECONDS = 400, 30.0
+MOST_TESTS, MOST_SECONDS = 400, 8.0
 _BASE = "mutants_base"
-_CAN_NOT_PATCH = 77
+_CAN_NOT_PATCH, _NO_SQL = 77, 78
 # By the status of the child. A run that could not be made says nothing about the tests, and is no kill.
 _OUTCOMES = {
     0: "survived",
     _CAN_NOT_PATCH << 8: "not patched",
+    _NO_SQL << 8: "impossible",
     BROKEN << 8: "broken",
     int(pytest.ExitCode.INTERNAL_ERROR) << 8: "broken",
     int(pytest.ExitCode.NO_TESTS_COLLECTED) << 8: "broken",
@@ -73,7 +75,7 @@ class Run:
         started = {}
         for slot in range(PROCESSES):
             notes, store = Notes(), self.folder / f"notes{slot}"
-            plugin = Plugin(self._database(slot), notes=notes)
+            plugin = Plugin(partial(self._database, slot), notes=notes)
             work = partial(_take_notes, plugin, found[slot::PROCESSES], notes, store)
             child = run_in_child(work, trees, log=self.folder / f"log{slot}")
             started[child] = f"the tests without a fault ({self.folder}/log{slot})"
@@ -106,12 +108,14 @@ class Run:
 
             def pytest_runtestloop(self, session: pytest.Session) -> bool:
                 run.items = {item.nodeid: item for item in session.items}
+                functions_by_file()
+                gc.freeze()  # else each copy writes to all of its memory, and so copies it
                 run._check_copies(self)
                 run._try_each(run.faults, partial(run._start_copy, self))
                 return True
 
         files = sorted({test.partition("::")[0] for test in self.notes.lines})
-        status = run_tests(Copies(""), files, "-s")
+        status = run_tests(Copies(str), files, "-s")
         store.write_bytes(pickle.dumps(self.outcomes))
         return status
 
@@ -162,18 +166,27 @@ class Run:
         return list(tests[: max(1, bisect_right(ends, MOST_SECONDS))])
 
     def _start_copy(self, plugin: Plugin, fault: Fault, slot: int, tests: list[str]) -> int:
-        """A copy of this process that has the fault; 0 where the fault is none."""
+        """A copy of this process that has the fault."""
         items = [self.items[test] for test in tests if test in self.items]
-        plugin.database = ""
-        if any("django_db" in item.keywords or "db" in getattr(item, "fixturenames", ()) for item in items):
-            plugin.database = self._database(slot)
-        if fault.sql and not self._apply(fault, plugin.database):
-            self.outcomes[fault] = "impossible"
-            return 0
-        return run_in_child(partial(_run_items, fault, items), {}, log=self.folder / f"log{slot}")
+        return run_in_child(partial(self._run_items, plugin, fault, slot, items), {}, log=self.folder / f"log{slot}")
+
+    def _run_items(self, plugin: Plugin, fault: Fault, slot: int, items: Sequence[pytest.Item]) -> int:
+        """In a copy: the tests in their order, up to the first that fails."""
+        plugin.database = partial(self._database, slot)
+        if fault.sql:
+            name = plugin.database()
+            plugin.database = lambda: name
+            if not self._apply(fault, name):
+                return _NO_SQL
+        elif fault.file and not put_in(fault.file, _tree_with(fault)):
+            return _CAN_NOT_PATCH
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
+                return 1
+        return 0
 
     def _start_import(self, fault: Fault, slot: int, tests: list[str]) -> int:
-        plugin, trees = Plugin(self._database(slot), tests), {fault.file: partial(_tree_with, fault)}
+        plugin, trees = Plugin(partial(self._database, slot), tests), {fault.file: partial(_tree_with, fault)}
         files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
         return run_in_child(partial(run_tests, plugin, files), trees, log=self.folder / f"log{slot}")
 
@@ -252,16 +265,6 @@ def _take_notes(plugin: Plugin, files: Sequence[str], notes: Notes, store: Path)
 
 def _tree_with(fault: Fault) -> ast.Module:
     return python_faults.with_fault((PROJECT / fault.file).read_text(encoding="utf-8"), fault.number)
-
-
-def _run_items(fault: Fault, items: Sequence[pytest.Item]) -> int:
-    """In a copy: the tests in their order, up to the first that fails."""
-    if fault.file and not fault.sql and not put_in(fault.file, _tree_with(fault)):
-        return _CAN_NOT_PATCH
-    for item, following in zip(items, [*items[1:], None], strict=True):
-        if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
-            return 1
-    return 0
 
 
 @cache

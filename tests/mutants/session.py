@@ -97,9 +97,12 @@ def _noted(statement: ast.stmt, file: str) -> list[ast.stmt]:
 
 
 class Plugin:
-    """Chooses the tests, gives them their database, and says what each of them ran."""
+    """Chooses the tests, gives them their database, and says what each of them ran.
 
-    def __init__(self, database: str, chosen: Sequence[str] = (), notes: Notes | None = None) -> None:
+    `database` is called by the first test that needs one, and answers its name.
+    """
+
+    def __init__(self, database: Callable[[], str], chosen: Sequence[str] = (), notes: Notes | None = None) -> None:
         self.database = database
         self._order = {test: place for place, test in enumerate(chosen)}
         self._notes = notes
@@ -111,7 +114,8 @@ class Plugin:
     def pytest_collection(self, session: pytest.Session) -> None:
         from tests.stack import given_database  # noqa: PLC0415 - pytest loads this plugin itself, and must be the first
 
-        session.config.stash[given_database] = lambda: self.database
+        # What a copy has instead is known only later.
+        session.config.stash[given_database] = lambda: self.database()  # noqa: PLW0108
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         if self._order:
