@@ -17,7 +17,8 @@ from tests.mutants.faults import SURVIVORS, all_faults, survivors_known
 from tests.mutants.run import Run
 
 TESTS = tuple(
-    f"tests/{name}" for name in ("core", "tenants", "subscriptions", "credits", "connectors", "payments", "backoffice")
+    f"tests/{name}"
+    for name in ("core", "tenants", "subscriptions", "credits", "connectors", "payments", "reporting", "backoffice")
 )
 # Imported once, before the children are made. None of it is the product's, or a plugin of pytest.
 _FOREIGN = ("celery", "stripe", "authlib.oauth2", "pydantic", "requests", "django.db.models")
