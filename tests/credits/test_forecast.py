@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from apps.credits.rules.forecast import FEWEST_DAYS, WINDOW_DAYS, Forecast, Lot, forecast
+from apps.credits.rules.forecast import Forecast, Lot, forecast
 
 NOW = datetime(2026, 4, 3, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -70,11 +70,11 @@ def test_the_burn_order_is_played_with_its_ends(lots: list[Lot], owed: int, days
     [
         (30, 3, Forecast(10, 10, 3)),
         (30, 2, Forecast(None, 15, 2)),
-        (300, 40, Forecast(10, 10, WINDOW_DAYS)),
-        (300, WINDOW_DAYS, Forecast(10, 10, WINDOW_DAYS)),
+        (300, 40, Forecast(10, 10, 30)),
+        (300, 30, Forecast(10, 10, 30)),
         (0, 10, Forecast(None, 0, 10)),
         (-5, 10, Forecast(None, 0, 10)),
-        (1, FEWEST_DAYS, Forecast(None, 0, 3)),
+        (1, 3, Forecast(None, 0, 3)),
         (5, 0, Forecast(None, 0, 0)),
         (5, 1, Forecast(None, 5, 1)),
         (1, 1, Forecast(None, 1, 1)),

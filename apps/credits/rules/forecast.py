@@ -18,7 +18,7 @@ WINDOW_DAYS = 30
 FEWEST_DAYS = 3
 # Nobody plans further; and the calendar ends.
 FARTHEST_DAYS = 3_650
-_DAY = timedelta(days=1) // timedelta(microseconds=1)
+_DAY = 86_400_000_000  # in microseconds
 
 
 @dataclass(frozen=True, slots=True)
