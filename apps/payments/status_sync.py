@@ -50,7 +50,6 @@ from apps.subscriptions.contracts import (
 from apps.subscriptions.enums import PaymentStatus, SubscriptionStatus
 from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.subscriptions.rules.payment_transitions import (
-    SUBSCRIPTION_STATUS_MAY_BECOME,
     grace_end,
     is_in_grace,
     is_legal,
@@ -152,7 +151,7 @@ def sync_subscription_status(context: ExecutionContext, config: OrganizationPaym
     ]
     desired, scope = subscription_statuses(status for status, _ in known), subscription_scope(known)
     current = SubscriptionStatus(config.subscription_status)
-    steps = subscription_steps(desired, current, SUBSCRIPTION_STATUS_MAY_BECOME)
+    steps = subscription_steps(desired, current)
     if not steps and desired and config.subscription_scope != scope:
         steps = desired[-1:]
     for status in steps:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +18,7 @@ from apps.payments.rules.usage import (
     as_payload,
     gaps,
     halve,
+    ingested_event,
     is_reported,
     of_payload,
     pack,
@@ -77,6 +80,7 @@ def usage(**values: object) -> Usage:
         ({"recorded_at": NOW - timedelta(seconds=1)}, False, False),
         ({"occurred_at": NOW - timedelta(days=30)}, False, True),
         ({"quantity": 0}, False, False),
+        ({"quantity": 1}, False, True),
         ({"is_billable": False}, False, False),
         ({"is_charged_here": False}, False, False),
         ({"category": "free"}, False, False),
@@ -92,6 +96,36 @@ def test_which_entries_go(values: dict[str, object], unpriced: bool, is_told: bo
 def test_a_batch_is_read_as_it_was_written() -> None:
     parts, rules = [Part(uuid.uuid4(), 3, 9)], {RED: ProductRule("red", NOW, includes_unpriced=True)}
     assert of_payload(as_payload(parts, rules)) == (parts, rules)
+    until, occurred = NOW + timedelta(hours=1), (NOW - timedelta(days=1), NOW)
+    for window in ({"reports_until": until}, {"occurred": occurred}, {"reports_until": until, "occurred": occurred}):
+        rules = {RED: replace(rules[RED], **window)}
+        written = json.loads(json.dumps(as_payload(parts, rules)))
+        assert of_payload(written) == (parts, rules)
+
+
+@pytest.mark.parametrize("workspace_id", [None, uuid.uuid4()])
+def test_an_event_says_numbers_and_whose_they_are(workspace_id: uuid.UUID | None) -> None:
+    """Whole quantities are in millionths; `paid_by` is of the charge as it was, whatever was given back since."""
+    entry = usage(workspace_id=workspace_id, quantity=2_500_000, free_quantity=1, charged=3 * MICRO)
+    event = ingested_event(entry, ProductRule("red", NOW), given_back=3 * MICRO - 1)
+    assert event == {
+        "idempotency_key": str(entry.entry_id),
+        "event_name": "red.fix_run",
+        "external_customer_id": str(entry.organization_id),
+        "timestamp": "2026-04-01T12:00:00.000000Z",
+        "properties": {
+            "quantity": "2.5",
+            "quantity_micro": 2_500_000,
+            "free_quantity_micro": 1,
+            "category": "regular",
+            "charged": "0.000001",
+            "charged_micro": 1,
+            "paid_by": "credits",
+            "workspace_id": "" if workspace_id is None else str(workspace_id),
+        },
+    }
+    free = ingested_event(usage(charged=0), ProductRule("red", NOW))["properties"]
+    assert (free["charged_micro"], free["paid_by"]) == (0, "none")
 
 
 def _rule(first: int, last: int | None) -> ProductRule:

@@ -108,6 +108,8 @@ MONEY: list[tuple[InvoiceFacts, tuple[datetime | None, bool, bool]]] = [
     # A trial's first invoice, and a credit: no money was paid.
     (InvoiceFacts("in_1", InvoiceStatus.PAID), (None, False, False)),
     (InvoiceFacts("in_1", InvoiceStatus.PAID, paid_minor=-2500), (None, False, False)),
+    # The least money is money.
+    (InvoiceFacts("in_1", InvoiceStatus.PAID, paid_minor=1), (None, True, False)),
     # A first payment that was abandoned, and then voided.
     (InvoiceFacts("in_1", InvoiceStatus.OPEN, EARLY, creates_subscription=True), (None, False, False)),
     (InvoiceFacts("in_1", InvoiceStatus.VOID, EARLY, creates_subscription=True), (None, False, False)),
@@ -128,6 +130,13 @@ def test_money_is_what_was_paid_and_what_is_due(
     invoice: InvoiceFacts, says: tuple[datetime | None, bool, bool]
 ) -> None:
     assert (invoice.unpaid_since(LATE), invoice.is_good, invoice.is_paid_late) == says
+
+
+@pytest.mark.parametrize("status", InvoiceStatus)
+def test_what_staff_forgave_neither_locks_nor_is_unpaid(status: InvoiceStatus) -> None:
+    invoice = InvoiceFacts("in_1", status, EARLY, EARLY, due_at=EARLY, is_forgiven=True)
+    claim = payment_facts([invoice], has_completed_checkout=False, now=LATE)
+    assert (invoice.is_given_up, claim.given_up, claim.unpaid_since) == (False, (), None)
 
 
 def test_what_staff_hand_back_to() -> None:
@@ -181,8 +190,10 @@ def test_each_mirrored_status_has_its_state() -> None:
 )
 def test_the_steps_to_a_subscription_status_are_allowed_ones(claimed: str, current: str, wanted: str) -> None:
     claims = tuple(SubscriptionStatus(name) for name in claimed.split())
-    steps = subscription_steps(claims, SubscriptionStatus(current), SUBSCRIPTION_STATUS_MAY_BECOME)
+    steps = subscription_steps(claims, SubscriptionStatus(current))
     assert [step.value for step in steps] == wanted.split()
+    for before, after in itertools.pairwise([SubscriptionStatus(current), *steps]):
+        assert after in SUBSCRIPTION_STATUS_MAY_BECOME[before]
 
 
 def test_each_status_brings_and_takes_its_causes() -> None:

@@ -11,9 +11,7 @@ import pytest
 
 from apps.core.errors import ConflictError
 from apps.core.ids import WorkspaceId
-from apps.payments.enums import ProviderSubscriptionStatus
 from apps.payments.models import Review
-from apps.payments.rules.following import SubscriptionFacts, SubscriptionName, charged, followed
 from apps.payments.services.checkout import may_subscribe
 from apps.payments.workspace_sync import review_close
 from apps.subscriptions.contracts import Activate, End, HandToProvider, Suspend, WorkspacePlace
@@ -27,41 +25,6 @@ from tests.subscriptions.cast import REASON, make_plan, staff_change
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
-A, B = SubscriptionName("stripe", "sub_a"), SubscriptionName("orb", "sub_b")
-
-
-def facts(name: SubscriptionName, status: str, start: int | None, end: int | None = None) -> SubscriptionFacts:
-    return SubscriptionFacts(
-        name,
-        ProviderSubscriptionStatus(status),
-        None if start is None else NOON + start * DAY,
-        None if end is None else NOON + end * DAY,
-    )
-
-
-# Status and days of two subscriptions; which one is followed, and which are charged.
-PAIRS: list[tuple[tuple[Any, ...], tuple[Any, ...], SubscriptionName | None, str]] = [
-    (("active", 0), ("active", 1), B, "ab"),
-    (("active", 1), ("trialing", 0), A, "ab"),
-    (("past_due", 5), ("active", 0), B, "ab"),
-    (("paused", 5), ("past_due", 0), B, "b"),
-    (("ended", 5, 6), ("paused", 0), B, ""),
-    (("ended", 0, 9), ("ended", 1, 2), B, ""),
-    (("ended", 0, 9), ("ended", 10, 10), A, ""),  # what ended as it started never ran
-    (("ended", None, 9), ("incomplete", 1), None, ""),
-    (("active", None), ("active", 0), B, "ab"),
-    (("active", 0), ("incomplete", 1), A, "a"),
-]
-
-
-@pytest.mark.parametrize(("first", "second", "wanted", "paid"), PAIRS)
-def test_which_of_two_is_followed_whatever_their_order(
-    first: tuple[Any, ...], second: tuple[Any, ...], wanted: SubscriptionName | None, paid: str
-) -> None:
-    pair = [facts(A, *first), facts(B, *second)]
-    names = tuple(sorted({"a": A, "b": B}[letter] for letter in paid))
-    for order in (pair, pair[::-1]):
-        assert (followed(order), charged(order)) == (wanted, names)
 
 
 def record_of(tenant: Tenant) -> WorkspaceSubscription:

@@ -108,15 +108,11 @@ def subscription_scope(mirrored: Iterable[tuple[ProviderSubscriptionStatus, bool
 
 
 def subscription_steps(
-    desired: tuple[SubscriptionStatus, ...],
-    current: SubscriptionStatus,
-    may_become: Mapping[SubscriptionStatus, frozenset[SubscriptionStatus]],
+    desired: tuple[SubscriptionStatus, ...], current: SubscriptionStatus
 ) -> tuple[SubscriptionStatus, ...]:
     """What to set, in order, so that the last desired status is reached by allowed steps; none where it is so."""
     if not desired or desired[-1] is current:
         return ()
-    if desired[-1] in may_become[current]:
-        return desired[-1:]
     return tuple(status for status in desired if status is not current)
 
 

@@ -224,7 +224,7 @@ SWITCHING_VERBS = frozenset(filter(cause_of_verb, SUBSCRIPTION_TRANSITIONS))
 
 def cause_of_record(was: SubscriptionState | None, now: SubscriptionState | None) -> CauseChange | None:
     """The same of several changes at once, from the record before the first to the one after the last."""
-    before, after = (state is not None and is_over(state) for state in (was, now))
+    before, after = is_over(was), is_over(now)
     return CauseChange(_UNSUBSCRIBED, is_arrival=after) if before != after else None
 
 

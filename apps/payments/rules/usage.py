@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from apps.core.amounts import format_micro
 from apps.core.canonical import moment_text
+from apps.core.enums import UsageCategory
 from apps.core.moments import read_iso_moment
 
 # Orb takes so many events in a request.
 MOST_EVENTS = 500
-_UNPRICED = frozenset({"free", "internal"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def is_reported(usage: Usage, rules: Mapping[UUID, ProductRule]) -> bool:
         return False
     if not (usage.is_billable and usage.is_charged_here):
         return False
-    return usage.category == "regular" or (rule.includes_unpriced and usage.category in _UNPRICED)
+    return rule.includes_unpriced or usage.category == UsageCategory.REGULAR
 
 
 def _is_of_its_time(usage: Usage, rule: ProductRule) -> bool:
@@ -176,15 +176,12 @@ def of_payload(payload: Mapping[str, Any]) -> tuple[list[Part], dict[UUID, Produ
 
 def _as_row(rule: ProductRule) -> list[Any]:
     row: list[Any] = [rule.slug, moment_text(rule.reports_from), rule.includes_unpriced]
-    if rule.reports_until is not None and rule.occurred is not None:
-        row += [moment_text(moment) for moment in (rule.reports_until, *rule.occurred)]
-    return row
+    window = (rule.reports_until, *(rule.occurred or (None, None)))
+    return [*row, *(moment and moment_text(moment) for moment in window)] if any(window) else row
 
 
 def _of_row(row: Sequence[Any]) -> ProductRule:
     slug, reports_from, includes_unpriced, *window = row
-    rule = ProductRule(slug, read_iso_moment(reports_from), includes_unpriced)
-    if not window:
-        return rule
-    until, first, last = (read_iso_moment(text) for text in window)
-    return replace(rule, reports_until=until, occurred=(first, last))
+    until, first, last = (text and read_iso_moment(text) for text in window or (None, None, None))
+    occurred = (first, last) if first and last else None
+    return ProductRule(slug, read_iso_moment(reports_from), includes_unpriced, until, occurred)

@@ -117,8 +117,8 @@ def is_new_start(source: SubscriptionState | None) -> bool:
     return source is None or source is _ENDED
 
 
-def is_over(state: SubscriptionState) -> bool:
-    """Whether a record in this state has an end date."""
+def is_over(state: SubscriptionState | None) -> bool:
+    """Whether a record in this state has an end date; None: there is no record."""
     return state is _ENDED
 
 
