@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from django.db.models import BooleanField, Case, CharField, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import BooleanField, Case, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from apps.core.context import ExecutionContext
 from apps.core.enums import MembershipRole, Role, Scope
@@ -230,9 +230,7 @@ def tenant_facts_by_workspace_slug(slug: str, *, user_id: UserId) -> TenantFacts
     )
 
 
-def _role_subquery(organization: str, user_id: UserId | None) -> Subquery | Value:
-    if user_id is None:
-        return Value(None, output_field=CharField())
+def _role_subquery(organization: str, user_id: UserId | None) -> Subquery:
     return Subquery(Membership.objects.filter(organization=OuterRef(organization), user=user_id).values("role")[:1])
 
 

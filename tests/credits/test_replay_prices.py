@@ -11,7 +11,7 @@ import pytest
 
 from apps.core.amounts import MICRO
 from apps.credits.rules import price_preview
-from apps.credits.rules.price_preview import Place, PriceReplay, UseGroup
+from apps.credits.rules.price_preview import Compared, Place, PricePreview, PriceReplay, UseGroup
 from apps.credits.rules.pricing import Price, charge_for
 from tests.credits.test_compare_prices import DRAFT, all_in_order
 
@@ -64,3 +64,39 @@ def test_of_accounts_that_change_alike_the_first_ones_are_told() -> None:
         replay.use_up(place, 30 * MICRO)
         replay.add(uses_of(place, 1), partial(all_in_order, []))
     assert [account_id for account_id, _ in replay.result(at_most=3).accounts] == sorted(accounts)[:3]
+
+
+def test_of_many_accounts_ten_are_told_and_all_are_counted() -> None:
+    replay = PriceReplay(DRAFT)
+    for number in range(12):
+        place = Place(uuid.UUID(int=number), "vast", APRIL)
+        replay.use_up(place, 30 * MICRO)
+        replay.add(uses_of(place, number), partial(all_in_order, []))
+    found = replay.result()
+    assert [account_id.int for account_id, _ in found.accounts] == list(range(11, 1, -1))
+    assert found.changed_accounts == 11, "of the first one nothing was used, and nothing changes"
+
+
+def test_a_replay_of_nothing_says_nothing() -> None:
+    found = PriceReplay(DRAFT).result()
+    assert found == PricePreview(Compared(0, 0, 0), {}, [], 0, {}, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("charged", "would_charge", "difference", "per_mille"),
+    [
+        (0, 0, 0, None),
+        (0, 5, 5, None),
+        (2000, 2001, 1, 1),  # half of a thousandth, away from zero
+        (2000, 1999, -1, -1),
+        (2001, 2002, 1, 0),
+        (4, 1, -3, -750),
+        (4, 12, 8, 2000),
+    ],
+)
+def test_a_difference_is_told_in_thousandths_of_what_was_charged(
+    charged: int, would_charge: int, difference: int, per_mille: int | None
+) -> None:
+    compared = Compared()
+    compared.add(charged, would_charge, 3)
+    assert (compared.lines, compared.difference, compared.per_mille) == (3, difference, per_mille)

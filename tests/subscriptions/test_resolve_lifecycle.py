@@ -16,6 +16,7 @@ from apps.core.operations import OPERATIONS, PLATFORM_LADDER
 from apps.subscriptions.enums import ManagedBy, PaymentStatus, SubscriptionState, SubscriptionStatus
 from apps.subscriptions.ids import WorkspaceSubscriptionId
 from apps.subscriptions.rules import lifecycle as rules
+from apps.subscriptions.rules.answers import warnings_of
 from apps.subscriptions.rules.lifecycle import (
     Allowance,
     LifecycleDecision,
@@ -82,6 +83,21 @@ def disagreements(resolver: Callable[[LifecycleFacts], LifecycleDecision]) -> li
 def test_every_combination_is_as_spec_03_says() -> None:
     assert len(list(every_combination())) == COMBINATIONS == 3024
     assert disagreements(resolve) == []
+
+
+def test_a_warning_says_all_that_is_late_or_that_staff_set_it() -> None:
+    told: set[tuple[str, ...]] = set()
+    for facts in every_combination():
+        record, decision = facts.subscription, resolve(facts)
+        late = {
+            "payment_grace_period": facts.payment_status == "grace_period",
+            "subscription_past_due": record is not None and record.state == "past_due",
+        }
+        wanted = tuple(code for code, is_so in late.items() if is_so) or ("grace_set_by_staff",)
+        warns = spec_lifecycle.allowed()[decision.state.value, "consume"] == "with a warning"
+        assert warnings_of(facts, decision) == (wanted if warns else ()), facts
+        told.add(warnings_of(facts, decision))
+    assert len(told) == 5, told
 
 
 def test_a_resolver_that_lets_the_overlay_win_over_the_record_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

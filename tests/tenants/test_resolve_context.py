@@ -112,6 +112,12 @@ def test_a_cron_token_opens_the_job_endpoint_alone(entry_point: EntryPoint) -> N
         assert (outcome.role, outcome.authorization_source) == (Role.SYSTEM, AuthorizationSource.CRON_TOKEN)
 
 
+def test_who_is_of_no_known_kind_gets_no_context() -> None:
+    for entry_point in EntryPoint:
+        with pytest.raises(AssertionError):
+            resolve(facts(entry_point, object()))
+
+
 PLATFORM_ROLES = (None, Role.SUPPORT, Role.BILLING_OPERATIONS, Role.PLATFORM_ADMIN)
 
 

@@ -98,9 +98,9 @@ class PricePreview:
 class _PlaceSum:
     """What one place used in a piece; `would_charge` and `too_large` with nothing free."""
 
+    least: int
+    most: int
     total: int = 0
-    least: int = 0
-    most: int = 0
     would_charge: int = 0
     too_large: int = 0
 
