@@ -100,7 +100,7 @@ def _is_live(lot: Lot, at: datetime) -> bool:
 def _spend(lots: list[Lot], at: datetime, due: int) -> int:
     """Take what is due from the lots that are live, in their order; what they don't cover."""
     for place, lot in enumerate(lots):
-        if due and lot.left and _is_live(lot, at):
+        if _is_live(lot, at):
             taken = min(due, lot.left)
             lots[place] = replace(lot, left=lot.left - taken)
             due -= taken
