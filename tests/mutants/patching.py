@@ -56,6 +56,7 @@ def _is_function(code: CodeType) -> bool:
 def functions_by_file() -> Mapping[str, list[FunctionType]]:
     """Every function by the file it stands in. Called before the first copy: to look at an object is to write to it."""
     found = defaultdict(list)
+    gc.unfreeze()  # what was frozen once the tests were collected is not listed
     for one in gc.get_objects():
         if isinstance(one, FunctionType):
             found[one.__code__.co_filename].append(one)

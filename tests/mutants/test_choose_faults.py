@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import ast
 
+import pytest
+
+from apps.core.amounts import MICRO
+from apps.credits.rules.pricing import Price, charge_for
+from tests.architecture.sources import PROJECT
 from tests.mutants import python_faults, sql_faults
 from tests.mutants.faults import all_faults, survivors_known
+from tests.mutants.patching import put_in
 
 FIRST = """CREATE OR REPLACE FUNCTION ledger_post(a int) RETURNS int LANGUAGE sql AS $$
     SELECT ledger_fee(a) WHERE a > 1
@@ -45,6 +51,17 @@ def test_no_fault_is_made_in_what_is_only_told() -> None:
 def test_no_fault_is_made_in_how_a_class_is_made() -> None:
     made = ast.parse("class A(Struct, frozen=True):\n    size: int = 3")
     assert [change for _, change in python_faults.faults(made)] == ["3 -> 4"]
+
+
+def test_a_fault_is_put_into_a_module_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charge_for, "__code__", charge_for.__code__)  # puts the right one back
+    file, price = "apps/credits/rules/pricing.py", Price("run", "run", 5)
+    source = (PROJECT / file).read_text(encoding="utf-8")
+    changes = [change for _, change in python_faults.faults(ast.parse(source))]
+    wrong = changes.index("paid_quantity == 0 -> paid_quantity != 0")
+    assert charge_for(price, MICRO) == 5
+    assert put_in(file, python_faults.with_fault(source, wrong))
+    assert charge_for(price, MICRO) == 0
 
 
 def test_the_list_names_faults_that_are_made() -> None:
