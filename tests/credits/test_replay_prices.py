@@ -100,3 +100,7 @@ def test_a_difference_is_told_in_thousandths_of_what_was_charged(
     compared = Compared()
     compared.add(charged, would_charge, 3)
     assert (compared.lines, compared.difference, compared.per_mille) == (3, difference, per_mille)
+
+
+def test_of_nothing_the_preview_is_empty() -> None:
+    assert PriceReplay(DRAFT).result() == PricePreview()
