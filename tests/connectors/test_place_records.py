@@ -24,7 +24,7 @@ APRIL = Month(2026, 4)
     ],
 )
 def test_a_record_lies_in_the_asked_month_or_a_day_beside_it(zone: str, begins: str) -> None:
-    start, frame = datetime.fromisoformat(begins), MonthFrame(APRIL, ZoneInfo(zone))
+    start, frame = datetime.fromisoformat(begins), MonthFrame.of(APRIL, ZoneInfo(zone))
     end = start + 30 * DAY
     for occurred_at, month in (
         (start - DAY - INSTANT, None),
@@ -41,4 +41,4 @@ def test_a_record_lies_in_the_asked_month_or_a_day_beside_it(zone: str, begins: 
 
 def test_where_the_provider_has_a_calendar_of_its_own_every_record_is_of_the_asked_month() -> None:
     for occurred_at in (datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 12, 31, tzinfo=UTC)):
-        assert MonthFrame(APRIL, None).month_of(occurred_at) == APRIL
+        assert MonthFrame.of(APRIL, None).month_of(occurred_at) == APRIL

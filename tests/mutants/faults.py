@@ -80,4 +80,8 @@ def _texts(pattern: str) -> dict[str, str]:
 def survivors_known() -> dict[tuple[str, str, str], str]:
     """The faults that no test can notice, with the reason."""
     rows = tomllib.loads(SURVIVORS.read_text(encoding="utf-8")).get("survivor", [])
-    return {(row["file"], row["line"], row["change"]): row["why"] for row in rows}
+    return {
+        (row["file"], row["line"], change): row["why"]
+        for row in rows
+        for change in row.get("changes", [row.get("change")])
+    }

@@ -155,7 +155,7 @@ def sync(life: Life) -> None:
     )
     place = PageContext(life.connector.pk, run.pk, str(month), now)
     kept = [record for record in life.records.values() if chance.random() < 0.8]
-    write_page(place, make_rows(kept, MonthFrame(month, None)), fetched=len(kept), next_cursor=None)
+    write_page(place, make_rows(kept, MonthFrame.of(month, None)), fetched=len(kept), next_cursor=None)
     void_missing_records(place, was_final=False)
 
 

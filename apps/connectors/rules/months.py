@@ -29,7 +29,7 @@ MOST_MONTHS_BACK = 60
 DEFAULT_LAG = timedelta(days=5)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _LONGEST_PAUSE = timedelta(days=1)
-_BEGINNING = datetime.min.replace(tzinfo=UTC)
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class MonthStatus(Enum):
@@ -223,13 +223,20 @@ class MonthFrame:
 
     asked: Month
     zone: tzinfo | None
+    starts_at: datetime
+    ends_at: datetime
+
+    @classmethod
+    def of(cls, asked: Month, zone: tzinfo | None) -> MonthFrame:
+        """The frame of a month whose midnight is that of the zone."""
+        return cls(asked, zone, asked.starts_at(zone or UTC).astimezone(UTC), _end_of(asked, zone or UTC))
 
     def month_of(self, occurred_at: datetime) -> Month | None:
         """The month that a record belongs to; None for one that no answer about the asked month should hold."""
-        if self.zone is None:
+        # Nearly every record: a sync asks this of each.
+        if self.zone is None or self.starts_at <= occurred_at < self.ends_at:
             return self.asked
-        starts_at, ends_at = self.asked.starts_at(self.zone).astimezone(UTC), _end_of(self.asked, self.zone)
-        is_near = starts_at - _DAY <= occurred_at < ends_at + _DAY
+        is_near = self.starts_at - _DAY <= occurred_at < self.ends_at + _DAY
         return month_of(occurred_at, self.zone) if is_near else None
 
 

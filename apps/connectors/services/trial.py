@@ -61,7 +61,7 @@ def connector_try(context: ExecutionContext, *, connector_id: ConnectorId) -> Tr
     except ProviderError as error:
         return Trial(month, None, error=error.sentence)
     zones = {MonthBounds.ORGANIZATION: zone, MonthBounds.UTC: UTC, MonthBounds.PROVIDER: None}
-    frame = MonthFrame(month, zones[provider.month_bounds])
+    frame = MonthFrame.of(month, zones[provider.month_bounds])
     try:
         page = provider.fetch_month(month)
         tried = tuple(_understand(record, frame) for record in page.records)

@@ -143,7 +143,7 @@ def _frame(run: SyncRun, provider: Provider) -> MonthFrame:
         MonthBounds.UTC: UTC,
         MonthBounds.PROVIDER: None,
     }
-    return MonthFrame(Month.read(run.month), zones[provider.month_bounds])
+    return MonthFrame.of(Month.read(run.month), zones[provider.month_bounds])
 
 
 def _fetch_page(run: SyncRun, opened: Opener) -> tuple[RecordPage, MonthFrame]:

@@ -43,7 +43,7 @@ _LETTERS = {
     Allowance.NO: "n",
 }
 _NOBODY = uuid.UUID(int=0)
-_SOME_DAY = datetime.max.replace(tzinfo=UTC)
+_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Decision(msgspec.Struct, frozen=True):
