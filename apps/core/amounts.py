@@ -94,7 +94,7 @@ def show_micro(value: int, *, places: int = 0) -> str:
 
 def show_column(values: Sequence[int]) -> list[str]:
     """Numbers that stand below one another: as `show_micro`, all with the same digits behind the dot."""
-    places = max((len(format_micro(value).partition(".")[2]) for value in values), default=0)
+    places = max([0, *(len(format_micro(value).partition(".")[2]) for value in values)])
     return [show_micro(value, places=places) for value in values]
 
 
@@ -124,16 +124,14 @@ def divide_half_away(numerator: int, denominator: int) -> int:
     """The quotient, rounded once to the nearest integer; an exact half goes away from zero."""
     if denominator <= 0:
         raise ValueError("The denominator must be positive.")
-    quotient, remainder = divmod(abs(numerator), denominator)
-    if 2 * remainder >= denominator:
-        quotient += 1
-    return -quotient if numerator < 0 else quotient
+    if numerator < 0:
+        return -divide_half_away(-numerator, denominator)
+    quotient, remainder = divmod(numerator, denominator)
+    return quotient + 1 if 2 * remainder >= denominator else quotient
 
 
 def round_to_quantum(numerator: int, denominator: int, quantum: int) -> int:
     """The exact fraction rounded once to a multiple of `quantum` (positive, same unit as the result)."""
-    if quantum <= 0:
-        raise ValueError("The quantum must be positive.")
     return divide_half_away(numerator, denominator * quantum) * quantum
 
 
@@ -160,13 +158,15 @@ def split(amount: int, weights: Sequence[int]) -> list[int]:
     total = sum(weights)
     if total <= 0 or min(weights) < 0:
         raise ValueError("The weights may not be negative, and one of them must be positive.")
-    parts = [divmod(abs(amount) * weight, total) for weight in weights]
+    if amount < 0:
+        return [-share for share in split(-amount, weights)]
+    parts = [divmod(amount * weight, total) for weight in weights]
     shares = [whole for whole, _ in parts]
-    left = abs(amount) - sum(shares)
+    left = amount - sum(shares)
     by_remainder = sorted(range(len(parts)), key=lambda index: (-parts[index][1], index))
     for index in by_remainder[:left]:
         shares[index] += 1
-    return [-share for share in shares] if amount < 0 else shares
+    return shares
 
 
 def _micro(text: str) -> int:

@@ -33,7 +33,7 @@ class NotCanonicalError(ValueError):
 
 def canonical_bytes(value: object) -> bytes:
     """The canonical JSON of `value`, as UTF-8."""
-    text = json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode()
 
 

@@ -91,7 +91,7 @@ def _find_denial(context: ExecutionContext, operation: Operation) -> Reason | No
     if context.authorization_source in _INTERNAL:
         return None
     if context.authorization_source in {AuthorizationSource.SERVICE_TOKEN, AuthorizationSource.CRON_TOKEN}:
-        if operation.scope is not None and operation.scope in context.scopes:
+        if operation.scope in context.scopes:
             return None
         needed = operation.scope.value if operation.scope else "no token may do this"
         return Reason("token_scope", "deny", f"the token lacks the scope {needed}" if operation.scope else needed)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import pytest
 
 from apps.core.context import ExecutionContext
-from apps.core.enums import AuthorizationSource, Role
+from apps.core.enums import AuthorizationSource, Role, Scope
 from apps.core.errors import ForbiddenError
-from apps.core.operations import OPERATIONS, require
+from apps.core.operations import OPERATIONS, TENANT_LADDER, permits, require
 from tests.contexts import staff_context
 
 CASES = {
@@ -29,6 +30,13 @@ CASES = {
     ("tokens.manage", Role.BILLING_OPERATIONS): (
         "You can't create or revoke service tokens with the role Billing operations. "
         "It takes the role Platform admin: ask a colleague who has it."
+    ),
+    ("jobs.drain_outbox", Role.SUPPORT): (
+        "You can't start this job with the role Support. "
+        "It takes the role Billing operations or a higher one: ask a colleague who has it."
+    ),
+    ("credits.consume", Role.ADMIN): (
+        "You can't do this with the role Admin. Only a product can, with a service token."
     ),
     ("audit.read", Role.OWNER): (
         "You can't read the audit log with the role Owner. Only our billing team can: contact them."
@@ -62,6 +70,24 @@ def test_a_visitor_and_a_token_are_told_their_way() -> None:
     assert refuse_with(token, "credits.grant").detail == (
         "With this token you can't grant credits: the token lacks the scope credits:write."
     )
+
+
+def test_a_visitor_may_what_the_member_may_but_what_lets_somebody_stay() -> None:
+    refused = set()
+    for role, (name, operation) in itertools.product(TENANT_LADDER, OPERATIONS.items()):
+        member = staff_context(role)
+        found = permits(dataclasses.replace(member, is_visit=True), name)
+        assert found == (permits(member, name) and operation.allowed_in_visit), name
+        refused |= {name} if permits(member, name) and not found else set()
+    assert {"member.invite", "connector.credential"} <= refused
+
+
+@pytest.mark.parametrize("source", [AuthorizationSource.SERVICE_TOKEN, AuthorizationSource.CRON_TOKEN])
+def test_a_token_may_what_its_scopes_name_and_nothing_else(source: AuthorizationSource) -> None:
+    for scopes in (frozenset[Scope](), *(frozenset({scope}) for scope in Scope), frozenset(Scope)):
+        token = dataclasses.replace(staff_context(Role.OWNER), authorization_source=source, scopes=scopes)
+        for name, operation in OPERATIONS.items():
+            assert permits(token, name) == (operation.scope is not None and operation.scope in scopes), name
 
 
 def test_programs_still_read_the_rule_and_what_is_missing() -> None:

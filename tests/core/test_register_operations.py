@@ -29,6 +29,14 @@ def test_a_wrong_operation_is_refused(operation: Operation, message: str, monkey
         register_operations(operation)
 
 
+@pytest.mark.parametrize("allowed_in_visit", [False, True])
+def test_what_a_tenant_may_can_be_refused_in_a_visit(allowed_in_visit: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Registry[Operation]("operation")
+    monkeypatch.setattr(operations, "OPERATIONS", known)
+    register_operations(Operation("made_up.one", tenant_role=Role.MEMBER, allowed_in_visit=allowed_in_visit))
+    assert known["made_up.one"].allowed_in_visit is allowed_in_visit
+
+
 def test_two_operations_of_one_name_are_refused_within_one_app(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operations, "OPERATIONS", Registry("operation"))
     with pytest.raises(RuntimeError, match="registered twice"):

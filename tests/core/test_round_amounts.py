@@ -86,6 +86,23 @@ def test_a_quantum_is_the_nearest_multiple(numerator: int, denominator: int, qua
     assert 2 * abs(Fraction(numerator, denominator) - rounded) <= quantum
 
 
+@pytest.mark.parametrize(
+    ("numerator", "denominator", "quotient"),
+    [(0, 1, 0), (0, 9, 0), (1, 3, 0), (1, 2, 1), (-1, 2, -1), (-1, 3, 0), (2, 3, 1), (-2, 3, -1), (5, 1, 5)],
+)
+def test_the_nearest_integer_a_half_away_from_zero(numerator: int, denominator: int, quotient: int) -> None:
+    assert amounts.divide_half_away(numerator, denominator) == quotient
+    assert amounts.round_to_quantum(numerator, denominator, 1) == quotient
+
+
+@pytest.mark.parametrize("part", [0, -1])
+def test_a_denominator_and_a_quantum_are_positive(part: int) -> None:
+    with pytest.raises(ValueError, match="positive"):
+        amounts.divide_half_away(5, part)
+    with pytest.raises(ValueError, match="positive"):
+        amounts.round_to_quantum(5, 1, part)
+
+
 @given(some.integers(0, 10**12), some.integers(1, 10**9), some.integers(1, 10**6))
 def test_price_times_quantity_is_rounded_once(price: int, quantity: int, quantum: int) -> None:
     expected = half_away(Fraction(price * quantity, amounts.MICRO * quantum)) * quantum
@@ -105,6 +122,23 @@ def test_each_share_is_within_one_unit_of_its_exact_value(amount: int, weights: 
     for share, weight in zip(shares, weights, strict=True):
         assert abs(share - Fraction(amount * weight, sum(weights))) < 1
     assert amounts.split(-amount, weights) == [-share for share in shares]
+
+
+@pytest.mark.parametrize(
+    ("amount", "weights", "shares"),
+    [
+        (0, [1, 2], [0, 0]),
+        (1, [1, 1], [1, 0]),
+        (-1, [1, 1], [-1, 0]),
+        (100, [1, 1, 1], [34, 33, 33]),
+        (5, [1, 2], [2, 3]),
+        (-5, [1, 0, 2], [-2, 0, -3]),
+    ],
+)
+def test_the_largest_remainder_and_of_equal_ones_the_first_gets_what_is_left(
+    amount: int, weights: list[int], shares: list[int]
+) -> None:
+    assert amounts.split(amount, weights) == shares
 
 
 @pytest.mark.parametrize("weights", [[], [0, 0], [3, -1]])
@@ -140,7 +174,7 @@ def test_malformed_numbers_are_refused_everywhere(text: str) -> None:
             parse(text)
 
 
-@pytest.mark.parametrize("text", ["-1", "1000000000.000001", "1" * 30])
+@pytest.mark.parametrize("text", ["-1", "1000000000.000001", "1" * 40])
 def test_impossible_amounts_are_told_apart_from_malformed_ones(text: str) -> None:
     with pytest.raises(amounts.NumberOutOfRangeError):
         amounts.parse_amount(text)

@@ -104,6 +104,13 @@ def test_a_product_needs_a_relation_and_its_acting_user_a_membership(
         assert (outcome.role, outcome.scopes, outcome.product_id) == (Role.SERVICE, caller.scopes, caller.product_id)
 
 
+@pytest.mark.parametrize("caller", [PRODUCT, IDENTITY], ids=["product", "identity"])
+def test_a_product_that_names_no_tenant_has_its_scopes_and_no_organization(caller: ProductCaller) -> None:
+    outcome = resolve(facts(EntryPoint.API, caller, acting_user_id=USER))
+    assert isinstance(outcome, ExecutionContext)
+    assert (outcome.role, outcome.scopes, outcome.organization_id) == (Role.SERVICE, caller.scopes, None)
+
+
 @pytest.mark.parametrize("entry_point", list(EntryPoint))
 def test_a_cron_token_opens_the_job_endpoint_alone(entry_point: EntryPoint) -> None:
     outcome = resolve(facts(entry_point, CRON))
