@@ -67,6 +67,10 @@ def test_a_visitor_and_a_token_are_told_their_way() -> None:
     assert refuse_with(visit, "member.invite").detail == (
         "You can't invite members on a visit from a product. Sign in here with your own account, then try again."
     )
+    as_member = dataclasses.replace(staff_context(Role.ADMIN), is_impersonated=True)
+    assert refuse_with(as_member, "member.invite").detail == (
+        "This member could invite members. You can't: staff who view as a member change nothing."
+    )
     assert refuse_with(token, "credits.grant").detail == (
         "With this token you can't grant credits: the token lacks the scope credits:write."
     )
