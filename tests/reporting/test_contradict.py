@@ -84,6 +84,15 @@ def test_every_payment_at_every_decision() -> None:
     assert count == len(LifecycleState) * len(sold) * 16
 
 
+@pytest.mark.parametrize("status", ProviderSubscriptionStatus)
+def test_what_the_provider_says_in_words(status: ProviderSubscriptionStatus) -> None:
+    said = f"stripe:sub_1 is {status.label.lower()}"
+    assert SoldSubscription("stripe:sub_1", status).words == said
+    assert SoldSubscription("stripe:sub_1", status, is_collection_paused=True).words == (
+        f"{said}, and collection is paused"
+    )
+
+
 @pytest.fixture
 def customer(settings: Settings) -> Tenant:
     """One whose subscription runs and is paid."""

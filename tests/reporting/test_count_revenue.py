@@ -11,7 +11,14 @@ import pytest
 from apps.payments.pricing import Discount, PricedLine, Pricing, pricing_of, pricing_values
 from apps.payments.providers.orb.pricing import read_pricing as read_orb
 from apps.payments.providers.stripe.pricing import read_pricing
-from apps.reporting.rules.revenue import Gap, Movement, monthly_price, monthly_revenue, movement_of
+from apps.reporting.rules.revenue import (
+    Gap,
+    MonthlyRevenue,
+    Movement,
+    monthly_price,
+    monthly_revenue,
+    movement_of,
+)
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 LATER, BEFORE = NOW + timedelta(days=1), NOW - timedelta(days=1)
@@ -63,6 +70,14 @@ CASES: list[tuple[str, Pricing, dict[str, int]]] = [
     ("off one product", Pricing((line(product_id="a"), line("100")), (off(50, targets=("a",)),)), {"EUR": 1050}),
     ("a line that has ended", Pricing((line(), line("100", ends_at=BEFORE))), {"EUR": 1900}),
     ("a line to come", Pricing((line(), line("100", starts_at=LATER))), {"EUR": 1900}),
+    ("off from this moment on", Pricing((line(),), (off(50, starts_at=NOW),)), {"EUR": 950}),
+    ("off one price", Pricing((line(price_id="a"), line("100")), (off(50, targets=("a",)),)), {"EUR": 1050}),
+    ("off what nobody bought", Pricing((line(),), (off(50, targets=("a",)),)), {"EUR": 1900}),
+    ("a discount that tells nothing", Pricing((line(),), (off(),)), {"EUR": 1900}),
+    ("an amount off the least price", Pricing((line("1"),), (off(amount=1),)), {}),
+    ("an amount off a part of a cent", Pricing((line("0.9"), line("0")), (off(amount=1),)), {}),
+    ("an amount off nothing", Pricing((line("0"),), (off(amount=500),)), {}),
+    ("no interval counts as none", Pricing((line(), line("100", every=0), line("100", every=-1))), {"EUR": 1900}),
     ("no minor unit", Pricing((line("980", currency="JPY"),)), {"JPY": 980}),
 ]
 
@@ -78,6 +93,10 @@ def test_what_is_not_known_is_said() -> None:
     assert monthly_revenue(Pricing((line(), line(None))), NOW).gaps == (Gap.NO_UNIT_PRICE,)
     assert monthly_revenue(Pricing((line(None, is_metered=True),)), NOW).gaps == ()
     assert monthly_revenue(Pricing((line(), PricedLine("price_1"))), NOW).gaps == (Gap.UNTOLD_PRICE,)
+    assert monthly_revenue(Pricing((line(currency=""),)), NOW) == MonthlyRevenue({}, (Gap.NO_UNIT_PRICE,))
+    # Whatever is told of a line beside its name, it is not untold.
+    for told in ({"interval": "month"}, {"unit_minor": Decimal(5)}, {"currency": "EUR"}, {"is_metered": True}):
+        assert Gap.UNTOLD_PRICE not in monthly_revenue(Pricing((PricedLine("price_1", **told),)), NOW).gaps
     # A setup fee is told, and recurs not.
     assert monthly_revenue(Pricing((line(), PricedLine("price_1", currency="EUR"))), NOW).gaps == ()
     found = monthly_revenue(Pricing((line(),), unknown_discounts=("di_1",), is_whole=False), NOW)

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from apps.core.moments import zone_names, zone_of
-from apps.reporting.rules.days import day_table
+from apps.reporting.rules.days import DayTable, day_table
 from apps.reporting.rules.pieces import Piece, cut_pieces
 from apps.reporting.rules.windows import Timeframe, TimeWindow, timeframes
 from tests.sizes import size
@@ -62,9 +62,32 @@ def test_a_day_that_was_left_out_is_not_there_and_one_that_came_twice_is_there_t
     assert st_johns.days == (date(2010, 11, 6), date(2010, 11, 7), date(2010, 11, 6), date(2010, 11, 7))
 
 
+@pytest.mark.parametrize("seconds", range(1, 20))
+def test_the_day_that_was_left_out_is_cut_at_its_very_second(seconds: int) -> None:
+    change = datetime(2011, 12, 30, 10, tzinfo=UTC)
+    first = change - timedelta(seconds=seconds)
+    table = day_table(zone_of("Pacific/Apia"), first, first + timedelta(hours=1))
+    assert table == DayTable((first, change), (date(2011, 12, 29), date(2011, 12, 31)))
+
+
+def test_the_last_moment_has_its_day_also_where_it_begins_it() -> None:
+    noon, midnight = datetime(2026, 4, 1, 12, tzinfo=UTC), datetime(2026, 4, 2, tzinfo=UTC)
+    tick = timedelta(microseconds=1)
+    assert day_table(UTC, noon, noon) == DayTable((noon,), (date(2026, 4, 1),))
+    assert day_table(UTC, midnight, midnight) == DayTable((midnight,), (date(2026, 4, 2),))
+    assert day_table(UTC, noon, midnight) == DayTable((noon, midnight), (date(2026, 4, 1), date(2026, 4, 2)))
+    assert day_table(UTC, noon, midnight - tick).days == (date(2026, 4, 1),)
+    # A whole step of a day later the last moment is looked at for the first time.
+    assert day_table(UTC, midnight, midnight + timedelta(days=1)).days == (date(2026, 4, 2), date(2026, 4, 3))
+
+
 @pytest.mark.parametrize(
     ("piece_first", "rolled", "last", "is_new_day", "expected"),
     [
+        (1, 0, 3, False, [Piece(1, 3)]),
+        (1, 0, 10, True, [Piece(1, 10)]),
+        (1, 0, 11, True, [Piece(1, 10), Piece(11, 11)]),
+        (3, 3, 5, False, [Piece(3, 5)]),
         (1, 0, 0, True, []),
         (1, 0, 3, True, [Piece(1, 3)]),
         (1, 3, 3, False, []),

@@ -129,6 +129,17 @@ def test_what_is_no_threshold_names_its_field(field: str, text: str) -> None:
     assert len(str(caught.value)) < 120
 
 
-def test_more_than_enough_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [("percent", "1", 1), ("percent", "100", 100), ("days", "1", 1), ("days", "365", 365), ("credits", "0", 0)],
+)
+def test_the_least_and_the_most_are_thresholds(field: str, text: str, value: int) -> None:
+    found = read_thresholds(**{"percent": "", "credits": "", "days": "", field: text})
+    assert found == (Threshold(ThresholdKind(field), value),)
+
+
+def test_ten_thresholds_are_enough() -> None:
+    ten = " ".join(map(str, range(1, 11)))
+    assert len(read_thresholds(percent="", credits="", days=ten)) == MOST_THRESHOLDS == 10
     with pytest.raises(ThresholdError):
-        read_thresholds(percent="", credits="", days=" ".join(map(str, range(1, MOST_THRESHOLDS + 2))))
+        read_thresholds(percent="1", credits="", days=ten)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -74,6 +75,13 @@ def test_what_is_stored_reads_back_as_it_was(seed: int) -> None:
     document = generate_document(seed)
     stored = json.loads(json.dumps(dump_document(document)))
     assert read_document(stored) == document
+
+
+def test_every_moment_is_stored_as_that_of_utc() -> None:
+    berlin = timezone(timedelta(hours=2))
+    document = replace(generate_document(1), made_at=datetime(2026, 4, 1, 1, 30, tzinfo=berlin))
+    assert dump_document(document)["made_at"] == "2026-03-31T23:30:00+00:00"
+    assert read_document(dump_document(document)) == document
 
 
 @pytest.mark.parametrize(

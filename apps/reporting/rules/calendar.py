@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from calendar import Calendar, monthrange
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-_WEEK = 7
+_DAY = timedelta(days=1)
+_FROM_MONDAY = Calendar()
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,9 @@ class CalendarDay:
 
     day: date | None
     has_report: bool
+
+
+_OUTSIDE = CalendarDay(None, has_report=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +32,26 @@ class Month:
     @property
     def before(self) -> date:
         """The first day of the month before."""
-        return (self.first - timedelta(days=1)).replace(day=1)
+        return (self.first - _DAY).replace(day=1)
 
     @property
     def after(self) -> date:
         """The first day of the month after."""
-        return (self.first + timedelta(days=32)).replace(day=1)
+        return self.last + _DAY
 
     @property
     def last(self) -> date:
         """Its last day."""
-        return self.after - timedelta(days=1)
+        _, length = monthrange(self.first.year, self.first.month)
+        return self.first.replace(day=length)
 
 
 def month_of(day: date, reports: Collection[date]) -> Month:
     """The month that the day lies in, with the days that have a report."""
-    first = day.replace(day=1)
-    length = (Month(first, ()).last - first).days + 1
-    places: list[CalendarDay] = [CalendarDay(None, has_report=False)] * first.weekday()
-    for number in range(length):
-        found = first + timedelta(days=number)
-        places.append(CalendarDay(found, has_report=found in reports))
-    places += [CalendarDay(None, has_report=False)] * (-len(places) % _WEEK)
-    weeks = tuple(tuple(places[start : start + _WEEK]) for start in range(0, len(places), _WEEK))
-    return Month(first, weeks)
+    return Month(
+        day.replace(day=1),
+        tuple(
+            tuple(CalendarDay(each, each in reports) if each.month == day.month else _OUTSIDE for each in week)
+            for week in _FROM_MONDAY.monthdatescalendar(day.year, day.month)
+        ),
+    )

@@ -44,8 +44,7 @@ def _stretches(zone: tzinfo, first: datetime, last: datetime) -> Iterator[tuple[
         next_offset = _offset(zone, following)
         change = following if next_offset == offset else _change(zone, at, following)
         yield from _midnights(at, change, offset)
-        if change < following:
-            yield from _midnights(change, following, next_offset)
+        yield from _midnights(change, following, next_offset)
         at, offset = following, next_offset
 
 
@@ -71,4 +70,4 @@ def _change(zone: tzinfo, before: datetime, after: datetime) -> datetime:
 
 
 def _offset(zone: tzinfo, moment: datetime) -> timedelta:
-    return moment.astimezone(zone).utcoffset() or timedelta(0)
+    return moment.astimezone(zone).replace(tzinfo=UTC) - moment

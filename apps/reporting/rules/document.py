@@ -205,7 +205,7 @@ def read_document(values: Mapping[str, Any]) -> Document:
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
+    if is_dataclass(value):
         return _plain_fields(value)
     if isinstance(value, tuple):
         return [_plain(found) for found in value]

@@ -20,9 +20,10 @@ class Piece:
 def cut_pieces(*, piece_first: int, rolled: int, last: int, is_new_day: bool, most: int = MOST_ENTRIES) -> list[Piece]:
     """The pieces to compute so that the account is rolled up to `last`: the open one again, and new ones.
 
-    `rolled` is the last entry that is rolled up. A piece that is full, or of an earlier day, stays as it is.
+    `rolled` is the last entry that is rolled up; the last piece begins there or before, or is the next one's. A piece
+    that is full, or of an earlier day, stays as it is.
     """
-    is_open = piece_first <= rolled and not is_new_day and rolled - piece_first + 1 < most
+    is_open = not is_new_day and rolled - piece_first + 1 < most
     first = piece_first if is_open else rolled + 1
     if rolled >= last:
         return []

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from fractions import Fraction
 from types import MappingProxyType
 
@@ -58,7 +59,7 @@ def monthly_revenue(pricing: Pricing | None, at: datetime) -> MonthlyRevenue:
     if pricing is None:
         return MonthlyRevenue({}, (Gap.NO_PRICES,))
     counted = [line for line in pricing.lines if _recurs(line) and _runs(line.starts_at, line.ends_at, at)]
-    shares = [_share_of(line, at) for line in counted if line.unit_minor is not None and line.currency]
+    shares = [_share_of(line, line.unit_minor, at) for line in counted if line.unit_minor is not None and line.currency]
     running = [discount for discount in pricing.discounts if _is_running(discount, at)]
     for discount in running:
         shares = _reduce(shares, discount)
@@ -96,13 +97,12 @@ class Movement(TextEnum):
 
 def movement_of(before: int, now: int, *, has_paid_before: bool) -> Movement | None:
     """The movement; None where nothing moved. `has_paid_before`: on any earlier day, in this currency."""
-    if before == now:
-        return None
-    if before == 0:
-        return Movement.REACTIVATION if has_paid_before else Movement.NEW
-    if now == 0:
-        return Movement.CHURN
-    return Movement.EXPANSION if now > before else Movement.CONTRACTION
+    if now < before:
+        return Movement.CHURN if now == 0 else Movement.CONTRACTION
+    if now > before:
+        begun = Movement.REACTIVATION if has_paid_before else Movement.NEW
+        return begun if before == 0 else Movement.EXPANSION
+    return None
 
 
 def _recurs(line: PricedLine) -> bool:
@@ -114,9 +114,9 @@ def _is_untold(line: PricedLine) -> bool:
     return not line.interval and not line.currency and line.unit_minor is None and not line.is_metered
 
 
-def _share_of(line: PricedLine, at: datetime) -> _Share:
+def _share_of(line: PricedLine, unit_minor: Decimal, at: datetime) -> _Share:
     times = _A_MONTH[line.interval] / line.every
-    share = _Share(line, Fraction(line.unit_minor or 0) * Fraction(line.quantity) * times, times)
+    share = _Share(line, Fraction(unit_minor) * Fraction(line.quantity) * times, times)
     for discount in line.discounts:
         if _is_running(discount, at):
             (share,) = _reduce([share], discount)

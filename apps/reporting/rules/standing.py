@@ -71,9 +71,8 @@ def contradiction_of(decision: LifecycleDecision, payment: Payment) -> Contradic
     gate = "; ".join(step.fact for step in decision.reasons)
     records = tuple(dict.fromkeys(step.record for step in decision.reasons))
     if not is_allowed:
-        if _is_paid(payment) and payment.sold is not None:
-            return Contradiction(True, f"{payment.sold.words}, but {gate}.", (payment.sold.record, *records))
-        return None
+        paid = _paid(payment)
+        return None if paid is None else Contradiction(True, f"{paid.words}, but {gate}.", (paid.record, *records))
     why = _why_unpaid(decision, payment, is_warned=allowance is Allowance.WITH_WARNING)
     if why is None:
         return None
@@ -81,12 +80,12 @@ def contradiction_of(decision: LifecycleDecision, payment: Payment) -> Contradic
     return Contradiction(False, f"{sentence}, but {gate}.", (*found, *records))
 
 
-def _is_paid(payment: Payment) -> bool:
-    """Whether the provider says that all is paid: what it sells runs, and no invoice counts against the customer."""
+def _paid(payment: Payment) -> SoldSubscription | None:
+    """What the provider sells, where it says that all is paid: it runs, and no invoice counts against the customer."""
     sold = payment.sold
     if sold is None or sold.is_collection_paused or sold.status is not ProviderSubscriptionStatus.ACTIVE:
-        return False
-    return not any(invoice.is_given_up or invoice.is_past_grace for invoice in payment.late)
+        return None
+    return None if any(invoice.is_given_up or invoice.is_past_grace for invoice in payment.late) else sold
 
 
 def _why_unpaid(
