@@ -132,6 +132,8 @@ def divide_half_away(numerator: int, denominator: int) -> int:
 
 def round_to_quantum(numerator: int, denominator: int, quantum: int) -> int:
     """The exact fraction rounded once to a multiple of `quantum` (positive, same unit as the result)."""
+    if quantum <= 0:
+        raise ValueError("The quantum must be positive.")
     return divide_half_away(numerator, denominator * quantum) * quantum
 
 

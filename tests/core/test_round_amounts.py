@@ -97,10 +97,12 @@ def test_the_nearest_integer_a_half_away_from_zero(numerator: int, denominator: 
 
 @pytest.mark.parametrize("part", [0, -1])
 def test_a_denominator_and_a_quantum_are_positive(part: int) -> None:
-    with pytest.raises(ValueError, match="positive"):
+    with pytest.raises(ValueError, match="denominator"):
         amounts.divide_half_away(5, part)
-    with pytest.raises(ValueError, match="positive"):
-        amounts.round_to_quantum(5, 1, part)
+    # Not even where both are negative, whose product is not.
+    for denominator in (1, -1):
+        with pytest.raises(ValueError, match="quantum"):
+            amounts.round_to_quantum(5, denominator, part)
 
 
 @given(some.integers(0, 10**12), some.integers(1, 10**9), some.integers(1, 10**6))
