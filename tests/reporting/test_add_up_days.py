@@ -79,3 +79,6 @@ def test_a_day_is_held_against_the_one_before_and_the_28_before() -> None:
     # A day that is absent is nothing, and the mean is rounded once, to a hundredth of a credit.
     former, mean = compare({FIRST - 28 * DAY: MICRO, FIRST - 29 * DAY: 99 * MICRO, FIRST: 99 * MICRO}, FIRST)
     assert (former.value, mean.value) == (0, 40_000)
+    # Half of a hundredth counts as one, and a micro-credit less does not.
+    for amount, rounded in ((28 * 5_000 - 1, 0), (28 * 5_000, 10_000)):
+        assert compare({FIRST - 2 * DAY: amount}, FIRST)[1].value == rounded

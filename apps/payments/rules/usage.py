@@ -182,6 +182,6 @@ def _as_row(rule: ProductRule) -> list[Any]:
 
 def _of_row(row: Sequence[Any]) -> ProductRule:
     slug, reports_from, includes_unpriced, *window = row
-    until, first, last = (text and read_iso_moment(text) for text in window or (None, None, None))
-    occurred = (first, last) if first and last else None
+    until, first, last = (text and read_iso_moment(text) for text in window or [None] * 3)
+    occurred = (first, last) if first else None
     return ProductRule(slug, read_iso_moment(reports_from), includes_unpriced, until, occurred)
