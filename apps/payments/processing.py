@@ -243,7 +243,7 @@ def settle_customer(
     current = getattr(config, CUSTOMER_FIELDS[provider])
     known = ProviderCustomer.objects.filter(provider=provider)
     gone = set(
-        known.filter(external_id__in=[current or "", made_id], status=CustomerStatus.DELETED).values_list(
+        known.filter(external_id__in=[current, made_id], status=CustomerStatus.DELETED).values_list(
             "external_id", flat=True
         )
     )

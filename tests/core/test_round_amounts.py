@@ -182,6 +182,14 @@ def test_impossible_amounts_are_told_apart_from_malformed_ones(text: str) -> Non
         amounts.parse_amount(text)
 
 
+@pytest.mark.parametrize(("text", "micro"), [("0.000001", 1), ("1000000000", 10**15), ("999999999.999999", 10**15 - 1)])
+def test_the_least_and_the_most_are_numbers(text: str, micro: int) -> None:
+    assert amounts.parse_quantity(text) == amounts.parse_amount(text) == micro
+    assert amounts.parse_amount(f"-{text}", allow_negative=True) == -micro
+    assert amounts.priced(amounts.MICRO, micro, 1) == micro
+    assert amounts.priced(-amounts.MICRO, micro, 1) == -micro
+
+
 @pytest.mark.parametrize("text", ["0", "0.000000", "-1", "1000000000.000001"])
 def test_a_quantity_is_positive_and_bounded(text: str) -> None:
     with pytest.raises(amounts.NumberOutOfRangeError):

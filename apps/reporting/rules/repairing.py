@@ -52,9 +52,8 @@ def _credits(sent: Section, afresh: Section) -> Iterator[Group]:
 def _books(sent: Section, afresh: Section, mended: tuple[str, ...]) -> Iterator[Group]:
     holding = {line.key for group in afresh.groups for line in group.lines if not line.is_alarm}
     for group in sent.groups:
-        wrong = [line for line in group.lines if line.is_alarm and line.key in holding]
         if group.key == "identities":
-            yield _with_lines(group, [_in_balance(line) for line in wrong])
+            yield _with_lines(group, [_in_balance(line) for line in group.lines if line.key in holding])
         else:
             yield replace(group, lines=tuple(line for line in group.lines if not str(line.value).startswith(mended)))
 
