@@ -55,7 +55,7 @@ class Run:
         self._server = os.environ.get("DATABASE_URL") or places.database_url()
 
     def prepare(self, tests: Sequence[str]) -> None:
-        """Make the database and take the notes; raises where a test fails without any fault."""
+        """Make the database and take the notes. A test that fails without any fault is named, and not used."""
         self._wait({run_in_child(make_base, {}, log=self.folder / "base"): "the database"})
         kept, digest = self.folder / "notes", _digest(tests)
         if kept.exists():
@@ -84,6 +84,10 @@ class Run:
             kept: Notes = pickle.loads((self.folder / f"notes{slot}").read_bytes())  # noqa: S301 - our own child's
             self.notes.lines |= kept.lines
             self.notes.seconds |= kept.seconds
+            self.notes.failed |= kept.failed
+        for test in sorted(self.notes.failed):
+            print(f"not used, since it fails without any fault: {test}", flush=True)
+            del self.notes.lines[test]
 
     def try_all(self) -> None:
         """Every fault: first in copies of a process that has imported everything, then by an import of its own.
@@ -188,7 +192,7 @@ class Run:
     def _start_import(self, fault: Fault, slot: int, tests: list[str]) -> int:
         plugin, trees = Plugin(partial(self._database, slot), tests), {fault.file: partial(_tree_with, fault)}
         files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
-        return run_in_child(partial(run_tests, plugin, files), trees, log=self.folder / f"log{slot}")
+        return run_in_child(partial(run_tests, plugin, files, "-x"), trees, log=self.folder / f"log{slot}")
 
     def _apply(self, fault: Fault, database: str) -> bool:
         try:

@@ -41,6 +41,7 @@ class Notes:
 
     lines: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
 
 
 class _Finder(PathFinder):
@@ -133,6 +134,10 @@ class Plugin:
             self._notes.seconds[item.nodeid] = time.monotonic() - started
         return result
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if self._notes is not None and report.failed:
+            self._notes.failed.add(report.nodeid)
+
 
 def run_in_child(work: Callable[[], int], trees: Trees, *, log: Path) -> int:
     """Start a child that sees the changed modules; answers its process id. What `work` answers is its status."""
@@ -164,9 +169,9 @@ def _end_with(parent: int) -> None:
 
 
 def run_tests(plugin: Plugin, files: Sequence[str], *more: str) -> int:
-    """In a child: run the tests of these files that the plugin chooses, up to the first failure."""
+    """In a child: run the tests of these files that the plugin chooses."""
     setattr(builtins, NOTER, plugin.note_line)
-    arguments = ["-q", "-x", "-n0", "-pno:randomly", "-pno:cacheprovider", "--no-header", "--tb=line", f"-m{NOT_RUN}"]
+    arguments = ["-q", "-n0", "-pno:randomly", "-pno:cacheprovider", "--no-header", "--tb=line", f"-m{NOT_RUN}"]
     return int(pytest.main([*arguments, *more, *files], plugins=[plugin]))
 
 
