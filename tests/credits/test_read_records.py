@@ -223,7 +223,7 @@ def test_a_page_of_entries_sends_as_many_statements_whatever_its_size(get: Get, 
 
 
 def test_a_row_of_entries_takes_few_calls(place: Place, get: Get) -> None:
-    """A tenth of a millisecond a row (spec 11, Speed) is less than 200 calls of functions, which no slow machine changes."""
+    """A tenth of a millisecond (spec 11, Speed) is 200 calls of functions, which no busy machine changes."""
     give(place, 1_000 * MICRO)
     for number in range(2):
         items = [consumption(place, f"run-{number}-{item}", run_id=f"run-{item}") for item in range(150)]
