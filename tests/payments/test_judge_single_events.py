@@ -33,6 +33,7 @@ from tests.contexts import console_context
 from tests.payments.cast import NOON, Stripe, Tenant, deliver, make_tenant, stored
 from tests.payments.lives import StripeTruth
 from tests.payments.test_bind_customers import second_checkout
+from tests.payments.test_settle_workspaces import in_orb
 from tests.subscriptions.cast import make_plan, provider_context
 
 OURS, OTHERS = OrganizationId(UUID(int=1)), OrganizationId(UUID(int=2))
@@ -243,6 +244,10 @@ def test_what_names_a_customer_binds_it_and_what_changes_is_tracked(monkeypatch:
     told.clear()
     deliver(second_checkout(stripe, "cus_other", 1))
     assert told == ["settled", "tracked customer"]
+    # At Orb every object names whose it is.
+    told.clear()
+    deliver(in_orb(stripe.tenant, "osub", "started", 3, start=3), provider="orb")
+    assert told == ["settled", "tracked subscription"]
 
 
 @pytest.mark.django_db
