@@ -28,13 +28,14 @@ SURVIVORS = Path(__file__).with_name("survivors.toml")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: where, what, and how it is made."""
+    """One fault: where, what, and how it is made; for SQL also the files that call it."""
 
     file: str
     line: int
     change: str
     number: int
     sql: str = ""
+    callers: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -62,13 +63,15 @@ def _python_faults(patterns: Sequence[str]) -> Iterator[Fault]:
 
 
 def _sql_faults(_: Sequence[str]) -> Iterator[Fault]:
-    trees = (ast.parse(text) for file, text in _texts("apps/**/*.py").items() if "/migrations/" not in file)
+    sources = {file: ast.parse(text) for file, text in _texts("apps/**/*.py").items() if "/migrations/" not in file}
     # Queries stand in strings; functions of Python can have the same names.
-    strings = [str(node.value) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
-    for file, statements in sorted(sql_faults.standing(_texts(SQL), "\n".join(strings)).items()):
-        for before, statement in statements:
-            for number, (line, change, wrong) in enumerate(sql_faults.faults(statement)):
-                yield Fault(file, before + line, change, number, wrong)
+    queries = {
+        file: " ".join(str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant))
+        for file, tree in sources.items()
+    }
+    for one in sorted(sql_faults.standing(_texts(SQL), queries), key=lambda one: (one.file, one.before)):
+        for number, (line, change, wrong) in enumerate(sql_faults.faults(one.statement)):
+            yield Fault(one.file, one.before + line, change, number, wrong, one.callers)
 
 
 def _texts(pattern: str) -> dict[str, str]:

@@ -28,8 +28,9 @@ from tests.mutants.patching import functions_by_file, put_in
 from tests.mutants.session import BROKEN, Notes, Plugin, noting_tree, run_in_child, run_tests, tests_of_lines
 
 PROCESSES = 2
-# Against one fault: so many tests, and so many seconds of them. Those that run little else come first.
-MOST_TESTS, MOST_SECONDS = 400, 8.0
+# Against one fault: so many tests, and so many seconds of them. Those that run little else come first. Every test of SQL
+# needs the database, and which of its lines one runs is not known.
+MOST_TESTS, MOST_SECONDS, MOST_SECONDS_OF_SQL = 400, 8.0, 20.0
 _BASE = "mutants_base"
 _CAN_NOT_PATCH, _NO_SQL = 77, 78
 # By the status of the child. A run that could not be made says nothing about the tests, and is no kill.
@@ -67,7 +68,10 @@ class Run:
         kept.write_bytes(pickle.dumps((digest, self.notes)))
 
     def _take_notes(self, tests: Sequence[str]) -> None:
-        files = sorted({fault.file for fault in self.faults if not fault.sql} | set(_files("apps/*/services/*.py")))
+        files = sorted(
+            {fault.file for fault in self.faults if not fault.sql}
+            | {caller for fault in self.faults for caller in fault.callers}
+        )
         trees = {file: partial(noting_tree, file) for file in files}
         found = [
             file for name in tests for file in ([name] if name.endswith(".py") else _files(f"{name}/**/test_*.py"))
@@ -151,10 +155,13 @@ class Run:
 
     def _tests_for(self, fault: Fault, places_of: dict[tuple[str, int], list[str]]) -> list[str]:
         if fault.sql:
-            app = f"apps/{fault.file.split('/')[1]}/services/"
-            found = {test for test, lines in self.notes.lines.items() if any(file.startswith(app) for file, _ in lines)}
-            own = f"tests/{app.split('/')[1]}/"
-            return self._first(sorted(found, key=lambda test: (not test.startswith(own), self.notes.seconds[test])))
+            # Loading a module runs none of its lines that are noted, so that these tests do ask the database.
+            found = {
+                test for test, lines in self.notes.lines.items() if any(file in fault.callers for file, _ in lines)
+            }
+            own = f"tests/{fault.file.split('/')[1]}/"
+            ordered = sorted(found, key=lambda test: (not test.startswith(own), self.notes.seconds[test]))
+            return self._first(ordered, MOST_SECONDS_OF_SQL)
         # A statement that spans lines was noted at its first one.
         lines = [line for file, line in places_of if file == fault.file and line <= fault.line]
         inside = _function_lines(fault)
@@ -164,10 +171,10 @@ class Run:
         ran = {test for (file, _), tests in places_of.items() if file == fault.file for test in tests}
         return self._first(sorted(ran, key=lambda test: self.notes.seconds[test]))
 
-    def _first(self, tests: Sequence[str]) -> list[str]:
+    def _first(self, tests: Sequence[str], seconds: float = MOST_SECONDS) -> list[str]:
         """As many of them as may be tried, and always one."""
         ends = list(accumulate(self.notes.seconds[test] for test in tests[:MOST_TESTS]))
-        return list(tests[: max(1, bisect_right(ends, MOST_SECONDS))])
+        return list(tests[: max(1, bisect_right(ends, seconds))])
 
     def _start_copy(self, plugin: Plugin, fault: Fault, slot: int, tests: list[str]) -> int:
         """A copy of this process that has the fault."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 _WORDS = {
     " < ": " <= ",
@@ -35,29 +36,56 @@ _COMMENT = re.compile(r"--[^\n]*")
 _STATEMENT = re.compile(r"^CREATE (?:OR REPLACE )?(?P<kind>[A-Z]+) (?P<name>\w+)", re.MULTILINE)
 
 
-def standing(files: Mapping[str, str], sources: str) -> dict[str, list[tuple[int, str]]]:
-    """The functions that the product calls, by file, as the line before each and its statement.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A function that the product calls: where it stands, after how many lines, and the files from which it is called,
+    itself or by other functions.
+    """
+
+    file: str
+    before: int
+    statement: str
+    callers: tuple[str, ...]
+
+
+def standing(files: Mapping[str, str], queries: Mapping[str, str]) -> Iterator[Standing]:
+    """The functions of the SQL files that the product calls, whose queries are given by the file that sends them.
 
     A later file replaces a function of its name, and what only servers of an earlier release call is not tried: a fault
     in either changes nothing that runs today. `files` come in the order in which migrations apply them.
     """
+    last = _last_definitions(files)
+    calls = {name: _called(_code(text), last) - {name} for name, (_, _, text) in last.items()}
+    # A trigger calls its function by itself, whatever is sent.
+    triggers = {name for name, (_, _, text) in last.items() if "RETURNS trigger" in text}
+    callers: dict[str, set[str]] = {name: set() for name in last}
+    for file, text in queries.items():
+        waiting = _called(text, last)
+        if waiting:
+            waiting |= triggers
+        while waiting:
+            name = waiting.pop()
+            if file not in callers[name]:
+                callers[name].add(file)
+                waiting |= calls[name]
+    for name, (file, before, statement) in last.items():
+        if callers[name]:
+            yield Standing(file, before, statement, tuple(sorted(callers[name])))
+
+
+def _last_definitions(files: Mapping[str, str]) -> dict[str, tuple[str, int, str]]:
+    """Of each function its last file, the number of lines before it, and its statement."""
     last: dict[str, tuple[str, int, str]] = {}
     for file, text in files.items():
         begins = [found.start() for found in _STATEMENT.finditer(text)]
         for found, end in zip(_STATEMENT.finditer(text), [*begins[1:], len(text)], strict=True):
             if found["kind"] == "FUNCTION":
                 last[found["name"]] = (file, text.count("\n", 0, found.start()), text[found.start() : end])
-    called, new = set[str](), set(re.findall(r"\w+(?=\()", sources)) & last.keys()
-    # A trigger calls its function by itself.
-    new |= {name for name, (_, _, text) in last.items() if "RETURNS trigger" in text}
-    while new:
-        called |= new
-        new = {word for name in new for word in re.findall(r"\w+(?=\()", _code(last[name][2]))} & last.keys() - called
-    found_in: dict[str, list[tuple[int, str]]] = {}
-    for name in last.keys() & called:
-        file, line, statement = last[name]
-        found_in.setdefault(file, []).append((line, statement))
-    return found_in
+    return last
+
+
+def _called(code: str, known: Mapping[str, object]) -> set[str]:
+    return set(re.findall(r"\w+(?=\()", code)) & known.keys()
 
 
 def faults(text: str) -> Iterator[tuple[int, str, str]]:

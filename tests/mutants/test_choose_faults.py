@@ -31,11 +31,13 @@ $$;
 
 
 def test_sql_is_tried_where_the_product_calls_it() -> None:
-    standing = sql_faults.standing({"1.sql": FIRST, "2.sql": SECOND}, "SELECT ledger_post(%s)")
-    [[(fee_line, fee)], [(post_line, post)]] = standing["1.sql"], standing["2.sql"]
-    assert fee.splitlines()[0] == FIRST.splitlines()[fee_line]
-    assert post.splitlines()[0] == SECOND.splitlines()[post_line]
-    assert {change for _, change, _ in sql_faults.faults(post)} == {
+    queries = {"a.py": "SELECT ledger_post(%s)", "b.py": "SELECT ledger_fee(%s)", "c.py": "SELECT 1"}
+    found = list(sql_faults.standing({"1.sql": FIRST, "2.sql": SECOND}, queries))
+    [fee, post] = sorted(found, key=lambda one: one.file)
+    assert (fee.file, fee.callers, post.file, post.callers) == ("1.sql", ("a.py", "b.py"), "2.sql", ("a.py",))
+    for one, text in ((fee, FIRST), (post, SECOND)):
+        assert one.statement.splitlines()[0] == text.splitlines()[one.before]
+    assert {change for _, change, _ in sql_faults.faults(post.statement)} == {
         "SELECT ledger_fee(a) WHERE a > 4 -> SELECT ledger_fee(a) WHERE a >= 4",
         "SELECT ledger_fee(a) WHERE a > 4 $$; -> SELECT ledger_fee(a) WHERE true $$;",  # to the end of the line
     }
