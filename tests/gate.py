@@ -30,8 +30,9 @@ from billing_site.launcher.places import PROJECT
 from billing_site.launcher.processes import end_with_parent, kill_marked
 
 _BIN = Path(sys.executable).parent
-# Two, whatever the machine has: the tests of concurrency bring their own processes.
-_TEST_PROCESSES = "2"
+# Three, whatever the machine has: two cores have time left while tests wait, and those of concurrency bring their own
+# processes.
+_TEST_PROCESSES = "3"
 # By this variable of the environment, all that a step started is found again.
 _MARK = "COUNTINGHOUSE_GATE"
 _PATIENCE_SECONDS = 30
