@@ -28,8 +28,8 @@ from tests.mutants.patching import functions_by_file, put_in
 from tests.mutants.session import BROKEN, Notes, Plugin, noting_tree, run_in_child, run_tests, tests_of_lines
 
 PROCESSES = 2
-# Against one fault: so many tests, and so many seconds of them. Those that run little else come first. Which lines of SQL
-# a test runs is not known, and each of its tests needs the database.
+# Against one fault: so many tests, and so many seconds of them. Those that run little else come first. Which lines of
+# SQL a test runs is not known, and each of its tests needs the database.
 MOST_TESTS, MOST_SECONDS, MOST_SECONDS_OF_SQL = 400, 8.0, 20.0
 _BASE = "mutants_base"
 _CAN_NOT_PATCH, _NO_SQL = 77, 78
