@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import uuid
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,13 +13,20 @@ import pytest
 from django.db import connection
 
 from apps.core import clock
+from apps.core.enums import MembershipRole
 from apps.core.errors import CountinghouseError
 from apps.core.idempotency import Answer
+from apps.core.models import IdempotencyRecord
+from apps.core.states import IdempotencyOutcome
 from apps.credits.models import CreditGrant, GrantBurn
 from apps.credits.rules.allocation import affordable, allocate
 from apps.credits.rules.months import free_month
 from apps.credits.services import credits_consume_batch
+from apps.tenants.enums import OrganizationKind
+from apps.tenants.models import Organization, User
+from apps.tenants.personal_accounts import PersonalFacts, may_use_personal_account
 from tests.credits.cast import assert_sound, consumption, give, look_at, make_place
+from tests.factories.tenants import make_membership, make_organization, make_product, make_user
 
 pytestmark = pytest.mark.django_db
 SEED = 20261129
@@ -29,7 +37,10 @@ def test_a_month_is_the_same_in_sql_and_in_the_rule() -> None:
     """Around each boundary that there is: month ends by each zone, and 35 days after them."""
     edges = [datetime(2026, month, 1, tzinfo=UTC) for month in (1, 3, 4, 11)]
     steps = [timedelta(hours=hours) for hours in (-15, -5, -1, 0, 4, 14)]
-    backs = [timedelta(0), timedelta(days=34, hours=23), timedelta(days=35), timedelta(days=36), timedelta(days=70)]
+    # With an hour, exactly at the end of what may be late: an hour before the month's end the run happened.
+    backs = [
+        timedelta(days=days, hours=hours) for days, hours in ((0, 0), (34, 23), (35, 0), (35, 1), (36, 0), (70, 0))
+    ]
     cases = [
         (edge + step, edge + step + back, zone)
         for edge, step, back, zone in itertools.product(edges, steps, backs, ZONES)
@@ -64,3 +75,72 @@ def test_grants_burn_in_sql_as_the_rule_allocates() -> None:
                 meant = [(grant.pk, taken) for grant, taken in parts]
                 assert (list(burned.values_list("grant_id", "amount")), unpaid) == (meant, 0), (SEED, number)
     assert_sound()
+
+
+def test_a_person_is_asked_for_in_sql_as_the_rule_says() -> None:
+    """Whose account a person's is, and which products may use it, among many who have nothing to do with each other."""
+    chance = random.Random(SEED)  # noqa: S311 - as above
+    products = [make_product(f"product-{number}") for number in range(3)]
+    people = [make_user() for _ in range(6)]
+    for number in range(12):
+        kind = chance.choice([OrganizationKind.INDIVIDUAL, OrganizationKind.TEAM])
+        organization = make_organization(f"Organization {number}", kind=kind)
+        for product in chance.sample(products, chance.randint(0, 2)):
+            make_product(product.slug, organization)
+        for person in chance.sample(people, chance.randint(1, 3)):
+            make_membership(organization, person, chance.choice([MembershipRole.OWNER, MembershipRole.ADMIN]))
+    for person in people:
+        User.objects.filter(pk=person.pk).update(created_by_product=chance.choice([None, *products]))
+    asked = Counter[object]()
+    with connection.cursor() as cursor:
+        for person in User.objects.filter(pk__in=[person.pk for person in people]):
+            own = Organization.objects.filter(
+                kind=OrganizationKind.INDIVIDUAL, memberships__user=person, memberships__role=MembershipRole.OWNER
+            )
+            first = own.order_by("created_at", "id").values_list("pk", flat=True).first()
+            sent = "SELECT credits_account_of('user', %s), credits_account_of('organization', %s)"
+            cursor.execute(sent, [person.pk, person.pk])
+            assert cursor.fetchone() == (first, person.pk)
+            asked[len(own)] += 1
+            for product in products:
+                may = may_use_personal_account(
+                    PersonalFacts(
+                        user_exists=True,
+                        is_creator=person.created_by_product_id == product.pk,
+                        shares_organization=Organization.objects.filter(
+                            memberships__user=person, product_relations__product=product
+                        ).exists(),
+                    )
+                )
+                cursor.execute("SELECT credits_may_use_person(%s, %s)", [product.pk, person.pk])
+                assert cursor.fetchone() == (may,)
+                asked[may] += 1
+    assert min(asked[True], asked[False], asked[0], asked[1]) > 0, asked
+
+
+def test_what_became_of_a_key() -> None:
+    kept = {
+        "scope": "product:x",
+        "operation": "consume",
+        "body_hash": "a" * 64,
+        "answer": {},
+        "created_at": clock.now(),
+    }
+    IdempotencyRecord.objects.create(**kept, key="answered", outcome=IdempotencyOutcome.ANSWERED, status=200)
+    IdempotencyRecord.objects.create(**kept, key="refused", outcome=IdempotencyOutcome.REFUSED)
+    cases = {
+        ("answered", "consume", "a" * 64): "replayed",
+        ("answered", "consume", "b" * 64): "reused",
+        ("answered", "grant", "a" * 64): "reused",
+        ("refused", "consume", "a" * 64): "refused_before",
+        ("refused", "consume", "b" * 64): "reused",
+        ("new", "consume", "a" * 64): None,
+    }
+    with connection.cursor() as cursor:
+        for (key, endpoint, digest), meant in cases.items():
+            cursor.execute(
+                "SELECT credits_key_outcome(r, %s, %s) FROM (SELECT) one "
+                "LEFT JOIN core_idempotencyrecord r ON r.key = %s",
+                [endpoint, digest, key],
+            )
+            assert cursor.fetchone() == (meant,), (key, endpoint, digest)
