@@ -28,13 +28,14 @@ SURVIVORS = Path(__file__).with_name("survivors.toml")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: where, what, and how it is made; for SQL also the files that call it."""
+    """One fault: where, what, and how it is made; for SQL also the function and the files that call it."""
 
     file: str
     line: int
     change: str
     number: int
     sql: str = ""
+    function: str = ""
     callers: tuple[str, ...] = ()
 
     @property
@@ -71,7 +72,7 @@ def _sql_faults(_: Sequence[str]) -> Iterator[Fault]:
     }
     for one in sorted(sql_faults.standing(_texts(SQL), queries), key=lambda one: (one.file, one.before)):
         for number, (line, change, wrong) in enumerate(sql_faults.faults(one.statement)):
-            yield Fault(one.file, one.before + line, change, number, wrong, one.callers)
+            yield Fault(one.file, one.before + line, change, number, wrong, one.function, one.callers)
 
 
 def _texts(pattern: str) -> dict[str, str]:

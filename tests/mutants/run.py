@@ -155,12 +155,13 @@ class Run:
 
     def _tests_for(self, fault: Fault, places_of: dict[tuple[str, int], list[str]]) -> list[str]:
         if fault.sql:
-            # Loading a module runs none of its lines that are noted, so that these tests do ask the database.
+            # Tests that name the function are about it. Loading a module runs none of its lines that are noted, so that
+            # the others do ask the database.
             found = {
                 test for test, lines in self.notes.lines.items() if any(file in fault.callers for file, _ in lines)
             }
-            own = f"tests/{fault.file.split('/')[1]}/"
-            ordered = sorted(found, key=lambda test: (not test.startswith(own), self.notes.seconds[test]))
+            named = {test for test in self.notes.lines if fault.function in _text_of(test.partition("::")[0])}
+            ordered = sorted(found | named, key=lambda test: (test not in named, self.notes.seconds[test]))
             return self._first(ordered, MOST_SECONDS_OF_SQL)
         # A statement that spans lines was noted at its first one.
         lines = [line for file, line in places_of if file == fault.file and line <= fault.line]
@@ -276,6 +277,11 @@ def _take_notes(plugin: Plugin, files: Sequence[str], notes: Notes, store: Path)
 
 def _tree_with(fault: Fault) -> ast.Module:
     return python_faults.with_fault((PROJECT / fault.file).read_text(encoding="utf-8"), fault.number)
+
+
+@cache
+def _text_of(file: str) -> str:
+    return (PROJECT / file).read_text(encoding="utf-8")
 
 
 @cache

@@ -38,10 +38,11 @@ _STATEMENT = re.compile(r"^CREATE (?:OR REPLACE )?(?P<kind>[A-Z]+) (?P<name>\w+)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A function that the product calls: where it stands, after how many lines, and the files from which it is called,
-    itself or by other functions.
+    """A function that the product calls: its name, where it stands, after how many lines, and the files from which it
+    is called, itself or by other functions.
     """
 
+    function: str
     file: str
     before: int
     statement: str
@@ -70,7 +71,7 @@ def standing(files: Mapping[str, str], queries: Mapping[str, str]) -> Iterator[S
                 waiting |= calls[name]
     for name, (file, before, statement) in last.items():
         if callers[name]:
-            yield Standing(file, before, statement, tuple(sorted(callers[name])))
+            yield Standing(name, file, before, statement, tuple(sorted(callers[name])))
 
 
 def _last_definitions(files: Mapping[str, str]) -> dict[str, tuple[str, int, str]]:
