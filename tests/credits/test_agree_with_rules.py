@@ -6,7 +6,7 @@ import itertools
 import random
 import uuid
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,15 +16,18 @@ from apps.core import clock
 from apps.core.enums import MembershipRole
 from apps.core.errors import CountinghouseError
 from apps.core.idempotency import Answer
+from apps.core.ids import ProductId
 from apps.core.models import IdempotencyRecord
 from apps.core.states import IdempotencyOutcome
-from apps.credits.models import CreditGrant, GrantBurn
+from apps.credits.models import CreditGrant, FreeQuantity, GrantBurn, ShadowDisagreement
 from apps.credits.rules.allocation import affordable, allocate
 from apps.credits.rules.months import free_month
-from apps.credits.services import credits_consume_batch
+from apps.credits.rules.pricing import Price
+from apps.credits.services import credit_policy_publish_prices, credits_consume_batch
 from apps.tenants.enums import OrganizationKind
-from apps.tenants.models import Organization, User
+from apps.tenants.models import Organization, Product, User
 from apps.tenants.personal_accounts import PersonalFacts, may_use_personal_account
+from tests.contexts import console_context
 from tests.credits.cast import assert_sound, consumption, give, look_at, make_place
 from tests.factories.tenants import make_membership, make_organization, make_product, make_user
 
@@ -77,8 +80,17 @@ def test_grants_burn_in_sql_as_the_rule_allocates() -> None:
     assert_sound()
 
 
-def test_a_person_is_asked_for_in_sql_as_the_rule_says() -> None:
-    """Whose account a person's is, and which products may use it, among many who have nothing to do with each other."""
+def _may_use(product: Product, person: User) -> bool:
+    shared = Organization.objects.filter(memberships__user=person, product_relations__product=product)
+    is_creator = person.created_by_product_id == product.pk
+    return may_use_personal_account(
+        PersonalFacts(user_exists=True, is_creator=is_creator, shares_organization=shared.exists())
+    )
+
+
+@pytest.fixture
+def crowd() -> tuple[list[Product], list[User]]:
+    """Three products and six people in twelve organizations, many of whom have nothing to do with each other."""
     chance = random.Random(SEED)  # noqa: S311 - as above
     products = [make_product(f"product-{number}") for number in range(3)]
     people = [make_user() for _ in range(6)]
@@ -91,9 +103,15 @@ def test_a_person_is_asked_for_in_sql_as_the_rule_says() -> None:
             make_membership(organization, person, chance.choice([MembershipRole.OWNER, MembershipRole.ADMIN]))
     for person in people:
         User.objects.filter(pk=person.pk).update(created_by_product=chance.choice([None, *products]))
+    return products, list(User.objects.filter(pk__in=[person.pk for person in people]))
+
+
+def test_a_person_is_asked_for_in_sql_as_the_rule_says(crowd: tuple[list[Product], list[User]]) -> None:
+    """Whose account a person's is, and which products may use it."""
+    products, people = crowd
     asked = Counter[object]()
     with connection.cursor() as cursor:
-        for person in User.objects.filter(pk__in=[person.pk for person in people]):
+        for person in people:
             own = Organization.objects.filter(
                 kind=OrganizationKind.INDIVIDUAL, memberships__user=person, memberships__role=MembershipRole.OWNER
             )
@@ -103,19 +121,36 @@ def test_a_person_is_asked_for_in_sql_as_the_rule_says() -> None:
             assert cursor.fetchone() == (first, person.pk)
             asked[len(own)] += 1
             for product in products:
-                may = may_use_personal_account(
-                    PersonalFacts(
-                        user_exists=True,
-                        is_creator=person.created_by_product_id == product.pk,
-                        shares_organization=Organization.objects.filter(
-                            memberships__user=person, product_relations__product=product
-                        ).exists(),
-                    )
-                )
+                may = _may_use(product, person)
                 cursor.execute("SELECT credits_may_use_person(%s, %s)", [product.pk, person.pk])
                 assert cursor.fetchone() == (may,)
                 asked[may] += 1
     assert min(asked[True], asked[False], asked[0], asked[1]) > 0, asked
+
+
+def test_facts_are_those_of_the_account_and_the_caller(crowd: tuple[list[Product], list[User]]) -> None:
+    products, people = crowd
+    wanted = "organization_id, user_exists, is_related, role"
+    sent = f"SELECT {wanted} FROM credits_facts_3(%s, %s, %s, %s, %s, %s, NULL, 'unit')"  # noqa: S608 - as it stands above
+    asked = Counter[object]()
+    with connection.cursor() as cursor:
+        for organization, product in itertools.product(Organization.objects.all(), products):
+            owners = organization.memberships.filter(role=MembershipRole.OWNER).select_related("user")
+            is_tied = organization.product_relations.filter(product=product).exists()
+            is_personal = organization.kind == OrganizationKind.INDIVIDUAL
+            is_related = is_tied or (is_personal and any(_may_use(product, one.user) for one in owners))
+            for person in people:
+                role = organization.memberships.filter(user=person).values_list("role", flat=True).first()
+                now = clock.now()
+                cursor.execute(sent, [now, now, product.pk, "organization", organization.pk, person.pk])
+                assert cursor.fetchone() == (organization.pk, True, is_related, role)
+                asked[role] += 1
+            asked["personal, by its owner"] += is_related and not is_tied
+            asked[is_related] += 1
+        for person_id, exists in ((people[0].pk, True), (uuid.uuid4(), False)):
+            cursor.execute(sent, [clock.now(), clock.now(), products[0].pk, "user", person_id, None])
+            assert cursor.fetchone()[1] is exists
+    assert min(asked[key] for key in (True, False, None, "owner", "admin", "personal, by its owner")) > 0, asked
 
 
 def test_what_became_of_a_key() -> None:
@@ -144,3 +179,55 @@ def test_what_became_of_a_key() -> None:
                 [endpoint, digest, key],
             )
             assert cursor.fetchone() == (meant,), (key, endpoint, digest)
+
+
+def test_free_quantity_is_counted_for_its_account_product_operation_and_month_alone() -> None:
+    accounts, products = [make_place(f"red-{number}").account.pk for number in range(2)], Product.objects.all()[:2]
+    months = [date(2026, 3, 1), date(2026, 4, 1)]
+    places = list(itertools.product(accounts, [product.pk for product in products], ["render", "scan"], months))
+    for account, product, operation, month in places[1:]:
+        FreeQuantity.objects.create(account_id=account, product_id=product, operation=operation, month=month, used=10)
+    used = dict.fromkeys(places[1:], 10)
+    with connection.cursor() as cursor:
+        # The first place has no row yet; nothing is no reason to make one.
+        for place, quantity in ((places[0], 0), (places[5], -3), (places[5], 2), (places[0], 4), (places[9], 0)):
+            cursor.execute("SELECT credits_use_free(%s, %s, %s, %s, %s)", [*place, quantity])
+            if quantity:
+                used[place] = used.get(place, 0) + quantity
+            rows = FreeQuantity.objects.values_list("account", "product", "operation", "month", "used")
+            assert {tuple(row[:4]): row[4] for row in rows} == used, (place, quantity)
+
+
+@pytest.mark.parametrize(
+    ("difference", "local", "charge", "noted", "decision"),
+    [
+        ("amount", 95, 100, "rounding", "allow"),
+        ("amount", 105, 100, "rounding", "allow"),
+        ("amount", 94, 100, "amount", "allow"),
+        ("amount", 106, 100, "amount", "allow"),
+        ("run_charged_before", 100, 100, "run_charged_before", "allow"),
+        ("run_charged_before", None, 100, "run_charged_before", ""),
+    ],
+)
+def test_a_difference_within_one_quantum_of_the_price_is_rounding(
+    difference: str, local: int | None, charge: int, noted: str, decision: str
+) -> None:
+    """The quantum is that of the product, version and operation of the entry, whatever others have."""
+    place, other = make_place("red"), make_place("blue")
+    for at, quantum in ((place, 5), (other, 50)):
+        prices = [Price("unit", "piece", 100, quantum=quantum), Price("scan", "file", 100, quantum=50)]
+        credit_policy_publish_prices(console_context(), product_id=ProductId(at.product.pk), prices=prices)
+        prices = [Price("unit", "piece", 100, quantum=50)]
+        credit_policy_publish_prices(console_context(), product_id=ProductId(at.product.pk), prices=prices)
+    give(place, 1_000)
+    [answer] = credits_consume_batch(place.context, consumptions=[consumption(place, operation="unit", quantity=1)])
+    assert isinstance(answer, Answer)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT credits_note_drift(%s, %s, jsonb_populate_record(e, jsonb_build_object("
+            "'local_charge', %s::bigint, 'policy_version', 2)), 7, %s) FROM credits_creditentry e WHERE e.id = %s",
+            [difference, place.product.pk, local, charge, str(answer.body["entry_id"])],
+        )
+    [line] = ShadowDisagreement.objects.all()
+    assert (line.difference, line.central_code, line.local_decision) == (noted, noted, decision)
+    assert (line.local_charge, line.central_charge, line.central_balance) == (local, charge, 7)
