@@ -131,7 +131,7 @@ def test_a_person_is_asked_for_in_sql_as_the_rule_says(crowd: tuple[list[Product
 def test_facts_are_those_of_the_account_and_the_caller(crowd: tuple[list[Product], list[User]]) -> None:
     products, people = crowd
     wanted = "organization_id, user_exists, is_related, role"
-    sent = f"SELECT {wanted} FROM credits_facts_3(%s, %s, %s, %s, %s, %s, NULL, 'unit')"  # noqa: S608 - as it stands above
+    sent = f"SELECT {wanted} FROM credits_facts_3(%s, %s, %s, %s, %s, %s, NULL, 'unit')"
     asked = Counter[object]()
     with connection.cursor() as cursor:
         for organization, product in itertools.product(Organization.objects.all(), products):
