@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import json
 import os
 import random
 import sys
@@ -56,21 +57,29 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=57, help="how long to go on; the rest is counted as left")
     parser.add_argument("--tests", nargs="+", default=TESTS, help="files and folders; those of every app by default")
+    parser.add_argument("--again", action="store_true", help="those alone that survived the last run")
     parser.add_argument("only", nargs="*", help="paths below which faults are made, such as apps/credits/rules")
     options = parser.parse_args()
     started = time.monotonic()
     faults = list(all_faults(options.only))
     everything = {fault.key for fault in all_faults([])}
+    home = places.make_home(places.state_folder() / "mutants")
+    last = home / "survivors.json"
+    if options.again:
+        survived = {tuple(key) for key in json.loads(last.read_text(encoding="utf-8"))}
+        faults = [fault for fault in faults if fault.key in survived]
     if options.sample:
         faults = random.Random(options.seed).sample(faults, min(options.sample, len(faults)))  # noqa: S311 - it must repeat
     for name in _FOREIGN:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     with sessions.engines():
-        run = Run(places.make_home(places.state_folder() / "mutants"), faults, options.minutes * 60)
+        run = Run(home, faults, options.minutes * 60)
         run.prepare(options.tests)
         print(f"{len(faults)} faults, {len(run.notes.lines)} tests, {time.monotonic() - started:.0f} s of preparation")
         run.try_all()
+    left = [fault.key for fault, outcome in run.outcomes.items() if outcome not in {"killed", "impossible"}]
+    last.write_text(json.dumps(left), encoding="utf-8")
     return report(run, everything, time.monotonic() - started)
 
 
