@@ -66,6 +66,8 @@ def main() -> int:
     home = places.make_home(places.state_folder() / "mutants")
     last = home / "survivors.json"
     if options.again:
+        if not last.exists():
+            parser.error("There is no last run whose survivors could be tried. Leave --again out.")
         survived = {tuple(key) for key in json.loads(last.read_text(encoding="utf-8"))}
         faults = [fault for fault in faults if fault.key in survived]
     if options.sample:

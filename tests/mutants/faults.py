@@ -6,6 +6,7 @@ import ast
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from tests.architecture.sources import PROJECT
@@ -51,9 +52,9 @@ class Fault:
 def all_faults(only: Sequence[str]) -> Iterator[Fault]:
     """Every fault that we know how to make, below the named paths: rules and guards, then SQL, then services."""
     *first, services = PYTHON
-    chosen = tuple(only)
-    for patterns, make in ((first, _python_faults), ([], _sql_faults), ([services], _python_faults)):
-        yield from (fault for fault in make(patterns) if not chosen or fault.file.startswith(chosen))
+    for fault in chain(_python_faults(first), _sql_faults(), _python_faults([services])):
+        if not only or fault.file.startswith(tuple(only)):
+            yield fault
 
 
 def _python_faults(patterns: Sequence[str]) -> Iterator[Fault]:
@@ -63,7 +64,7 @@ def _python_faults(patterns: Sequence[str]) -> Iterator[Fault]:
                 yield Fault(file, line, change, number)
 
 
-def _sql_faults(_: Sequence[str]) -> Iterator[Fault]:
+def _sql_faults() -> Iterator[Fault]:
     sources = {file: ast.parse(text) for file, text in _texts("apps/**/*.py").items() if "/migrations/" not in file}
     # Queries stand in strings; functions of Python can have the same names.
     queries = {

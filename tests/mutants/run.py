@@ -58,21 +58,18 @@ class Run:
     def prepare(self, tests: Sequence[str]) -> None:
         """Make the database and take the notes. A test that fails without any fault is named, and not used."""
         self._wait({run_in_child(make_base, {}, log=self.folder / "base"): "the database"})
-        kept, digest = self.folder / "notes", _digest(tests)
+        noted = sorted({file for fault in self.faults for file in (fault.callers if fault.sql else [fault.file])})
+        kept, digest = self.folder / "notes", digest_of(tests, noted)
         if kept.exists():
             of, notes = pickle.loads(kept.read_bytes())  # noqa: S301 - our own
             if of == digest:
                 self.notes = notes
                 return
-        self._take_notes(tests)
+        self._note_tests(tests, noted)
         kept.write_bytes(pickle.dumps((digest, self.notes)))
 
-    def _take_notes(self, tests: Sequence[str]) -> None:
-        files = sorted(
-            {fault.file for fault in self.faults if not fault.sql}
-            | {caller for fault in self.faults for caller in fault.callers}
-        )
-        trees = {file: partial(noting_tree, file) for file in files}
+    def _note_tests(self, tests: Sequence[str], noted: Sequence[str]) -> None:
+        trees = {file: partial(noting_tree, file) for file in noted}
         found = [
             file for name in tests for file in ([name] if name.endswith(".py") else _files(f"{name}/**/test_*.py"))
         ]
@@ -91,7 +88,7 @@ class Run:
             self.notes.failed |= kept.failed
         for test in sorted(self.notes.failed):
             print(f"not used, since it fails without any fault: {test}", flush=True)
-            del self.notes.lines[test]
+            self.notes.lines.pop(test, None)
 
     def try_all(self) -> None:
         """Every fault: first in copies of a process that has imported everything, then by an import of its own.
@@ -259,9 +256,9 @@ def _files(pattern: str) -> list[str]:
     return [path.relative_to(PROJECT).as_posix() for path in sorted(PROJECT.glob(pattern))]
 
 
-def _digest(tests: Sequence[str]) -> str:
-    """What the notes depend on: the sources of the product and of the tests, and which tests were chosen."""
-    found = hashlib.sha256("\0".join(tests).encode())
+def digest_of(tests: Sequence[str], noted: Sequence[str]) -> str:
+    """What the notes depend on: the chosen tests, the modules whose lines are noted, and all sources."""
+    found = hashlib.sha256("\0".join([*tests, "", *noted]).encode())
     for folder in ("apps", "billing_site", "tests"):
         for path in sorted((PROJECT / folder).rglob("*")):
             if path.suffix in {".py", ".sql", ".html", ".toml"} and "mutants" not in path.parts:

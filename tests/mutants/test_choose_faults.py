@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +11,11 @@ from apps.core.amounts import MICRO
 from apps.credits.rules.pricing import Price, charge_for
 from tests.architecture.sources import PROJECT
 from tests.mutants import python_faults, sql_faults
-from tests.mutants.faults import all_faults, survivors_known
+from tests.mutants.faults import Fault, all_faults, survivors_known
 from tests.mutants.patching import put_in
+from tests.mutants.run import Run, digest_of
+
+THIS = Path(__file__).relative_to(PROJECT).as_posix()
 
 FIRST = """CREATE OR REPLACE FUNCTION ledger_post(a int) RETURNS int LANGUAGE sql AS $$
     SELECT ledger_fee(a) WHERE a > 1
@@ -68,3 +72,25 @@ def test_a_fault_is_put_into_a_module_that_runs(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_list_names_faults_that_are_made() -> None:
     assert set(survivors_known()) <= {fault.key for fault in all_faults([])}
+
+
+def test_a_fault_in_sql_meets_the_tests_that_name_it_and_those_that_call_it(tmp_path: Path) -> None:
+    """Not the quick ones that run a line of a neighbour, which could notice nothing."""
+    run = Run(tmp_path, [], 60)
+    quick, calls, names = "tests/mutants/__init__.py::quick", "tests/mutants/__init__.py::calls", f"{THIS}::names"
+    run.notes.lines = {
+        quick: {("apps/a/services/comparisons.py", 1)},
+        calls: {("apps/a/services/consumption.py", 9)},
+        names: set(),
+    }
+    run.notes.seconds = {quick: 0.01, calls: 0.2, names: 0.3}
+    fault = Fault("1.sql", 1, "", 0, FIRST, "ledger_post", ("apps/a/services/consumption.py",))
+    assert run._tests_for(fault, {}) == [names, calls]
+
+
+def test_notes_are_kept_for_the_same_tests_and_modules_alone() -> None:
+    digests = [
+        digest_of(tests, noted)
+        for tests, noted in ((["t"], ["a.py"]), (["t"], ["b.py"]), (["t", "a.py"], []), (["t"], []), (["t"], ["a.py"]))
+    ]
+    assert (len(set(digests)), digests[-1]) == (4, digests[0])

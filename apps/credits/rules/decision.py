@@ -86,7 +86,7 @@ def decide(
     What `is_booked` has happened already: membership, lifecycle and balance don't deny it (spec 05, Calls).
     """
     chain: list[Reason] = []
-    lifecycle, allowance, warnings = _live(facts, question, at)
+    lifecycle, allowance, warnings = _consumption_by_lifecycle(facts, question, at)
     code = _membership(facts, question, chain, missing)
     if code is None and lifecycle is not None:
         code = _lifecycle(lifecycle, allowance, question, chain)
@@ -117,10 +117,10 @@ def booking_warnings(facts: CreditFacts, question: Question, at: datetime) -> li
     ]
 
 
-def _live(
+def _consumption_by_lifecycle(
     facts: CreditFacts, question: Question, at: datetime
 ) -> tuple[LifecycleDecision | None, Allowance, tuple[str, ...]]:
-    """The lifecycle, what it says of consumption, and its warnings. In the way of nobody's account stands none yet."""
+    """The lifecycle, what it says of consumption, and its warnings. Without an account nothing is denied."""
     if facts.organization_id is None:
         return None, Allowance.YES, ()
     lived = facts.lifecycle_facts(question.workspace_id, at)
