@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.management.commands import flush
-from django.db import connection, transaction
+from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from apps.credits.services import comparisons
@@ -49,11 +49,8 @@ def django_db_setup(
 @pytest.fixture(scope="module")
 def lasting_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """What module fixtures write stays for all tests of the module, each of which is undone by itself."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        # As a test case's own block: services that insist on committing themselves take it for none.
-        transaction.get_connection().atomic_blocks[-1]._from_testcase = True
+    with django_db_blocker.unblock(), databases.undone():
         yield
-        transaction.set_rollback(True)
 
 
 @pytest.fixture(autouse=True, scope="session")
