@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from pytest_django.fixtures import Settings
 
 from tests.connectors.providers.stand_in import Asked, Reply, StandIn
+from tests.http_server import QuietHandler, serve
 
 
 @dataclass
@@ -39,7 +37,7 @@ def web(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     """The server, reachable although it is private; one try a call, since the tries have tests of their own."""
     told = Web()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -51,21 +49,13 @@ def web(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_GET  # noqa: N815 - the name that the server looks for
+        do_POST = do_GET
 
-        def log_message(self, *_: Any) -> None:
-            return
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    told.base = f"http://127.0.0.1:{httpd.server_address[1]}"
     settings.OUTBOUND_ALLOWLIST, settings.OUTBOUND_CALLS_PER_SECOND = ["127.0.0.1"], 0
     monkeypatch.setattr("apps.core.outgoing.calls._ATTEMPTS", 1)
-    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield told
-    httpd.shutdown()
-    httpd.server_close()
-    thread.join()
+    with serve(Handler) as port:
+        told.base = f"http://127.0.0.1:{port}"
+        yield told
 
 
 def put_up(web: Web, stand_in: StandIn, settings: Settings) -> None:

@@ -11,9 +11,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.http_server import QuietHandler, serve
 
 Event = dict[str, Any]
 _OK, _BAD, _MISSING, _TOO_LARGE, _TOO_MANY, _BROKEN = 200, 400, 404, 413, 429, 500
@@ -148,20 +150,13 @@ class OrbFake:
 @contextmanager
 def running(fake: OrbFake) -> Iterator[OrbFake]:
     """The fake as a server; `fake.base` is its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake))
-    fake.base = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with serve(_handler(fake)) as port:
+        fake.base = f"http://127.0.0.1:{port}/v1"
         yield fake
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _handler(fake: OrbFake) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def _serve(self) -> None:
@@ -188,9 +183,6 @@ def _handler(fake: OrbFake) -> type[BaseHTTPRequestHandler]:
             except OSError:
                 self.close_connection = True  # nobody waits for the answer any more
 
-        do_GET = do_POST = do_PUT = _serve  # noqa: N815 - as the server calls them
-
-        def log_message(self, *args: Any) -> None:
-            """Say nothing."""
+        do_GET = do_POST = do_PUT = _serve
 
     return Handler

@@ -7,12 +7,12 @@ import hashlib
 import io
 import re
 import tarfile
-import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.http_server import QuietHandler, serve
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Registry:
 def serving(registry: Registry) -> Iterator[Registry]:
     """The registry listens at `address` inside."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             place, _, name = self.path.strip("/").partition("/")
             if place == "files":
@@ -56,19 +56,9 @@ def serving(registry: Registry) -> Iterator[Registry]:
             self.end_headers()
             self.wfile.write(content or b"")
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the library's
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    registry.address = f"http://127.0.0.1:{server.server_port}/simple"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serve(Handler) as port:
+        registry.address = f"http://127.0.0.1:{port}/simple"
         yield registry
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def wheel(project: str, version: str, *requires: str, extra: str = "", modules: dict[str, str] | None = None) -> bytes:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,6 +23,7 @@ from apps.core import clock
 from apps.core.models import AuditEntry
 from apps.tenants.models import User
 from apps.tenants.oidc.provider import memory
+from tests.http_server import QuietHandler, serve
 
 CLIENT_ID, CLIENT_SECRET = "countinghouse", "a secret: of the tests/é"
 HOME = reverse("billing-home")
@@ -92,7 +91,7 @@ def service(settings: Settings) -> Iterator[IdentityService]:
     """The service, configured as ours."""
     told = IdentityService()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             sent = self.rfile.read(int(self.headers.get("content-length", "0"))).decode()
             path = urlsplit(self.path).path
@@ -104,20 +103,12 @@ def service(settings: Settings) -> Iterator[IdentityService]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_GET  # noqa: N815 - the name that the server looks for
+        do_POST = do_GET
 
-        def log_message(self, *_: Any) -> None:
-            return
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=httpd.serve_forever)
-    thread.start()
-    told.issuer = f"http://127.0.0.1:{httpd.server_address[1]}"
-    configure(settings, told.issuer)
-    yield told
-    httpd.shutdown()
-    thread.join()
-    httpd.server_close()
+    with serve(Handler) as port:
+        told.issuer = f"http://127.0.0.1:{port}"
+        configure(settings, told.issuer)
+        yield told
 
 
 def configure(settings: Settings, issuer: str) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
 from tests.core.outgoing.hostile import RESOLVING
+from tests.http_server import QuietHandler, serve
 
 REAL_GETADDRINFO = socket.getaddrinfo
 
@@ -81,7 +81,7 @@ class Server:
 def server() -> Iterator[Server]:
     told = Server()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             told.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
             status, headers, body = told.replies.pop(0) if len(told.replies) > 1 else told.replies[0]
@@ -94,17 +94,9 @@ def server() -> Iterator[Server]:
             self.end_headers()
             _give(self, body, told.drip_seconds)
 
-        def log_message(self, *_: Any) -> None:
-            return
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    told.port = httpd.server_address[1]
-    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield told
-    httpd.shutdown()
-    httpd.server_close()
-    thread.join()
+    with serve(Handler) as port:
+        told.port = port
+        yield told
 
 
 def _give(handler: BaseHTTPRequestHandler, body: bytes, drip_seconds: int) -> None:

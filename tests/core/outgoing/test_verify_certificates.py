@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import datetime
 import ssl
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
@@ -21,6 +18,7 @@ from pytest_django.fixtures import Settings
 from apps.core import clock
 from apps.core.outgoing import Call, OutgoingError, outgoing_call
 from tests.core.outgoing.conftest import Network
+from tests.http_server import QuietHandler, serve
 
 NAME = "feed.test"
 
@@ -38,28 +36,19 @@ def certified(tmp_path: Path, settings: Settings, network: Network) -> Iterator[
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     write_certificate(certificate, key)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Length", "2")
             self.end_headers()
             self.wfile.write(b"ok")
 
-        def log_message(self, *_: Any) -> None:
-            return
-
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, key)
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    httpd.socket = tls.wrap_socket(httpd.socket, server_side=True)
-    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
     settings.OUTBOUND_ALLOWLIST = ["127.0.0.1", NAME, "other.test"]
     network.names |= {NAME: ["127.0.0.1"], "other.test": ["127.0.0.1"]}
-    yield Certified(httpd.server_address[1], certificate)
-    httpd.shutdown()
-    httpd.server_close()
-    thread.join()
+    with serve(Handler, tls=tls) as port:
+        yield Certified(port, certificate)
 
 
 def write_certificate(certificate: Path, key: Path) -> None:

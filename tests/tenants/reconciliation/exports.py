@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +17,7 @@ from apps.core.ids import ProductId
 from apps.tenants.models import Membership, Organization, Product, User
 from apps.tenants.services import product_export_change
 from tests.contexts import console_context
+from tests.http_server import QuietHandler, serve
 
 KEY = "red-export-key-of-tests"
 Row = dict[str, Any]
@@ -75,7 +74,7 @@ class Export:
 def served(export: Export) -> Iterator[Export]:
     """The export at an address of this machine; the caller has allowed it."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             cursor = parse_qs(urlsplit(self.path).query).get("cursor", [""])[0]
             status, body = export.answer(cursor, self.headers.get("Authorization", ""))
@@ -84,17 +83,9 @@ def served(export: Export) -> Iterator[Export]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: Any) -> None:
-            """Tests need no log of it."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    export.url = f"http://127.0.0.1:{server.server_address[1]}/members"
-    try:
+    with serve(Handler) as port:
+        export.url = f"http://127.0.0.1:{port}/members"
         yield export
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def connect(product: Product, export: Export, key: str = KEY) -> None:
