@@ -25,6 +25,7 @@ from apps.connectors.contracts import Month, ProviderError, ProviderRecord, find
 from apps.connectors.enums import AdjustmentKind
 from apps.connectors.models import BillingRecord, RecordAdjustment
 from apps.connectors.rules.months import MonthFrame
+from apps.core.statements import fetch_all
 
 # A NUL that JSON escapes, which no text of PostgreSQL holds; an escaped backslash before it is none.
 _ESCAPED_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
@@ -32,8 +33,8 @@ _ENCODER = msgspec.json.Encoder(enc_hook=str, order="deterministic")
 
 _COMPARE = """
     SELECT page.external_id, stored.id, stored.digest = decode(page.digest, 'hex') AND stored.voided_at IS NULL
-    FROM json_each_text(%s::json) AS page (external_id, digest)
-    JOIN connectors_billingrecord AS stored ON stored.connector_id = %s AND stored.external_id = page.external_id
+    FROM json_each_text($1::json) AS page (external_id, digest)
+    JOIN connectors_billingrecord AS stored ON stored.connector_id = $2::uuid AND stored.external_id = page.external_id
 """
 _LOCK_STORED = """
     SELECT external_id, voided_at IS NOT NULL, amount_minor, currency, quantity, month
@@ -49,10 +50,11 @@ _UPSERT = """
     INSERT INTO connectors_billingrecord AS stored (connector_id, month, seen_by, first_seen_at, changed_at,
         external_id, kind, description, occurred_at, quantity, unit, amount_minor, currency, category, status, raw,
         digest, asked_month)
-    SELECT %s, page.month, %s, %s, %s, page.external_id, page.kind, page.description, page.occurred_at, page.quantity,
+    SELECT $1::uuid, page.month, $2::uuid, $3::timestamptz, $3::timestamptz,
+        page.external_id, page.kind, page.description, page.occurred_at, page.quantity,
         page.unit, page.amount_minor, page.currency, page.category, page.status, page.raw, decode(page.digest, 'hex'),
-        CASE WHEN page.month = %s THEN '' ELSE %s END
-    FROM json_to_recordset(%s::json) AS page (external_id text, kind text, description text, occurred_at timestamptz,
+        CASE WHEN page.month = $4::text THEN '' ELSE $4::text END
+    FROM json_to_recordset($5::json) AS page (external_id text, kind text, description text, occurred_at timestamptz,
         quantity text, unit text, amount_minor bigint, currency text, category text, status text, raw jsonb,
         digest text, month text)
     -- In one order everywhere, so that two pages never wait for each other.
@@ -169,9 +171,8 @@ def write_page(place: PageContext, rows: Sequence[RecordRow], *, fetched: int, n
                 )
         if created or differing:
             page = b"[" + b",".join([row.text for row in (*created, *differing)]) + b"]"
-            asked, at = place.month, place.at
-            values: list[Any] = [place.connector_id, place.run_id, at, at, asked, asked, page.decode("utf-8")]
-            cursor.execute(_UPSERT, values)
+            values = [place.connector_id, place.run_id, place.at, place.month, page.decode("utf-8")]
+            fetch_all(_UPSERT, values)
             # A record may have come from another month, which lost it.
             months = {figures.month for figures in known.values()} | {row.month for row in (*created, *differing)}
             cursor.execute(_NOTE_CHANGED, [place.connector_id, sorted(months)])
@@ -182,9 +183,8 @@ def write_page(place: PageContext, rows: Sequence[RecordRow], *, fetched: int, n
 def _compare_with_stored(connector_id: UUID, rows: Sequence[RecordRow]) -> dict[str, tuple[int, bool]]:
     """By external id what is stored already: its id, and whether it is as the page has it."""
     page = msgspec.json.encode({row.fields.external_id: row.digest for row in rows})
-    with connection.cursor() as cursor:
-        cursor.execute(_COMPARE, [page.decode("utf-8"), connector_id])
-        return {external_id: (record_id, is_same) for external_id, record_id, is_same in cursor.fetchall()}
+    found = fetch_all(_COMPARE, [page.decode("utf-8"), connector_id])
+    return {external_id: (int(record_id), is_same == "t") for external_id, record_id, is_same in found}
 
 
 def _lock_stored(connector_id: UUID, external_ids: list[str]) -> dict[str, StoredFigures]:
