@@ -114,7 +114,7 @@ MIDDLEWARE = [
     "apps.tenants.sign_in.portal.PortalSessionMiddleware",
     "apps.tenants.sign_in.impersonation.ImpersonationMiddleware",
     "apps.core.pages.RefusalPagesMiddleware",
-    "django_prometheus.middleware.PrometheusAfterMiddleware",
+    "apps.core.observability.answers.AnswerMetricsMiddleware",
 ]
 
 ROOT_URLCONF = "billing_site.urls"

@@ -18,6 +18,7 @@ import structlog
 from django.http import HttpResponse
 
 from apps.core.health import alive
+from apps.core.observability.answers import count_refusal
 from apps.core.observability.requests import HEADER, begin_request, current_request_id
 from apps.core.pages import answer_before_django
 from apps.core.wire.problems import Problem
@@ -110,6 +111,7 @@ class Front:
 
 def _refuse(scope: Scope, protocol: HTTPProtocol, problem: Problem) -> None:
     begin_request(scope.headers.get(HEADER) or "")
+    count_refusal(scope.method, problem.status)
     log.warning("request_refused", method=scope.method, path=scope.path, status=problem.status, code=problem.code)
     _answer_now(scope, protocol, answer_before_django(scope.path, problem))
 

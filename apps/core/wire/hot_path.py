@@ -1,6 +1,7 @@
 """The short way to what machines ask all day (spec 11, Speed: outside session and CSRF middleware).
 
-What stands before this middleware holds for them too: the request id, its log line, metrics and the security headers.
+What stands before this middleware holds for them too: the request id, its log line and the security headers. Metrics of
+each answer are kept here, since the middleware that keeps them for all others stands last.
 What stands after it (sessions, CSRF, messages, sign-in limits, pages) means nothing to a call with a service token or
 with a provider's signature.
 """
@@ -8,10 +9,13 @@ with a provider's signature.
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
-from django.urls import resolve
+from django.urls import ResolverMatch, resolve
+
+from apps.core.observability.answers import count_hot_call
 
 
 class HotPathMiddleware:
@@ -19,17 +23,19 @@ class HotPathMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
-        self._views: dict[str, Callable[..., HttpResponseBase]] = {}
+        self._matches: dict[str, ResolverMatch] = {}
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         path = request.path_info
         if path not in settings.HOT_PATHS:
             return self._get_response(request)
+        started = perf_counter()
         request.get_host()  # refuses a host that is not ours, as Django's own middleware would
-        view = self._views.get(path)
-        if view is None:
-            view = self._views[path] = resolve(path).func
-        response = view(request)
+        match = self._matches.get(path)
+        if match is None:
+            match = self._matches[path] = resolve(path)
+        response: HttpResponseBase = match.func(request)
         if not response.streaming:
             response.headers["Content-Length"] = str(len(getattr(response, "content", b"")))
+        count_hot_call(match.view_name, request.method or "", response.status_code, perf_counter() - started)
         return response
