@@ -10,7 +10,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from django.db.models import BooleanField, Case, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Exists, OuterRef, Q, Subquery, Value
+from django.db.models.expressions import Combinable
 
 from apps.core.context import ExecutionContext
 from apps.core.enums import MembershipRole, Role, Scope
@@ -183,19 +184,9 @@ def tenant_facts(
 ) -> TenantFacts | None:
     """The organization with what binds it to the caller; None when there is no such organization."""
     product_id = caller.product_id if isinstance(caller, ProductCaller) else None
-    related = (
-        Case(
-            When(Exists(ProductRelation.objects.filter(organization=OuterRef("pk"), product=product_id)), then=True),
-            When(Exists(owned_by_known_person(product_id)), then=True),
-            default=False,
-            output_field=BooleanField(),
-        )
-        if product_id is not None
-        else Value(value=False, output_field=BooleanField())
-    )
     row = (
         Organization.objects.filter(pk=organization_id)
-        .annotate(membership_role=_role_subquery("pk", user_id), related=related)
+        .annotate(membership_role=_role_subquery("pk", user_id), related=related_to(product_id))
         .values_list("is_demo", "membership_role", "related")
         .first()
     )
@@ -231,27 +222,29 @@ def tenant_facts_by_workspace_slug(slug: str, *, user_id: UserId) -> TenantFacts
 
 
 def _role_subquery(organization: str, user_id: UserId | None) -> Subquery:
-    return Subquery(Membership.objects.filter(organization=OuterRef(organization), user=user_id).values("role")[:1])
+    return Subquery(Membership.objects.filter(organization=OuterRef(organization), user=user_id).values("role"))
 
 
-def owned_by_known_person(product_id: ProductId) -> QuerySet[Membership]:
-    """The outer organization's owner, where it is the account of a person whom the product may speak of.
+def related_to(product_id: ProductId | None) -> Combinable | Q:
+    """Whether a product may speak of an organization: related, or the account of a person whom it may speak of.
 
-    A personal account is shared by all such products, whichever of them opened it (spec 05).
+    A personal account is shared by all products that may speak of its owner, whichever of them opened it (spec 05).
     """
-    return Membership.objects.filter(
-        organization=OuterRef("pk"), organization__kind=OrganizationKind.INDIVIDUAL, role=MembershipRole.OWNER
-    ).filter(
-        Q(user__created_by_product=product_id)
-        | Exists(Membership.objects.filter(user=OuterRef("user"), organization__product_relations__product=product_id))
+    if product_id is None:
+        return Value(value=False)
+    is_known = Q(user__created_by_product=product_id) | Exists(
+        Membership.objects.filter(user=OuterRef("user"), organization__product_relations__product=product_id)
     )
+    owner = Membership.objects.filter(
+        organization=OuterRef("pk"), organization__kind=OrganizationKind.INDIVIDUAL, role=MembershipRole.OWNER
+    )
+    relation = ProductRelation.objects.filter(organization=OuterRef("pk"), product=product_id)
+    return Q(Exists(relation)) | Q(Exists(owner.filter(is_known)))
 
 
 def is_related(product_id: ProductId, organization_id: OrganizationId) -> bool:
-    """Whether the product may speak of the organization: related, or the account of a person whom it may speak of."""
-    related = Q(Exists(ProductRelation.objects.filter(organization=OuterRef("pk"), product=product_id)))
-    known = Q(Exists(owned_by_known_person(product_id)))
-    return Organization.objects.filter(related | known, pk=organization_id).exists()
+    """Whether the product may speak of the organization."""
+    return Organization.objects.filter(related_to(product_id), pk=organization_id).exists()
 
 
 def personal_facts(product_id: ProductId, user_id: UserId, *, is_identity_service: bool) -> PersonalFacts:

@@ -6,11 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 
 from apps.core.ids import ProductId
-from apps.tenants.access import owned_by_known_person
-from apps.tenants.models import Membership, Organization, ProductRelation, User
+from apps.tenants.access import related_to
+from apps.tenants.models import Membership, Organization, User
 from apps.tenants.personal_accounts import PersonalFacts
 
 
@@ -25,9 +25,7 @@ class OrganizationStanding:
 
 def organization_standings(product_id: ProductId, ids: Collection[UUID]) -> dict[UUID, OrganizationStanding]:
     """Those that exist; related as `apps.tenants.access.is_related` says of one."""
-    related = Q(Exists(ProductRelation.objects.filter(organization=OuterRef("pk"), product=product_id)))
-    known = Q(Exists(owned_by_known_person(product_id)))
-    rows = Organization.objects.filter(pk__in=ids).annotate(is_related=related | known)
+    rows = Organization.objects.filter(pk__in=ids).annotate(is_related=related_to(product_id))
     values = rows.values_list("pk", "is_related", "is_demo", "is_synthetic", "closed_at")
     return {
         pk: OrganizationStanding(is_related, not (is_demo or is_synthetic), closed_at is None)

@@ -9,10 +9,8 @@ import os
 import pickle
 import signal
 import time
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from functools import cache, partial
-from itertools import accumulate
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -23,14 +21,12 @@ from billing_site.launcher import places
 from tests.architecture.sources import PROJECT
 from tests.drop_database import drop_database
 from tests.mutants import python_faults
+from tests.mutants.choice import Choice
 from tests.mutants.faults import Fault
 from tests.mutants.patching import functions_by_file, put_in
 from tests.mutants.session import BROKEN, Notes, Plugin, noting_tree, run_in_child, run_tests, tests_of_lines
 
 PROCESSES = 2
-# Against one fault: so many tests, and so many seconds of them. Those that run little else come first. Which lines of
-# SQL a test runs is not known, and each of its tests needs the database.
-MOST_TESTS, MOST_SECONDS, MOST_SECONDS_OF_SQL = 400, 8.0, 20.0
 _BASE = "mutants_base"
 _CAN_NOT_PATCH, _NO_SQL = 77, 78
 # By the status of the child. A run that could not be made says nothing about the tests, and is no kill.
@@ -52,6 +48,7 @@ class Run:
         self.ends_at = time.monotonic() + seconds
         self.outcomes: dict[Fault, str] = {}
         self.notes = Notes()
+        self.choice = Choice(self.notes)
         self.items: dict[str, pytest.Item] = {}
         self._server = os.environ.get("DATABASE_URL") or places.database_url()
 
@@ -63,7 +60,7 @@ class Run:
         if kept.exists():
             of, notes = pickle.loads(kept.read_bytes())  # noqa: S301 - our own
             if of == digest:
-                self.notes = notes
+                self.notes = self.choice.notes = notes
                 return
         self._note_tests(tests, noted)
         kept.write_bytes(pickle.dumps((digest, self.notes)))
@@ -138,7 +135,7 @@ class Run:
             free = set(range(PROCESSES)) - {slot for _, slot, _ in running.values()}
             while free and waiting and time.monotonic() < self.ends_at:
                 fault, slot = waiting.pop(), free.pop()
-                tests = self._tests_for(fault, places_of)
+                tests = self.choice.tests_for(fault, places_of)
                 child = start(fault, slot, tests) if tests else 0
                 if child:
                     allowed = 60 + 5 * sum(self.notes.seconds[test] for test in tests)
@@ -149,30 +146,6 @@ class Run:
             if not running:
                 break
             self._collect(running)
-
-    def _tests_for(self, fault: Fault, places_of: dict[tuple[str, int], list[str]]) -> list[str]:
-        if fault.sql:
-            # Tests that name the function are about it. Loading a module runs none of its lines that are noted, so that
-            # the others do ask the database.
-            found = {
-                test for test, lines in self.notes.lines.items() if any(file in fault.callers for file, _ in lines)
-            }
-            named = {test for test in self.notes.lines if fault.function in _text_of(test.partition("::")[0])}
-            ordered = sorted(found | named, key=lambda test: (test not in named, self.notes.seconds[test]))
-            return self._first(ordered, MOST_SECONDS_OF_SQL)
-        # A statement that spans lines was noted at its first one.
-        lines = [line for file, line in places_of if file == fault.file and line <= fault.line]
-        inside = _function_lines(fault)
-        near = [line for line in lines if line in inside]
-        if inside:
-            return self._first(places_of[fault.file, max(near)]) if near else []
-        ran = {test for (file, _), tests in places_of.items() if file == fault.file for test in tests}
-        return self._first(sorted(ran, key=lambda test: self.notes.seconds[test]))
-
-    def _first(self, tests: Sequence[str], seconds: float = MOST_SECONDS) -> list[str]:
-        """As many of them as may be tried, and always one."""
-        ends = list(accumulate(self.notes.seconds[test] for test in tests[:MOST_TESTS]))
-        return list(tests[: max(1, bisect_right(ends, seconds))])
 
     def _start_copy(self, plugin: Plugin, fault: Fault, slot: int, tests: list[str]) -> int:
         """A copy of this process that has the fault."""
@@ -191,6 +164,7 @@ class Run:
             return _CAN_NOT_PATCH
         for item, following in zip(items, [*items[1:], None], strict=True):
             if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
+                self._note_of(slot).write_text(item.nodeid, encoding="utf-8")
                 return 1
         return 0
 
@@ -210,8 +184,12 @@ class Run:
     def _collect(self, running: dict[int, tuple[Fault, int, float]]) -> None:
         child, status = os.waitpid(-1, os.WNOHANG)
         if child in running:
-            fault, _, _ = running.pop(child)
+            fault, slot, _ = running.pop(child)
             self.outcomes[fault] = _OUTCOMES.get(status, "killed")
+            note = self._note_of(slot)
+            if note.exists():  # not where it survived, or was ended by its time limit
+                self.choice.remember(fault, note.read_text(encoding="utf-8"))
+                note.unlink()
             print(f"{self.outcomes[fault]:12}{fault}", flush=True)
             return
         for other, (fault, slot, limit) in list(running.items()):
@@ -219,6 +197,9 @@ class Run:
                 running[other] = (fault, slot, float("inf"))
                 os.killpg(other, signal.SIGKILL)
         time.sleep(0.02)
+
+    def _note_of(self, slot: int) -> Path:
+        return self.folder / f"noticed{slot}"
 
     def _database(self, slot: int) -> str:
         name = f"mutants_{slot}"
@@ -274,23 +255,3 @@ def _take_notes(plugin: Plugin, files: Sequence[str], notes: Notes, store: Path)
 
 def _tree_with(fault: Fault) -> ast.Module:
     return python_faults.with_fault((PROJECT / fault.file).read_text(encoding="utf-8"), fault.number)
-
-
-@cache
-def _text_of(file: str) -> str:
-    return (PROJECT / file).read_text(encoding="utf-8")
-
-
-@cache
-def _functions_of(file: str) -> list[range]:
-    tree = ast.parse((PROJECT / file).read_text(encoding="utf-8"))
-    return [
-        range(node.body[0].lineno, (node.end_lineno or node.lineno) + 1)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef)
-    ]
-
-
-def _function_lines(fault: Fault) -> range:
-    """The lines of the innermost function around the fault; none where it stands outside of all."""
-    return min((lines for lines in _functions_of(fault.file) if fault.line in lines), key=len, default=range(0))

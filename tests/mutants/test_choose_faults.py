@@ -11,9 +11,11 @@ from apps.core.amounts import MICRO
 from apps.credits.rules.pricing import Price, charge_for
 from tests.architecture.sources import PROJECT
 from tests.mutants import python_faults, sql_faults
+from tests.mutants.choice import Choice
 from tests.mutants.faults import Fault, all_faults, survivors_known
 from tests.mutants.patching import put_in
-from tests.mutants.run import Run, digest_of
+from tests.mutants.run import digest_of
+from tests.mutants.session import Notes
 
 THIS = Path(__file__).relative_to(PROJECT).as_posix()
 
@@ -74,18 +76,33 @@ def test_the_list_names_faults_that_are_made() -> None:
     assert set(survivors_known()) <= {fault.key for fault in all_faults([])}
 
 
-def test_a_fault_in_sql_meets_the_tests_that_name_it_and_those_that_call_it(tmp_path: Path) -> None:
+def test_a_fault_in_sql_meets_the_tests_that_name_it_and_those_that_call_it() -> None:
     """Not the quick ones that run a line of a neighbour, which could notice nothing."""
-    run = Run(tmp_path, [], 60)
+    choice = Choice(Notes())
     quick, calls, names = "tests/mutants/__init__.py::quick", "tests/mutants/__init__.py::calls", f"{THIS}::names"
-    run.notes.lines = {
+    choice.notes.lines = {
         quick: {("apps/a/services/comparisons.py", 1)},
         calls: {("apps/a/services/consumption.py", 9)},
         names: set(),
     }
-    run.notes.seconds = {quick: 0.01, calls: 0.2, names: 0.3}
+    choice.notes.seconds = {quick: 0.01, calls: 0.2, names: 0.3}
     fault = Fault("1.sql", 1, "", 0, FIRST, "ledger_post", ("apps/a/services/consumption.py",))
-    assert run._tests_for(fault, {}) == [names, calls]
+    assert choice.tests_for(fault, {}) == [names, calls]
+
+
+def test_who_noticed_a_fault_is_asked_first_about_the_next_one_in_the_function() -> None:
+    """Then those whose file imports the module, then those that run little else."""
+    file, here, elsewhere = "apps/credits/rules/pricing.py", f"{THIS}::test", "tests/mutants/__init__.py::test"
+    tests, choice = [f"{elsewhere}_a", f"{elsewhere}_b", here], Choice(Notes())
+    choice.notes.seconds = dict.fromkeys(tests, 0.1)
+    lines = (PROJECT / file).read_text(encoding="utf-8").splitlines()
+    places_of = {(file, line): tests for line in range(1, len(lines))}
+    last_lines = [i for i, line in enumerate(lines, 1) if line.startswith("    return")]
+    found = [Fault(file, line, "", 0) for line in (last_lines[1] - 1, last_lines[1], last_lines[2])]
+    assert choice.tests_for(found[0], places_of) == [here, tests[0], tests[1]]
+    choice.remember(found[0], tests[1])
+    assert choice.tests_for(found[1], places_of) == [tests[1], here, tests[0]]
+    assert choice.tests_for(found[2], places_of) == [here, tests[0], tests[1]]
 
 
 def test_notes_are_kept_for_the_same_tests_and_modules_alone() -> None:

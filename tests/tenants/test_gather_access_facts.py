@@ -11,11 +11,12 @@ import pytest
 from django.contrib.auth.models import Group
 
 from apps.core import clock
-from apps.core.enums import Role, Scope
+from apps.core.enums import MembershipRole, Role, Scope
 from apps.core.errors import Reason
 from apps.core.ids import OrganizationId, ProductId, RequestId, ServiceTokenId, UserId, WorkspaceId
 from apps.tenants import access
 from apps.tenants.contracts import AccessFacts, CronCaller, Impersonator, ProductCaller, TenantFacts
+from apps.tenants.enums import OrganizationKind
 from apps.tenants.models import ServiceToken, User
 from tests.factories.tenants import make_membership, make_organization, make_product, make_token, make_user
 from tests.tenants.test_resolve_context import CRON, IDENTITY, NAMED, ORGANIZATION, PRODUCT, USER
@@ -106,6 +107,20 @@ def test_an_organization_is_told_with_what_binds_it_to_the_caller() -> None:
             is_related_to_product=is_here and by is caller,
         )
     assert access.tenant_facts(ORGANIZATION, user_id=UserId(user.pk)) is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", OrganizationKind)
+@pytest.mark.parametrize("role", MembershipRole)
+def test_a_products_own_persons_account_binds_it_too(kind: OrganizationKind, role: MembershipRole) -> None:
+    product = make_product("red")
+    place, user = make_organization(kind=kind), make_user()
+    make_membership(place, user, role)
+    User.objects.filter(pk=user.pk).update(created_by_product=product)
+    caller = ProductCaller(PRODUCT.token_id, ProductId(product.pk), "red", PRODUCT.scopes)
+    facts = access.tenant_facts(OrganizationId(place.pk), caller=caller)
+    assert facts is not None
+    assert facts.is_related_to_product == (kind == OrganizationKind.INDIVIDUAL and role == MembershipRole.OWNER)
 
 
 @pytest.mark.django_db

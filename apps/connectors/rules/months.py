@@ -229,7 +229,8 @@ class MonthFrame:
     @classmethod
     def of(cls, asked: Month, zone: tzinfo | None) -> MonthFrame:
         """The frame of a month whose midnight is that of the zone."""
-        return cls(asked, zone, asked.starts_at(zone or UTC).astimezone(UTC), _end_of(asked, zone or UTC))
+        counted_in = zone or UTC  # without a zone nobody looks at the bounds
+        return cls(asked, zone, asked.starts_at(counted_in).astimezone(UTC), _end_of(asked, counted_in))
 
     def month_of(self, occurred_at: datetime) -> Month | None:
         """The month that a record belongs to; None for one that no answer about the asked month should hold."""
