@@ -73,7 +73,7 @@ def configured(server: Server) -> Iterator[Server]:
     with connection.cursor() as cursor:
         # As in production: what is committed has been written. The test's server takes its time otherwise.
         cursor.execute("SET synchronous_commit = on")
-    wait_until(lambda: replica_lag() == timedelta(0), server.said)
+    wait_until(lambda: server.answers() and replica_lag() == timedelta(0), server.said)
     replica.replica.forget()
     yield server
     connections[REPORTS].close()

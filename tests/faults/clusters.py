@@ -17,6 +17,7 @@ import psycopg
 
 from billing_site.launcher import programs
 from billing_site.launcher.places import is_open_to_all
+from billing_site.launcher.processes import end_with_parent
 from tests.faults.stacks import free_port, wait_until
 
 _NO_POWER_CUTS = {"fsync": "off"}
@@ -58,9 +59,15 @@ class Server:
             **_NO_POWER_CUTS,
         }
         options = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
+        test = os.getpid()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [_program("postgres"), "-D", self.data, *options], stdout=log, stderr=log, **_as_owner()
+                [_program("postgres"), "-D", self.data, *options],
+                stdout=log,
+                stderr=log,
+                # A test that is killed can not clear up. SIGQUIT ends PostgreSQL at once.
+                preexec_fn=lambda: end_with_parent(signal.SIGQUIT, test),  # noqa: PLW1509 - nothing else forks here
+                **_as_owner(),
             )
         wait_until(self.answers, self.said)
 
