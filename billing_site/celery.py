@@ -10,6 +10,7 @@ from celery.loaders.app import AppLoader
 from celery.signals import beat_init, setup_logging, worker_init
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
+from apps.core.garbage import settle
 from billing_site.environment import exit_if_misconfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
@@ -48,3 +49,8 @@ def _refuse_forgetful_pooler(**kwargs: Any) -> None:
         refuse_forgetful_pooler()
     except ForgetfulPoolerError as error:
         raise SystemExit(str(error)) from None  # Celery goes on after any other error of a receiver
+
+
+@worker_init.connect  # type: ignore[untyped-decorator]
+def _settle_before_the_pool_is_forked(**kwargs: Any) -> None:
+    settle()

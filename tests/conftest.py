@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +9,7 @@ from django.core.management.commands import flush
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
+from apps.core.garbage import settle
 from apps.credits.services import comparisons
 from apps.tenants.oidc.provider import memory
 from apps.tenants.tokens import forget_all
@@ -64,8 +64,7 @@ def _tables_are_emptied_quickly() -> Iterator[None]:
 
 def pytest_collection_finish() -> None:
     """Thousands of tests and what they import stay to the end: the garbage collector need not look at them again."""
-    gc.collect()
-    gc.freeze()
+    settle()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

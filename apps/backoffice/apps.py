@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+from apps.core.garbage import end_loading
+
 
 class BackofficeConfig(AppConfig):
     name = "apps.backoffice"
@@ -12,3 +14,4 @@ class BackofficeConfig(AppConfig):
         from apps.backoffice.registry import register_pages  # noqa: PLC0415
 
         register_pages()
+        end_loading()  # this is the last app of all

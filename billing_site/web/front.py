@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import resource
 from collections.abc import Callable, Iterable
 from typing import IO, Any
@@ -17,6 +16,7 @@ from typing import IO, Any
 import structlog
 from django.http import HttpResponse
 
+from apps.core.garbage import settle
 from apps.core.health import alive
 from apps.core.observability.answers import count_refusal
 from apps.core.observability.requests import HEADER, begin_request, current_request_id
@@ -57,10 +57,7 @@ class Front:
         _allow_open_files()
         self._requests.start()
         self._tick()
-        # What is loaded by now stays for ever. Left to the garbage collector it would be looked through again and
-        # again, for a tenth of a second in which no thread of this worker answers anything.
-        gc.collect()
-        gc.freeze()
+        settle()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._requests.stop(_STOP_SECONDS)

@@ -32,7 +32,8 @@ OUTSIDE = [principal for principal in PRINCIPALS if principal not in STAFF]
 # methods that no page serves, each route is asked by one caller, the next route by the next.
 _UNSERVED, _HEAD, _STAFF, _TWINS = size(small=(15, 5, 15, 3), full=(1, 1, 1, 1))
 ROUTES, PAGES = api_routes(), page_routes()
-STAFF_ROUTES = sorted(name for name, operation in declared_routes().items() if operation is not None)
+STAFF_OPERATIONS = declared_routes()
+STAFF_ROUTES = sorted(name for name, operation in STAFF_OPERATIONS.items() if operation is not None)
 
 
 def api_cells(route: Route, method: str) -> list[Pair]:
@@ -77,7 +78,7 @@ def staff_cells(name: str, method: str) -> list[str]:
     number = STAFF_ROUTES.index(name) * len(METHODS) + METHODS.index(method)
     if method not in {"GET", "POST"}:
         return _sample(list(PRINCIPALS), _STAFF, number)
-    required = OPERATIONS[str(declared_routes()[name])].platform_role
+    required = OPERATIONS[str(STAFF_OPERATIONS[name])].platform_role
     may = [principal for principal in STAFF if reaches(Role(principal.removeprefix("staff ")), required)]
     may_not = [principal for principal in STAFF if principal not in may]
     inside = list(STAFF) if IS_FULL else [*may_not[-1:], *may[:1]]
