@@ -36,10 +36,10 @@ _TEST_PROCESSES = "3"
 # By this variable of the environment, all that a step started is found again.
 _MARK = "COUNTINGHOUSE_GATE"
 _PATIENCE_SECONDS = 30
-# No killed processes, no browser, no promise with its many repetitions, no walk of every page or route, no installing
-# and measuring, no rules of the sources.
+# No killed processes, no browser, no promise with its many repetitions, no walk of every page or route, nothing that
+# takes a second by itself, no installing and measuring, no rules of the sources.
 _FAST = (
-    *("-m", "not (faults or browser or journey or prove or walk)"),
+    *("-m", "not (faults or browser or journey or prove or walk or slow)"),
     *("--ignore=tests/access", "--ignore=tests/architecture"),
     *("--ignore=tests/benchmarks", "--ignore=tests/launcher/test_install_locks.py"),
 )

@@ -83,6 +83,7 @@ def invite_ivy(staff: Client, room: Room) -> None:
     room.people["ivy"] = User.objects.get(email="ivy@northwind.example")
 
 
+@pytest.mark.slow
 def test_staff_invite_change_and_remove_from_the_organizations_page_and_each_counts_at_once(room: Room) -> None:
     staff = client_of(Role.BILLING_OPERATIONS)
     page = staff.get(here(room)).content.decode()

@@ -130,6 +130,7 @@ def assert_books_are_sound() -> None:
         call_command(*command, stdout=StringIO())
 
 
+@pytest.mark.slow
 def test_nothing_names_the_person_any_more_and_the_books_are_sound(world: set[str]) -> None:
     assert len(world) >= 50
     assert_books_are_sound()

@@ -84,6 +84,7 @@ def of_an_organization() -> set[type[Model]]:
         found |= more
 
 
+@pytest.mark.slow
 def test_every_model_with_an_organization_is_exported_or_left_out_for_a_reason() -> None:
     exported = {part.model for part in PARTS}
     assert of_an_organization() - exported - set(LEFT_OUT) == set(), "add a Part, or a reason to LEFT_OUT"

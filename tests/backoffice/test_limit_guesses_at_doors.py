@@ -151,6 +151,7 @@ def test_an_attack_keeps_no_tenant_out_of_the_browser_they_use(client: Client) -
     assert at_tenants(client, user, True).status_code == 302
 
 
+@pytest.mark.slow
 def test_an_attack_keeps_no_staff_out_of_the_browser_they_use() -> None:
     user, client = make_staff(), Client()
     device = enrol(user)
@@ -218,6 +219,7 @@ def callers(names: set[str], folder: str = "apps") -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_no_other_place_checks_a_secret() -> None:
     assert callers(CHECKS_SECRETS) == set(COUNTED)
     for path, guard in COUNTED.items():

@@ -101,6 +101,7 @@ def test_a_recovery_code_stands_in_for_the_authenticator_once() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_all_ten_work_and_the_last_ones_warn() -> None:
     user, codes = enrolled()
     told = []

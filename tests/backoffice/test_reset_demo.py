@@ -82,6 +82,7 @@ def late_reports_named() -> Any:
     return next(line.value for group in groups for line in group.lines if line.key == "reports")
 
 
+@pytest.mark.slow
 def test_the_sample_data_fill_the_demo_and_a_night_makes_it_anew(client: Client) -> None:
     """Anybody who is signed in sees the new one under the old address."""
     call_command("seed_demo")
@@ -119,6 +120,7 @@ def test_the_sample_data_fill_the_demo_and_a_night_makes_it_anew(client: Client)
     assert content(second) == filled
 
 
+@pytest.mark.slow
 def test_the_same_slot_again_makes_no_second_demo_and_carries_on_where_it_broke_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -144,6 +146,7 @@ def test_the_same_slot_again_makes_no_second_demo_and_carries_on_where_it_broke_
     assert later == {"closed": 1, "made": 1}
 
 
+@pytest.mark.slow
 def test_an_installation_without_a_demo_stays_without_one_unless_it_is_asked_for() -> None:
     assert run().counts == {"closed": 0, "made": 0}
     assert Organization.objects.count() == 0

@@ -42,6 +42,7 @@ def run(*command: str | Path, **extra: str) -> str:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_a_dump_is_restored_and_all_is_sound(tmp_path: Path) -> None:
     # As the document has them, but for the names.
     dump_options = re.search(r"`pg_dump (.*) --file=countinghouse.dump", DOCUMENT)

@@ -60,6 +60,7 @@ def found(client: Client, term: str) -> str:
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_finds_the_customer_by_what_support_has_in_hand() -> None:
     place = make_place()
     lead_to(place, SubscriptionState.ACTIVE, PlanId(make_plan().pk))

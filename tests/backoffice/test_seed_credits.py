@@ -39,6 +39,7 @@ def everything() -> dict[str, Any]:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_sample_credits_grew_over_weeks_and_seeding_again_changes_nothing() -> None:
     call_command("seed_demo")
     once = everything()

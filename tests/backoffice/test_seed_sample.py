@@ -27,6 +27,7 @@ def sample(lasting_db: None) -> None:
     call_command("seed_demo")
 
 
+@pytest.mark.slow
 def test_seeding_again_changes_nothing() -> None:
     models = (WebhookEvent, ProviderInvoice, BillingRecord, CreditEntry, DecisionReceipt, ReconciliationRun)
     made = sorted(Connector.objects.values_list("name", "status", "version"))

@@ -220,6 +220,7 @@ def test_no_canary_is_found_when_we_break(
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_plain_storage_is_caught(
     web: Web, log: pytest.LogCaptureFixture, canaries: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ def test_memory_does_not_grow_with_the_records(tmp_path: Path) -> None:
     assert BillingRecord.objects.count() == FEW + MANY
 
 
+@pytest.mark.slow
 def test_a_sync_that_keeps_its_pages_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: every page is held until the end."""
     held: list[RecordPage] = []

@@ -93,6 +93,7 @@ def test_the_preview_names_what_is_switched(workspace: Workspace) -> None:
     assert switching > 0
 
 
+@pytest.mark.slow
 def test_a_preview_that_looks_at_one_workspace_is_caught(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def narrow(workspace_id: WorkspaceId) -> Callable[[], list[str]]:
         tell = describe_status_changes(workspace_id)

@@ -71,6 +71,7 @@ def test_causes_at_the_same_time(workspace: Workspace) -> None:
     assert Connector.objects.filter(status=ConnectorStatus.ENABLED, auto_disable_causes=[]).count() == CONNECTORS
 
 
+@pytest.mark.slow
 def test_reading_without_a_lock_is_caught(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: two who both saw it enabled both tell that they switched it off."""
 

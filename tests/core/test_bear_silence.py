@@ -69,6 +69,7 @@ ASKED: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.slow
 def test_no_thread_waits_for_ever_for_a_server_that_says_nothing(valve: Valve, asked: str) -> None:
     ASKED[asked]()
     connection.connection.longest_wait = 1.0
@@ -82,6 +83,7 @@ def test_no_thread_waits_for_ever_for_a_server_that_says_nothing(valve: Valve, a
     ASKED[asked]()
 
 
+@pytest.mark.slow
 def test_control_without_the_watchdog_it_would_wait(valve: Valve) -> None:
     run("SELECT 1")
     connection.connection.longest_wait = None

@@ -110,6 +110,7 @@ def test_worker_and_beat_wait_for_a_database_that_is_away() -> None:
         connection.settings_dict["OPTIONS"] = before
 
 
+@pytest.mark.slow
 def test_even_there_no_statement_runs_in_the_place_of_another(behind_pooler: None) -> None:
     """Who starts the product there in spite of the check gets slower answers, never those of another statement."""
     texts = [f"SELECT {number}, $1" for number in range(5)]

@@ -126,6 +126,7 @@ def test_a_requeued_row_waits_until_it_is_due() -> None:
     assert OUTBOX.claim()[0].attempts == 2
 
 
+@pytest.mark.slow
 def test_a_kept_row_is_not_taken_over_and_a_row_without_its_worker_is() -> None:
     queue = replace(OUTBOX, lease=timedelta(seconds=0.5), beat=timedelta(seconds=0.05))
     enqueue()

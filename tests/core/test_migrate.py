@@ -37,6 +37,7 @@ def declared() -> Iterator[str]:
         drop_database(link.cursor(), DECLARED)
 
 
+@pytest.mark.slow
 def test_migrations_make_what_the_models_declare(declared: str) -> None:
     """The declared database is made from the models at once, with no migration but for the functions' SQL."""
     subprocess.run(

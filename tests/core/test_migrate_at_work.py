@@ -70,6 +70,7 @@ def test_a_change_of_the_schema_waits_for_a_lock_for_a_short_time_only(
         assert cursor.fetchone() != ("50ms",)
 
 
+@pytest.mark.slow
 def test_it_is_tried_again_until_the_lock_is_free(
     another: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,6 +120,7 @@ def test_it_is_refused_elsewhere_and_changes_nothing(
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_it_goes_forward_and_the_jobs_between_have_run(development: None) -> None:
     said = StringIO()
     before = clock.now()

@@ -119,6 +119,7 @@ def balance_of(place: Place, token: str) -> str:
 
 
 @WITH_REPLICA
+@pytest.mark.slow
 def test_a_list_is_as_old_as_the_replica_while_balance_and_record_are_new(
     configured: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +221,7 @@ def test_nothing_is_written_through_it_and_an_idle_primary_is_no_lag(configured:
 
 
 @WITH_REPLICA
+@pytest.mark.slow
 def test_a_change_a_transaction_and_whoever_has_just_written_read_the_primary(configured: Server) -> None:
     assert history_source(asked()).database == REPORTS
     assert history_source(asked("POST")) == PRIMARY

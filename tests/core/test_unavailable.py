@@ -213,6 +213,7 @@ WAYS: list[Callable[[], None]] = [
 
 
 @pytest.mark.parametrize("happen", WAYS, ids=lambda happen: happen.__name__)
+@pytest.mark.slow
 def test_a_real_one_is_unavailable_and_the_next_call_goes_well(happen: Callable[[], None]) -> None:
     started = time.monotonic()
     with pytest.raises(DatabaseError) as happened:

@@ -54,6 +54,7 @@ def test_a_month_is_the_same_in_sql_and_in_the_rule() -> None:
             assert cursor.fetchone() == free_month(at, now, ZoneInfo(zone)), (at, now, zone)
 
 
+@pytest.mark.slow
 def test_grants_burn_in_sql_as_the_rule_allocates() -> None:
     chance = random.Random(SEED)  # noqa: S311 - it must repeat
     for number in range(15):

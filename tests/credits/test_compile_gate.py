@@ -117,6 +117,7 @@ def test_the_database_takes_what_is_absent_for_the_resolvers_defaults() -> None:
         assert cursor.fetchone() == (None,), "a status that nobody knows opens nothing"
 
 
+@pytest.mark.slow
 def test_every_operation_is_allowed_as_its_need_is_for_every_role() -> None:
     """What a product reads from the gate agrees with what the database lets it do, operation by operation."""
     cells, gate = spec_lifecycle.allowed(), compile_gate()

@@ -49,6 +49,7 @@ def accepts(place: Place, charge: CreditEntry | None, sequence: int, cell: tuple
     return True
 
 
+@pytest.mark.slow
 def test_the_database_takes_exactly_the_entries_that_are_possible() -> None:
     place = make_place(whole_credits=10)
     credits_consume(place.context, consumption=consumption(place))

@@ -165,6 +165,7 @@ def rebuilt(world: World, at: datetime | None) -> list[tuple[str, list[Any], int
     ]
 
 
+@pytest.mark.slow
 def test_each_answer_is_rebuilt_as_it_was_given(world: World) -> None:
     then = []
     for deed in deeds(world):

@@ -192,6 +192,7 @@ def test_a_charge_that_the_product_rounds_otherwise_is_told_as_that(place: Place
     assert (figures.compared, figures.agreed, figures.unexplained_amounts) == (0, 0, 2)
 
 
+@pytest.mark.slow
 def test_the_board_shows_both_sides_the_gate_and_the_way_back(place: Place) -> None:
     compare(place, PLANTED[DisagreementClass.AMOUNT])
     compare(place, replace(AGREED), user_id=make_user().pk)

@@ -237,6 +237,7 @@ def race_for_a_hold(stage: Stage) -> str:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_locked", [True, False], ids=["as it is", "control: without the account's lock"])
+@pytest.mark.slow
 def test_no_hold_comes_between_the_look_and_the_close(*, is_locked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage()
     for hold in stage.holds:

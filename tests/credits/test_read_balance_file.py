@@ -178,6 +178,7 @@ def test_a_file_of_too_many_lines_is_refused_as_a_whole_and_read_no_further(monk
         assert (len(lines), faults) == (4, ["The file has more than 3 lines. Split it."])
 
 
+@pytest.mark.slow
 def test_the_most_lines_are_a_hundred_thousand() -> None:
     rows = (f"organization,{ONE},1,wallet-{place}\n" for place in range(100_001))
     assert read(f"{HEAD}\n" + "".join(rows))[1] == ["The file has more than 100,000 lines. Split it."]

@@ -91,6 +91,7 @@ def test_a_balance_tells_what_begins_later_and_when_the_free_month_ends(get: Get
     )
 
 
+@pytest.mark.slow
 def test_as_of_any_moment_the_account_stood_as_it_did_then(place: Place) -> None:
     """Thirty hours of grants, runs, holds and limits, an hour each; then every moment is asked for."""
     stood: dict[datetime, tuple[int, int, int]] = {}

@@ -106,6 +106,7 @@ def fault_of(case: Case, answer: requests.Response) -> str | None:
 
 
 @pytest.mark.parametrize("group", bad_input.GROUPS)
+@pytest.mark.slow
 def test_each_bad_input_is_answered_clearly_and_books_nothing(send: Send, scene: Scene, group: str) -> None:
     cases: list[Case] = list(getattr(bad_input, group)(scene))
     faults: list[str] = []
@@ -120,6 +121,7 @@ def test_each_bad_input_is_answered_clearly_and_books_nothing(send: Send, scene:
     assert_sound()
 
 
+@pytest.mark.slow
 def test_a_key_in_flight_is_asked_to_come_again(send: Send, scene: Scene, place: Place) -> None:
     hold, entry = f"holds/{scene.hold}", f"entries/{scene.entry}"
     held = question(scene, hold={"ttl_seconds": 60}, idempotency_key="busy")
@@ -148,6 +150,7 @@ def test_a_key_in_flight_is_asked_to_come_again(send: Send, scene: Scene, place:
     assert send(*calls[0]).status_code == 201  # nothing is left behind of the refusals
 
 
+@pytest.mark.slow
 def test_a_batch_answers_each_bad_item_in_its_place(send: Send, scene: Scene) -> None:
     bad: list[tuple[Body, int, str]] = [
         (run(scene, quantity="0"), 422, "impossible_value"),
@@ -172,6 +175,7 @@ def test_a_batch_answers_each_bad_item_in_its_place(send: Send, scene: Scene) ->
     assert_sound()
 
 
+@pytest.mark.slow
 def test_a_denial_of_authorize_is_an_answer(send: Send, scene: Scene) -> None:
     for values, code in (
         ({"operation": "fix_rum"}, "unknown_operation"),

@@ -128,6 +128,7 @@ def _micro(text: str) -> int:
     return int(whole) * MICRO + int(rest.ljust(6, "0"))
 
 
+@pytest.mark.slow
 def test_the_drift_page_counts_each_class_and_what_was_agreed_upon_not_at_all(place: Place, ask: Ask) -> None:
     switch(place.product, BillingMode.SHADOW)
     asked = {name: number for number, name in enumerate(CASES, start=1)}

@@ -141,6 +141,7 @@ def places_of(text: str) -> Iterator[str]:
     yield from (part.split("</span>")[1].strip() for part in text.split('<span class="chip">')[1:])
 
 
+@pytest.mark.slow
 def test_the_pages_together_are_all_entries_once(
     place: Place, browser: Client, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

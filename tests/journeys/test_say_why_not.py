@@ -119,6 +119,7 @@ def test_what_is_owed_is_paid_from_the_banner_of_every_page(room: Room) -> None:
         assert "https://invoice.stripe.example/i/1" in found.links()
 
 
+@pytest.mark.slow
 def test_what_is_void_or_forgiven_is_not_owed(room: Room) -> None:
     cases: tuple[dict[str, Any], ...] = (
         {"status": InvoiceStatus.VOID},

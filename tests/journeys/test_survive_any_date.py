@@ -91,6 +91,7 @@ def answer_of(client: Client, address: str) -> int:
 
 
 @pytest.mark.parametrize(("moment", "zone"), [(FIRST, "America/Los_Angeles"), (LAST, "Pacific/Kiritimati")])
+@pytest.mark.slow
 def test_every_page_shows_rows_of_any_date(world: World, moment: str, zone: str) -> None:
     for page in registered_pages():
         MAKERS[page.model]()

@@ -72,6 +72,7 @@ def test_a_fault_is_put_into_a_module_that_runs(monkeypatch: pytest.MonkeyPatch)
     assert charge_for(price, MICRO) == 0
 
 
+@pytest.mark.slow
 def test_the_list_names_faults_that_are_made() -> None:
     assert set(survivors_known()) <= {fault.key for fault in all_faults([])}
 

@@ -114,6 +114,7 @@ def test_a_limit_makes_every_batch_wait_as_long_as_orb_asks(orb: OrbFake) -> Non
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("faults", [["drop"] * 3, ["500"] * 3, ["drop", "500", "drop"]])
+@pytest.mark.slow
 def test_lost_answers_double_nothing(orb: OrbFake, faults: list[str]) -> None:
     place = make_billed_place()
     charge(place, 3)

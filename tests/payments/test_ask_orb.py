@@ -60,6 +60,7 @@ def test_a_refusal_that_is_not_because_it_is_there_is_for_good(orb: responses.Re
     ("status", "is_permanent", "is_unknown"),
     [(401, False, False), (403, False, False), (422, True, False), (429, False, True), (500, False, True)],
 )
+@pytest.mark.slow
 def test_each_error_says_whether_it_can_go_well_later(
     orb: responses.RequestsMock, status: int, is_permanent: bool, is_unknown: bool
 ) -> None:
@@ -78,6 +79,7 @@ def test_a_limit_says_how_long_to_wait(orb: responses.RequestsMock) -> None:
 
 
 @pytest.mark.parametrize("error", [requests.ReadTimeout(), requests.ConnectionError()])
+@pytest.mark.slow
 def test_no_answer_to_a_write_is_unknown(orb: responses.RequestsMock, error: Exception) -> None:
     orb.post(f"{BASE}/customers", body=error)
     with pytest.raises(ProviderCallError) as caught:

@@ -144,6 +144,7 @@ WAYS = {
 
 @pytest.mark.parametrize("mode", ["setup", "subscription"])
 @pytest.mark.parametrize("kind", WAYS)
+@pytest.mark.slow
 def test_a_checkout_with_nothing_to_pay_counts_with_a_way_to_pay_in_any_order(
     stripe: Stripe, kind: str, mode: str
 ) -> None:

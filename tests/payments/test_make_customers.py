@@ -112,6 +112,7 @@ def test_a_customer_of_a_checkout_is_not_replaced(fake: StripeFake) -> None:
 
 
 @responses.activate
+@pytest.mark.slow
 def test_orb_is_asked_before_a_second_try(settings: Settings) -> None:
     settings.ORB_API_KEY, settings.ORB_API_BASE = "orb_key", "https://orb.example/v1"
     settings.STRIPE_SECRET_KEY = ""

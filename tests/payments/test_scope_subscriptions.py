@@ -112,6 +112,7 @@ def test_what_names_a_workspace_sells_no_other_one_and_each_moment_is_known_afte
         ((("named", "canceled"), ("nameless", "canceled")), "suspended_read_only"),
     ],
 )
+@pytest.mark.slow
 def test_every_order_of_the_news_ends_alike(later: tuple[tuple[str, str], ...], wanted: str) -> None:
     make_plan()
     for order in itertools.islice(itertools.permutations(range(5)), 0, None, 23):
@@ -154,6 +155,7 @@ def forget_scopes() -> None:
         cursor.execute("SET LOCAL session_replication_role = DEFAULT")
 
 
+@pytest.mark.slow
 def test_the_migration_fills_what_was_sold_before_and_history_knows_it() -> None:
     make_plan()
     tenants = {name: make_tenant() for name in ("named", "mixed", "by staff", "over", "fresh")}

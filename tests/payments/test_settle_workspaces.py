@@ -108,6 +108,7 @@ def place_of(tenant: Tenant) -> WorkspacePlace:
     return WorkspacePlace(WorkspaceId(tenant.workspace.pk), tenant.organization_id)
 
 
+@pytest.mark.slow
 def test_what_starts_after_staff_ended_the_record_starts_it_and_asks() -> None:
     tenant = make_tenant()
     make_plan()

@@ -82,6 +82,7 @@ def test_an_event_is_told_with_its_time_and_its_properties(segment: responses.Re
     }
 
 
+@pytest.mark.slow
 def test_a_call_without_an_answer_is_repeated_with_the_same_key(segment: responses.RequestsMock) -> None:
     segment.post(TRACK, body=requests.ReadTimeout())
     segment.post(TRACK, status=500)

@@ -194,6 +194,7 @@ def test_a_demo_organization_has_reports_and_gets_no_mail() -> None:
     assert (item.payload["recipient_id"], item.status) == (str(recipient.pk), OutboxStatus.SUPPRESSED)
 
 
+@pytest.mark.slow
 def test_a_new_zone_neither_loses_nor_repeats_a_moment() -> None:
     place = begin("Pacific/Kiritimati")
     run(datetime(2026, 11, 1, 12, tzinfo=UTC), place.organization.pk)

@@ -64,6 +64,7 @@ def decisions(source: Source) -> Iterator[str]:
                     yield where
 
 
+@pytest.mark.slow
 def test_only_the_rules_compare_states() -> None:
     found = [where for source in sources("apps", "billing_site") for where in decisions(source)]
     assert [where for where in found if not where.startswith(ALLOWED)] == []

@@ -68,6 +68,7 @@ def test_as_of_equals_what_was_recorded_over_random_histories(calendar: Calendar
         assert all(report.is_sound for report in verify_audit(place.organization_id))
 
 
+@pytest.mark.slow
 def test_a_history_that_forgets_the_overlay_is_caught(calendar: Calendar, monkeypatch: pytest.MonkeyPatch) -> None:
     place = make_place()
     recorded = live(place, calendar, SEED)

@@ -47,6 +47,7 @@ def in_database(product: Product, organization_id: uuid.UUID | None) -> str:
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_database_selector_and_rule_agree_in_every_case() -> None:
     red = make_product("red")
     organizations = [make_organization() for _ in range(6)]

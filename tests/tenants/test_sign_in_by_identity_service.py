@@ -183,6 +183,7 @@ BROKEN: dict[str, tuple[str, tuple[int, bytes], int, int]] = {
 
 
 @pytest.mark.parametrize(("path", "said", "status", "times"), BROKEN.values(), ids=BROKEN)
+@pytest.mark.slow
 def test_a_service_that_is_broken_on_the_way_back(
     service: IdentityService, path: str, said: tuple[int, bytes], status: int, times: int
 ) -> None:

@@ -117,6 +117,7 @@ def queries_of(call: Callable[[], object]) -> int:
     return len(seen)
 
 
+@pytest.mark.slow
 def test_a_flood_costs_no_query_each(place: Place) -> None:
     with time_machine.travel(clock.now(), tick=False):
         flood(place)
@@ -193,6 +194,7 @@ def mixed_storm(place: Place, good: str) -> list[int]:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_good_and_bad_tokens_at_the_same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     place = make_place(whole_credits=100)
     good = make_token(place.product)

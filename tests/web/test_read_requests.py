@@ -48,6 +48,7 @@ def environ(port: int, request: bytes) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", SAME)
+@pytest.mark.slow
 def test_the_environ_is_that_of_the_wsgi_interface(port: int, plain_port: int, name: str) -> None:
     assert environ(port, SAME[name]) == environ(plain_port, SAME[name])
 
@@ -192,6 +193,7 @@ def test_head_is_answered_without_a_body(port: int) -> None:
 
 
 @pytest.mark.parametrize("query", ["pieces=1", "pieces=20", "pieces=5000", "file=0", "file=10", "file=5000000"])
+@pytest.mark.slow
 def test_an_answer_arrives_whole(port: int, plain_port: int, query: str) -> None:
     answers = [ask(each, head(f"GET /?{query}")) for each in (port, plain_port)]
     assert [answer.status for answer in answers] == [200, 200]

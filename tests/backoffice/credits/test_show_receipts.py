@@ -84,6 +84,7 @@ def test_drift_is_counted_by_class_and_leads_to_its_list() -> None:
     assert ShadowDisagreement.objects.count() == 4
 
 
+@pytest.mark.slow
 def test_the_pages_of_an_account_ask_as_much_for_many_rows_as_for_few() -> None:
     place, client = make_place(whole_credits=500), client_of(Role.BILLING_OPERATIONS)
     workspace = make_workspace(place.organization)

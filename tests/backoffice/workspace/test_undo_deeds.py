@@ -61,6 +61,7 @@ def entry_page(client: Client, event: str) -> str:
     return client.get(reverse("admin:core_auditentry_change", args=(entry.pk,))).content.decode()
 
 
+@pytest.mark.slow
 def test_the_audit_entry_offers_the_same_way_back_as_the_timeline(
     client: Client, place: WorkspacePlace, plan: Plan
 ) -> None:
@@ -146,6 +147,7 @@ def test_an_address_fills_no_hidden_field_and_no_reason(client: Client, place: W
     assert "because</textarea>" not in form
 
 
+@pytest.mark.slow
 def test_a_preview_tells_what_becomes_of_a_scheduled_change_and_of_whom_else_it_reaches(
     client: Client, place: WorkspacePlace, plan: Plan
 ) -> None:

@@ -179,6 +179,7 @@ LONG = 60_000
 PARTS = ["x", "-", "token", "token=", "-eyJ", "eyJaaaaa.", "bearer ", "://a:", "a:", 'token="', '\\"', "1//", "v1="]
 
 
+@pytest.mark.slow
 def test_no_text_of_a_caller_takes_the_process_with_it() -> None:
     """In a process of its own: a search of the regular expressions can't be interrupted, nor told from a slow one."""
     texts = [start + part * (LONG // len(part)) for part in PARTS for start in ("", "token='", "token ")]

@@ -179,6 +179,7 @@ def test_what_machines_ask_all_day_has_no_spans(traced: tracing.Tracing, receive
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_a_worker_continues_the_trace_of_its_message(traced: tracing.Tracing, received: Collector) -> None:
     queue = f"trace-{uuid.uuid4().hex}"
     with traced.outgoing("cause.example", "GET"):
@@ -215,6 +216,7 @@ def _loaded(**environment: str) -> str:
     ).stdout.strip()
 
 
+@pytest.mark.slow
 def test_without_a_collector_nothing_of_it_is_loaded(received: Collector) -> None:
     assert _loaded(OTEL_EXPORTER_OTLP_ENDPOINT="") == "False False"
     assert _loaded(OTEL_EXPORTER_OTLP_ENDPOINT=received.base) == "True True"

@@ -34,6 +34,7 @@ def test_a_compressed_answer_is_refused(server: Server) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Transfer-Encoding": ""}], ids=["of a told length", "of no told length"])
+@pytest.mark.slow
 def test_an_answer_that_drips_is_ended_at_the_deadline(
     server: Server, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
 ) -> None:

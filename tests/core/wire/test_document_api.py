@@ -27,6 +27,7 @@ OPERATIONS = [
 EACH = pytest.mark.parametrize("operation", [o for _, o in OPERATIONS], ids=[name for name, _ in OPERATIONS])
 
 
+@pytest.mark.slow
 def test_the_document_is_valid_and_made_without_a_warning() -> None:
     call_command("spectacular", "--validate", "--fail-on-warn", stdout=io.StringIO())
     assert DOCUMENT["openapi"].startswith("3.1")

@@ -140,6 +140,7 @@ def test_no_request_with_parts_exchanged_breaks_us(world: World) -> None:
     assert unseen < EXCHANGED // 2
 
 
+@pytest.mark.slow
 def test_every_sound_request_is_let_through(world: World) -> None:
     sender, refused = Sender(world), []
     for request in sound_requests(world):

@@ -138,6 +138,7 @@ def test_a_wrong_body_is_refused_and_stores_nothing(stage: Stage, db: None, what
     assert not ReconciliationRun.objects.exists()
 
 
+@pytest.mark.slow
 def test_a_full_chunk_fits(stage: Stage, db: None) -> None:
     full = [
         row(uuid.uuid4(), uuid.uuid4(), "viewer", changed_at="2026-04-03T09:30:00.000000+00:00") for _ in range(5_000)

@@ -123,6 +123,7 @@ def test_a_live_report_during_a_merge_is_not_dropped_by_it(world: World) -> None
     assert not MembershipDrift.objects.exists()
 
 
+@pytest.mark.slow
 def test_windows_of_every_size_give_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     rows, _ = plant(world)
     extra = insert_members(world.red, 2, 5)

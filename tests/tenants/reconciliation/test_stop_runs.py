@@ -67,6 +67,7 @@ def _empty(world: World) -> None:
         (_empty, "shrunken"),
     ],
 )
+@pytest.mark.slow
 def test_a_suspicious_export_changes_nothing_until_a_person_confirms(
     world: World, spoil: Callable[[World], None], reason: str
 ) -> None:
@@ -99,6 +100,7 @@ def test_of_a_member_that_stands_twice_the_lesser_role_counts(world: World) -> N
     assert Membership.objects.get(user=user).role == "viewer"
 
 
+@pytest.mark.slow
 def test_a_large_first_run_asks_and_the_second_does_not(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("apps.tenants.reconciliation_rules.FIRST_RUN_AT_MOST", 4)
     world.export.rows = members(world, 5)
@@ -162,6 +164,7 @@ def test_a_page_that_names_itself_ends_the_run(world: World) -> None:
     assert (world.reconcile().error, Membership.objects.count()) == ("Page 2 names itself as the next one.", 0)
 
 
+@pytest.mark.slow
 def test_an_error_half_way_is_tried_again_from_there(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_FIRST_DELAY", timedelta(0))
     monkeypatch.setattr("apps.core.outgoing.calls._ATTEMPTS", 1)
@@ -176,6 +179,7 @@ def test_an_error_half_way_is_tried_again_from_there(world: World, monkeypatch: 
     assert [cursor for cursor, _ in world.export.asked] == ["", "2", "2", "3"]
 
 
+@pytest.mark.slow
 def test_an_export_that_stays_broken_fails_and_changes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_FIRST_DELAY", timedelta(0))
     monkeypatch.setattr("apps.core.outgoing.calls._ATTEMPTS", 1)
