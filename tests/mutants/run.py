@@ -100,7 +100,7 @@ class Run:
             raise SystemExit(f"The run broke off; see {log}.")
         self.outcomes = pickle.loads(store.read_bytes())  # noqa: S301 - our own child's
         again = [fault for fault, outcome in self.outcomes.items() if outcome != "killed" and not fault.sql]
-        self._try_each(again, self._start_import)
+        self._try_each(again, self._start_import, start_seconds=60)
 
     def _try_in_copies(self, store: Path) -> int:
         run = self
@@ -128,7 +128,10 @@ class Run:
         if os.waitpid(child, 0)[1]:
             raise RuntimeError("Tests that pass by themselves fail in a copy of the process without any fault.")
 
-    def _try_each(self, faults: Sequence[Fault], start: Callable[[Fault, int, list[str]], int]) -> None:
+    def _try_each(
+        self, faults: Sequence[Fault], start: Callable[[Fault, int, list[str]], int], start_seconds: float = 15
+    ) -> None:
+        """A fault that makes a loop endless is noticed by its time limit: some times what its tests take without it."""
         places_of, waiting = tests_of_lines(self.notes), list(reversed(faults))
         running: dict[int, tuple[Fault, int, float]] = {}
         while waiting or running:
@@ -138,7 +141,7 @@ class Run:
                 tests = self.choice.tests_for(fault, places_of)
                 child = start(fault, slot, tests) if tests else 0
                 if child:
-                    allowed = 60 + 5 * sum(self.notes.seconds[test] for test in tests)
+                    allowed = start_seconds + 5 * sum(self.notes.seconds[test] for test in tests)
                     running[child] = (fault, slot, time.monotonic() + allowed)
                 else:
                     self.outcomes.setdefault(fault, "survived")
