@@ -7,7 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Collection
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, zip_longest
 
 from tests.architecture.sources import PROJECT
 from tests.mutants.faults import Fault
@@ -52,16 +52,17 @@ class Choice:
     def _first(self, fault: Fault, tests: Collection[str], seconds: float = MOST_SECONDS) -> list[str]:
         """As many of the tests as may be tried, and always one.
 
-        Those that noticed another fault of the function come first, then those that are about it or its module.
+        Those that noticed another fault of the function come first, then by turns those that are about it or its module
+        and the others.
         """
         noticed = self._noticed_by.get(_place_of(fault), set())
-        order = {test: place for place, test in enumerate(tests)}
-
-        def rank(test: str) -> tuple[bool, bool, float]:
-            last = self.notes.seconds[test] if fault.sql else order[test]
-            return test not in noticed, not is_about(fault, test.partition("::")[0]), last
-
-        chosen = sorted(tests, key=rank)[:MOST_TESTS]
+        if fault.sql:
+            tests = sorted(tests, key=lambda test: self.notes.seconds[test])
+        about = [test for test in tests if is_about(fault, test.partition("::")[0])]
+        known = set(about)
+        others = [test for test in tests if test not in known]
+        by_turns = [test for pair in zip_longest(about, others) for test in pair if test is not None]
+        chosen = sorted(by_turns, key=lambda test: test not in noticed)[:MOST_TESTS]
         ends = list(accumulate(self.notes.seconds[test] for test in chosen))
         return chosen[: max(1, bisect_right(ends, seconds))]
 

@@ -92,7 +92,7 @@ def test_a_fault_in_sql_meets_the_tests_that_name_it_and_those_that_call_it() ->
 
 
 def test_who_noticed_a_fault_is_asked_first_about_the_next_one_in_the_function() -> None:
-    """Then those whose file imports the module, then those that run little else."""
+    """Then by turns those whose file imports the module and the others."""
     file, here, elsewhere = "apps/credits/rules/pricing.py", f"{THIS}::test", "tests/mutants/__init__.py::test"
     tests, choice = [f"{elsewhere}_a", f"{elsewhere}_b", here], Choice(Notes())
     choice.notes.seconds = dict.fromkeys(tests, 0.1)
