@@ -56,11 +56,10 @@ class Choice:
         and the others.
         """
         noticed = self._noticed_by.get(_place_of(fault), set())
-        if fault.sql:
-            tests = sorted(tests, key=lambda test: self.notes.seconds[test])
-        about = [test for test in tests if is_about(fault, test.partition("::")[0])]
+        quick_first = sorted(tests, key=lambda test: self.notes.seconds[test])
+        about = [test for test in quick_first if is_about(fault, test.partition("::")[0])]
         known = set(about)
-        others = [test for test in tests if test not in known]
+        others = [test for test in (quick_first if fault.sql else tests) if test not in known]
         by_turns = [test for pair in zip_longest(about, others) for test in pair if test is not None]
         chosen = sorted(by_turns, key=lambda test: test not in noticed)[:MOST_TESTS]
         ends = list(accumulate(self.notes.seconds[test] for test in chosen))
