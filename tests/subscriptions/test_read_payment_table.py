@@ -7,13 +7,14 @@ import itertools
 import pytest
 
 from apps.core.enums import ActorKind
-from apps.subscriptions.enums import PaymentStatus
+from apps.subscriptions.enums import PaymentStatus, SubscriptionScope
 from apps.subscriptions.rules.payment_transitions import (
     PAYMENT_TRANSITIONS,
     hands_back,
     is_handed_back_from,
     is_legal,
     legal_verbs,
+    speaks_of_named_workspaces,
     verb_between,
     was_handed_back,
 )
@@ -63,3 +64,8 @@ def test_by_which_verb_an_actor_leads_from_one_status_to_another(
     source: str, target: str, who: ActorKind, verb: str | None
 ) -> None:
     assert verb_between(PaymentStatus(source), PaymentStatus(target), who) == verb
+
+
+def test_one_scope_says_nothing_of_workspaces_that_no_subscription_names() -> None:
+    told = [scope for scope in (*SubscriptionScope, None) if speaks_of_named_workspaces(scope)]
+    assert told == [SubscriptionScope.WORKSPACES]
