@@ -58,7 +58,11 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=57, help="how long to go on; the rest is counted as left")
     parser.add_argument("--tests", nargs="+", default=TESTS, help="files and folders; those of every app by default")
     parser.add_argument("--again", action="store_true", help="those alone that survived the last run")
-    parser.add_argument("only", nargs="*", help="paths below which faults are made, such as apps/credits/rules")
+    parser.add_argument(
+        "only",
+        nargs="*",
+        help="paths below which faults are made, such as apps/credits/services (which nothing else tries)",
+    )
     options = parser.parse_args()
     started = time.monotonic()
     faults = list(all_faults(options.only))
