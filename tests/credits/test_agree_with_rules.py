@@ -81,6 +81,13 @@ def test_grants_burn_in_sql_as_the_rule_allocates() -> None:
     assert_sound()
 
 
+def _own_account(person_id: uuid.UUID) -> uuid.UUID | None:
+    own = Organization.objects.filter(
+        kind=OrganizationKind.INDIVIDUAL, memberships__user=person_id, memberships__role=MembershipRole.OWNER
+    )
+    return own.order_by("created_at", "id").values_list("pk", flat=True).first()
+
+
 def _may_use(product: Product, person: User) -> bool:
     shared = Organization.objects.filter(memberships__user=person, product_relations__product=product)
     is_creator = person.created_by_product_id == product.pk
@@ -116,7 +123,7 @@ def test_a_person_is_asked_for_in_sql_as_the_rule_says(crowd: tuple[list[Product
             own = Organization.objects.filter(
                 kind=OrganizationKind.INDIVIDUAL, memberships__user=person, memberships__role=MembershipRole.OWNER
             )
-            first = own.order_by("created_at", "id").values_list("pk", flat=True).first()
+            first = _own_account(person.pk)
             sent = "SELECT credits_account_of('user', %s), credits_account_of('organization', %s)"
             cursor.execute(sent, [person.pk, person.pk])
             assert cursor.fetchone() == (first, person.pk)
@@ -148,10 +155,13 @@ def test_facts_are_those_of_the_account_and_the_caller(crowd: tuple[list[Product
                 asked[role] += 1
             asked["personal, by its owner"] += is_related and not is_tied
             asked[is_related] += 1
-        for person_id, exists in ((people[0].pk, True), (uuid.uuid4(), False)):
+        for person_id, exists in (*((person.pk, True) for person in people), (uuid.uuid4(), False)):
             cursor.execute(sent, [clock.now(), clock.now(), products[0].pk, "user", person_id, None])
-            assert cursor.fetchone()[1] is exists
-    assert min(asked[key] for key in (True, False, None, "owner", "admin", "personal, by its owner")) > 0, asked
+            account, *told = cursor.fetchone()
+            assert (account, told[0]) == (_own_account(person_id), exists)
+            asked["of a person"] += account is not None
+    wanted_all = (True, False, None, "owner", "admin", "personal, by its owner", "of a person")
+    assert min(asked[key] for key in wanted_all) > 0, asked
 
 
 def test_what_became_of_a_key() -> None:
