@@ -269,7 +269,6 @@ SILENT_SERVERS = [
 
 
 @pytest.mark.parametrize(("servers", "named"), SILENT_SERVERS, ids=",".join)
-@pytest.mark.slow
 def test_servers_are_tried_before_anything_starts(servers: dict[str, str], named: list[str], tmp_path: Path) -> None:
     state = tmp_path / "state"
     arguments = ["-m", "billing_site.launcher", "run"]
