@@ -19,6 +19,7 @@ from tests.faults.stacks import migrated_stack
 _PEERS = ("django-hordak", "dj-stripe")
 
 
+@pytest.mark.slow
 def test_the_quick_bench_measures_every_side_of_our_own() -> None:
     """In a process and an engine of its own, with its servers; the peers need their own environment and stay out.
 
