@@ -23,6 +23,8 @@ class Choice:
 
     def __init__(self, notes: Notes) -> None:
         self.notes = notes
+        # How many times as many tests, and seconds of them, are tried.
+        self.patience = 1
         # By function, the tests that noticed a fault in it.
         self._noticed_by: dict[str, set[str]] = {}
 
@@ -61,9 +63,9 @@ class Choice:
         known = set(about)
         others = [test for test in (quick_first if fault.sql else tests) if test not in known]
         by_turns = [test for pair in zip_longest(about, others) for test in pair if test is not None]
-        chosen = sorted(by_turns, key=lambda test: test not in noticed)[:MOST_TESTS]
+        chosen = sorted(by_turns, key=lambda test: test not in noticed)[: self.patience * MOST_TESTS]
         ends = list(accumulate(self.notes.seconds[test] for test in chosen))
-        return chosen[: max(1, bisect_right(ends, seconds))]
+        return chosen[: max(1, bisect_right(ends, self.patience * seconds))]
 
 
 def _place_of(fault: Fault) -> str:

@@ -28,6 +28,7 @@ from tests.mutants.session import BROKEN, Notes, Plugin, noting_tree, run_in_chi
 
 PROCESSES = 2
 _BASE = "mutants_base"
+_PATIENCE = 4
 _CAN_NOT_PATCH, _NO_SQL = 77, 78
 # By the status of the child. A run that could not be made says nothing about the tests, and is no kill.
 _OUTCOMES = {
@@ -113,7 +114,11 @@ class Run:
                 functions_by_file()
                 gc.freeze()  # else each copy writes to all of its memory, and so copies it
                 run._check_copies(self)
-                run._try_each(run.faults, partial(run._start_copy, self))
+                start = partial(run._start_copy, self)
+                run._try_each(run.faults, start)
+                # Few survive: for them there is time for more tests.
+                run.choice.patience = _PATIENCE
+                run._try_each([fault for fault, outcome in run.outcomes.items() if outcome == "survived"], start)
                 return True
 
         files = sorted({test.partition("::")[0] for test in self.notes.lines})

@@ -11,7 +11,7 @@ from apps.core.amounts import MICRO
 from apps.credits.rules.pricing import Price, charge_for
 from tests.architecture.sources import PROJECT
 from tests.mutants import python_faults, sql_faults
-from tests.mutants.choice import Choice
+from tests.mutants.choice import MOST_SECONDS_OF_SQL, Choice
 from tests.mutants.faults import Fault, all_faults, survivors_known
 from tests.mutants.patching import put_in
 from tests.mutants.run import digest_of
@@ -104,6 +104,16 @@ def test_who_noticed_a_fault_is_asked_first_about_the_next_one_in_the_function()
     choice.remember(found[0], tests[1])
     assert choice.tests_for(found[1], places_of) == [tests[1], here, tests[0]]
     assert choice.tests_for(found[2], places_of) == [here, tests[0], tests[1]]
+
+
+def test_a_survivor_is_tried_by_more_tests() -> None:
+    tests = [f"{THIS}::test_{number}" for number in range(4)]
+    choice, fault = Choice(Notes()), Fault("1.sql", 1, "", 0, FIRST, "ledger_post", ("apps/a.py",))
+    choice.notes.lines = {test: {("apps/a.py", 1)} for test in tests}
+    choice.notes.seconds = dict.fromkeys(tests, MOST_SECONDS_OF_SQL * 0.9)
+    assert len(choice.tests_for(fault, {})) == 1
+    choice.patience = 3
+    assert len(choice.tests_for(fault, {})) == 3
 
 
 def test_notes_are_kept_for_the_same_tests_and_modules_alone() -> None:
