@@ -148,6 +148,26 @@ def test_control_one_statement_without_a_second_look_refuses_what_was_charged() 
     assert faults_of(without_a_second_look, whole_credits=1) == [told]
 
 
+def test_who_waits_for_the_account_decides_by_what_is_left_then() -> None:
+    """The second asks before the first, which takes the last credit, has committed."""
+    place = make_place(whole_credits=1)
+    told = race(lambda place, _: ours(place, uuid.uuid4().hex), place, "")
+    assert (told, place.account.balance) == (["charged", "insufficient_credits"], 0)
+    assert_sound()
+
+
+def test_nobody_waits_for_another_account() -> None:
+    place, other = make_place("red", whole_credits=1), make_place("blue", whole_credits=1)
+    pids: list[int] = []
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            assert ours(other, "run") == "charged"
+            asked = pool.submit(_second, ours, place, "run", pids)
+            _wait_until(lambda: asked.done() or (bool(pids) and _waits(pids[0])))
+            did_not_wait = asked.done()
+        assert (asked.result(PATIENCE_SECONDS), did_not_wait) == ("charged", True)
+
+
 def test_sixteen_at_once_are_all_answered_with_the_one_charge() -> None:
     place = make_place(whole_credits=3)
     for key in ("a", "b", "c"):  # the third takes the last credit

@@ -1,0 +1,112 @@
+"""A consumption exactly at the border of a rule, alone and in a batch: SQL draws it where the rules do."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from apps.core.amounts import MICRO
+from apps.core.errors import CountinghouseError
+from apps.core.idempotency import Answer
+from apps.core.models import IdempotencyRecord
+from apps.core.states import IdempotencyOutcome
+from apps.credits.contracts import Consumption
+from apps.credits.enums import OnInsufficient
+from apps.credits.models import CreditEntry
+from apps.credits.services import account_apply_due
+from tests.credits.cast import Place, consumption, give, make_place
+from tests.credits.test_book_what_happened import alone, in_a_batch, open_hold
+
+pytestmark = pytest.mark.django_db
+NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+INSTANT = timedelta(microseconds=1)
+Consume = Callable[[Place, Consumption], Answer]
+BOTH = pytest.mark.parametrize("consume", [alone, in_a_batch])
+
+
+def told(consume: Consume, place: Place, item: Consumption) -> str:
+    try:
+        consume(place, item)
+    except CountinghouseError as error:
+        return error.problem_code
+    return "charged"
+
+
+@BOTH
+@pytest.mark.parametrize(("before", "said"), [(INSTANT, "charged"), (timedelta(0), "insufficient_credits")])
+def test_a_grant_pays_until_the_moment_at_which_it_lapses(consume: Consume, before: timedelta, said: str) -> None:
+    with time_machine.travel(NOON, tick=False):
+        place = make_place()
+        give(place, MICRO, expires_at=NOON + HOUR)
+    with time_machine.travel(NOON + HOUR - before, tick=False):
+        assert told(consume, place, consumption(place, operation="unit")) == said
+        assert place.account.balance == 0
+
+
+@BOTH
+def test_an_entry_names_a_month_where_it_took_free_units_alone(consume: Consume) -> None:
+    place = make_place(whole_credits=10)
+    for operation, quantity in (("unit", 1), ("scan", 100), ("scan", 1)):
+        consume(place, consumption(place, operation=operation, quantity=quantity * MICRO))
+    entries = CreditEntry.objects.filter(kind="consumption")
+    assert {entry.free_quantity > 0 for entry in entries} == {False, True}
+    assert all((entry.free_month is None) == (entry.free_quantity == 0) for entry in entries)
+
+
+@BOTH
+@pytest.mark.parametrize(("back", "warnings"), [(timedelta(0), []), (INSTANT, ["booked_for_review"])])
+def test_what_happened_35_days_ago_is_no_case_for_review_yet(
+    consume: Consume, back: timedelta, warnings: list[str]
+) -> None:
+    place = make_place(whole_credits=10)
+    with time_machine.travel(NOON + timedelta(days=365), tick=False):
+        happened = NOON + timedelta(days=365 - 35) - back
+        item = consumption(place, operation="unit", occurred_at=happened, on_insufficient=OnInsufficient.RECORD)
+        assert consume(place, item).body.get("warnings", []) == warnings
+
+
+@BOTH
+@pytest.mark.parametrize(("left", "said"), [(0, "charged"), (-1, "insufficient_credits")])
+def test_what_costs_all_that_is_left_is_affordable(consume: Consume, left: int, said: str) -> None:
+    place = make_place()
+    give(place, 3 * MICRO + left)
+    assert told(consume, place, consumption(place, operation="unit", quantity=3 * MICRO)) == said
+    assert place.account.balance == (0 if said == "charged" else 3 * MICRO + left)
+
+
+@pytest.mark.parametrize("after", [-INSTANT, timedelta(0), HOUR / 4])
+def test_a_run_that_ends_a_hold_lets_what_the_hold_had_kept_lapse(after: timedelta) -> None:
+    """Its own account's grants alone: another one waits beside it with a grant that lapses earlier."""
+    with time_machine.travel(NOON, tick=False):
+        place, other = make_place("red"), make_place("blue")
+        for each, lapses_at in ((place, NOON + HOUR / 2), (other, NOON + HOUR / 4)):
+            give(each, 5 * MICRO, expires_at=lapses_at)
+        ends = open_hold(place), open_hold(other)
+        give(place, MICRO)
+    with time_machine.travel(NOON + HOUR / 2 + after, tick=False):
+        account_apply_due(place.context, account_id=place.organization.pk)
+        before = place.account.next_due_at, other.account.next_due_at
+        alone(place, consumption(place, hold_id=ends[0]))
+        lapsed = after >= timedelta(0)
+        assert place.account.next_due_at == (NOON + HOUR / 2 + after if lapsed else before[0])
+        assert other.account.next_due_at == before[1]
+
+
+@BOTH
+def test_a_key_is_its_products_own(consume: Consume) -> None:
+    place = make_place(whole_credits=1)
+    IdempotencyRecord.objects.create(
+        scope=f"product:{uuid.uuid4()}",
+        key="run",
+        operation="credits.consume",
+        body_hash="a" * 64,
+        outcome=IdempotencyOutcome.REFUSED,
+        answer={},
+        created_at=NOON,
+    )
+    assert told(consume, place, consumption(place, "run", operation="unit")) == "charged"
