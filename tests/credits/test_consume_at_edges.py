@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -14,12 +15,15 @@ from apps.core.errors import CountinghouseError
 from apps.core.idempotency import Answer
 from apps.core.models import IdempotencyRecord
 from apps.core.states import IdempotencyOutcome
-from apps.credits.contracts import Consumption
-from apps.credits.enums import OnInsufficient
+from apps.credits.contracts import AccountRef, Consumption
+from apps.credits.enums import AccountType, OnInsufficient
 from apps.credits.models import CreditEntry
 from apps.credits.services import account_apply_due
+from tests.contexts import identity_context, product_context
 from tests.credits.cast import Place, consumption, give, make_place
 from tests.credits.test_book_what_happened import alone, in_a_batch, open_hold
+from tests.credits.test_race_for_credits import make_places
+from tests.factories.tenants import make_workspace
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -110,3 +114,40 @@ def test_a_key_is_its_products_own(consume: Consume) -> None:
         created_at=NOON,
     )
     assert told(consume, place, consumption(place, "run", operation="unit")) == "charged"
+
+
+@BOTH
+@pytest.mark.parametrize("is_identity", [False, True], ids=["product", "identity service"])
+@pytest.mark.parametrize("asked", ["its own", "not related", "no account", "no operation", "foreign workspace", "hold"])
+def test_who_may_charge_whom(consume: Consume, asked: str, is_identity: bool) -> None:
+    place, other = make_place(whole_credits=10), make_place("blue", whole_credits=10)
+    wish: dict[str, Any] = {"operation": "unit"}
+    of = place.product
+    match asked:
+        case "not related":
+            of = other.product
+        case "no account":
+            wish["account"] = AccountRef(AccountType.ORGANIZATION, uuid.uuid4())
+        case "no operation":
+            wish["operation"] = "never priced"
+        case "foreign workspace":
+            wish["workspace_id"] = make_workspace(other.organization).pk
+        case "hold":
+            wish["hold_id"] = open_hold(other)
+    context = identity_context(of) if is_identity else product_context(of)
+    here = Place(of, place.organization, context)
+    may = asked == "its own" or (asked == "not related" and is_identity)
+    item = consumption(here, **wish)
+    assert (told(consume, here, item) == "charged") is may
+    found = CreditEntry.objects.filter(idempotency_key=item.key)
+    assert [entry.account_id for entry in found] == [place.organization.pk] * may
+
+
+@BOTH
+def test_a_hold_of_the_same_product_in_another_account_is_not_taken(consume: Consume) -> None:
+    place, other = make_places(2)
+    for each in (place, other):
+        give(each, 10 * MICRO)
+    hold = open_hold(other)
+    assert told(consume, place, consumption(place, operation="unit", hold_id=hold)) != "charged"
+    assert (place.account.balance, other.account.held > 0) == (10 * MICRO, True)
