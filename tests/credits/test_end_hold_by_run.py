@@ -1,0 +1,65 @@
+"""A run that names its hold ends that hold alone, and takes or gives back what it reserved."""
+
+from __future__ import annotations
+
+import pytest
+
+from apps.core.amounts import MICRO
+from apps.core.ids import OrganizationId
+from apps.credits.models import FreeQuantity, Hold
+from apps.tenants.services import product_relation_upsert
+from tests.contexts import console_context
+from tests.credits.cast import Place, assert_sound, consumption, make_place
+from tests.credits.test_book_what_happened import open_hold
+from tests.credits.test_consume_at_edges import BOTH, Consume, told
+
+pytestmark = pytest.mark.django_db
+
+
+def free_used(place: Place) -> dict[str, int]:
+    return dict(FreeQuantity.objects.filter(account=place.account).values_list("operation", "used"))
+
+
+@BOTH
+def test_the_other_holds_stay_open(consume: Consume) -> None:
+    place = make_place(whole_credits=10)
+    first, second = open_hold(place, operation="unit"), open_hold(place, operation="unit")
+    consume(place, consumption(place, operation="unit", hold_id=first))
+    assert dict(Hold.objects.values_list("pk", "status")) == {first: "captured", second: "open"}
+    assert place.account.held == MICRO
+    assert_sound()
+
+
+@BOTH
+@pytest.mark.parametrize(("operation", "left"), [("scan", {"scan": 40}), ("unit", {"scan": 0})])
+def test_free_units_that_a_hold_reserved_are_its_runs_or_go_back(
+    consume: Consume, operation: str, left: dict[str, int]
+) -> None:
+    """For another operation than the one that was asked for, nothing is taken of what was reserved."""
+    place = make_place(whole_credits=10)
+    hold = open_hold(place, operation="scan", quantity=60 * MICRO)
+    assert free_used(place) == {"scan": 60 * MICRO}
+    consume(
+        place,
+        consumption(
+            place, operation=operation, quantity=40 * MICRO // (40 if operation == "unit" else 1), hold_id=hold
+        ),
+    )
+    assert free_used(place) == {name: used * MICRO for name, used in left.items()}
+    assert place.account.balance == (9 if operation == "unit" else 10) * MICRO
+    assert_sound()
+
+
+@BOTH
+def test_a_hold_of_another_product_is_not_taken(consume: Consume) -> None:
+    place, other = make_place("red", whole_credits=10), make_place("blue")
+    product_relation_upsert(
+        console_context(), organization_id=OrganizationId(place.organization.pk), product_slug=other.product.slug
+    )
+    theirs = Place(other.product, place.organization, other.context)
+    hold = open_hold(place, operation="unit")
+    refused = told(consume, theirs, consumption(theirs, operation="unit", hold_id=hold))
+    assert refused == told(consume, theirs, consumption(theirs, operation="unit", hold_id=hold))
+    assert refused == "hold_of_another_product"
+    assert Hold.objects.get(pk=hold).status == "open"
+    assert place.account.balance == 10 * MICRO
