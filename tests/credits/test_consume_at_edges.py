@@ -88,6 +88,11 @@ def test_a_run_that_ends_a_hold_lets_what_the_hold_had_kept_lapse(after: timedel
     """Its own account's grants alone: another one waits beside it with a grant that lapses earlier."""
     with time_machine.travel(NOON, tick=False):
         place, other = make_place("red"), make_place("blue")
+        give(place, MICRO, expires_at=NOON + HOUR / 4)
+        alone(place, consumption(place, operation="unit"))
+        account_apply_due(
+            place.context, account_id=place.organization.pk
+        )  # that one is spent, and has nothing to lapse
         for each, lapses_at in ((place, NOON + HOUR / 2), (other, NOON + HOUR / 4)):
             give(each, 5 * MICRO, expires_at=lapses_at)
         ends = open_hold(place), open_hold(other)
