@@ -82,12 +82,12 @@ def race(form: Form, place: Place, key: str) -> list[str]:
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             first = form(place, key)
-            second = pool.submit(_second, form, place, key, second_pid)
-            _wait_until(lambda: second.done() or (bool(second_pid) and _waits(second_pid[0])))
+            second = pool.submit(run_second, form, place, key, second_pid)
+            wait_until(lambda: second.done() or (bool(second_pid) and is_waiting(second_pid[0])))
         return [first, second.result(PATIENCE_SECONDS)]
 
 
-def _second(form: Form, place: Place, key: str, pids: list[int]) -> str:
+def run_second(form: Form, place: Place, key: str, pids: list[int]) -> str:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
@@ -97,13 +97,13 @@ def _second(form: Form, place: Place, key: str, pids: list[int]) -> str:
         connections.close_all()
 
 
-def _waits(pid: int) -> bool:
+def is_waiting(pid: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", [pid])
         return bool(cursor.fetchone() == (True,))
 
 
-def _wait_until(holds: Callable[[], bool]) -> None:
+def wait_until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not holds():
         assert time.monotonic() < deadline
@@ -146,26 +146,6 @@ def test_control_a_debit_that_ignores_the_conflict_charges_more_than_it_records(
 def test_control_one_statement_without_a_second_look_refuses_what_was_charged() -> None:
     told = "one key was told charged, insufficient_credits, insufficient_credits"
     assert faults_of(without_a_second_look, whole_credits=1) == [told]
-
-
-def test_who_waits_for_the_account_decides_by_what_is_left_then() -> None:
-    """The second asks before the first, which takes the last credit, has committed."""
-    place = make_place(whole_credits=1)
-    told = race(lambda place, _: ours(place, uuid.uuid4().hex), place, "")
-    assert (told, place.account.balance) == (["charged", "insufficient_credits"], 0)
-    assert_sound()
-
-
-def test_nobody_waits_for_another_account() -> None:
-    place, other = make_place("red", whole_credits=1), make_place("blue", whole_credits=1)
-    pids: list[int] = []
-    with ThreadPoolExecutor(1) as pool:
-        with transaction.atomic():
-            assert ours(other, "run") == "charged"
-            asked = pool.submit(_second, ours, place, "run", pids)
-            _wait_until(lambda: asked.done() or (bool(pids) and _waits(pids[0])))
-            did_not_wait = asked.done()
-        assert (asked.result(PATIENCE_SECONDS), did_not_wait) == ("charged", True)
 
 
 def test_sixteen_at_once_are_all_answered_with_the_one_charge() -> None:
