@@ -1,4 +1,4 @@
-"""The functions in SQL do as the pure rules say: burn order, affordability, the month of a free quantity."""
+"""The functions in SQL do as the pure rules say: burn order (credits_burn), affordability, months, free quantities."""
 
 from __future__ import annotations
 

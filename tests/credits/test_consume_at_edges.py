@@ -1,4 +1,7 @@
-"""A consumption exactly at the border of a rule, alone and in a batch: SQL draws it where the rules do."""
+"""A consumption exactly at the border of a rule, alone and in a batch: SQL draws it where the rules do.
+
+Of credits_consume_4, credits_consume_batch_4 and credits_consume_set_4.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A batch decides its items as the same items are decided one by one (spec 05, consume-batch)."""
+"""A batch decides its items as the same items are decided one by one (spec 05, consume-batch).
+
+By credits_consume_batch_4 and credits_consume_set_4, against credits_consume_4.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that names its hold ends that hold alone, and takes or gives back what it reserved."""
+"""A run that names its hold (credits_consume_4) ends that hold alone, and takes or gives back what it reserved."""
 
 from __future__ import annotations
 

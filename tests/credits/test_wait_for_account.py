@@ -1,7 +1,7 @@
 """A consumption waits for whoever holds its account, for nobody else, and then decides by what is there.
 
-An organization's account and a person's, alone and in a batch. The first request stands before its commit while the
-second runs; PostgreSQL itself is asked when the second one waits.
+By credits_consume_4 and credits_consume_batch_4, for an organization's account and a person's. The first request stands
+before its commit while the second runs; PostgreSQL itself is asked when the second one waits.
 """
 
 from __future__ import annotations
