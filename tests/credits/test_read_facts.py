@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -29,20 +30,22 @@ def test_facts_of_a_workspace_are_its_own_and_those_of_its_organizations_config(
         WorkspaceSubscription.objects.create(workspace=workspace, plan=plan, state="active", started_at=clock.now())
     configs = OrganizationPaymentConfig.objects.filter(organization=places[1].organization)
     configs.update(subscription_status="subscribed", subscription_scope="workspaces")
-    told = {row.workspace_id: (row.pk, row.state) for row in WorkspaceSubscription.objects.all()}
+    told: dict[UUID | None, tuple[UUID | None, str | None]] = {
+        row.workspace_id: (row.pk, row.state) for row in WorkspaceSubscription.objects.all()
+    }
     sent = """
         SELECT workspace_organization_id, subscription_id, subscription_state, only_named_workspaces,
             subscription_status
         FROM credits_facts_3(now(), now(), %s, 'organization', %s, NULL, %s, 'unit')"""
     with connection.cursor() as cursor:
-        for place, workspace in itertools.product(places, [None, *workspaces]):
-            of = None if workspace is None else workspace.pk
+        for place, asked in itertools.product(places, [None, *workspaces]):
+            of = asked.pk if asked else None
             cursor.execute(sent, [place.product.pk, place.organization.pk, of])
             config = OrganizationPaymentConfig.objects.get(organization=place.organization)
             assert cursor.fetchone() == (
-                None if workspace is None else workspace.organization_id,
+                asked.organization_id if asked else None,
                 *told.get(of, (None, None)),
-                workspace is not None and place is places[1],
+                asked is not None and place is places[1],
                 config.subscription_status,
             )
 
