@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.core.management.commands import flush
@@ -17,7 +18,7 @@ from tests import databases
 from tests.drop_database import drop_database
 from tests.stack import given_database
 
-_LONG = ("faults", "journey", "browser", "walk", "slow")
+_LONG = ("walk", "browser", "journey", "faults", "slow")
 
 
 @pytest.fixture(autouse=True)
@@ -66,12 +67,16 @@ def _tables_are_emptied_quickly() -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long comes first, else in the order that pytest-randomly chose.
+    """Modules with what takes long come first, else in the order that pytest-randomly chose.
 
     Begun last, it would keep one process of the gate busy while the others have nothing to do. As the first part it is
     one process's, so that seldom two stacks run at once.
     """
-    items.sort(key=lambda item: next((n for n, name in enumerate(_LONG) if item.get_closest_marker(name)), len(_LONG)))
+    ranks: dict[Path, int] = {}
+    for item in items:
+        own = next((rank for rank, name in enumerate(_LONG) if item.get_closest_marker(name)), len(_LONG))
+        ranks[item.path] = min(own, ranks.get(item.path, own))
+    items.sort(key=lambda item: ranks[item.path])
 
 
 def pytest_collection_finish() -> None:

@@ -60,11 +60,21 @@ def server(django_db_setup: None) -> Iterator[Server]:
     try:
         server.copy(f"host={server_socket_folder()} user=postgres")
         server.start()
+        forget_connection()  # of another replica, where other tests ran between those of this module
         connections.databases[REPORTS] = {**own, **replica_settings(url, Work.WEB, sends_timeouts=True)}
         yield server
     finally:
+        forget_connection()
         connections.databases.pop(REPORTS, None)
         server.clear()
+
+
+def forget_connection() -> None:
+    """The next use makes it anew, from its settings."""
+    for known in connections.all(initialized_only=True):
+        if known.alias == REPORTS:
+            known.close()
+            del connections[REPORTS]
 
 
 @pytest.fixture
@@ -76,8 +86,7 @@ def configured(server: Server) -> Iterator[Server]:
     wait_until(lambda: server.answers() and replica_lag() == timedelta(0), server.said)
     replica.replica.forget()
     yield server
-    connections[REPORTS].close()
-    del connections[REPORTS]  # the next test makes it anew, from its settings
+    forget_connection()
 
 
 @contextlib.contextmanager
