@@ -143,6 +143,7 @@ def test_a_wrong_first_code_keeps_the_secret() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_of_sessions_that_confirm_at_once_one_enrols() -> None:
     user = make_staff()
     pairs = [half_open(user) for _ in range(5)]

@@ -182,6 +182,7 @@ def test_what_is_tampered_with_afterwards_is_still_located() -> None:
     assert f"that texts of entry {erased.sequence} were erased is not signed with a key" in " ".join(seal_faults())
 
 
+@pytest.mark.slow
 def test_a_dry_run_counts_and_changes_nothing() -> None:
     before = columns_that_name_her()
     said = erase(OLIVIA, "--dry-run")

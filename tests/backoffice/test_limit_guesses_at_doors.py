@@ -87,6 +87,7 @@ def is_good(answer: Any) -> bool:
 
 
 @pytest.mark.parametrize("door", DOORS)
+@pytest.mark.slow
 def test_five_wrong_ones_from_an_address_and_the_next_is_not_looked_at(door: str) -> None:
     knock, _ = DOORS[door]
     user = make_staff(Role.PLATFORM_ADMIN)
@@ -108,6 +109,7 @@ def test_five_wrong_ones_from_an_address_and_the_next_is_not_looked_at(door: str
 
 
 @pytest.mark.parametrize("door", DOORS)
+@pytest.mark.slow
 def test_many_addresses_have_a_limit_together(door: str) -> None:
     knock, in_all = DOORS[door]
     user = make_staff(Role.PLATFORM_ADMIN)
@@ -151,6 +153,7 @@ def test_an_attack_keeps_no_tenant_out_of_the_browser_they_use(client: Client) -
     assert at_tenants(client, user, True).status_code == 302
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_an_attack_keeps_no_staff_out_of_the_browser_they_use() -> None:
     user, client = make_staff(), Client()

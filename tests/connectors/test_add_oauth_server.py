@@ -47,6 +47,7 @@ def acme(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Google
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_start_callback_and_stored_credential(acme: GoogleStandIn) -> None:
     assert [server.name for server in oauth_servers()] == ["acme", "google"]
     place = make_place()

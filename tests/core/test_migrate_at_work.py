@@ -93,6 +93,7 @@ def test_it_is_tried_again_until_the_lock_is_free(
     assert f"A table is locked. Trying again (2 of {migrate.MOST_TRIES})" in said.getvalue()
 
 
+@pytest.mark.slow
 def test_after_its_last_try_it_says_what_to_do(
     another: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

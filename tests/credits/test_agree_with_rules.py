@@ -136,6 +136,7 @@ def test_a_person_is_asked_for_in_sql_as_the_rule_says(crowd: tuple[list[Product
     assert min(asked[True], asked[False], asked[0], asked[1]) > 0, asked
 
 
+@pytest.mark.slow
 def test_facts_are_those_of_the_account_and_the_caller(crowd: tuple[list[Product], list[User]]) -> None:
     products, people = crowd
     wanted = "organization_id, user_exists, is_related, role"

@@ -117,6 +117,7 @@ def test_random_lives_go_as_the_model_says() -> None:
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 @pytest.mark.slow
+@pytest.mark.slow
 def test_control_a_mutated_model_is_caught(mutant: type[Model]) -> None:
     found = (disagreement(seed, mutant()) for seed in range(20))
     assert any(found)

@@ -83,6 +83,7 @@ def naively(places: Sequence[Place], asks: Sequence[Ask]) -> list[Word]:
     return words
 
 
+@pytest.mark.slow
 def test_control_a_naive_debit_grants_more_than_there_is_and_is_caught() -> None:
     places = make_places(1)
     means = endow(places, 400)

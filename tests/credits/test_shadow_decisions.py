@@ -103,6 +103,7 @@ MODES = {
 
 
 @pytest.mark.parametrize("mode", list(MODES))
+@pytest.mark.slow
 def test_who_decides_and_what_is_kept_of_each_disagreement(mode: BillingMode, place: Place, ask: Ask) -> None:
     switch(place.product, *MODES[mode])
     is_local = mode != BillingMode.CENTRAL

@@ -109,6 +109,7 @@ def shadow_for_a_week(red: Product) -> None:
         ShadowComparison.objects.create(product=red.place.product, day=today - timedelta(days=back + 1), compared=200)
 
 
+@pytest.mark.slow
 def test_the_incident_and_the_cutover_that_refuses_it(red: Product) -> None:
     red.move(BillingMode.SHADOW)
     local = {"decision": "allow", "balance": "50", "charge": "2.5"}
@@ -144,6 +145,7 @@ def test_the_incident_and_the_cutover_that_refuses_it(red: Product) -> None:
     assert red.consume(red.members[0], "run-2").status_code == 201
 
 
+@pytest.mark.slow
 def test_a_product_that_is_ready_goes_central_and_one_organization_back(red: Product) -> None:
     connect(red.place.product, red.export)
     red.move(BillingMode.SHADOW)

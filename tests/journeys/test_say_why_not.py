@@ -82,6 +82,7 @@ def test_in_a_closed_organization_only_an_owner_reads_on(room: Room) -> None:
 
 
 @pytest.mark.parametrize("role", ["admin", "member", "viewer"])
+@pytest.mark.slow
 def test_in_a_closed_organization_the_others_open_invoices_and_help_alone(room: Room, role: str) -> None:
     room.close()
     closed = ("overview", "usage", "credits", "credits-csv", "members", "connectors", "records-csv", "automation")

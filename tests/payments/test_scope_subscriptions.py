@@ -113,6 +113,7 @@ def test_what_names_a_workspace_sells_no_other_one_and_each_moment_is_known_afte
     ],
 )
 @pytest.mark.slow
+@pytest.mark.slow
 def test_every_order_of_the_news_ends_alike(later: tuple[tuple[str, str], ...], wanted: str) -> None:
     make_plan()
     for order in itertools.islice(itertools.permutations(range(5)), 0, None, 23):

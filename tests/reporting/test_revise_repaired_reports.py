@@ -125,6 +125,7 @@ def test_the_report_of_the_day_says_what_it_should_have_said_and_no_news() -> No
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_a_second_run_finds_nothing_and_a_fault_that_no_report_shows_makes_none() -> None:
     mislead()
     rebuild()
@@ -138,6 +139,7 @@ def test_a_second_run_finds_nothing_and_a_fault_that_no_report_shows_makes_none(
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_what_a_repair_left_behind_is_followed_by_the_job() -> None:
     place = mislead()
     with at(MORNING):
@@ -166,6 +168,7 @@ def test_of_a_demo_the_platform_says_nothing_and_a_day_without_report_is_forgott
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_of_two_who_repair_at_once_one_makes_the_revision() -> None:
     place, errors = mislead(), list[BaseException]()
     start = threading.Barrier(2)

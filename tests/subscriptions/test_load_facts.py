@@ -108,6 +108,7 @@ def record_of(workspace: Workspace, plan: Plan, state: SubscriptionState, now: d
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_the_filters_say_what_the_resolver_says_of_every_combination() -> None:
     now = clock.now()
     assert every_combination_in_the_database(make_plan(), now) == COUNT

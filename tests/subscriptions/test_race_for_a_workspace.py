@@ -150,6 +150,7 @@ def payment_race(writers: ThreadPoolExecutor, place: WorkspacePlace) -> tuple[Co
     return outcomes, changed.count()
 
 
+@pytest.mark.slow
 def test_of_sixteen_writers_at_a_payment_config_one_wins(writers: ThreadPoolExecutor) -> None:
     for _ in range(size(small=10, full=200)):
         place = make_place()
@@ -158,6 +159,7 @@ def test_of_sixteen_writers_at_a_payment_config_one_wins(writers: ThreadPoolExec
         assert OrganizationPaymentConfig.objects.get(organization=place.organization_id).version == 2
 
 
+@pytest.mark.slow
 def test_payment_writers_without_a_lock_are_caught(
     writers: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,6 +149,7 @@ def statements(client: Client, path: str) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_list_and_frame_ask_as_much_for_60_workspaces_and_members_as_for_2() -> None:
     user = make_signing_in_user()
     organization = make_organization("Some", owner=user)

@@ -41,6 +41,7 @@ def test_a_preview_shows_what_will_be_and_changes_nothing(client: Client, place:
     assert everything() == before
 
 
+@pytest.mark.slow
 def test_every_verb_s_preview_changes_nothing(client: Client, place: WorkspacePlace, plan: Plan) -> None:
     other = make_plan("other")
     before = everything()

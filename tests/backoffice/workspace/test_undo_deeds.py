@@ -62,6 +62,7 @@ def entry_page(client: Client, event: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_the_audit_entry_offers_the_same_way_back_as_the_timeline(
     client: Client, place: WorkspacePlace, plan: Plan
 ) -> None:

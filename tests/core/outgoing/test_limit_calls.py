@@ -72,6 +72,7 @@ def test_a_refusal_is_not_repeated(server: Server, status: int) -> None:
     assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 def test_tries_have_an_end(server: Server) -> None:
     server.replies = [(500, {}, b"")]
     with stamina.set_testing(True, attempts=3):

@@ -74,6 +74,7 @@ JSON_VALUES = some.recursive(
 
 
 @given(some.dictionaries(some.text("abc", max_size=3), JSON_VALUES), some.booleans())
+@pytest.mark.slow
 def test_every_plain_object_is_read_as_it_is(value: dict[str, Any], ascii_only: bool) -> None:
     assert parse_object(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
 

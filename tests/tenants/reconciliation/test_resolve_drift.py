@@ -111,6 +111,7 @@ def test_what_is_unknown_here_cannot_be_taken_over(world: World, name: str) -> N
     drift_settle(staff_context(), drift_id=drift_of(world, name), resolution=DriftResolution.IGNORED, reason=WHY)
 
 
+@pytest.mark.slow
 def test_ignored_drift_stays_ignored_until_it_is_another_difference(world: World) -> None:
     user = make_user()
     make_membership(world.acme, user, MembershipRole.VIEWER)
