@@ -64,6 +64,10 @@ def test_the_policy_in_force_is_the_last_that_began_by_then_and_the_first_one_be
                 published_at=None if is_draft else NOON,
                 created_at=NOON,
             )
+    drafting = make_product("green", make_organization())
+    CreditPolicy.objects.create(
+        product=drafting, version=1, status=PolicyStatus.DRAFT, effective_from=NOON, created_at=NOON
+    )
     published = list(enumerate(begins[:-1], 1))
     moments = [begun + timedelta(seconds=step) for begun in begins for step in (-1, 0, 1)]
     sent = "SELECT policy_version FROM credits_facts_3(%s, %s, %s, 'organization', %s, NULL, NULL, 'unit')"
@@ -73,6 +77,8 @@ def test_the_policy_in_force_is_the_last_that_began_by_then_and_the_first_one_be
             begun_by_now = [version for version, begun in published if begun <= now]
             cursor.execute(sent, [now, at, product.pk, uuid.uuid4()])
             assert cursor.fetchone()[0] == next(iter([*begun_by_then[::-1][:1], *begun_by_now]), None), (at, now)
+            cursor.execute(sent, [now, at, drafting.pk, uuid.uuid4()])
+            assert cursor.fetchone() == (None,)
 
 
 def test_what_is_used_of_a_free_quantity_is_that_of_account_product_operation_and_month() -> None:

@@ -54,15 +54,19 @@ class Choice:
     def _first(self, fault: Fault, tests: Collection[str], seconds: float = MOST_SECONDS) -> list[str]:
         """As many of the tests as may be tried, and always one.
 
-        Those that noticed another fault of the function come first, then by turns the quick ones that are about it or
-        its module, and those that run little else.
+        Those that noticed another fault of the function come first, then the quick ones that are about it or its
+        module, by turns with those that run little else.
         """
         noticed = self._noticed_by.get(_place_of(fault), set())
         quick_first = sorted(tests, key=lambda test: self.notes.seconds[test])
         about = [test for test in quick_first if is_about(fault, test.partition("::")[0])]
-        in_turn = zip_longest(about, quick_first if fault.sql else tests)
-        by_turns = dict.fromkeys(test for pair in in_turn for test in pair if test is not None)
-        chosen = sorted(by_turns, key=lambda test: test not in noticed)[: self.patience * MOST_TESTS]
+        if (
+            fault.sql
+        ):  # which of its lines a test runs is not known: those that name the function are the best there are
+            in_order = dict.fromkeys([*about, *quick_first])
+        else:
+            in_order = dict.fromkeys(test for pair in zip_longest(about, tests) for test in pair if test is not None)
+        chosen = sorted(in_order, key=lambda test: test not in noticed)[: self.patience * MOST_TESTS]
         ends = list(accumulate(self.notes.seconds[test] for test in chosen))
         return chosen[: max(1, bisect_right(ends, self.patience * seconds))]
 
