@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from apps.credits.rules.allocation import reversal_order
+from apps.credits.rules.allocation import available, reversal_order
 
 # Grant `a` pays twice: at once, and later what nobody had paid.
 PAYMENTS = [list(zip("aba", amounts, strict=True)) for amounts in itertools.product(range(4), repeat=3)]
@@ -42,3 +42,8 @@ def _counted(parts: list[tuple[str, int]], forgiven: int) -> Counter[str | None]
     for payer, amount in [*parts, (None, forgiven)]:
         found[payer] += amount
     return +found
+
+
+def test_what_may_still_be_spent() -> None:
+    assert available(balance=10, held=3, overdraft_limit=5) == 12
+    assert available(balance=-4, held=0, overdraft_limit=0) == -4

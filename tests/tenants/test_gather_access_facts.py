@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group
 
 from apps.core import clock
 from apps.core.enums import MembershipRole, Role, Scope
-from apps.core.errors import Reason
+from apps.core.errors import NotFoundError, Reason
 from apps.core.ids import OrganizationId, ProductId, RequestId, ServiceTokenId, UserId, WorkspaceId
 from apps.tenants import access
 from apps.tenants.contracts import AccessFacts, CronCaller, Impersonator, ProductCaller, TenantFacts
@@ -107,6 +107,16 @@ def test_an_organization_is_told_with_what_binds_it_to_the_caller() -> None:
             is_related_to_product=is_here and by is caller,
         )
     assert access.tenant_facts(ORGANIZATION, user_id=UserId(user.pk)) is None
+
+
+@pytest.mark.django_db
+def test_a_page_of_no_workspace_is_not_found_and_nothing_is_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    user, asked = make_user(), list[AccessFacts]()
+    monkeypatch.setattr(access, "_resolve", asked.append)
+    assert access.tenant_facts_by_workspace_slug("nothing-here", user_id=UserId(user.pk)) is None
+    with pytest.raises(NotFoundError):
+        access.page_context(user, workspace_slug="nothing-here", request_id=RequestId("request-1"))
+    assert asked == []
 
 
 @pytest.mark.django_db

@@ -10,12 +10,13 @@ import pytest
 
 from apps.core.context import ExecutionContext
 from apps.core.enums import AuthorizationSource, Role, Scope
-from apps.core.ids import OrganizationId, ProductId, RequestId, ServiceTokenId, UserId
+from apps.core.ids import OrganizationId, ProductId, RequestId, ServiceTokenId, UserId, WorkspaceId
 from apps.tenants.contracts import (
     AccessFacts,
     ConsoleCaller,
     CronCaller,
     EntryPoint,
+    Impersonator,
     NamedTenant,
     Person,
     ProductCaller,
@@ -27,6 +28,7 @@ from apps.tenants.resolver import Denial, resolve
 
 ORGANIZATION = OrganizationId(UUID(int=1))
 OTHER = OrganizationId(UUID(int=2))
+WORKSPACE = WorkspaceId(UUID(int=7))
 USER = UserId(UUID(int=3))
 PRODUCT = ProductCaller(
     ServiceTokenId(UUID(int=4)), ProductId(UUID(int=5)), "red", frozenset({Scope.MEMBERS_READ, Scope.MEMBERS_WRITE})
@@ -74,6 +76,41 @@ def test_a_tenant_page_takes_membership_then_demo_rule_then_staff(
         assert isinstance(outcome, ExecutionContext)
         assert (outcome.role, outcome.organization_id, outcome.is_demo) == (role, ORGANIZATION, is_demo)
         assert outcome.authorization_source == AuthorizationSource.SESSION
+
+
+TENANTS = (
+    None,
+    *(
+        TenantFacts(of, workspace_id=workspace, is_demo=is_demo, membership_role=membership)
+        for of, workspace, is_demo, membership in itertools.product(
+            (ORGANIZATION, OTHER), (WORKSPACE, WorkspaceId(UUID(int=8))), (False, True), (None, Role.MEMBER)
+        )
+    ),
+)
+
+
+@pytest.mark.parametrize("tenant", TENANTS)
+@pytest.mark.parametrize("is_impersonated", [False, True])
+@pytest.mark.parametrize("is_visit", [False, True])
+def test_a_visit_sees_its_workspace_and_whoever_looks_as_a_member_that_organization(
+    tenant: TenantFacts | None, is_impersonated: bool, is_visit: bool
+) -> None:
+    """Neither sees the demo, nor what the person is no member of; both say so in the context."""
+    person = replace(
+        PLAIN,
+        portal_workspace_id=WORKSPACE if is_visit else None,
+        impersonator=Impersonator(USER, "sam@example.com", ORGANIZATION) if is_impersonated else None,
+    )
+    outcome = resolve(facts(EntryPoint.TENANT_PAGE, person, tenant, named=NAMED))
+    is_member = tenant is not None and tenant.membership_role is not None
+    may = is_member or (tenant is not None and tenant.is_demo)
+    if is_visit:
+        may = is_member and tenant is not None and tenant.workspace_id == WORKSPACE
+    if is_impersonated:
+        may = may and is_member and tenant is not None and tenant.organization_id == ORGANIZATION
+    assert isinstance(outcome, ExecutionContext) is may
+    if isinstance(outcome, ExecutionContext):
+        assert (outcome.is_visit, outcome.is_impersonated) == (is_visit, is_impersonated)
 
 
 def test_an_invisible_tenant_and_an_absent_one_get_the_very_same_denial() -> None:
