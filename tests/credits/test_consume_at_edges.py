@@ -22,11 +22,12 @@ from apps.credits.contracts import AccountRef, Consumption
 from apps.credits.enums import AccountType, OnInsufficient
 from apps.credits.models import CreditEntry
 from apps.credits.services import account_apply_due
+from apps.tenants.models import User
 from tests.contexts import identity_context, product_context
 from tests.credits.cast import Place, consumption, give, make_place
 from tests.credits.test_book_what_happened import alone, in_a_batch, open_hold
 from tests.credits.test_race_for_credits import make_places
-from tests.factories.tenants import make_workspace
+from tests.factories.tenants import make_membership, make_user, make_workspace
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -126,12 +127,19 @@ def test_a_key_is_its_products_own(consume: Consume) -> None:
 
 @BOTH
 @pytest.mark.parametrize("is_identity", [False, True], ids=["product", "identity service"])
-@pytest.mark.parametrize("asked", ["its own", "not related", "no account", "no operation", "foreign workspace", "hold"])
+@pytest.mark.parametrize(
+    "asked",
+    ["its own", "a member", "no member", "not related", "no account", "no operation", "foreign workspace", "hold"],
+)
 def test_who_may_charge_whom(consume: Consume, asked: str, is_identity: bool) -> None:
     place, other = make_place(whole_credits=10), make_place("blue", whole_credits=10)
     wish: dict[str, Any] = {"operation": "unit"}
     of = place.product
     match asked:
+        case "a member" | "no member":
+            wish["user_id"] = make_user().pk
+            if asked == "a member":
+                make_membership(place.organization, User.objects.get(pk=wish["user_id"]))
         case "not related":
             of = other.product
         case "no account":
@@ -144,7 +152,7 @@ def test_who_may_charge_whom(consume: Consume, asked: str, is_identity: bool) ->
             wish["hold_id"] = open_hold(other)
     context = identity_context(of) if is_identity else product_context(of)
     here = Place(of, place.organization, context)
-    may = asked == "its own" or (asked == "not related" and is_identity)
+    may = asked in {"its own", "a member"} or (asked == "not related" and is_identity)
     item = consumption(here, **wish)
     assert (told(consume, here, item) == "charged") is may
     found = CreditEntry.objects.filter(idempotency_key=item.key)

@@ -58,3 +58,13 @@ def test_a_hold_of_another_product_is_not_taken(consume: Consume) -> None:
     assert refused == "hold_of_another_product"
     assert Hold.objects.get(pk=hold).status == "open"
     assert place.account.balance == 10 * MICRO
+
+
+@BOTH
+def test_a_hold_that_has_ended_is_taken_no_second_time(consume: Consume) -> None:
+    place = make_place(whole_credits=10)
+    hold = open_hold(place, operation="unit")
+    consume(place, consumption(place, operation="unit", hold_id=hold))
+    assert told(consume, place, consumption(place, operation="unit", hold_id=hold)) != "charged"
+    assert place.account.balance == 9 * MICRO
+    assert_sound()
