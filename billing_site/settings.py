@@ -97,6 +97,7 @@ MIDDLEWARE = [
     "apps.core.wire.security_headers.SecurityHeadersMiddleware",
     "apps.core.observability.requests.RequestIdMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "apps.core.observability.answers.AnswerMetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "apps.core.input_text.InputTextMiddleware",
     "apps.core.wire.hot_path.HotPathMiddleware",
@@ -114,7 +115,6 @@ MIDDLEWARE = [
     "apps.tenants.sign_in.portal.PortalSessionMiddleware",
     "apps.tenants.sign_in.impersonation.ImpersonationMiddleware",
     "apps.core.pages.RefusalPagesMiddleware",
-    "apps.core.observability.answers.AnswerMetricsMiddleware",
 ]
 
 ROOT_URLCONF = "billing_site.urls"

@@ -27,10 +27,10 @@ def test_nothing_is_looked_through_while_a_worker_loads_and_afterwards_only_what
 
 def test_what_loading_left_behind_is_freed() -> None:
     class Left:
-        pass
+        itself: Left
 
     left = Left()
-    left.itself = left  # type: ignore[attr-defined]
+    left.itself = left
     gone = weakref.ref(left)
     gc.freeze()
     del left

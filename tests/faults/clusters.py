@@ -66,7 +66,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 # A test that is killed can not clear up. SIGQUIT ends PostgreSQL at once.
-                preexec_fn=lambda: end_with_parent(signal.SIGQUIT, test),  # noqa: PLW1509 - nothing else forks here
+                preexec_fn=lambda: end_with_parent(signal.SIGQUIT, test),  # noqa: PLW1509 - one call of the kernel
                 **_as_owner(),
             )
         wait_until(self.answers, self.said)

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
-from tests.launcher.test_operate import METRIC, OPS, RULES
+from tests.launcher.test_operate import METRIC, OPS, RULES, alert_expressions, dashboard_expressions
 from tests.launcher.test_operate import exposed as exposed  # noqa: PLC0414 - a fixture of this module
 
 PROMTOOL = shutil.which("promtool")
@@ -141,16 +142,28 @@ def test_every_alert_has_a_case_with_metrics_that_there_are(exposed: set[str]) -
 
 
 @pytest.mark.django_db
-def test_the_views_that_alerts_choose_are_called_so() -> None:
+def test_what_alerts_and_panels_ask_of_answers_has_samples() -> None:
+    """A metric that exists may have none: nothing was ever counted in it. The same holds for names of views."""
     client = Client()
-    client.post("/webhooks/stripe", b"{}", content_type="application/json")
-    client.post("/api/v1/internal/credits:consume", b"{}", content_type="application/json")
+    for path in sorted(settings.HOT_PATHS):
+        client.post(path, b"{}", content_type="application/json")
+    client.get("/sign-in/")
     answered = client.get("/metrics", REMOTE_ADDR="127.0.0.1").content.decode()
+    counted = set(re.findall(r"^(django_http_\w+)(?:{.*})? (?!0\.0$)\S+$", answered, re.MULTILINE))
     called = set(re.findall(rf'^{BY_VIEW}{{.*view="([^"]+)".*}} [1-9]', answered, re.MULTILINE))
-    chosen = re.findall(r'view=~"([^"]+)"', RULES)
-    assert len(chosen) == 2
-    for pattern in chosen:
-        assert any(re.fullmatch(pattern, view) for view in called), (pattern, called)
+    asked = [*alert_expressions(), *dashboard_expressions()]
+    for expression in asked:
+        assert {name for name in METRIC.findall(expression) if name.startswith("django_")} <= counted, expression
+        for pattern in re.findall(r'view=~"([^"]+)"', expression):
+            assert any(re.fullmatch(pattern, view) for view in called), (pattern, called)
+    assert sum("view=~" in expression for expression in asked) > 3
+
+
+def test_a_rule_that_tells_the_first_of_a_kind_sees_it() -> None:
+    """No increase is seen of a counter that begins at one, unless the rule also asks which series are new."""
+    first = [rule for rule in rules().values() if "increase(" in rule and "> 0" in rule and "for:" not in rule]
+    assert first
+    assert all(re.search(r"unless [^\n]* offset ", rule) for rule in first)
 
 
 if PROMTOOL:

@@ -1,59 +1,63 @@
 """What `/metrics` says of each answer: how many by status, view and method, and how long they took (spec 14).
 
-django-prometheus counts what passes its middleware. Hot calls and what is refused before Django do not, and are counted
-here in the same metrics, so that one question of Prometheus is about all answers.
+In the metrics of django-prometheus, which counts only what passes all other middleware: no hot call, no refusal by a
+middleware or before Django, no error on the way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from time import perf_counter
 
-from django_prometheus.middleware import Metrics, PrometheusAfterMiddleware
+from django.http import HttpRequest, HttpResponseBase
+from django_prometheus.middleware import Metrics
 from prometheus_client import Counter, Histogram
 
+# A client may make up any other one, and each would be a series that stays.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "OPTIONS", "CONNECT", "PATCH"})
-_OTHER_METHOD = "<invalid method>"
+OTHER_METHOD = "<invalid method>"
+_NO_VIEW = "<unnamed view>"
 _BEFORE_DJANGO = "<before Django>"
 
 
-class AnswerMetricsMiddleware(PrometheusAfterMiddleware):  # type: ignore[misc]
-    """django-prometheus's, which would keep a new series for each method that a client makes up, for ever."""
+class AnswerMetricsMiddleware:
+    """Counts and times every answer. It stands before all middleware that may answer, where errors are answers too."""
 
-    def label_metric(self, metric: Any, request: Any, response: Any = None, **labels: str) -> Any:
-        """The metric with its labels."""
-        if "method" in labels:
-            labels["method"] = _bounded(labels["method"])
-        return super().label_metric(metric, request, response, **labels)
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
 
-
-def count_hot_call(view: str, method: str, status: int, seconds: float) -> None:
-    """Count the answer of a view that `HotPathMiddleware` called."""
-    _count(view, method, status)
-    _latency(view, _bounded(method)).observe(seconds)
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        started = perf_counter()
+        response = self._get_response(request)
+        match = request.resolver_match
+        view, method = (match.view_name if match else "") or _NO_VIEW, _bounded(request.method)
+        _count(view, method, response.status_code)
+        _latency(view, method).observe(perf_counter() - started)
+        return response
 
 
 def count_refusal(method: str, status: int) -> None:
     """Count what was answered before Django saw the request, such as a 503 of a server that has too much to do."""
-    _count(_BEFORE_DJANGO, method, status)
+    _count(_BEFORE_DJANGO, _bounded(method), status)
+
+
+def _bounded(method: str | None) -> str:
+    return method if method in METHODS else OTHER_METHOD
 
 
 def _count(view: str, method: str, status: int) -> None:
-    for counter in _counters(view, _bounded(method), str(status)):
+    for counter in _counters(view, method, status):
         counter.inc()
-
-
-def _bounded(method: str) -> str:
-    return method if method in METHODS else _OTHER_METHOD
 
 
 # Looking a series up by its labels costs more than counting. Views, methods and statuses are few.
 @cache
-def _counters(view: str, method: str, status: str) -> tuple[Counter, Counter]:
+def _counters(view: str, method: str, status: int) -> tuple[Counter, Counter]:
     metrics = Metrics.get_instance()
     return (
-        metrics.responses_by_status.labels(status=status),
-        metrics.responses_by_status_view_method.labels(status=status, view=view, method=method),
+        metrics.responses_by_status.labels(status=str(status)),
+        metrics.responses_by_status_view_method.labels(status=str(status), view=view, method=method),
     )
 
 

@@ -8,11 +8,11 @@ from typing import Any, cast
 import pytest
 from django.conf import settings
 from django.test import Client
-from django.urls import resolve
+from django.urls import ResolverMatch, resolve
 from django_prometheus.middleware import Metrics
 from prometheus_client import REGISTRY
 
-from apps.core.observability.answers import METHODS
+from apps.core.observability.answers import METHODS, OTHER_METHOD
 from billing_site.web.front import _refuse
 from billing_site.web.refusals import BUSY
 
@@ -21,7 +21,6 @@ pytestmark = pytest.mark.django_db
 _TIMED = "django_http_requests_latency_seconds_by_view_method"
 _ANSWERS = "django_http_responses_total_by_status_view_method_total"
 _BY_STATUS = "django_http_responses_total_by_status_total"
-_BY_METHOD = "django_http_requests_total_by_method_total"
 
 
 def value(metric: str, **labels: str) -> float:
@@ -33,21 +32,54 @@ def labels_of(metric: Any) -> set[str]:
     return {sample.labels["method"] for family in metric.collect() for sample in family.samples}
 
 
-@pytest.mark.parametrize("path", sorted(settings.HOT_PATHS))
-@pytest.mark.parametrize("method", ["POST", "GET"])
-def test_a_hot_call_is_counted_and_timed_under_its_name(path: str, method: str) -> None:
-    view = resolve(path).view_name
+def counted(status: int, method: str, view: str) -> tuple[float, ...]:
+    return (
+        value(_ANSWERS, method=method, status=str(status), view=view),
+        value(_BY_STATUS, status=str(status)),
+        value(f"{_TIMED}_count", method=method, view=view),
+    )
 
-    def counted(status: int) -> tuple[float, ...]:
-        return (
-            value(_ANSWERS, method=method, status=str(status), view=view),
-            value(_BY_STATUS, status=str(status)),
-            value(f"{_TIMED}_count", method=method, view=view),
-        )
 
-    before = {status: counted(status) for status in (401, 405)}
-    answer = Client().generic(method, path, b"{}", content_type="application/json")
-    assert counted(answer.status_code) == tuple(number + 1 for number in before[answer.status_code])
+def counted_as(method: str, path: str, status: int, view: str, **meta: Any) -> None:
+    """Ask, and find the answer counted once and timed."""
+    before = counted(status, method, view)
+    client = Client(raise_request_exception=False, enforce_csrf_checks=True)
+    answer = client.generic(method, path, b"{}", content_type="application/json", **meta)
+    assert answer.status_code == status
+    assert counted(status, method, view) == tuple(number + 1 for number in before)
+
+
+HOT = [(path, resolve(path).view_name) for path in sorted(settings.HOT_PATHS)]
+
+
+@pytest.mark.parametrize(("path", "view"), HOT)
+def test_a_hot_call_is_counted_and_timed_under_its_name(path: str, view: str) -> None:
+    counted_as("POST", path, 401, view)
+
+
+@pytest.mark.parametrize(("path", "view"), [*HOT, ("/sign-in/", "sign-in")])
+def test_an_error_of_ours_is_counted_under_its_view(path: str, view: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr(ResolverMatch, "func", property(lambda self: fail, lambda self, value: None), raising=False)
+    counted_as("GET", path, 500, view)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "view", "meta"),
+    [
+        ("GET", "/sign-in/?next=%00", 400, "<unnamed view>", {}),  # by the middleware about texts
+        ("GET", "/sign-in/", 400, "<unnamed view>", {"HTTP_HOST": "evil.example"}),  # by Django's own
+        ("POST", "/sign-in/", 403, "sign-in", {}),  # by the one about forms from elsewhere
+        ("GET", "/nothing/here", 404, "<unnamed view>", {}),
+        ("GET", "/sign-in/", 200, "sign-in", {}),
+    ],
+)
+def test_an_answer_is_counted_whoever_gives_it(
+    method: str, path: str, status: int, view: str, meta: dict[str, str]
+) -> None:
+    counted_as(method, path, status, view, **meta)
 
 
 @pytest.mark.parametrize("path", ["/sign-in/", "/webhooks/stripe", "/nothing/here"])
@@ -56,18 +88,14 @@ def test_methods_that_are_made_up_share_one_series(path: str) -> None:
         Client().generic(f"MADEUP{number}", path)
     metrics = Metrics.get_instance()
     for metric in (metrics.requests_latency_by_view_method, metrics.responses_by_status_view_method):
-        assert labels_of(metric) <= METHODS | {"<invalid method>"}
-    assert value(_BY_METHOD, method="<invalid method>") > 0 or path in settings.HOT_PATHS
+        assert OTHER_METHOD in labels_of(metric)
+        assert labels_of(metric) <= METHODS | {OTHER_METHOD}
 
 
 def test_what_is_refused_before_django_is_counted() -> None:
-    def counted() -> tuple[float, float]:
-        labels = {"method": "<invalid method>", "status": "503", "view": "<before Django>"}
-        return value(_ANSWERS, **labels), value(_BY_STATUS, status="503")
-
-    sent, before = list[int](), counted()
+    sent, before = list[int](), counted(503, OTHER_METHOD, "<before Django>")
     scope = SimpleNamespace(method="MADEUP", path="/api/x", headers={})
     protocol = SimpleNamespace(response_bytes=lambda status, *_: sent.append(status))
     _refuse(cast("Any", scope), cast("Any", protocol), BUSY)
     assert sent == [503]
-    assert counted() == (before[0] + 1, before[1] + 1)
+    assert counted(503, OTHER_METHOD, "<before Django>") == (before[0] + 1, before[1] + 1, 0)
