@@ -30,7 +30,7 @@ from billing_site.launcher.children import MARK
 from billing_site.launcher.places import PROJECT
 from tests.databases import shape_digest
 
-_PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300  # longer than any lease: what a killed worker had claimed is waited for, and the sweep after it
 _PORTS = range(20_000, 30_000)
 _RESERVATIONS: list[int] = []
 
@@ -81,7 +81,7 @@ class Stack:
         """Send the launcher the signal and wait for its end."""
         assert self.launcher is not None
         self.launcher.send_signal(number)
-        return self.launcher.wait(_PATIENCE_SECONDS)
+        return self.launcher.wait(PATIENCE_SECONDS)
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run manage.py beside it."""
@@ -216,7 +216,7 @@ def free_port() -> int:
 
 def wait_until(holds: Callable[[], bool], explain: Callable[[], str] = str) -> None:
     """Come back when it holds; fail after a patience that no machine needs."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not holds():
         assert time.monotonic() < deadline, explain()
         time.sleep(0.05)

@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -25,8 +26,10 @@ import psycopg
 import pytest
 import redis
 
+from apps.core.leases import QUEUES
+from apps.core.outbox.worker import OUTBOX
 from billing_site.launcher import places
-from tests.faults.stacks import Stack, migrated_stack, wait_until
+from tests.faults.stacks import PATIENCE_SECONDS, Stack, migrated_stack, wait_until
 from tests.sizes import size
 
 pytestmark = pytest.mark.faults
@@ -135,6 +138,14 @@ def test_control_a_lost_row_is_found() -> None:
     assert without_row([("evt_1", 200), ("evt_2", 200), ("evt_3", 503)], ["evt_1"]) == ["evt_2"]
 
 
+def test_tests_wait_longer_than_any_lease() -> None:
+    """Else a worker that is killed in the middle of a call fails the test, and only then."""
+    sweep_and_call = timedelta(minutes=2)
+    assert QUEUES
+    for queue in QUEUES.values():
+        assert queue.lease + sweep_and_call <= timedelta(seconds=PATIENCE_SECONDS), queue.name
+
+
 def enqueue(stack: Stack, batch: str) -> None:
     done = stack.manage("shell", "-c", ENQUEUE.format(count=MESSAGES_A_FAULT, batch=batch))
     assert done.returncode == 0, done.stderr
@@ -151,6 +162,14 @@ def statuses() -> Counter[str]:
     with connected() as connection:
         query = "SELECT status, count(*) FROM core_outboxitem WHERE kind = 'email.send' GROUP BY status"
         return Counter(dict(connection.execute(query).fetchall()))
+
+
+def end_leases_before(restarted: datetime) -> None:
+    """End at once what killed workers had claimed, where the system would wait for the end of the lease."""
+    with connected() as connection:
+        claimed_before = "status = 'in_progress' AND lease_expires_at < %s"
+        moved = f"UPDATE core_outboxitem SET lease_expires_at = now() WHERE {claimed_before}"
+        connection.execute(moved, [restarted + OUTBOX.lease])
 
 
 def delivered(stack: Stack) -> Counter[str]:
@@ -171,7 +190,9 @@ def test_every_call_to_the_outside_is_carried_out_once_whatever_is_killed(stack:
     flush_broker()
     stack.stop(signal.SIGKILL)
     wait_until(lambda: not stack.processes(), lambda: str(stack.processes()))  # it takes everything with it
+    restarted = datetime.now(UTC)
     stack.start()
+    end_leases_before(restarted)
 
     expected = MESSAGES_A_FAULT * (len(VICTIMS) + 1)
     wait_until(lambda: statuses()["done"] == expected, lambda: f"{statuses()} {stack.said()}")
