@@ -7,7 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Collection
 from functools import cache
-from itertools import accumulate, zip_longest
+from itertools import accumulate, chain, zip_longest
 
 from tests.architecture.sources import PROJECT
 from tests.mutants.faults import Fault
@@ -40,7 +40,7 @@ class Choice:
             found = {
                 test for test, lines in self.notes.lines.items() if any(file in fault.callers for file, _ in lines)
             }
-            named = {test for test in self.notes.lines if fault.function in _text_of(test.partition("::")[0])}
+            named = {test for test in self.notes.lines if is_about(fault, test.partition("::")[0])}
             return self._first(fault, found | named, MOST_SECONDS_OF_SQL)
         # A statement that spans lines was noted at its first one.
         lines = [line for file, line in places_of if file == fault.file and line <= fault.line]
@@ -60,13 +60,10 @@ class Choice:
         noticed = self._noticed_by.get(_place_of(fault), set())
         quick_first = sorted(tests, key=lambda test: self.notes.seconds[test])
         about = [test for test in quick_first if is_about(fault, test.partition("::")[0])]
-        if (
-            fault.sql
-        ):  # which of its lines a test runs is not known: those that name the function are the best there are
-            in_order = dict.fromkeys([*about, *quick_first])
-        else:
-            in_order = dict.fromkeys(test for pair in zip_longest(about, tests) for test in pair if test is not None)
-        chosen = sorted(in_order, key=lambda test: test not in noticed)[: self.patience * MOST_TESTS]
+        # Which lines of SQL a test runs is not known: those that name the function are the best there are.
+        in_order = [*about, *quick_first] if fault.sql else chain.from_iterable(zip_longest(about, tests))
+        distinct = dict.fromkeys(test for test in in_order if test is not None)
+        chosen = sorted(distinct, key=lambda test: test not in noticed)[: self.patience * MOST_TESTS]
         ends = list(accumulate(self.notes.seconds[test] for test in chosen))
         return chosen[: max(1, bisect_right(ends, self.patience * seconds))]
 
