@@ -37,11 +37,12 @@ _TEST_PROCESSES = "3"
 _MARK = "COUNTINGHOUSE_GATE"
 _PATIENCE_SECONDS = 30
 # No killed processes, no browser, no promise with its many repetitions, no walk of every page or route, nothing that
-# takes a second by itself, no installing, starting and measuring, no rules of the sources.
+# takes half a second by itself, no installing, starting, serving and measuring, no rules of the sources.
 _FAST = (
     *("-m", "not (faults or browser or journey or prove or walk or slow)"),
     *("--ignore=tests/access", "--ignore=tests/architecture"),
-    *("--ignore=tests/benchmarks", "--ignore=tests/launcher", "--ignore=tests/mutants"),
+    *("--ignore=tests/benchmarks", "--ignore=tests/journeys", "--ignore=tests/launcher"),
+    *("--ignore=tests/mutants", "--ignore=tests/web"),
 )
 
 

@@ -91,6 +91,7 @@ def test_the_preview_tells_what_follows_and_changes_nothing(client: Client, work
     assert everything() == before
 
 
+@pytest.mark.slow
 def test_closed_and_reopened_with_the_token_of_the_preview(client: Client, workspace: Workspace) -> None:
     organization = workspace.organization
     page = reverse("admin:tenants_organization_change", args=(organization.pk,))

@@ -63,6 +63,7 @@ def decide(client: Client, review: Review, verb: str, **fields: str) -> str:
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_a_task_is_taken_snoozed_and_dismissed() -> None:
     organization, client = make_organization(name="Bowline Works"), client_of(Role.SUPPORT)
     review = ask_for_review(organization)
@@ -139,6 +140,7 @@ def put_away(task: Task, outcome: TaskState, until: datetime | None = None, mark
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_what_was_put_away_hides_nobody_and_what_is_left_out_is_counted() -> None:
     reviews = [ask_for_review(make_organization()) for _ in range(OF_EACH + 3)]
     for days, review in enumerate(reviews):

@@ -45,6 +45,7 @@ def only_entry(event: str) -> AuditEntry:
     return AuditEntry.objects.get(event=event, reason=WHY)
 
 
+@pytest.mark.slow
 def test_revoking_a_token() -> None:
     make_token(make_product())
     token = ServiceToken.objects.get()

@@ -121,6 +121,7 @@ def test_many_addresses_have_a_limit_together(door: str) -> None:
 
 
 @pytest.mark.parametrize("path", [LOGIN, TENANTS])
+@pytest.mark.slow
 def test_one_address_has_a_limit_over_all_accounts(path: str) -> None:
     person = make_staff()
     statuses = [
@@ -143,6 +144,7 @@ def attack(user: User) -> None:
         at_code(Client(REMOTE_ADDR=address), user, False)
 
 
+@pytest.mark.slow
 def test_an_attack_keeps_no_tenant_out_of_the_browser_they_use(client: Client) -> None:
     user = make_signing_in_user()
     assert at_tenants(client, user, True).status_code == 302

@@ -197,6 +197,7 @@ def test_new_codes_want_a_code_of_the_authenticator_and_end_the_old_ones(client:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_of_sign_ins_with_one_code_at_once_one_gets_in() -> None:
     user, codes = enrolled()
     clients = [at_the_code(user) for _ in range(4)]

@@ -26,6 +26,7 @@ LIST, PAGE = "admin:tenants_workspace_changelist", "admin:saved_filters"
         ("", ""),
     ],
 )
+@pytest.mark.slow
 def test_what_narrows_or_orders_the_list_is_kept_and_nothing_else(query: str, kept: str) -> None:
     assert query_to_keep(query, ["grace", "lifecycle"]) == kept
 

@@ -108,6 +108,7 @@ def test_finds_runs_requests_and_decisions() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_every_source_is_served_by_an_index() -> None:
     """Each statement reads few pages at any size: none of them looks through a table."""
     for number in range(20):

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.django_db
 ROLES = (Role.SUPPORT, Role.BILLING_OPERATIONS, Role.PLATFORM_ADMIN)
 
 
+@pytest.mark.slow
 def test_site_pages_answer_each_role() -> None:
     for role in ROLES:
         client = client_of(role)

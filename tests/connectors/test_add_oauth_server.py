@@ -79,6 +79,7 @@ def test_start_callback_and_stored_credential(acme: GoogleStandIn) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_a_response_at_the_callback_of_another_server_is_refused(acme: GoogleStandIn) -> None:
     place = make_place()
     connector = make_connector(place.workspace, ConnectorStatus.PENDING, "acme_ledger")

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.usefixtures("configured")
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("provider", ["google_sheets", "google_cloud"])
+@pytest.mark.slow
 def test_there_and_back(google: GoogleStandIn, provider: str) -> None:
     place = make_place(provider)
     address = place.begin()

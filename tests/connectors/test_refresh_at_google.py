@@ -100,6 +100,7 @@ def test_a_withdrawn_authorization_stops_the_connector_and_tells_its_admins_once
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_google_out_of_reach_stops_nothing(google: GoogleStandIn, settings: Settings) -> None:
     place = make_place()
     outdated(google, place)

@@ -91,6 +91,7 @@ def test_the_sweep_hands_out_what_was_lost_once_and_what_died_each_time(wakeups:
     assert [len(each) for each in lists_of(wakeups)] == [28, 1]
 
 
+@pytest.mark.slow
 def test_a_task_carries_out_its_list_and_a_repeated_delivery_nothing(wakeups: Wakeups) -> None:
     connector = make_connector(make_active_workspace(is_demo=True), provider="demo")
     syncs_schedule(console_context(), include_demo=True)

@@ -155,6 +155,7 @@ def rows_with(text: str) -> list[str]:
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key[:8])
 @pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.slow
 def test_no_table_keeps_what_looks_like_a_key(verb: str, key: str) -> None:
     VERBS[verb](f"Northwind {key}")
     kept = key.split("\n", maxsplit=1)[0]

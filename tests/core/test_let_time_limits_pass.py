@@ -152,6 +152,7 @@ def interrupted_after(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.slow
 def test_a_statement_that_is_interrupted_leaves_no_connection_in_the_middle_of_it() -> None:
     """The failure can be written down at once, on a fresh connection."""
     started = time.monotonic()

@@ -39,6 +39,7 @@ def entries() -> int:
 
 @pytest.mark.parametrize("key", KEYS, ids=str)
 @pytest.mark.parametrize("size", [1, 2, 7, 20, 21, 22, 1_000])
+@pytest.mark.slow
 def test_every_row_once_in_the_order_of_its_key(entries: int, key: list[str], size: int) -> None:
     expected = list(rows().order_by(*key))
     assert list(in_pieces(rows(), key=key, size=size)) == expected

@@ -117,6 +117,7 @@ def mails_without_a_link(source: Source) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_every_mail_of_the_product_carries_a_link() -> None:
     assert "alert_mail(" in payload_makers()
     assert [where for source in sources("apps") for where in mails_without_a_link(source)] == []

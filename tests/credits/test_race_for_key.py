@@ -148,6 +148,7 @@ def test_control_one_statement_without_a_second_look_refuses_what_was_charged() 
     assert faults_of(without_a_second_look, whole_credits=1) == [told]
 
 
+@pytest.mark.slow
 def test_sixteen_at_once_are_all_answered_with_the_one_charge() -> None:
     place = make_place(whole_credits=3)
     for key in ("a", "b", "c"):  # the third takes the last credit

@@ -88,6 +88,7 @@ def test_sealing(place: Place) -> None:
 
 
 @pytest.mark.parametrize("run", ["run-#", "nightly"])
+@pytest.mark.slow
 def test_looking_for_a_run(run: str) -> None:
     """Of an account with many runs, and of runs that many entries of others have; before the table is analyzed."""
     asked, other = make_place(), make_place("blue")

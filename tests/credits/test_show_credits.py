@@ -102,6 +102,7 @@ def test_the_plot_shows_what_the_ledger_says(place: Place) -> None:
         assert [len(column.bars) for column in drawing.columns] == [len(day.by_product) for day in days]
 
 
+@pytest.mark.slow
 def test_each_kind_of_entry_in_words(place: Place, page: Page) -> None:
     user = make_user(name="Olivia Ortega")
     make_membership(place.organization, user)

@@ -130,6 +130,7 @@ def test_a_switch_that_was_off_for_a_while_leaves_a_gap_that_is_filled(orb: OrbF
     assert set(orb.taken.values()) == {1}
 
 
+@pytest.mark.slow
 def test_a_call_that_is_repeated_takes_the_backfill_that_it_opened(orb: OrbFake, place: Place) -> None:
     report(place)
     backfill(place)

@@ -61,6 +61,7 @@ def test_a_grace_period_ends_when_it_is_due_and_the_owners_are_told_once() -> No
     assert tenant.status == "okay"
 
 
+@pytest.mark.slow
 def test_one_organization_that_fails_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     tenants = sorted((in_grace()[0] for _ in range(3)), key=lambda tenant: tenant.organization.pk)
     broken, soon = tenants[0].organization.pk, make_tenant()
@@ -94,6 +95,7 @@ def test_the_grace_period_is_counted_from_the_earliest_unpaid_invoice() -> None:
     assert tenant.config.grace_period_end_at == NOON + 15 * DAY
 
 
+@pytest.mark.slow
 def test_what_staff_promised_stays_promised() -> None:
     tenant, stripe = in_grace()
     until = NOON + 60 * DAY
@@ -103,6 +105,7 @@ def test_what_staff_promised_stays_promised() -> None:
     assert tenant.config.grace_period_end_at == until
 
 
+@pytest.mark.slow
 def test_the_overdue_invoice_paid_while_another_is_open_starts_that_ones_grace() -> None:
     tenant, stripe = in_grace()
     end_due(14 * DAY)

@@ -100,6 +100,7 @@ def test_a_sweep_whose_time_is_over_leaves_the_next_event_unclaimed(monkeypatch:
     assert sweep()["processed"] == 1
 
 
+@pytest.mark.slow
 def test_two_events_of_one_organization_at_the_same_time_converge() -> None:
     tenant = make_tenant()
     stripe = Stripe(tenant)

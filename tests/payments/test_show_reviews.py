@@ -40,6 +40,7 @@ def found(client: Client, **asked: str) -> set[str]:
     return {str(record.pk) for record in answer.context["cl"].result_list}
 
 
+@pytest.mark.slow
 def test_what_is_charged_twice_is_named_on_the_page_in_the_list_and_on_the_overview(client: Client) -> None:
     tenant, stripe = doubled()
     make_tenant("Other")

@@ -84,6 +84,7 @@ def test_an_address_that_is_none_is_refused_in_words(house: House, address: str)
     )
 
 
+@pytest.mark.slow
 def test_there_is_a_most_of_recipients(house: House) -> None:
     for number in range(MOST_RECIPIENTS):
         house.add(f"box{number}@elsewhere.example")

@@ -214,6 +214,7 @@ def test_a_new_zone_neither_loses_nor_repeats_a_moment() -> None:
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+@pytest.mark.slow
 def test_a_zone_that_changes_at_midnight_itself_counts_the_moment_once(zone: str) -> None:
     place = begin("UTC")
     midnight = datetime(2026, 11, 3, tzinfo=UTC)

@@ -77,6 +77,7 @@ def assert_once(count: int) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
+@pytest.mark.slow
 def test_a_worker_that_dies_leaves_a_whole_report_or_none(place: Failpoint) -> None:
     settle(2)
     assert dies_at(place, make_all)

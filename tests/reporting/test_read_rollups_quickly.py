@@ -107,6 +107,7 @@ def test_an_older_ledger_costs_no_more_to_read() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_what_came_in_is_added_up_without_a_look_at_the_rest() -> None:
     """On a ledger large enough for the planner to prefer reading all of it: some 2,000 pages."""
     place = make_place("news")

@@ -99,6 +99,7 @@ def documents(organization: Organization | None) -> list[Document]:
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_the_report_of_the_day_says_what_it_should_have_said_and_no_news() -> None:
     place = mislead()
     before = revisions(None)

@@ -82,6 +82,7 @@ def csv_of(client: Client, address: str, **query: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(body, newline="")))
 
 
+@pytest.mark.slow
 def test_a_report_is_shown_by_day_and_downloaded_as_it_was_made(organization: Organization, staff: Client) -> None:
     for address, _ in addresses(organization):
         page = text(staff, address)
@@ -106,6 +107,7 @@ def test_an_organization_that_is_not_there_has_no_page(staff: Client) -> None:
         assert staff.get(reverse(f"admin:{name}", args=[nobody])).status_code == 404
 
 
+@pytest.mark.slow
 def test_a_colleague_makes_a_revision_once_however_often_the_button_is_pressed(
     organization: Organization, staff: Client
 ) -> None:

@@ -72,6 +72,7 @@ def last_days(count: int) -> EntryDays:
     return EntryDays("UTC", until - timedelta(days=count), until)
 
 
+@pytest.mark.slow
 def test_each_filter_comes_to_what_its_entries_do(place: Place, workspace: Workspace) -> None:
     live_a_month(place)
     rollups_refresh(console_context())

@@ -105,6 +105,7 @@ def test_moved_columns_are_followed_and_those_of_others_left_alone(office: Offic
         ("403", "the right to edit"),
     ],
 )
+@pytest.mark.slow
 def test_what_can_not_be_written_is_told_once_and_made_up_for(office: Office, web: Web, what: str, told: str) -> None:
     office.choose()
     office.report()

@@ -119,6 +119,7 @@ def test_the_pairs_of_statuses_are_those_of_spec_04() -> None:
 
 
 @pytest.mark.parametrize(("source", "actor"), list(itertools.product(PaymentStatus, ACTORS)))
+@pytest.mark.slow
 def test_the_whole_matrix_of_statuses_and_actors(
     source: PaymentStatus, actor: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

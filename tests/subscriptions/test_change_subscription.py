@@ -99,6 +99,7 @@ def test_each_allowed_pair_of_states_has_its_verb_and_no_other_pair_has_one() ->
 
 
 @pytest.mark.parametrize(("state", "verb"), list(itertools.product(STATES, VERBS)))
+@pytest.mark.slow
 def test_the_whole_matrix_of_states_and_verbs(plan: Plan, state: SubscriptionState | None, verb: str) -> None:
     place = make_place()
     lead_to(place, state, PlanId(plan.pk))

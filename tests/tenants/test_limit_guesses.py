@@ -288,6 +288,7 @@ def checked_before_counting(everybody_has_looked: Barrier) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_guesses_at_the_same_moment_do_not_pass_together() -> None:
     assert passed_at_once(lambda number: guess_from("198.51.100.1")) == 5
     assert passed_at_once(lambda number: guess_from(ADDRESSES[number])) == 15

@@ -278,6 +278,7 @@ def test_the_session_has_a_new_key_and_forgets_what_the_one_before_knew() -> Non
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_of_many_who_use_a_link_at_once_one_is_let_in() -> None:
     user, _ = member()
     path = send(user, LinkKind.PASSWORD_RESET)

@@ -34,6 +34,7 @@ def place(settings: Settings, live_server: LiveServer) -> Place:
     return make_place("red")
 
 
+@pytest.mark.slow
 def test_a_check_is_asked_for_followed_and_kept(place: Place) -> None:
     client = client_of(Role.PLATFORM_ADMIN)
     verb = reverse("admin:tenants_product_check_cutover", args=(place.product.pk,))

@@ -37,6 +37,7 @@ def upload(client: Client, place: Place, content: str, **more: str) -> Any:
     return client.post(url, {"file": file, "reason": "the cutover", **more})
 
 
+@pytest.mark.slow
 def test_an_upload_is_checked_started_and_followed(client: Client, place: Place) -> None:
     answer = upload(client, place, f"{HEAD}\norganization,{place.organization.pk},12.5,w1\n")
     record = BalanceImport.objects.get()

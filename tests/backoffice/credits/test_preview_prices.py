@@ -30,6 +30,7 @@ def form_of(**changes: str) -> dict[str, str]:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_a_draft_is_saved_previewed_and_published_for_good() -> None:
     place, client = make_place(whole_credits=100), client_of(Role.PLATFORM_ADMIN)
     credits_consume(place.context, consumption=consumption(place))

@@ -58,6 +58,7 @@ def test_by_lifecycle(client: Client, places: list[WorkspacePlace], state: Lifec
     assert expected or state is LifecycleState.CLOSED
 
 
+@pytest.mark.slow
 def test_by_what_asks_for_a_person(client: Client, places: list[WorkspacePlace]) -> None:
     now, plan = clock.now(), make_plan()
     late, due = make_place(), make_place()

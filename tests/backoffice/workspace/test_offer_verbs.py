@@ -90,6 +90,7 @@ def test_subscription_verbs_are_offered_as_the_table_says(
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("verb", sorted(set(SUBSCRIPTION_TRANSITIONS) - {"take_over"}))
+@pytest.mark.slow
 def test_a_subscription_verb_does_what_it_says_or_changes_nothing(
     verb: str, state: SubscriptionState | None, plan: Plan, in_state: Places, clients: Clients
 ) -> None:
@@ -145,6 +146,7 @@ def test_payment_verbs_are_offered_as_the_table_says(
 
 @pytest.mark.parametrize("status", PaymentStatus)
 @pytest.mark.parametrize("verb", STAFF_PAYMENT_VERBS)
+@pytest.mark.slow
 def test_a_payment_verb_does_what_it_says_or_changes_nothing(
     verb: str, status: PaymentStatus, plan: Plan, with_status: dict[PaymentStatus, WorkspacePlace], clients: Clients
 ) -> None:
@@ -175,6 +177,7 @@ def test_a_role_without_permission_is_refused_and_changes_nothing(
 
 
 @pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.slow
 def test_a_verb_that_is_not_possible_says_so_instead_of_a_form(verb: str, in_state: Places, clients: Clients) -> None:
     place, client = in_state[SubscriptionState.ENDED], clients[Role.PLATFORM_ADMIN]
     body = client.get(url_of(place.workspace_id, verb)).content.decode()

@@ -67,6 +67,7 @@ def test_support_adds_a_note_which_is_signed(place: WorkspacePlace, plan: Plan) 
     assert "Calls on Fridays." in support.get(url_of(place.workspace_id)).content.decode()
 
 
+@pytest.mark.slow
 def test_a_provider_s_word_against_staff_s_is_shown_and_management_handed_back(client: Client, plan: Plan) -> None:
     place = make_place()
     lead_to(place, SubscriptionState.ACTIVE, PlanId(plan.pk))

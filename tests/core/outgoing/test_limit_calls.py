@@ -52,6 +52,7 @@ def test_an_answer_that_is_cut_off_is_none(server: Server, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.slow
 def test_a_busy_server_is_asked_again(server: Server, status: int) -> None:
     server.replies = [(status, {"Retry-After": "0"}, b""), (200, {}, b"done")]
     assert outgoing_call(Call(server.url)).body == b"done"

@@ -42,6 +42,7 @@ def members() -> int:
     return Membership.objects.count()
 
 
+@pytest.mark.slow
 def test_chunks_in_every_order_make_the_same(stage: Stage, db: None) -> None:
     chunks = {1: stage.rows(4, 5), 2: stage.rows(0, 1), 3: stage.rows(2, 3)}
     for order in itertools.permutations(chunks):

@@ -66,6 +66,7 @@ def test_every_class_of_drift_is_listed_and_nothing_else_changed(world: World) -
     assert run.counts["open_drift"] == 9
 
 
+@pytest.mark.slow
 def test_drift_goes_when_the_difference_goes(world: World) -> None:
     rows, planted = plant(world)
     world.told(*rows)

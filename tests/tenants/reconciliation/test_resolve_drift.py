@@ -73,6 +73,7 @@ def drift_of(world: World, name: str) -> MembershipDriftId:
 @pytest.mark.parametrize(
     ("name", "role"), [("role_differs", "admin"), ("removed_here", "member"), ("missing_there", None)]
 )
+@pytest.mark.slow
 def test_staff_take_over_the_side_of_the_product(world: World, name: str, role: str | None) -> None:
     rows, planted = plant(world)
     world.told(*rows)

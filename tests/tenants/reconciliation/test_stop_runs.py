@@ -116,6 +116,7 @@ def test_a_large_first_run_asks_and_the_second_does_not(world: World, monkeypatc
     assert (world.reconcile().status, Membership.objects.count()) == ("succeeded", 13)
 
 
+@pytest.mark.slow
 def test_a_newer_report_takes_the_place_of_one_that_waits(world: World) -> None:
     world.export.rows = members(world, 3)
     world.export.total = 4
@@ -146,6 +147,7 @@ BAD_PAGES = {
 
 
 @pytest.mark.parametrize("what", list(BAD_PAGES))
+@pytest.mark.slow
 def test_a_page_that_cannot_be_read_fails_the_run_and_says_where(world: World, what: str) -> None:
     world.export.rows, world.export.page_size = members(world, 4), 2
     world.export.bodies[2] = BAD_PAGES[what]
