@@ -53,6 +53,7 @@ class ShownReport:
         days = days_with_reports(self.organization_id, shown.first, shown.last, self.database)
         facts: dict[str, Any] = {
             "month": month_of(shown.first, days),
+            "has_later_month": shown.after <= today,
             "day": self.day,
             "day_in_words": day_in_words(self.day) if self.day else "",
             "report": self.report,

@@ -47,7 +47,7 @@ def test_what_loading_left_behind_is_freed(starts: str, monkeypatch: pytest.Monk
     del left
     gc.collect()
     assert gone() is not None  # the control: what is frozen is not looked at
-    {"alone": settle, "web": start_and_stop_web, "worker": lambda: worker_init.send(None)}[starts]()
+    {"alone": settle, "web": start_and_stop_web, "worker": init_worker}[starts]()
     assert gone() is None
 
 
@@ -58,3 +58,8 @@ def start_and_stop_web() -> None:
     front.__rsgi_init__(loop)
     front.__rsgi_del__(loop)
     loop.close()
+
+
+def init_worker() -> None:
+    """As Celery does it before it forks its pool."""
+    worker_init.send(None)  # type: ignore[no-untyped-call]
