@@ -62,4 +62,4 @@ def start_and_stop_web() -> None:
 
 def init_worker() -> None:
     """As Celery does it before it forks its pool."""
-    worker_init.send(None)  # type: ignore[no-untyped-call]
+    worker_init.send(None)
