@@ -134,6 +134,17 @@ def test_a_products_own_persons_account_binds_it_too(kind: OrganizationKind, rol
 
 
 @pytest.mark.django_db
+def test_a_person_whom_no_product_made_binds_their_account_to_nobody() -> None:
+    place, user = make_organization(kind=OrganizationKind.INDIVIDUAL), make_user()
+    make_membership(place, user, MembershipRole.OWNER)
+    assert user.created_by_product_id is None
+    for caller in (None, CRON):
+        facts = access.tenant_facts(OrganizationId(place.pk), caller=caller)
+        assert facts is not None
+        assert not facts.is_related_to_product
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("is_related", [False, True])
 @pytest.mark.parametrize("scopes", [(Scope.MEMBERS_READ,), (Scope.TENANTS_MANAGE,)], ids=["product", "identity"])
 def test_a_token_permits_its_scopes_where_its_product_may_speak_and_while_it_lives(

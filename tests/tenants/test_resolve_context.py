@@ -89,11 +89,12 @@ TENANTS = (
 )
 
 
+@pytest.mark.parametrize("named", [NAMED, ()], ids=["named", "unnamed"])
 @pytest.mark.parametrize("tenant", TENANTS)
 @pytest.mark.parametrize("is_impersonated", [False, True])
 @pytest.mark.parametrize("is_visit", [False, True])
 def test_a_visit_sees_its_workspace_and_whoever_looks_as_a_member_that_organization(
-    tenant: TenantFacts | None, is_impersonated: bool, is_visit: bool
+    tenant: TenantFacts | None, named: tuple[NamedTenant, ...], is_impersonated: bool, is_visit: bool
 ) -> None:
     """Neither sees the demo, nor what the person is no member of; both say so in the context."""
     person = replace(
@@ -101,7 +102,7 @@ def test_a_visit_sees_its_workspace_and_whoever_looks_as_a_member_that_organizat
         portal_workspace_id=WORKSPACE if is_visit else None,
         impersonator=Impersonator(USER, "sam@example.com", ORGANIZATION) if is_impersonated else None,
     )
-    outcome = resolve(facts(EntryPoint.TENANT_PAGE, person, tenant, named=NAMED))
+    outcome = resolve(facts(EntryPoint.TENANT_PAGE, person, tenant, named=named))
     is_member = tenant is not None and tenant.membership_role is not None
     may = is_member or (tenant is not None and tenant.is_demo)
     if is_visit:
