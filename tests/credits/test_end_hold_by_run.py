@@ -21,12 +21,28 @@ def free_used(place: Place) -> dict[str, int]:
 
 
 @BOTH
-def test_the_other_holds_stay_open(consume: Consume) -> None:
+@pytest.mark.parametrize("taken", [0, 1, 2])
+def test_the_other_holds_stay_open(consume: Consume, taken: int) -> None:
     place = make_place(whole_credits=10)
-    first, second = open_hold(place, operation="unit"), open_hold(place, operation="unit")
-    consume(place, consumption(place, operation="unit", hold_id=first))
-    assert dict(Hold.objects.values_list("pk", "status")) == {first: "captured", second: "open"}
-    assert place.account.held == MICRO
+    holds = [open_hold(place, operation="unit") for _ in range(3)]
+    answer = consume(place, consumption(place, operation="unit", hold_id=holds[taken])).body
+    status = {hold: "captured" if hold == holds[taken] else "open" for hold in holds}
+    assert dict(Hold.objects.values_list("pk", "status")) == status
+    assert place.account.held == 2 * MICRO
+    assert [answer[name] for name in ("balance", "held", "available")] == [9 * MICRO, 2 * MICRO, 7 * MICRO]
+    assert_sound()
+
+
+@BOTH
+@pytest.mark.parametrize(("asked", "said"), [(5, "charged"), (6, "insufficient_credits")])
+def test_a_run_may_take_its_hold_and_what_no_other_hold_has(consume: Consume, asked: int, said: str) -> None:
+    place = make_place(whole_credits=10)
+    own, other = (open_hold(place, operation="unit", quantity=units * MICRO) for units in (2, 5))
+    item = consumption(place, operation="unit", quantity=asked * MICRO, hold_id=own)
+    assert told(consume, place, item) == said
+    status = "captured" if said == "charged" else "open"
+    assert dict(Hold.objects.values_list("pk", "status")) == {own: status, other: "open"}
+    assert place.account.balance == (5 if said == "charged" else 10) * MICRO
     assert_sound()
 
 

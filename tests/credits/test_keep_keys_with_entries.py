@@ -223,7 +223,7 @@ def refusal_of(place: Place, key: str) -> dict[str, object]:
 
 
 def test_a_charged_key_does_not_come_into_the_store(place: Place) -> None:
-    """Also not by what the release before sends, which does not look at entries."""
+    """Also not by what the release before sends, which does not look at entries: credits_keep_charged_key."""
     alone(place, consumption(place, "run"))
     refusal = refusal_of(place, "run")
     assert decisions_store([], [refusal, refusal_of(place, "new")]) == {"new"}

@@ -104,3 +104,19 @@ def test_what_is_new_in_the_named_accounts_burns_once() -> None:
             assert list(taken.values_list("amount", flat=True)) == burned[account]
             assert UncoveredCharge.objects.filter(account=account).count() == unpaid[account]
             assert CreditGrant.objects.get(account=account).remaining == 2 * MICRO - sum(burned[account])
+
+
+def test_what_grants_do_not_cover_waits_and_a_charge_of_nothing_burns_nothing() -> None:
+    """credits_burn: 3 credits of 5; a free run in the middle of them, then a run that they cover in part."""
+    place = make_place(whole_credits=3)
+    for operation, quantity in (("unit", 2), ("scan", 1), ("unit", 3), ("unit", 1)):
+        record = OnInsufficient.RECORD
+        alone(place, consumption(place, operation=operation, quantity=quantity * MICRO, on_insufficient=record))
+    with transaction.atomic():
+        accounts_module.burn([place.organization.pk])
+    entries = CreditEntry.objects.filter(kind="consumption").order_by("sequence")
+    assert [-entry.amount for entry in entries] == [2 * MICRO, 0, 3 * MICRO, MICRO]
+    burned = GrantBurn.objects.order_by("entry__sequence").values_list("entry_id", "amount")
+    assert list(burned) == [(entries[0].pk, 2 * MICRO), (entries[2].pk, MICRO)]
+    waiting = UncoveredCharge.objects.order_by("sequence").values_list("entry_id", "amount_left")
+    assert list(waiting) == [(entries[2].pk, 2 * MICRO), (entries[3].pk, MICRO)]
