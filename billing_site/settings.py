@@ -194,8 +194,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,
     "unacked_restore_interval": 10,
     "unacked_restore_throttle": 1,
-    # A broker that stays silent must not hold a request that only sends a wake-up.
+    # A broker that stays silent must not hold a request that only sends a wake-up: in Redis, and in RabbitMQ.
     "socket_timeout": 5,
+    "read_timeout": 5,
 }
 # A request that only sends a wake-up must not wait for a broker that is away.
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
