@@ -10,6 +10,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -21,6 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
 
+from billing_site.launcher.places import PROJECT, state_folder
 from tests.faults.stacks import free_port, wait_until
 
 _AUTHENTICATION_OK = b"R\x00\x00\x00\x08\x00\x00\x00\x00"
@@ -35,16 +37,35 @@ def server_socket_folder() -> str:
     return query["host"][0]
 
 
+def version_of(program: str) -> tuple[int, ...]:
+    """Such as (1, 24, 1)."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    return tuple(map(int, said.split()[1].split(".")))
+
+
+def pgbouncer_program() -> str:
+    """A PgBouncer that knows prepared statements: the one named or on PATH, or one that is built once."""
+    chosen = os.environ.get("COUNTINGHOUSE_PGBOUNCER") or shutil.which("pgbouncer")
+    if chosen and version_of(chosen) >= (1, 21):
+        return chosen
+    target = state_folder() / "pgbouncer"
+    built = target / "bin" / "pgbouncer"
+    if not built.exists():
+        subprocess.run([PROJECT / ".ci" / "pgbouncer", target], check=True)
+    return str(built)
+
+
 class PgBouncer:
-    """A pgbouncer process before the test's PostgreSQL."""
+    """A pgbouncer process before a PostgreSQL: the test's own until it is led to another one."""
 
     def __init__(self, program: str, database: str, user: str, options: Mapping[str, str]) -> None:
+        self._database, self._user = database, user
         self._folder = Path(tempfile.mkdtemp(prefix="ch-pooler-"))
         self._folder.chmod(0o777)
         self.port = free_port()
         self.url = f"postgres://{user}@127.0.0.1:{self.port}/{database}"
         owner = pwd.getpwuid(Path(server_socket_folder()).stat().st_uid).pw_name
-        chosen = {
+        self._options = {
             "listen_addr": "127.0.0.1",
             "listen_port": str(self.port),
             "unix_socket_dir": "",
@@ -56,18 +77,26 @@ class PgBouncer:
             **({"user": owner} if os.geteuid() == 0 else {}),
             **options,
         }
-        server = f"{database} = host={server_socket_folder()} dbname={database} user={user}"
-        lines = ["[databases]", server, "[pgbouncer]", *(f"{name} = {value}" for name, value in chosen.items())]
-        configuration = self._folder / "pgbouncer.ini"
-        configuration.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        configuration.chmod(0o644)
+        self._configuration = self._folder / "pgbouncer.ini"
+        self._write(f"host={server_socket_folder()}")
         self._process = subprocess.Popen(
-            [program, str(configuration)],
+            [program, str(self._configuration)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         wait_until(self._listens, self.said)
+
+    def lead_to(self, port: int) -> None:
+        """To the server at this port of this machine, as after a failover: its configuration is read again."""
+        self._write(f"host=127.0.0.1 port={port}")
+        self._process.send_signal(signal.SIGHUP)
+
+    def _write(self, server: str) -> None:
+        led = f"{self._database} = {server} dbname={self._database} user={self._user}"
+        lines = ["[databases]", led, "[pgbouncer]", *(f"{name} = {value}" for name, value in self._options.items())]
+        self._configuration.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self._configuration.chmod(0o644)
 
     def said(self) -> str:
         log = self._folder / "log"

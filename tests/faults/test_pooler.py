@@ -24,12 +24,12 @@ import requests
 from django.db import connection
 
 from apps.credits.models import CreditEntry
-from billing_site.launcher.places import PROJECT, state_folder
+from billing_site.launcher.places import PROJECT
 from billing_site.queues import JOBS
 from tests.core.tampering import grow
 from tests.credits.cast import Place, assert_sound, make_place
 from tests.factories.tenants import make_token
-from tests.faults.poolers import PgBouncer
+from tests.faults.poolers import PgBouncer, pgbouncer_program, version_of
 from tests.faults.stacks import wait_until
 from tests.faults.web_servers import WebServer
 from tests.sizes import size
@@ -43,11 +43,6 @@ SEED = 26
 POOL = {"default_pool_size": "5", "server_round_robin": "1"}
 
 
-def version_of(program: str) -> tuple[int, ...]:
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
-    return tuple(map(int, said.split()[1].split(".")))
-
-
 def forgetful_program() -> str | None:
     """The system's own PgBouncer, where that is an old one."""
     found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -56,15 +51,7 @@ def forgetful_program() -> str | None:
 
 @pytest.fixture(scope="session")
 def program() -> str:
-    """A PgBouncer that knows prepared statements."""
-    chosen = os.environ.get("COUNTINGHOUSE_PGBOUNCER") or shutil.which("pgbouncer")
-    if chosen and version_of(chosen) >= (1, 21):
-        return chosen
-    target = state_folder() / "pgbouncer"
-    built = target / "bin" / "pgbouncer"
-    if not built.exists():
-        subprocess.run([PROJECT / ".ci" / "pgbouncer", target], check=True)
-    return str(built)
+    return pgbouncer_program()
 
 
 def names() -> tuple[str, str]:

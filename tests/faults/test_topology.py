@@ -8,7 +8,6 @@ import itertools
 import os
 import random
 import signal
-import subprocess
 import threading
 import time
 import uuid
@@ -24,43 +23,38 @@ from django.db import connection
 from apps.core.models import JobRun
 from apps.credits.models import CreditEntry
 from apps.payments.models import WebhookEvent
-from billing_site.launcher import programs
 from tests.core.elsewhere import elsewhere
 from tests.credits.cast import Place, assert_sound, make_place
 from tests.factories.tenants import make_token
+from tests.faults.brokers import Broker, RabbitMQ, Valkey
 from tests.faults.clusters import Pair
-from tests.faults.poolers import server_socket_folder
-from tests.faults.stacks import Stack, free_port, fresh_stack, wait_until
+from tests.faults.poolers import PgBouncer, pgbouncer_program, server_socket_folder
+from tests.faults.stacks import Stack, fresh_stack, wait_until
 from tests.faults.test_deliveries_survive import SECRET, post
 from tests.faults.test_failover import Caller
 from tests.faults.web_servers import asked_until_answered
-from tests.sizes import size
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
-FAILOVERS = size(small=2, full=20)
 SEED = 15
 CONSUMERS = 3
 _LONGEST_SECONDS = 30
 
 
-class Broker:
-    """A Valkey of its own, which can be killed, and is empty when it comes back."""
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What stands between the machines and their work, and how many failovers it has to go through."""
 
-    def __init__(self) -> None:
-        self._port = free_port()
-        self.url = f"redis://127.0.0.1:{self._port}/0"
-        self._process: subprocess.Popen[bytes] | None = None
-        self.start()
+    broker: Callable[[], Broker]
+    is_pooled: bool
+    failovers: int
 
-    def start(self) -> None:
-        command = [str(programs.valkey_program()), "--port", str(self._port), "--bind", "127.0.0.1", "--save", ""]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
 
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait(30)
+VARIANTS = {
+    "Valkey": Variant(Valkey, is_pooled=False, failovers=20),
+    "Valkey and PgBouncer": Variant(Valkey, is_pooled=True, failovers=5),
+    "RabbitMQ and PgBouncer": Variant(RabbitMQ, is_pooled=True, failovers=5),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,19 +141,37 @@ def pair(transactional_db: None) -> Iterator[Pair]:
         pair.clear()
 
 
+@pytest.fixture(params=VARIANTS)
+def variant(request: pytest.FixtureRequest) -> Variant:
+    return VARIANTS[request.param]
+
+
 @pytest.fixture
-def broker() -> Iterator[Broker]:
-    broker = Broker()
+def broker(variant: Variant) -> Iterator[Broker]:
+    broker = variant.broker()
     yield broker
     broker.kill()
 
 
 @pytest.fixture
-def nodes(pair: Pair, broker: Broker) -> Iterator[list[Node]]:
+def pooler(variant: Variant, pair: Pair) -> Iterator[PgBouncer | None]:
+    """Led to the primary; None where the machines ask both servers which one takes writes."""
+    if not variant.is_pooled:
+        yield None
+        return
+    own = connection.settings_dict
+    pooler = PgBouncer(pgbouncer_program(), own["NAME"], own["USER"], {"default_pool_size": "20"})
+    pooler.lead_to(pair.primary.port)
+    yield pooler
+    pooler.close()
+
+
+@pytest.fixture
+def nodes(pair: Pair, broker: Broker, pooler: PgBouncer | None) -> Iterator[list[Node]]:
     """Two machines, each with web, workers and beat, before the same database and broker."""
     own = connection.settings_dict
-    settings = {"DATABASE_URL": pair.url(own["USER"], own["NAME"]), "CELERY_BROKER_URL": broker.url}
-    settings |= {"STRIPE_WEBHOOK_SECRETS": SECRET}
+    database = pooler.url if pooler else pair.url(own["USER"], own["NAME"])
+    settings = {"DATABASE_URL": database, "CELERY_BROKER_URL": broker.url, "STRIPE_WEBHOOK_SECRETS": SECRET}
     with fresh_stack(**settings) as first, fresh_stack(**settings) as second:
         for stack in (first, second):
             stack.start()
@@ -187,10 +199,12 @@ class Seconds:
     until_written: list[float] = field(default_factory=list)
     after_standby: list[float] = field(default_factory=list)
 
-    def measure(self, pair: Pair, load: Load) -> None:
+    def measure(self, pair: Pair, pooler: PgBouncer | None, load: Load) -> None:
         """One failover: promote, bring the killed server back as the standby, and wait for an answer after each."""
         killed = time.monotonic()
         pair.fail_over()
+        if pooler:
+            pooler.lead_to(pair.primary.port)
         self.until_read.append(until_first(load.allowed_at, time.monotonic(), load.said))
         pair.bring_back()
         back = time.monotonic()
@@ -215,19 +229,23 @@ def under_load(load: Load) -> Iterator[None]:
 
 @pytest.mark.prove(
     "P15 the database fails over under load, broker emptied, web nodes killed: each 2xx is there exactly once",
-    size=FAILOVERS,
     control="without a synchronous standby a lost row is found",
 )
 def test_every_answer_has_its_row_on_the_promoted_server(
-    pair: Pair, broker: Broker, nodes: list[Node], record_property: Callable[[str, object], None]
+    variant: Variant,
+    pair: Pair,
+    broker: Broker,
+    pooler: PgBouncer | None,
+    nodes: list[Node],
+    record_property: Callable[[str, object], None],
 ) -> None:
     place = make_place(whole_credits=10_000_000)
     load, seconds = Load(nodes, place, make_token(place.product)), Seconds()
     chance = random.Random(SEED)  # noqa: S311 - it need not be secret, it must repeat
     with under_load(load):
-        for number, node in zip(range(FAILOVERS), itertools.cycle(nodes), strict=False):
+        for number, node in zip(range(variant.failovers), itertools.cycle(nodes), strict=False):
             time.sleep(chance.uniform(0.5, 2))
-            seconds.measure(pair, load)
+            seconds.measure(pair, pooler, load)
             if number % 2:
                 broker.kill()
                 broker.start()
@@ -239,7 +257,9 @@ def test_every_answer_has_its_row_on_the_promoted_server(
     check_rows(load)
     check_workers(load)
     assert_sound()
-    record_property("measured", f"{len(load.consumed):,} charges, {len(load.delivered):,} events")
+    record_property(
+        "measured", f"{variant.failovers} failovers, {len(load.consumed):,} charges, {len(load.delivered):,} events"
+    )
     record_property("measured", f"reads back {max(seconds.until_read):.1f} s after a promotion at most")
     record_property(
         "measured",
