@@ -1,4 +1,7 @@
-"""What has happened is booked whoever may not and whatever is left, with warnings and a line on drift pages."""
+"""What has happened is booked whoever may not and whatever is left, with warnings and a line on drift pages.
+
+Of credits_consume_4, credits_consume_batch_4 and credits_consume_set_4.
+"""
 
 from __future__ import annotations
 

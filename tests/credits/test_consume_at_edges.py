@@ -10,23 +10,30 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 import time_machine
+from django.db import connection
 
 from apps.core.amounts import MICRO
 from apps.core.errors import CountinghouseError
-from apps.core.idempotency import Answer
+from apps.core.idempotency import Answer, lock_of_key
+from apps.core.ids import ProductId
 from apps.core.models import IdempotencyRecord
 from apps.core.states import IdempotencyOutcome
-from apps.credits.contracts import AccountRef, Consumption
+from apps.credits.contracts import AccountRef, Consumption, scope_of
 from apps.credits.enums import AccountType, OnInsufficient
-from apps.credits.models import CreditEntry
-from apps.credits.services import account_apply_due
-from apps.tenants.models import User
-from tests.contexts import identity_context, product_context
-from tests.credits.cast import Place, consumption, give, make_place
-from tests.credits.test_book_what_happened import alone, in_a_batch, open_hold
+from apps.credits.models import CreditEntry, CreditGrant
+from apps.credits.rules.pricing import Price
+from apps.credits.services import account_apply_due, credit_policy_publish_prices, credits_consume_batch
+from apps.subscriptions.models import OrganizationPaymentConfig
+from apps.tenants.enums import BillingMode
+from apps.tenants.models import Organization, User
+from tests.contexts import console_context, identity_context, product_context
+from tests.credits.cast import Place, assert_sound, consumption, give, make_place
+from tests.credits.test_book_what_happened import alone, drift, in_a_batch, open_hold, set_mode
 from tests.credits.test_race_for_credits import make_places
+from tests.credits.test_wait_for_account import make_person
 from tests.factories.tenants import make_membership, make_user, make_workspace
 
 pytestmark = pytest.mark.django_db
@@ -167,3 +174,118 @@ def test_a_hold_of_the_same_product_in_another_account_is_not_taken(consume: Con
     hold = open_hold(other)
     assert told(consume, place, consumption(place, operation="unit", hold_id=hold)) != "charged"
     assert (place.account.balance, other.account.held > 0) == (10 * MICRO, True)
+
+
+@BOTH
+def test_a_persons_run_is_charged_to_the_persons_own_account(consume: Consume) -> None:
+    place = make_place(whole_credits=10)
+    person = make_person(place)
+    owner = AccountRef(AccountType.USER, person.organization.memberships.get().user_id)
+    answer = consume(place, consumption(place, operation="unit", account=owner)).body
+    assert CreditEntry.objects.get(pk=str(answer["entry_id"])).account_id == person.organization.pk
+    assert (place.account.balance, person.account.balance) == (10 * MICRO, 0)
+
+
+@BOTH
+@pytest.mark.parametrize(("asked", "said"), [(5, "charged"), (6, "insufficient_credits")])
+def test_what_a_hold_keeps_is_not_to_be_spent(consume: Consume, asked: int, said: str) -> None:
+    place = make_place(whole_credits=10)
+    open_hold(place, operation="unit", quantity=5 * MICRO)
+    item = consumption(place, operation="unit", quantity=asked * MICRO)
+    assert told(consume, place, item) == said
+    if said == "charged":
+        answer = consume(place, item).body
+        assert [answer[name] for name in ("balance", "held", "available")] == [5 * MICRO, 5 * MICRO, 0]
+
+
+@BOTH
+@pytest.mark.parametrize("override", ["", "free", "internal"])
+def test_what_an_organization_uses_counts_as_its_category_says(consume: Consume, override: str) -> None:
+    place = make_place(whole_credits=10)
+    OrganizationPaymentConfig.objects.filter(organization=place.organization).update(usage_category_override=override)
+    entry = CreditEntry.objects.get(pk=str(consume(place, consumption(place, operation="unit")).body["entry_id"]))
+    assert (entry.category, entry.amount) == (override or "regular", 0 if override else -MICRO)
+
+
+@BOTH
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_closed_organization_is_charged_nothing(consume: Consume, is_closed: bool) -> None:
+    place = make_place(whole_credits=10)
+    Organization.objects.filter(pk=place.organization.pk).update(closed_at=NOON if is_closed else None)
+    said = told(consume, place, consumption(place, operation="unit"))
+    assert said == ("lifecycle_denied" if is_closed else "charged")
+    assert place.account.balance == (10 if is_closed else 9) * MICRO
+
+
+@BOTH
+def test_a_key_in_flight_is_neither_charged_nor_waited_for(consume: Consume) -> None:
+    place = make_place(whole_credits=10)
+    item = consumption(place, operation="unit")
+    with psycopg.connect(**connection.get_connection_params() | {"cursor_factory": psycopg.Cursor}) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [lock_of_key(scope_of(place.context), item.key)])
+        assert told(consume, place, item) == "idempotency_key_in_flight"
+        assert place.account.balance == 10 * MICRO
+        other.execute("SELECT pg_advisory_unlock_all()")
+    assert told(consume, place, item) == "charged"
+
+
+@BOTH
+@pytest.mark.parametrize(("happened", "free"), [(NOON - timedelta(days=20), 100), (NOON, 0)])
+def test_a_run_of_last_month_takes_the_free_units_of_last_month(
+    consume: Consume, happened: datetime, free: int
+) -> None:
+    with time_machine.travel(NOON, tick=False):
+        place = make_place(whole_credits=10)
+        alone(place, consumption(place, operation="scan", quantity=100 * MICRO))
+        item = consumption(place, operation="scan", quantity=100 * MICRO, occurred_at=happened)
+        answer = consume(place, item).body
+    assert CreditEntry.objects.get(pk=str(answer["entry_id"])).free_quantity == free * MICRO
+    assert answer["charged"] == (0 if free else MICRO)
+
+
+@BOTH
+def test_a_run_has_the_price_of_the_day_on_which_it_happened(consume: Consume) -> None:
+    """Of the policy in force then, though another one is since: earlier, at the moment it began, and later."""
+    with time_machine.travel(NOON, tick=False):
+        place = make_place(whole_credits=10)
+    with time_machine.travel(NOON + HOUR, tick=False):
+        credit_policy_publish_prices(
+            console_context(), product_id=ProductId(place.product.pk), prices=[Price("unit", "piece", 2 * MICRO)]
+        )
+    with time_machine.travel(NOON + 2 * HOUR, tick=False):
+        for at, price in ((HOUR - INSTANT, 1), (HOUR, 2), (2 * HOUR, 2)):
+            item = consumption(place, operation="unit", occurred_at=NOON + at)
+            assert consume(place, item).body["charged"] == price * MICRO
+
+
+@BOTH
+@pytest.mark.parametrize("local", [MICRO, 2 * MICRO])
+def test_a_shadowed_charge_that_agrees_is_no_difference(consume: Consume, local: int) -> None:
+    place = make_place(whole_credits=10)
+    set_mode(place, BillingMode.SHADOW)
+    answer = consume(place, consumption(place, operation="unit", local_charge=local)).body
+    assert (answer["decided_by"], answer["shadow_charge"]) == ("local", MICRO)
+    assert drift() == ["amount"] * (local != MICRO)
+
+
+def test_runs_of_nothing_after_all_has_burned_leave_nothing_to_burn_again() -> None:
+    place = make_place(whole_credits=10)
+    alone(place, consumption(place, operation="unit"))
+    account_apply_due(place.context, account_id=place.organization.pk)
+    for _ in range(2):
+        in_a_batch(place, consumption(place, operation="unit", outcome="failed"))
+    account_apply_due(place.context, account_id=place.organization.pk)
+    assert place.account.burned_sequence == place.account.last_sequence
+    assert CreditGrant.objects.get(account=place.account).remaining == 9 * MICRO
+    assert_sound()
+
+
+def test_one_id_named_as_two_kinds_of_account_is_charged_once() -> None:
+    place = make_place(whole_credits=10)
+    of_both = [AccountRef(kind, place.organization.pk) for kind in AccountType]
+    items = [consumption(place, operation="unit", account=account) for account in of_both]
+    results = credits_consume_batch(place.context, consumptions=items)
+    assert [isinstance(result, Answer) for result in results] == [
+        account.type == AccountType.ORGANIZATION for account in of_both
+    ]
+    assert place.account.balance == 9 * MICRO

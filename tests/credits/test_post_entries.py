@@ -13,7 +13,7 @@ from apps.credits.models import CreditAccount, CreditEntry, CreditGrant, GrantBu
 from apps.credits.services import accounts as accounts_module
 from apps.credits.services.accounts import post
 from tests.contexts import console_context
-from tests.credits.cast import consumption, make_place
+from tests.credits.cast import consumption, give, make_place
 from tests.credits.test_book_what_happened import alone
 from tests.credits.test_consume_at_edges import NOON
 
@@ -120,3 +120,37 @@ def test_what_grants_do_not_cover_waits_and_a_charge_of_nothing_burns_nothing() 
     assert list(burned) == [(entries[0].pk, 2 * MICRO), (entries[2].pk, MICRO)]
     waiting = UncoveredCharge.objects.order_by("sequence").values_list("entry_id", "amount_left")
     assert list(waiting) == [(entries[2].pk, 2 * MICRO), (entries[3].pk, MICRO)]
+
+
+def test_only_charges_burn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """credits_burn: what comes, lapses or is voided between charges takes nothing from the grants."""
+    place = make_place(whole_credits=10)
+    with monkeypatch.context() as patched:
+        patched.setattr(accounts_module, "burn", lambda account_ids: None)
+        alone(place, consumption(place, operation="unit"))
+        for kind, amount in (*KINDS, (EntryKind.ADJUSTMENT, -2)):
+            post(console_context(), account_id=place.organization.pk, kind=kind, amount=amount, at=NOON)
+        alone(place, consumption(place, operation="unit"))
+    with transaction.atomic():
+        accounts_module.burn([place.organization.pk])
+    burned = GrantBurn.objects.order_by("entry__sequence").values_list("entry__kind", "amount")
+    assert list(burned) == [("consumption", MICRO), ("adjustment", 3), ("adjustment", 2), ("consumption", MICRO)]
+
+
+def test_a_grant_that_is_spent_takes_no_part_where_others_come_before_and_after_it() -> None:
+    """credits_burn: of 5 credits and 5, with a spent one between them, a charge of 7 takes all of the first."""
+    place = make_place()
+    give(place, MICRO)
+    alone(place, consumption(place, operation="unit"))
+    with transaction.atomic():
+        accounts_module.burn([place.organization.pk])
+    first, last = give(place, 5 * MICRO, priority=1), give(place, 5 * MICRO)
+    answer = alone(place, consumption(place, operation="unit", quantity=7 * MICRO)).body
+    with transaction.atomic():
+        accounts_module.burn([place.organization.pk])
+    burned = (
+        GrantBurn.objects.filter(entry__pk=UUID(str(answer["entry_id"])))
+        .order_by("pk")
+        .values_list("grant_id", "amount")
+    )
+    assert list(burned) == [(first, 5 * MICRO), (last, 2 * MICRO)]

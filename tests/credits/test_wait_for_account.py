@@ -9,6 +9,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -16,8 +18,9 @@ from django.db import transaction
 from apps.core.amounts import MICRO
 from apps.core.enums import MembershipRole
 from apps.core.errors import CountinghouseError
-from apps.credits.contracts import AccountRef
+from apps.credits.contracts import AccountRef, Consumption
 from apps.credits.enums import AccountType
+from apps.credits.models import FreeQuantity
 from apps.credits.services import credits_consume, credits_consume_batch
 from apps.tenants.enums import OrganizationKind
 from apps.tenants.models import User
@@ -26,7 +29,7 @@ from tests.credits.test_race_for_key import PATIENCE_SECONDS, is_waiting, race, 
 from tests.factories.tenants import make_membership, make_organization, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
-Form = Callable[[Place, str], str]
+Form = Callable[..., str]
 
 
 def _account(place: Place) -> AccountRef:
@@ -36,8 +39,12 @@ def _account(place: Place) -> AccountRef:
     return place.ref
 
 
-def alone(place: Place, key: str) -> str:
-    item = consumption(place, key or uuid.uuid4().hex, operation="unit", account=_account(place))
+def _item(place: Place, key: str, asked: dict[str, Any]) -> Consumption:
+    return consumption(place, key or uuid.uuid4().hex, account=_account(place), **{"operation": "unit", **asked})
+
+
+def alone(place: Place, key: str, **asked: Any) -> str:
+    item = _item(place, key, asked)
     try:
         credits_consume(place.context, consumption=item)
     except CountinghouseError as error:
@@ -45,8 +52,8 @@ def alone(place: Place, key: str) -> str:
     return "charged"
 
 
-def in_a_batch(place: Place, key: str) -> str:
-    item = consumption(place, key or uuid.uuid4().hex, operation="unit", account=_account(place))
+def in_a_batch(place: Place, key: str, **asked: Any) -> str:
+    item = _item(place, key, asked)
     [result] = credits_consume_batch(place.context, consumptions=[item])
     return result.problem_code if isinstance(result, CountinghouseError) else "charged"
 
@@ -73,6 +80,18 @@ def test_who_waits_for_the_account_decides_by_what_is_left_then(form: Form, is_p
     place = make_person(place) if is_personal else place
     told = race(form, place, "")
     assert (told, place.account.balance) == (["charged", "insufficient_credits"], 0)
+    assert_sound()
+
+
+@FORMS
+@OWNERS
+def test_who_waits_for_the_account_takes_the_free_units_that_are_left_then(form: Form, is_personal: bool) -> None:
+    """Two runs of 60 files at the same time, of which 100 are free."""
+    place = make_place(whole_credits=1)
+    place = make_person(place) if is_personal else place
+    assert race(partial(form, operation="scan", quantity=60 * MICRO), place, "") == ["charged", "charged"]
+    assert FreeQuantity.objects.get(account=place.account).used == 100 * MICRO
+    assert place.account.balance == MICRO - 20 * 10_000
     assert_sound()
 
 

@@ -22,7 +22,7 @@ from tests.architecture.sources import PROJECT
 from tests.drop_database import drop_database
 from tests.mutants import python_faults
 from tests.mutants.choice import Choice
-from tests.mutants.faults import Fault
+from tests.mutants.faults import Fault, survivors_known
 from tests.mutants.patching import functions_by_file, put_in
 from tests.mutants.session import BROKEN, Notes, Plugin, noting_tree, run_in_child, run_tests, tests_of_lines
 
@@ -116,9 +116,10 @@ class Run:
                 run._check_copies(self)
                 start = partial(run._start_copy, self)
                 run._try_each(run.faults, start)
-                # Few survive: for them there is time for more tests.
+                # Few survive that nobody has looked at: for them there is time for more tests.
                 run.choice.patience = _PATIENCE
-                run._try_each([fault for fault, outcome in run.outcomes.items() if outcome == "survived"], start)
+                left = [fault for fault, outcome in run.outcomes.items() if outcome == "survived"]
+                run._try_each([fault for fault in left if fault.key not in survivors_known()], start)
                 return True
 
         files = sorted({test.partition("::")[0] for test in self.notes.lines})

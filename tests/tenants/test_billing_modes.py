@@ -47,6 +47,21 @@ def in_database(product: Product, organization_id: uuid.UUID | None) -> str:
 
 
 @pytest.mark.django_db
+def test_each_product_has_its_own_mode_exceptions_and_percentage() -> None:
+    red, blue = make_product("red"), make_product("blue")
+    Product.objects.filter(pk=blue.pk).update(billing_mode=CENTRAL)
+    organization = make_organization()
+    assert (in_database(red, organization.pk), in_database(blue, organization.pk)) == (LOCAL, CENTRAL)
+    BillingModeException.objects.create(product=blue, organization=organization, mode=SHADOW, set_at=NOON)
+    assert (in_database(red, organization.pk), in_database(blue, organization.pk)) == (LOCAL, SHADOW)
+    bucket = bucket_of(organization.pk)
+    for percentage, mode in ((bucket, LOCAL), (bucket + 1, CENTRAL)):
+        part = CENTRAL if percentage else ""
+        Product.objects.filter(pk=red.pk).update(percentage=percentage, percentage_mode=part)
+        assert in_database(red, organization.pk) == mode
+
+
+@pytest.mark.django_db
 @pytest.mark.slow
 def test_database_selector_and_rule_agree_in_every_case() -> None:
     red = make_product("red")
