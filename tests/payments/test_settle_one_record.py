@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -121,6 +122,13 @@ def test_a_step_may_change_nothing_and_no_other_conflict_is_passed_over(code: st
         with pytest.raises(ConflictError):
             workspace_sync._take(console_context(), WORKSPACE, ENDS, "")
     assert told.names == ["subscription_change"]
+
+
+@pytest.mark.parametrize(("own", "given", "said"), [("a", "b", "a"), ("a", "", "a"), ("", "b", "b"), ("", "", "")])
+def test_a_step_has_its_own_reason_or_that_of_the_call(own: str, given: str, said: str, told: Told) -> None:
+    told.instead_of("subscription_change")
+    workspace_sync._take(console_context(), WORKSPACE, replace(ENDS, reason=own), given)
+    assert told.given["subscription_change"][1]["reason"] == said
 
 
 @pytest.mark.parametrize("state", SubscriptionState)
