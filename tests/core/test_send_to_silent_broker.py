@@ -1,16 +1,21 @@
-"""A request that wakes a worker does not wait for a broker that says nothing, at whatever point it falls silent."""
+"""Neither a wake-up nor `/readyz` waits for a broker that says nothing, at whatever point it falls silent."""
 
 from __future__ import annotations
 
+import itertools
+import json
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from celery import Celery
+from django.test import RequestFactory
 
-from apps.core.wakeups import end_silence, send_wakeup
+from apps.core import wakeups
+from apps.core.health import readyz
 from apps.payments.inbox import PROCESS_TASK
 
 _PATIENCE_SECONDS = 60
@@ -60,29 +65,47 @@ class Broker:
                     taken.sendall(words)
 
 
-@pytest.fixture(
-    params=[("redis", ()), *(("amqp", GREETING[:said]) for said in range(len(GREETING) + 1))],
-    ids=["Redis", *(f"RabbitMQ after {said} words" for said in range(len(GREETING) + 1))],
-)
-def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
-    broker = Broker(*request.param)
-    yield broker
-    broker.close()
-    end_silence()
+# Each takes connections and falls silent after so many words.
+BROKERS = {"Redis": ("redis", ()), **{f"RabbitMQ after {n}": ("amqp", GREETING[:n]) for n in range(len(GREETING) + 1)}}
+
+
+def is_ready() -> bool:
+    """What `/readyz` says of the broker."""
+    answer = json.loads(readyz(RequestFactory().get("/readyz")).content)
+    return any(check == {"name": "broker", "status": "ok"} for check in answer["checks"])
+
+
+ASKED: dict[str, Callable[[], bool]] = {
+    "wake-up": lambda: wakeups.send_wakeup(PROCESS_TASK, "0192aaaa-0000-7000-8000-000000000000"),
+    "readiness": is_ready,
+}
+
+
+@pytest.fixture
+def brokers() -> Iterator[dict[str, Broker]]:
+    brokers = {name: Broker(*silent) for name, silent in BROKERS.items()}
+    yield brokers
+    for broker in brokers.values():
+        broker.close()
 
 
 @pytest.mark.slow
-def test_what_is_not_taken_is_lost_and_the_request_goes_on(broker: Broker) -> None:
-    app = Celery("silent", set_as_current=False)
-    app.config_from_object("django.conf:settings", namespace="CELERY")
-    app.conf.broker_url = broker.url
-    outcome: list[bool] = []
+def test_who_asks_is_told_no_and_goes_on(brokers: dict[str, Broker], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wakeups._silence, "begin", lambda: None)  # each is really asked
+    outcomes: dict[tuple[str, str], bool] = {}
 
-    def ask() -> None:
+    def ask(name: str, asked: str) -> None:
+        app = Celery("silent", set_as_current=False)
+        app.config_from_object("django.conf:settings", namespace="CELERY")
+        app.conf.broker_url = brokers[name].url
         app.set_current()  # of this thread
-        outcome.append(send_wakeup(PROCESS_TASK, "0192aaaa-0000-7000-8000-000000000000"))
+        outcomes[name, asked] = ASKED[asked]()
 
-    waiting = threading.Thread(target=ask, daemon=True)
-    waiting.start()
-    waiting.join(_PATIENCE_SECONDS)
-    assert outcome == [False]
+    every = list(itertools.product(brokers, ASKED))
+    waiting = [threading.Thread(target=ask, args=each, daemon=True) for each in every]
+    for thread in waiting:
+        thread.start()
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    for thread in waiting:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    assert outcomes == dict.fromkeys(every, False)
