@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from apps.core import clock
 from apps.core.models import JobRun
 from apps.credits.models import CreditEntry
 from apps.payments.models import WebhookEvent
@@ -160,7 +161,7 @@ def pooler(variant: Variant, pair: Pair) -> Iterator[PgBouncer | None]:
         yield None
         return
     own = connection.settings_dict
-    pooler = PgBouncer(pgbouncer_program(), own["NAME"], own["USER"], {"default_pool_size": "20"})
+    pooler = PgBouncer(pgbouncer_program(), own["NAME"], own["USER"], {"default_pool_size": "20", "server_login_retry": "1"})
     pooler.lead_to(pair.primary.port)
     yield pooler
     pooler.close()
@@ -278,7 +279,7 @@ def check_rows(load: Load) -> None:
 
 def check_workers(load: Load) -> None:
     """Workers and beat came back by themselves: what waits is worked through, and a fresh slot is run."""
-    since = JobRun.objects.latest("created_at").created_at
+    since = clock.now()
     wait_until(lambda: JobRun.objects.filter(created_at__gt=since, status="succeeded").exists(), load.said)
     wait_until(lambda: not WebhookEvent.objects.filter(status__in=["received", "processing"]).exists(), load.said)
 
