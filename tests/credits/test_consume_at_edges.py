@@ -71,6 +71,7 @@ def test_an_entry_names_a_month_where_it_took_free_units_alone(consume: Consume)
     entries = CreditEntry.objects.filter(kind="consumption")
     assert {entry.free_quantity > 0 for entry in entries} == {False, True}
     assert all((entry.free_month is None) == (entry.free_quantity == 0) for entry in entries)
+    assert {(entry.category == "free") == (entry.free_quantity == entry.quantity) for entry in entries} == {True}
 
 
 @BOTH
@@ -234,8 +235,9 @@ def test_a_key_in_flight_is_neither_charged_nor_waited_for(consume: Consume) -> 
 def test_a_run_of_last_month_takes_the_free_units_of_last_month(
     consume: Consume, happened: datetime, free: int
 ) -> None:
-    with time_machine.travel(NOON, tick=False):
+    with time_machine.travel(NOON - timedelta(days=40), tick=False):
         place = make_place(whole_credits=10)
+    with time_machine.travel(NOON, tick=False):
         alone(place, consumption(place, operation="scan", quantity=100 * MICRO))
         item = consumption(place, operation="scan", quantity=100 * MICRO, occurred_at=happened)
         answer = consume(place, item).body

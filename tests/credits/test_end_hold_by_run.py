@@ -47,7 +47,7 @@ def test_a_run_may_take_its_hold_and_what_no_other_hold_has(consume: Consume, as
 
 
 @BOTH
-@pytest.mark.parametrize(("operation", "quantity", "left"), [("scan", 40, 40), ("unit", 1, 0)])
+@pytest.mark.parametrize(("operation", "quantity", "left"), [("scan", 40, 40), ("scan", 100, 100), ("unit", 1, 0)])
 def test_free_units_that_a_hold_reserved_are_its_runs_or_go_back(
     consume: Consume, operation: str, quantity: int, left: int
 ) -> None:

@@ -14,6 +14,7 @@ from apps.tenants.enums import BillingMode
 from tests.credits.cast import Place, consumption, give, make_place
 from tests.credits.test_book_what_happened import alone, set_mode
 from tests.credits.test_race_for_credits import make_places
+from tests.factories.tenants import make_product
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +35,9 @@ def told(entry: CreditEntry, place: Place) -> list[Any]:
 
 
 def test_it_is_the_first_one_of_this_run_in_this_account() -> None:
+    make_product("blue")
     place, other = make_places(2)
+    make_product("green")
     for each in (place, other):
         give(each, 10 * MICRO)
     first = {name: charge(place, name) for name in ("a", "b")}

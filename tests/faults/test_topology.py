@@ -161,7 +161,9 @@ def pooler(variant: Variant, pair: Pair) -> Iterator[PgBouncer | None]:
         yield None
         return
     own = connection.settings_dict
-    pooler = PgBouncer(pgbouncer_program(), own["NAME"], own["USER"], {"default_pool_size": "20", "server_login_retry": "1"})
+    pooler = PgBouncer(
+        pgbouncer_program(), own["NAME"], own["USER"], {"default_pool_size": "20", "server_login_retry": "1"}
+    )
     pooler.lead_to(pair.primary.port)
     yield pooler
     pooler.close()
