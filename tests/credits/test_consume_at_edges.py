@@ -150,8 +150,9 @@ def test_who_may_charge_whom(consume: Consume, asked: str, is_identity: bool) ->
                 make_membership(place.organization, User.objects.get(pk=wish["user_id"]))
         case "not related":
             of = other.product
-        case "no account":
+        case "no account":  # also of what has happened, which no closed gate refuses
             wish["account"] = AccountRef(AccountType.ORGANIZATION, uuid.uuid4())
+            wish["on_insufficient"] = OnInsufficient.RECORD
         case "no operation":
             wish["operation"] = "never priced"
         case "foreign workspace":

@@ -20,8 +20,9 @@ from apps.core.enums import MembershipRole
 from apps.core.errors import CountinghouseError
 from apps.credits.contracts import AccountRef, Consumption
 from apps.credits.enums import AccountType
-from apps.credits.models import FreeQuantity
+from apps.credits.models import CreditAccount, FreeQuantity
 from apps.credits.services import credits_consume, credits_consume_batch
+from apps.subscriptions.models import OrganizationPaymentConfig
 from apps.tenants.enums import OrganizationKind
 from apps.tenants.models import User
 from tests.credits.cast import Place, assert_sound, consumption, give, make_place
@@ -92,6 +93,25 @@ def test_who_waits_for_the_account_takes_the_free_units_that_are_left_then(form:
     assert race(partial(form, operation="scan", quantity=60 * MICRO), place, "") == ["charged", "charged"]
     assert FreeQuantity.objects.get(account=place.account).used == 100 * MICRO
     assert place.account.balance == MICRO - 20 * 10_000
+    assert_sound()
+
+
+@FORMS
+@OWNERS
+def test_who_waits_for_the_account_reads_everything_afterwards(form: Form, is_personal: bool) -> None:
+    """Also what no constraint of the account would refuse: while it waits, its usage becomes free of charge."""
+    place = make_place(whole_credits=1)
+    place = make_person(place) if is_personal else place
+    pids: list[int] = []
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            CreditAccount.objects.select_for_update().get(pk=place.organization.pk)
+            asked = pool.submit(run_second, form, place, "", pids)
+            wait_until(lambda: bool(pids) and is_waiting(pids[0]))
+            config = OrganizationPaymentConfig.objects.filter(organization=place.organization)
+            assert config.update(usage_category_override="free") == 1
+        assert asked.result(PATIENCE_SECONDS) == "charged"
+    assert place.account.balance == MICRO
     assert_sound()
 
 
