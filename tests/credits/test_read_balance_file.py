@@ -169,6 +169,7 @@ def test_a_file_full_of_faults_tells_the_first_ones() -> None:
 
 
 def test_a_file_of_too_many_lines_is_refused_as_a_whole_and_read_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert balance_file.MOST_LINES == 100_000  # as the page says; the next test reads so many
     monkeypatch.setattr(balance_file, "MOST_LINES", 3)
     rows = [f"organization,{ONE},1,wallet-{place}\n" for place in range(9)]
     lines, faults = read(f"{HEAD}\n" + "".join(rows[:3]))

@@ -16,6 +16,7 @@ from apps.payments.rules.usage import (
     ProductRule,
     Usage,
     as_payload,
+    event_of,
     gaps,
     halve,
     ingested_event,
@@ -126,6 +127,12 @@ def test_an_event_says_numbers_and_whose_they_are(workspace_id: uuid.UUID | None
     }
     free = ingested_event(usage(charged=0), ProductRule("red", NOW))["properties"]
     assert (free["charged_micro"], free["paid_by"]) == (0, "none")
+    named = event_of(usage(charged=3), ProductRule("red", NOW))["properties"]
+    assert named["charged_micro"] == 3
+
+
+def test_of_a_product_only_what_is_priced_goes_unless_it_says_otherwise() -> None:
+    assert not is_reported(usage(category="free"), {RED: ProductRule("red", NOW)})
 
 
 def _rule(first: int, last: int | None) -> ProductRule:

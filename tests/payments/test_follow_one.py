@@ -29,6 +29,7 @@ def facts(name: SubscriptionName, status: str, start: int | None, end: int | Non
 PAIRS: list[tuple[tuple[Any, ...], tuple[Any, ...], SubscriptionName | None, str]] = [
     (("active", 0), ("active", 1), B, "ab"),
     (("active", 1), ("trialing", 0), A, "ab"),
+    (("active", 0), ("trialing", 1), B, "ab"),
     (("past_due", 5), ("active", 0), B, "ab"),
     (("paused", 5), ("past_due", 0), B, "b"),
     (("ended", 5, 6), ("paused", 0), B, ""),
