@@ -175,6 +175,13 @@ def random_life(seed: int, workspace: Workspace) -> tuple[list[str], list[str], 
     return before, statuses(*every), by_hand
 
 
+def test_reasons_from_outside_are_remembered_for_a_workspace_too() -> None:
+    kinds = {(reason, is_of) for reason in AutoDisableReason for is_of in (False, True)}
+    assert set(causes.every_cause()) == {cause_of(reason, is_of_workspace=is_of) for reason, is_of in kinds}
+    assert len(causes.every_cause()) == len(AutoDisableReason) + len(OUTSIDE)
+    assert all(reason.value in causes.every_cause() for reason in OWN_REASONS)
+
+
 @pytest.mark.prove("disable, pay, restore is identity", size=SEQUENCES, control="forgetting a second cause is caught")
 @pytest.mark.django_db
 def test_when_every_cause_is_gone_all_is_as_it_was() -> None:

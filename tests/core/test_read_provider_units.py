@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from apps.core.amounts import ISO_CURRENCIES, format_minor, minor_digits
+from apps.core.amounts import ISO_CURRENCIES, format_minor, format_minor_number, minor_digits
 from apps.core.provider_units import iso_currency, minor_from_decimal, minor_from_stripe, stripe_digits
 
 # Stripe's integer and what it means, by docs.stripe.com/currencies.
@@ -45,6 +45,8 @@ def test_orbs_decimals_are_whole_units(currency: str, amount: str, minor: int) -
 
 def test_where_both_say_the_same_nothing_changes() -> None:
     differing = {code for code in ISO_CURRENCIES if stripe_digits(code) != minor_digits(code)}
+    assert [minor_digits(code) for code in ("CLF", "UYW", "BHD", "JPY", "EUR")] == [4, 4, 3, 0, 2]
+    assert format_minor_number(123_456, "EUR") == "1234.56"
     assert differing == {"ISK", "UGX", "MGA", "IQD", "LYD", "CLF", "UYI", "UYW"}
     assert all(minor_from_stripe(-1234, code) == -1234 for code in ISO_CURRENCIES - differing)
 

@@ -1,4 +1,7 @@
-"""Which customer stands for an organization: never a deleted one, never one that a stranger names (spec 04)."""
+"""Which customer stands for an organization: never a deleted one, never one that a stranger names (spec 04).
+
+Decided in apps.payments.processing.
+"""
 
 from __future__ import annotations
 

@@ -64,6 +64,7 @@ def expected(state: LifecycleState, payment: Payment, review: tuple[str, ...]) -
 
 def test_every_payment_at_every_decision() -> None:
     late = LateInvoice("stripe:in_1", "Invoice A-1 is not paid")
+    assert (late.is_given_up, late.is_past_grace, Payment().is_sold_by_staff) == (False, False, False)
     invoices: list[tuple[LateInvoice, ...]] = [
         (),
         (late,),

@@ -123,6 +123,11 @@ def cases() -> Iterator[tuple[Case, str | None, str | None]]:
     yield (over, over, TEAM, TEAM), None, None
 
 
+def test_a_change_is_no_news_unless_it_says_so() -> None:
+    plan = uuid.uuid4()
+    assert not RecordChange(None, SubscriptionState.ACTIVE, None, plan).is_news
+
+
 @pytest.mark.parametrize("is_news", [True, False])
 def test_what_each_change_makes_of_the_scheduled_one(is_news: bool) -> None:
     for case, of_end, of_switch in cases():
