@@ -30,7 +30,7 @@ from tests.markup import Page
 from tests.sizes import size
 
 SEED = os.environ.get("FUZZ_SEED", "countinghouse")
-REQUESTS = size(small=150, full=10_000)
+REQUESTS = size(small=100, full=10_000)
 _BOUNDARY = "made-up-boundary"
 Fields = tuple[tuple[str, str], ...]
 
