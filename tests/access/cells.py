@@ -30,7 +30,7 @@ PAIRS = list(itertools.product(PRINCIPALS, RELATIONS))
 OUTSIDE = [principal for principal in PRINCIPALS if principal not in STAFF]
 # One in so many; none shares a divisor with the four relations, so that a sample has all of them. Of the staff plane's
 # methods that no page serves, each route is asked by one caller, the next route by the next.
-_UNSERVED, _HEAD, _STAFF, _TWINS = size(small=(25, 8, 25, 5), full=(1, 1, 1, 1))
+_UNSERVED, _HEAD, _STAFF, _TWINS = size(small=(25, 7, 25, 5), full=(1, 1, 1, 1))
 ROUTES, PAGES = api_routes(), page_routes()
 STAFF_OPERATIONS = declared_routes()
 STAFF_ROUTES = sorted(name for name, operation in STAFF_OPERATIONS.items() if operation is not None)
