@@ -22,8 +22,17 @@ _LONG = ("walk", "browser", "journey", "faults", "slow")
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_remembered() -> None:
-    """Processes remember tokens and failures for a while; tests do not lend each other either."""
+def _nothing_is_remembered() -> Iterator[None]:
+    """Processes remember tokens, failures and comparisons for a while; tests do not lend each other any.
+
+    Afterwards too: what the next module builds once is built before its first test.
+    """
+    _forget()
+    yield
+    _forget()
+
+
+def _forget() -> None:
     forget_all()
     memory.clear()
     comparisons._tally = comparisons.Tally()
