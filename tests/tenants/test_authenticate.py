@@ -5,9 +5,12 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 
+import psycopg
 import pytest
 import time_machine
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from apps.core import clock
 from apps.core.enums import MembershipRole, Role, Scope
@@ -106,6 +109,24 @@ def test_last_use_is_written_at_most_once_a_minute(client: Client) -> None:
             written.append(ServiceToken.objects.get().last_used_at)
     assert written[0] == written[1]
     assert written[2] != written[1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_call_waits_until_the_last_use_is_written() -> None:
+    """Neither for another call that writes it at the moment, nor for a standby that has to have it."""
+    text = make_token(make_product())
+    with psycopg.connect(**connection.get_connection_params() | {"cursor_factory": psycopg.Cursor}) as other:
+        other.execute("SELECT * FROM tenants_servicetoken FOR UPDATE")
+        tokens.caller_of(text, address="192.0.2.1")
+        assert ServiceToken.objects.get().last_used_at is None
+        other.rollback()
+    with CaptureQueriesContext(connection) as asked:
+        tokens.caller_of(text, address="192.0.2.1")
+    assert ServiceToken.objects.get().last_used_at is not None
+    said = [query["sql"] for query in asked]
+    begun, written = said.index("BEGIN"), next(n for n, sql in enumerate(said) if sql.startswith("UPDATE"))
+    assert said[begun + 1] == "SET LOCAL synchronous_commit = off"
+    assert said[begun + 2 : written + 2][-1] == "COMMIT"
 
 
 def test_a_missing_scope_is_named(client: Client) -> None:
