@@ -18,10 +18,10 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
 from django.db.models import Q
 
 from apps.core import clock
+from apps.core.bookkeeping import bookkeeping
 from apps.core.enums import Scope
 from apps.core.errors import TooManyRequestsError, UnauthenticatedError
 from apps.core.ids import ProductId, ServiceTokenId
@@ -213,17 +213,12 @@ def _remember(presented: bytes, caller: Caller, token: ServiceToken, moment: dat
 
 
 def _note_use(token: ServiceToken, moment: datetime) -> None:
-    """Write `last_used_at` at most once a minute, whoever of several processes comes first.
-
-    No call waits for it: neither for another one that writes it, nor for a standby, without which a call that only
-    reads would be answered 503 after a failover.
-    """
+    """Write `last_used_at` at most once a minute. Where another call is writing it, this one does not wait."""
     due = moment - LAST_USED_WRITTEN_EVERY
     if token.last_used_at is not None and token.last_used_at > due:
         return
     is_due = Q(last_used_at__isnull=True) | Q(last_used_at__lte=due)
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit = off")
-        free = ServiceToken.objects.select_for_update(skip_locked=True, no_key=True).filter(is_due, pk=token.pk)
-        if free.values_list("pk", flat=True):
+    with bookkeeping():
+        free = ServiceToken.objects.select_for_update(skip_locked=True, no_key=True).filter(is_due, pk=token.pk).first()
+        if free is not None:
             ServiceToken.objects.filter(pk=token.pk).update(last_used_at=moment)

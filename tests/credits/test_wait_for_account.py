@@ -69,6 +69,12 @@ def make_person(place: Place) -> Place:
     return personal
 
 
+def make_owned(*, is_personal: bool) -> Place:
+    """An account of one credit: an organization's, or a person's own."""
+    place = make_place(whole_credits=1)
+    return make_person(place) if is_personal else place
+
+
 FORMS = pytest.mark.parametrize("form", [alone, in_a_batch])
 OWNERS = pytest.mark.parametrize("is_personal", [False, True], ids=["organization", "person"])
 
@@ -77,8 +83,7 @@ OWNERS = pytest.mark.parametrize("is_personal", [False, True], ids=["organizatio
 @OWNERS
 def test_who_waits_for_the_account_decides_by_what_is_left_then(form: Form, is_personal: bool) -> None:
     """The second asks before the first, which takes the last credit, has committed."""
-    place = make_place(whole_credits=1)
-    place = make_person(place) if is_personal else place
+    place = make_owned(is_personal=is_personal)
     told = race(form, place, "")
     assert (told, place.account.balance) == (["charged", "insufficient_credits"], 0)
     assert_sound()
@@ -88,8 +93,7 @@ def test_who_waits_for_the_account_decides_by_what_is_left_then(form: Form, is_p
 @OWNERS
 def test_who_waits_for_the_account_takes_the_free_units_that_are_left_then(form: Form, is_personal: bool) -> None:
     """Two runs of 60 files at the same time, of which 100 are free."""
-    place = make_place(whole_credits=1)
-    place = make_person(place) if is_personal else place
+    place = make_owned(is_personal=is_personal)
     assert race(partial(form, operation="scan", quantity=60 * MICRO), place, "") == ["charged", "charged"]
     assert FreeQuantity.objects.get(account=place.account).used == 100 * MICRO
     assert place.account.balance == MICRO - 20 * 10_000
@@ -100,8 +104,7 @@ def test_who_waits_for_the_account_takes_the_free_units_that_are_left_then(form:
 @OWNERS
 def test_who_waits_for_the_account_reads_everything_afterwards(form: Form, is_personal: bool) -> None:
     """Also what no constraint of the account would refuse: while it waits, its usage becomes free of charge."""
-    place = make_place(whole_credits=1)
-    place = make_person(place) if is_personal else place
+    place = make_owned(is_personal=is_personal)
     pids: list[int] = []
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():

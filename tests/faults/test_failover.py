@@ -13,9 +13,12 @@ from django.db import OperationalError
 from django.test import Client
 
 from apps.core.amounts import MICRO
-from apps.credits.models import CreditEntry
+from apps.credits.models import CreditEntry, ShadowComparison
+from apps.tenants.enums import BillingMode
+from apps.tenants.models import ServiceToken
 from tests.core.elsewhere import elsewhere
 from tests.credits.cast import Place, assert_sound, give, make_place
+from tests.credits.test_book_what_happened import set_mode
 from tests.factories.tenants import make_token
 from tests.faults.clusters import Pair
 from tests.faults.poolers import server_socket_folder
@@ -58,8 +61,8 @@ class Caller:
         body = {"account": self.account, "operation": "unit", "quantity": "1", "outcome": "succeeded"}
         return self._post(CONSUME, {**body, "idempotency_key": key, "run_id": key})
 
-    def authorize(self) -> Any:
-        return self._post(AUTHORIZE, {"account": self.account, "operation": "unit", "quantity": "1"})
+    def authorize(self, **more: Any) -> Any:
+        return self._post(AUTHORIZE, {"account": self.account, "operation": "unit", "quantity": "1", **more})
 
     def _post(self, path: str, body: dict[str, Any]) -> Any:
         return self.client.post(path, body, content_type="application/json", headers=self.headers)
@@ -86,6 +89,27 @@ def test_a_process_is_served_again_after_a_failover_without_a_restart(pair: Pair
     assert charges_of(place) == 2
     give(place, MICRO)  # by Django's cursors
     assert_sound()
+
+
+AGREES = {"local_decision": {"decision": "allow", "balance": "10", "charge": "1"}}
+
+
+@pytest.mark.parametrize("local", [{}, AGREES], ids=["central", "shadow"])
+def test_a_call_that_only_reads_waits_for_no_standby(pair: Pair, local: dict[str, Any]) -> None:
+    """Though it notes when its token was last used, and counts what it compared."""
+    place = make_place(f"p{uuid.uuid4().hex[:8]}", whole_credits=10)
+    if local:
+        set_mode(place, BillingMode.SHADOW)
+    caller = Caller(place)
+    pair.standby.kill()
+    try:
+        answer = caller.authorize(**local)
+        assert (answer.status_code, answer.json().get("decision")) == (200, "allow"), answer.content
+        assert ServiceToken.objects.get(product=place.product).last_used_at is not None
+        assert ShadowComparison.objects.filter(product=place.product).count() == bool(local)
+    finally:
+        pair.standby.start()
+        pair.wait_until_synchronous()
 
 
 def cancel_waits(pair: Pair, over: threading.Event) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http
 import itertools
 import os
 import random
@@ -15,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -39,7 +39,6 @@ pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
 SEED = 15
 CONSUMERS = 3
-_LONGEST_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +114,12 @@ class Load:
         for nodes in self._turns():
             event_id = f"evt_{uuid.uuid4().hex}"
             turn = itertools.cycle(nodes)
-            while post(next(turn).stack, event_id) != http.HTTPStatus.OK:
-                time.sleep(0.1)
+            wait_until(partial(self._is_taken, turn, event_id), self.said)
             self.delivered.append(event_id)
             time.sleep(0.05)
+
+    def _is_taken(self, turn: Iterator[Node], event_id: str) -> bool:
+        return post(next(turn).stack, event_id) == 200
 
     def _turns(self) -> Iterator[list[Node]]:
         """Each request goes first to the next node, until it is over; what was begun is brought to its end."""
@@ -254,8 +255,6 @@ def test_every_answer_has_its_row_on_the_promoted_server(
                 broker.start()
             node.kill_web()
             wait_until(node.stack.answers, load.said)
-    assert max(seconds.until_read) < _LONGEST_SECONDS
-    assert max(seconds.after_standby) < _LONGEST_SECONDS
     connection.close()  # it led to a server that was killed
     check_rows(load)
     check_workers(load)

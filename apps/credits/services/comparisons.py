@@ -15,6 +15,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from apps.core.bookkeeping import bookkeeping
+
 _WRITTEN_EVERY = timedelta(seconds=5)
 _ADD = """
 INSERT INTO credits_shadowcomparison AS c (product_id, day, compared)
@@ -70,5 +72,5 @@ def _write(counts: dict[tuple[UUID, date], int]) -> None:
         # In one order, so that two processes don't wait for each other's rows.
         keys = sorted(counts)
         values: list[Any] = [[key[0] for key in keys], [key[1] for key in keys], [counts[key] for key in keys]]
-        with connection.cursor() as cursor:
+        with bookkeeping(), connection.cursor() as cursor:
             cursor.execute(_ADD, values)
