@@ -255,8 +255,12 @@ def test_a_run_has_the_price_of_the_day_on_which_it_happened(consume: Consume) -
         credit_policy_publish_prices(
             console_context(), product_id=ProductId(place.product.pk), prices=[Price("unit", "piece", 2 * MICRO)]
         )
+    later = timedelta(minutes=2)  # by a clock that goes before ours
     with time_machine.travel(NOON + 2 * HOUR, tick=False):
-        for at, price in ((HOUR - INSTANT, 1), (HOUR, 2), (2 * HOUR, 2)):
+        prices, begins = [Price("unit", "piece", 3 * MICRO)], NOON + 2 * HOUR + later
+        product = ProductId(place.product.pk)
+        credit_policy_publish_prices(console_context(), product_id=product, prices=prices, effective_from=begins)
+        for at, price in ((HOUR - INSTANT, 1), (HOUR, 2), (2 * HOUR, 2), (2 * HOUR + later, 3)):
             item = consumption(place, operation="unit", occurred_at=NOON + at)
             assert consume(place, item).body["charged"] == price * MICRO
 
