@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management.commands import flush
 from django.db import connection
 from pytest_django import DjangoDbBlocker
@@ -36,6 +37,12 @@ def _forget() -> None:
     forget_all()
     memory.clear()
     comparisons._tally = comparisons.Tally()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _static_files_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Each client looks for static files when it starts, while other tests' servers get and lose theirs."""
+    settings.STATIC_ROOT = tmp_path_factory.mktemp("static")
 
 
 @pytest.fixture(scope="session")

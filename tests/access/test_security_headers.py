@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from apps.core.wire.security_headers import POLICY_OF_DATA
 from apps.tenants.models import Workspace
+from billing_site.launcher import places
 from tests.access.routes import all_routes
 from tests.access.world import World, make_world
 from tests.backoffice.records import MAKERS
@@ -141,6 +142,7 @@ def test_a_form_without_its_token_is_refused_with_them(world: World) -> None:
 
 
 def test_a_static_file_may_be_stored_and_has_the_rest(db: None) -> None:
+    assert not settings.STATIC_ROOT.is_relative_to(places.state_folder())  # where servers of other tests have theirs
     with (settings.STATIC_ROOT / "probe.txt").open("w") as file:
         file.write("probe")
     client = Client()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -33,6 +33,11 @@ CORES = 2
 MOST_STATEMENTS = 40
 
 
+def noon(*, days: int) -> datetime:
+    """The middle of the day that is so many days from today: the day before is due then, whatever the hour is now."""
+    return clock.now().replace(hour=12, minute=0, second=0, microsecond=0) + timedelta(days=days)
+
+
 def settle() -> int:
     """A database of years, rolled up, in which each organization's report of yesterday is due; their number."""
     build(ENTRIES)
@@ -57,7 +62,7 @@ def settle() -> int:
 @pytest.mark.prove("all daily reports on two cores, organizations of 400 days", size=ENTRIES)
 def test_all_reports_of_a_night_are_made_within_the_hour(capsys: pytest.CaptureFixture[str]) -> None:
     count = settle()
-    with at(clock.now() + timedelta(days=1)):
+    with at(noon(days=1)):
         due = reports_due()
     ReportSchedule.objects.filter(organization=None).delete()
     due = list(ReportSchedule.objects.filter(pk__in=due).values_list("pk", flat=True))
@@ -65,7 +70,7 @@ def test_all_reports_of_a_night_are_made_within_the_hour(capsys: pytest.CaptureF
     lists = [due[start : start + jobs.REPORTS_A_TASK] for start in range(0, count, jobs.REPORTS_A_TASK)]
 
     def make(core: int) -> None:
-        with at(clock.now() + timedelta(days=1)):
+        with at(noon(days=1)):
             for some in lists[core::CORES]:
                 jobs.make_reports(",".join(map(str, some)))
 
@@ -84,7 +89,7 @@ def test_all_reports_of_a_night_are_made_within_the_hour(capsys: pytest.CaptureF
 
 def assert_as_many_statements_each() -> None:
     """The next day's reports: so many statements each, whichever the organization."""
-    with at(clock.now() + timedelta(days=2)):
+    with at(noon(days=2)):
         due = reports_due()[:5]
         counts = []
         for schedule_id in due:
