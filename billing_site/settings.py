@@ -202,6 +202,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Nothing here commands workers. In RabbitMQ the queue for it is one connection's alone: of two workers of one name, on
+# two machines of one host name, one would end at its start, again and again. In Redis the connection for it is what
+# notices that the broker was lost while every process was busy: without it such a worker takes no task ever again.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = "amqp" not in variables.CELERY_BROKER_URL.partition(":")[0]
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 CELERY_BEAT_SCHEDULER = "billing_site.beat:Scheduler"
