@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import os
 import random
-import signal
-import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
 
 import pytest
 from django.db import connection
 
+from apps.connectors.models import SyncRun
 from apps.core import clock
 from apps.core.models import JobRun
 from apps.credits.models import CreditEntry
 from apps.payments.models import WebhookEvent
+from tests.connectors.upstream import stored
 from tests.core.elsewhere import elsewhere
-from tests.credits.cast import Place, assert_sound, make_place
-from tests.factories.tenants import make_token
+from tests.credits.cast import assert_sound, make_place
 from tests.faults.brokers import Broker, RabbitMQ, Valkey
 from tests.faults.clusters import Pair
+from tests.faults.loads import Load, Node, make_load, under_load
 from tests.faults.poolers import PgBouncer, pgbouncer_program, server_socket_folder
-from tests.faults.stacks import Stack, fresh_stack, wait_until
-from tests.faults.test_deliveries_survive import SECRET, post
+from tests.faults.stacks import fresh_stack, wait_until
+from tests.faults.test_deliveries_survive import SECRET
 from tests.faults.test_failover import Caller
-from tests.faults.web_servers import asked_until_answered
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
 SEED = 15
-CONSUMERS = 3
+RECORDS_A_MONTH = 27
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,81 +48,6 @@ VARIANTS = {
     "Valkey and PgBouncer": Variant(Valkey, is_pooled=True, failovers=5),
     "RabbitMQ and PgBouncer": Variant(RabbitMQ, is_pooled=True, failovers=5),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """The web server of one machine, as `asked_until_answered` takes it."""
-
-    stack: Stack
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.stack.port}"
-
-    def kill_web(self) -> None:
-        """Kill -9; its launcher starts another one."""
-        with contextlib.suppress(AssertionError, ProcessLookupError):  # it is being started
-            os.killpg(self.stack.program("granian"), signal.SIGKILL)
-
-
-@dataclass(slots=True)
-class Load:
-    """Products and a provider that never give up: what was answered 2xx, and when."""
-
-    nodes: list[Node]
-    place: Place
-    token: str
-    over: threading.Event = field(default_factory=threading.Event)
-    consumed: dict[str, str] = field(default_factory=dict)
-    delivered: list[str] = field(default_factory=list)
-    written_at: list[float] = field(default_factory=list)
-    allowed_at: list[float] = field(default_factory=list)
-
-    def said(self) -> str:
-        """The end of what the machines wrote."""
-        return "\n".join(node.stack.said()[-3_000:] for node in self.nodes)
-
-    def consume(self) -> None:
-        account = {"type": "organization", "id": str(self.place.organization.pk)}
-        for nodes in self._turns():
-            key = uuid.uuid4().hex
-            body = {"account": account, "operation": "unit", "quantity": "1", "outcome": "succeeded"}
-            body |= {"idempotency_key": key, "run_id": key}
-            answer = self._asked(nodes, "credits:consume", body)
-            assert answer.status_code in {200, 201}, answer.text
-            self.consumed[key] = answer.json()["entry_id"]
-            self.written_at.append(time.monotonic())
-
-    def authorize(self) -> None:
-        account = {"type": "organization", "id": str(self.place.organization.pk)}
-        for nodes in self._turns():
-            answer = self._asked(nodes, "credits:authorize", {"account": account, "operation": "unit", "quantity": "1"})
-            assert answer.status_code == 200, answer.text
-            assert answer.json()["decision"] == "allow"
-            self.allowed_at.append(time.monotonic())
-            time.sleep(0.02)
-
-    def deliver(self) -> None:
-        for nodes in self._turns():
-            event_id = f"evt_{uuid.uuid4().hex}"
-            turn = itertools.cycle(nodes)
-            wait_until(partial(self._is_taken, turn, event_id), self.said)
-            self.delivered.append(event_id)
-            time.sleep(0.05)
-
-    def _is_taken(self, turn: Iterator[Node], event_id: str) -> bool:
-        return post(next(turn).stack, event_id) == 200
-
-    def _turns(self) -> Iterator[list[Node]]:
-        """Each request goes first to the next node, until it is over; what was begun is brought to its end."""
-        for number in itertools.count():
-            if self.over.is_set():
-                return
-            yield self.nodes if number % 2 else self.nodes[::-1]
-
-    def _asked(self, nodes: list[Any], path: str, body: dict[str, Any]) -> Any:
-        return asked_until_answered(nodes, self.token, path, body)[0]
 
 
 @pytest.fixture
@@ -216,21 +134,6 @@ class Seconds:
         self.until_written.append(back - killed + self.after_standby[-1])
 
 
-@contextlib.contextmanager
-def under_load(load: Load) -> Iterator[None]:
-    """Clients of all kinds at work; whatever they have begun is answered in the end."""
-    kinds = [*([load.consume] * CONSUMERS), load.authorize, load.deliver]
-    with ThreadPoolExecutor(len(kinds)) as threads:
-        running = [threads.submit(kind) for kind in kinds]
-        try:
-            yield
-            assert not [one for one in running if one.done()]
-        finally:
-            load.over.set()
-        for one in running:
-            one.result()
-
-
 @pytest.mark.prove(
     "P15 the database fails over under load, broker emptied, web nodes killed: each 2xx is there exactly once",
     control="without a synchronous standby a lost row is found",
@@ -243,8 +146,7 @@ def test_every_answer_has_its_row_on_the_promoted_server(
     nodes: list[Node],
     record_property: Callable[[str, object], None],
 ) -> None:
-    place = make_place(whole_credits=10_000_000)
-    load, seconds = Load(nodes, place, make_token(place.product)), Seconds()
+    load, seconds = make_load(nodes), Seconds()
     chance = random.Random(SEED)  # noqa: S311 - it need not be secret, it must repeat
     with under_load(load):
         for number, node in zip(range(variant.failovers), itertools.cycle(nodes), strict=False):
@@ -256,12 +158,14 @@ def test_every_answer_has_its_row_on_the_promoted_server(
             node.kill_web()
             wait_until(node.stack.answers, load.said)
     connection.close()  # it led to a server that was killed
+    since = time.monotonic()
     check_rows(load)
     check_workers(load)
+    check_syncs(load)
+    record_property("measured", f"everything worked through {time.monotonic() - since:.0f} s after the last of them")
     assert_sound()
-    record_property(
-        "measured", f"{variant.failovers} failovers, {len(load.consumed):,} charges, {len(load.delivered):,} events"
-    )
+    answered = f"{len(load.consumed):,} charges, {len(load.delivered):,} events, {len(load.synced):,} syncs"
+    record_property("measured", f"{variant.failovers} failovers, {answered}")
     record_property("measured", f"reads back {max(seconds.until_read):.1f} s after a promotion at most")
     record_property(
         "measured",
@@ -283,6 +187,18 @@ def check_workers(load: Load) -> None:
     since = clock.now()
     wait_until(lambda: JobRun.objects.filter(created_at__gt=since, status="succeeded").exists(), load.said)
     wait_until(lambda: not WebhookEvent.objects.filter(status__in=["received", "processing"]).exists(), load.said)
+
+
+def check_syncs(load: Load) -> None:
+    """Each run that was promised is there and succeeded; of each month each record is there once."""
+    runs = SyncRun.objects.filter(connector=load.connector)
+    # What the emptied broker lost is sent again when its time in the queue is over: at once here, not after minutes.
+    runs.filter(status="queued").update(lease_expires_at=clock.now())
+    wait_until(lambda: not runs.filter(finished_at=None).exists(), load.said)
+    succeeded = {str(run.pk): run.month for run in runs.filter(status="succeeded")}
+    assert {run_id: succeeded.get(run_id) for run_id in load.synced} == load.synced
+    for month in set(load.synced.values()):
+        assert len(stored(load.connector.pk, month)) == RECORDS_A_MONTH
 
 
 def test_control_without_a_synchronous_standby_an_answered_write_is_lost(pair: Pair) -> None:
