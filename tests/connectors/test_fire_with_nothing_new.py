@@ -26,7 +26,7 @@ from tests.sizes import size
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CONNECTORS = size(small=400, full=30_000)
+CONNECTORS = size(small=120, full=30_000)
 PROCESSES = 2
 RECORDS = 27
 MOST_STATEMENTS_A_RUN = 40
