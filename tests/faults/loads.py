@@ -61,10 +61,9 @@ class Load:
 
     def said(self) -> str:
         """The end of what the machines wrote, and of each of their logs."""
-        ends = [node.stack.said()[-3_000:] for node in self.nodes]
-        for log in sorted(log for node in self.nodes for log in (node.stack.state / "logs").glob("*.log")):
-            ends.append(f"{log}\n{log.read_text(encoding='utf-8', errors='replace')[-1_500:]}")
-        return "\n".join(ends)
+        logs = sorted(log for node in self.nodes for log in (node.stack.state / "logs").glob("*.log"))
+        ends = [f"{log}\n{log.read_text(encoding='utf-8', errors='replace')[-1_500:]}" for log in logs]
+        return "\n".join([*(node.stack.said()[-3_000:] for node in self.nodes), *ends])
 
     def consume(self) -> None:
         account = {"type": "organization", "id": str(self.place.organization.pk)}
