@@ -94,7 +94,7 @@ def test_tasks_that_end_while_the_broker_is_away(stack: Stack, broker: Valkey, c
     run = ask(connector)
     with every_process_busy(stack, broker, run):
         broker.kill()
-        time.sleep(1)
+        time.sleep(1)  # the workers notice it before their tasks end
     wait_until(is_over(run), stack.said)
     broker.start()
     assert_takes_tasks(stack, broker, connector)
@@ -108,7 +108,7 @@ def test_connections_that_are_reset_again_and_again(stack: Stack, broker: Valkey
                 with contextlib.closing(redis.Redis.from_url(broker.url)) as server:
                     for kind in ("normal", "pubsub"):
                         server.client_kill_filter(_type=kind, skipme=True)
-                time.sleep(0.3)
+                time.sleep(0.3)  # less than it takes to connect again and to look for tasks
         send(broker, run, 1)
         wait_until(is_over(run), lambda: log_of(stack)[-4_000:])
         assert_takes_tasks(stack, broker, connector)
@@ -124,7 +124,9 @@ def test_connections_that_are_reset_again_and_again(stack: Stack, broker: Valkey
         ("pyamqp://guest@127.0.0.1:1//", "False"),
     ],
 )
-def test_workers_take_commands_where_a_name_may_be_there_twice(broker_url: str, takes_commands: str) -> None:
+def test_workers_take_commands_unless_two_of_one_name_would_fight_for_the_queue(
+    broker_url: str, takes_commands: str
+) -> None:
     program = "from django.conf import settings; print(settings.CELERY_WORKER_ENABLE_REMOTE_CONTROL)"
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "billing_site.settings", "CELERY_BROKER_URL": broker_url}
     done = subprocess.run(

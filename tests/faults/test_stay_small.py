@@ -39,11 +39,11 @@ _API = "/api/v1/internal"
 
 
 def memory_of(pid: int) -> int:
-    """The bytes of the process that are in memory and no other's, its children's with it."""
-    own = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-    private = sum(int(line.split()[1]) * 1024 for line in own.splitlines() if line.startswith("Private_"))
-    children = (Path(f"/proc/{pid}/task/{pid}/children")).read_text(encoding="ascii").split()
-    return private + sum(memory_of(int(child)) for child in children)
+    """The bytes of the process that are in memory, its children's with them."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    resident = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return resident + sum(memory_of(int(child)) for child in children)
 
 
 def requests_of(place: Place, token: str) -> Iterator[bytes]:

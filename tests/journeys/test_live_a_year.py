@@ -26,6 +26,7 @@ from apps.core import clock
 from apps.core.audit.verification import verify_audit
 from apps.core.enums import AuthorizationSource
 from apps.core.errors import CountinghouseError
+from apps.core.idempotency import Answer
 from apps.core.ids import JobRunId
 from apps.core.jobs import job_run_request
 from apps.core.jobs.runs import job_run_execute
@@ -58,7 +59,7 @@ _NIGHTLY = ("refresh-rollups", "purge-receipts", "purge-history", "purge-payload
 
 
 class Life:
-    """What happens on a day, and what was answered on the first."""
+    """What happens on a day, and what was answered on each."""
 
     def __init__(self) -> None:
         self.place: Place = make_place(whole_credits=DAYS * RUNS_A_DAY * 10)
@@ -128,9 +129,9 @@ class Life:
         return hold_capture(self.place.context, hold_id=uuid.UUID(hold["id"]), key=f"capture {day}", params=params).body
 
     @staticmethod
-    def body_of(one: object) -> object:
-        assert not isinstance(one, CountinghouseError), one
-        return one.body  # type: ignore[attr-defined]
+    def body_of(one: Answer | CountinghouseError) -> object:
+        assert isinstance(one, Answer), one
+        return one.body
 
 
 @pytest.fixture
